@@ -1,1 +1,3 @@
-//! Under construction.
+//! The Salesforce connector.
+
+pub mod quota;
