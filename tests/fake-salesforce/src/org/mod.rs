@@ -1,0 +1,149 @@
+//! The org that the double pretends to be: its objects, their fields and rows, who sees what, and writes.
+//!
+//! It knows nothing of HTTP, SOQL or quota: the rest of the crate asks it. An org comes whole from an [`OrgSpec`] (seed and sizes) and
+//! two orgs of one spec are equal byte for byte. Generated rows cost no memory; written ones lie over them.
+
+mod describe;
+mod field;
+mod generate;
+mod incoming;
+mod object;
+mod record_id;
+mod row;
+mod spec;
+mod table;
+mod value;
+mod viewer;
+mod write;
+
+use std::collections::HashMap;
+
+use chrono::{DateTime, Utc};
+
+pub use self::{
+    describe::DescribeOptions,
+    field::{Field, FieldType, PicklistEntry},
+    incoming::{Sent, SentFields},
+    object::{Behaviour, Object, ObjectSchema, RecordType, Refusal, RequiredFilter, Truncation},
+    record_id::{KeyPrefix, MalformedId, RecordId},
+    row::{Row, Scan},
+    spec::{Language, ObjectSpec, OrgSpec, UnknownPreset},
+    table::Rows,
+    value::{Address, Blob, Value, write_json_string},
+    viewer::Viewer,
+    write::{AmbiguousKey, WriteError},
+};
+
+/// An org.
+#[derive(Debug)]
+pub struct Org {
+    id: RecordId,
+    now: DateTime<Utc>,
+    administrator: RecordId,
+    standard_user: RecordId,
+    objects: Vec<Object>,
+    by_name: HashMap<String, usize>,
+    by_prefix: HashMap<KeyPrefix, usize>,
+}
+
+impl Org {
+    /// Makes the org that a spec describes.
+    pub fn generate(spec: &OrgSpec) -> Org {
+        generate::org(spec)
+    }
+
+    pub(crate) fn assemble(now: DateTime<Utc>, objects: Vec<Object>) -> Org {
+        let by_name = objects
+            .iter()
+            .enumerate()
+            .map(|(i, o)| (o.name().to_ascii_lowercase(), i))
+            .collect();
+        let by_prefix = objects
+            .iter()
+            .enumerate()
+            .rev()
+            .filter_map(|(i, o)| Some((o.schema.key_prefix?, i)))
+            .collect();
+        let mut org = Org {
+            id: RecordId::EMPTY,
+            now,
+            administrator: RecordId::EMPTY,
+            standard_user: RecordId::EMPTY,
+            objects,
+            by_name,
+            by_prefix,
+        };
+        let id_at = |object: &str, ordinal| org.object(object).map_or(RecordId::EMPTY, |o| o.table.ids.id(ordinal));
+        (org.id, org.administrator, org.standard_user) = (id_at("Organization", 0), id_at("User", 0), id_at("User", 1));
+        org
+    }
+
+    /// The org's id (`00D…`).
+    pub fn id(&self) -> RecordId {
+        self.id
+    }
+
+    /// The moment at which the org was made: every generated row is older. A virtual clock begins here.
+    pub fn created_at(&self) -> DateTime<Utc> {
+        self.now
+    }
+
+    /// A user who sees and may do everything.
+    pub fn administrator(&self) -> Viewer {
+        Viewer::administrator(self.administrator)
+    }
+
+    /// A user with the API and nothing else: own rows only where sharing is private, encrypted fields masked, and of each object some
+    /// permissionable fields hidden by field-level security.
+    pub fn standard_user(&self) -> Viewer {
+        let mut viewer = Viewer {
+            view_all_data: false,
+            modify_all_data: false,
+            view_setup: false,
+            query_all_files: false,
+            view_encrypted_data: false,
+            manage_users: false,
+            ..Viewer::administrator(self.standard_user)
+        };
+        for object in &self.objects {
+            for field in object
+                .schema
+                .fields
+                .iter()
+                .filter(|f| f.permissionable && f.nillable)
+                .skip(2)
+                .step_by(7)
+            {
+                viewer = viewer.without_field(object.name(), &field.name);
+            }
+        }
+        viewer
+    }
+
+    /// All objects, in the order of describe global.
+    pub fn objects(&self) -> &[Object] {
+        &self.objects
+    }
+
+    /// An object by its name in any case.
+    pub fn object(&self, name: &str) -> Option<&Object> {
+        self.by_name
+            .get(&name.to_ascii_lowercase())
+            .map(|index| &self.objects[*index])
+    }
+
+    /// An object by its name in any case, if this user may read it.
+    pub fn visible_object(&self, viewer: &Viewer, name: &str) -> Option<&Object> {
+        self.object(name).filter(|object| viewer.sees_object(object.name()))
+    }
+
+    /// The object whose ids begin like this one.
+    pub fn object_of(&self, id: RecordId) -> Option<&Object> {
+        self.by_prefix.get(&id.key_prefix()).map(|index| &self.objects[*index])
+    }
+
+    /// The row with this Id, of whatever object, if the user sees it.
+    pub fn row<'a>(&'a self, viewer: &'a Viewer, scan: Scan, id: RecordId) -> Option<Row<'a>> {
+        self.object_of(id)?.row(viewer, scan, id)
+    }
+}

@@ -1,0 +1,229 @@
+//! The rows of one object: generated ones, which exist only as a rule, and over them what was written.
+//!
+//! Rows are numbered by *ordinal* in the order of their Ids. Ordinals below `generated` come from the seed; those above were
+//! created by clients. Rule kept here: memory grows with what was written, never with the size of the org; an Id is found, a range
+//! begun and rows counted without a scan.
+
+use std::collections::BTreeMap;
+
+use chrono::{DateTime, Utc};
+
+use crate::org::{
+    generate::{Stamps, dice},
+    object::Object,
+    record_id::{KeyPrefix, RecordId},
+    row::{Row, Scan},
+    value::Value,
+    viewer::Viewer,
+};
+
+/// How ordinals and Ids map to each other: rising, with gaps as in a real org.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct IdSpace {
+    pub prefix: KeyPrefix,
+    pub instance: [u8; 2],
+    /// The counter of the first Id.
+    pub first: u64,
+    /// Each ordinal owns so many counters and uses one of them.
+    pub stride: u64,
+    pub seed: u64,
+}
+
+impl IdSpace {
+    pub fn id(&self, ordinal: u64) -> RecordId {
+        let counter = self.first + ordinal * self.stride + dice(self.seed, ordinal) % self.stride;
+        RecordId::compose(self.prefix, self.instance, counter)
+    }
+
+    /// The ordinal that has this Id, whether there is such a row or not.
+    pub fn ordinal(&self, id: RecordId) -> Option<u64> {
+        let ordinal = id.counter()?.checked_sub(self.first)? / self.stride;
+        (self.id(ordinal) == id).then_some(ordinal)
+    }
+
+    /// The lowest ordinal whose Id is above this one; `u64::MAX` where none is.
+    pub fn first_ordinal_after(&self, id: RecordId) -> u64 {
+        let bound = RecordId::compose(self.prefix, self.instance, 0);
+        let here = (id.key_prefix(), id.instance()).cmp(&(bound.key_prefix(), bound.instance()));
+        match (here, id.counter()) {
+            (std::cmp::Ordering::Less, _) => 0,
+            (std::cmp::Ordering::Greater, _) | (_, None) => u64::MAX,
+            (_, Some(counter)) => match counter.checked_sub(self.first) {
+                None => 0,
+                Some(offset) => {
+                    let ordinal = offset / self.stride;
+                    if self.id(ordinal) > id { ordinal } else { ordinal + 1 }
+                }
+            },
+        }
+    }
+}
+
+/// Every so many rows one: the generated rows that are in the bin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Every {
+    pub period: u64,
+    pub phase: u64,
+}
+
+impl Every {
+    fn takes(self, ordinal: u64) -> bool {
+        ordinal % self.period == self.phase
+    }
+
+    /// How many ordinals below `end` it takes.
+    fn below(self, end: u64) -> u64 {
+        end / self.period + u64::from(end % self.period > self.phase)
+    }
+}
+
+/// Where a row is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RowState {
+    Live,
+    Deleted,
+    Purged,
+}
+
+/// What was written of a row: all of a created one, the changes of a generated one.
+#[derive(Debug, Clone)]
+pub(crate) struct StoredRow {
+    pub values: BTreeMap<usize, Value>,
+    pub state: RowState,
+    pub stamp: DateTime<Utc>,
+}
+
+/// The rows of one object.
+#[derive(Debug)]
+pub(crate) struct Table {
+    pub ids: IdSpace,
+    pub seed: u64,
+    pub generated: u64,
+    pub created: u64,
+    pub deleted: Option<Every>,
+    /// Generated rows below are archived.
+    pub archived_below: u64,
+    pub stamps: Stamps,
+    pub owner_field: Option<usize>,
+    pub stored: BTreeMap<u64, StoredRow>,
+}
+
+impl Table {
+    /// One past the last ordinal.
+    pub fn end(&self) -> u64 {
+        self.generated + self.created
+    }
+
+    /// The ordinal of the row with this Id, in whatever state.
+    pub fn ordinal(&self, id: RecordId) -> Option<u64> {
+        self.ids.ordinal(id).filter(|ordinal| *ordinal < self.end())
+    }
+
+    pub fn first_ordinal_after(&self, id: RecordId) -> u64 {
+        self.ids.first_ordinal_after(id)
+    }
+
+    fn generated_state(&self, ordinal: u64) -> RowState {
+        if self.deleted.is_some_and(|every| every.takes(ordinal)) {
+            RowState::Deleted
+        } else {
+            RowState::Live
+        }
+    }
+
+    pub fn state(&self, ordinal: u64, stored: Option<&StoredRow>) -> RowState {
+        stored.map_or_else(|| self.generated_state(ordinal), |row| row.state)
+    }
+
+    pub fn is_archived(&self, ordinal: u64) -> bool {
+        ordinal < self.archived_below
+    }
+
+    pub fn system_modstamp(&self, ordinal: u64, stored: Option<&StoredRow>) -> DateTime<Utc> {
+        stored.map_or_else(|| self.stamps.system_modstamp(ordinal), |row| row.stamp)
+    }
+
+    fn takes(&self, scan: Scan, ordinal: u64, state: RowState) -> bool {
+        (scan.archived || !self.is_archived(ordinal))
+            && match state {
+                RowState::Live => true,
+                RowState::Deleted => scan.deleted,
+                RowState::Purged => false,
+            }
+    }
+
+    /// The rows from an ordinal that a scan takes, whoever owns them.
+    pub fn count_from(&self, scan: Scan, ordinal: u64) -> u64 {
+        let from = if scan.archived {
+            ordinal
+        } else {
+            ordinal.max(self.archived_below)
+        }
+        .min(self.generated);
+        let mut count = self.generated - from;
+        if let (false, Some(every)) = (scan.deleted, self.deleted) {
+            count -= every.below(self.generated) - every.below(from);
+        }
+        for (at, row) in self.stored.range(ordinal..) {
+            if *at < self.generated && self.takes(scan, *at, self.generated_state(*at)) {
+                count -= 1;
+            }
+            if self.takes(scan, *at, row.state) {
+                count += 1;
+            }
+        }
+        count
+    }
+}
+
+/// The rows of an object that a user sees, in order of their Ids.
+pub struct Rows<'a> {
+    object: &'a Object,
+    viewer: &'a Viewer,
+    scan: Scan,
+    next: u64,
+}
+
+impl<'a> Rows<'a> {
+    pub(crate) fn new(object: &'a Object, viewer: &'a Viewer, scan: Scan, from: u64) -> Rows<'a> {
+        Rows {
+            object,
+            viewer,
+            scan,
+            next: from,
+        }
+    }
+
+    fn is_shared(&self, row: &Row<'a>) -> bool {
+        if !self.object.schema.behaviour.owner_visible_only || self.viewer.view_all_data {
+            return true;
+        }
+        let owner = self.object.table.owner_field.map(|field| row.value(field));
+        owner.is_none_or(|owner| owner == Value::Id(self.viewer.user_id))
+    }
+}
+
+impl<'a> Iterator for Rows<'a> {
+    type Item = Row<'a>;
+
+    fn next(&mut self) -> Option<Row<'a>> {
+        let table = &self.object.table;
+        if !self.scan.archived {
+            self.next = self.next.max(table.archived_below);
+        }
+        while self.next < table.end() {
+            let ordinal = self.next;
+            self.next += 1;
+            let row = Row {
+                object: self.object,
+                viewer: self.viewer,
+                ordinal,
+                stored: table.stored.get(&ordinal),
+            };
+            if table.takes(self.scan, ordinal, row.state()) && self.is_shared(&row) {
+                return Some(row);
+            }
+        }
+        None
+    }
+}
