@@ -1,0 +1,178 @@
+//! The root of a store: where it is, whether it can be trusted, and how one object is written once.
+//!
+//! Everything else writes through [`Store::create`], which keeps the rule *never go on while unknown*: after any error, and after
+//! `AlreadyExists` too, it reads back what is there. A stored put can answer 500, and a 409 can have stored nothing.
+
+mod location;
+mod lock;
+mod objects;
+mod probe;
+
+pub(crate) use lock::ProcessLocks;
+pub use lock::{Acquired, FileLocks, LeaseOnly, Lock};
+pub(crate) use objects::Created;
+
+use crate::error::StoreError;
+use crate::names::{ConnectionName, SCOPES, Scope, Sha256, TenantName};
+use backup_seams::{Clock, Randomness};
+use object_store::ObjectStore;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// The format that this version writes, and the newest that it reads.
+pub(crate) const FORMAT: u32 = 1;
+
+/// How long a claim outlives its last durable entry where no lock tells a dead host from a slow one.
+pub(crate) const LEASE: Duration = Duration::from_secs(600);
+
+/// Time and randomness, as the host gives them.
+#[derive(Clone, Debug)]
+pub struct Seams {
+    /// The host's time.
+    pub clock: Arc<dyn Clock>,
+    /// The host's randomness.
+    pub randomness: Arc<dyn Randomness>,
+}
+
+/// A root folder or bucket with all its tenants. Cheap to clone.
+#[derive(Clone, Debug)]
+pub struct Store {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    backend: Arc<dyn ObjectStore>,
+    lock: Arc<dyn Lock>,
+    seams: Seams,
+    /// Where the store is a local folder.
+    folder: Option<PathBuf>,
+}
+
+/// `format.json`.
+#[derive(Serialize, Deserialize)]
+struct Format {
+    format: u32,
+    min_reader: u32,
+}
+
+impl Store {
+    /// Opens a folder or URL, and makes it a store where it is none yet. A folder is created, and written with fsync.
+    pub async fn open(location: &str, seams: Seams) -> Result<Store, StoreError> {
+        let opened = location::resolve(location)?;
+        let store = Store {
+            inner: Arc::new(Inner {
+                backend: opened.backend,
+                lock: opened.lock,
+                seams,
+                folder: opened.folder,
+            }),
+        };
+        store.check_format(location).await?;
+        Ok(store)
+    }
+
+    /// A store on any backend, for tests and simulations.
+    pub async fn with_backend(backend: Arc<dyn ObjectStore>, lock: Arc<dyn Lock>, seams: Seams) -> Result<Store, StoreError> {
+        let location = backend.to_string();
+        let inner = Inner {
+            backend,
+            lock,
+            seams,
+            folder: None,
+        };
+        let store = Store { inner: Arc::new(inner) };
+        store.check_format(&location).await?;
+        Ok(store)
+    }
+
+    /// Reads `format.json`; at first use asks whether the backend keeps the one promise that all rests on, then writes it.
+    async fn check_format(&self, location: &str) -> Result<(), StoreError> {
+        let path = Path::from("format.json");
+        let ours = Format {
+            format: FORMAT,
+            min_reader: FORMAT,
+        };
+        let bytes = match self.read(&path).await? {
+            Some(bytes) => bytes,
+            None => {
+                probe::refuse_a_store_that_creates_twice(self, location).await?;
+                let ours = serde_json::to_vec(&ours).map_err(|e| StoreError::State(e.to_string()))?;
+                match self.create(&path, ours.clone().into()).await? {
+                    Created::Mine => ours.into(),
+                    Created::Theirs(theirs) => theirs,
+                }
+            }
+        };
+        let found: Format = serde_json::from_slice(&bytes).map_err(|_| StoreError::Refused {
+            location: location.to_owned(),
+            why: "its format.json is not one of a backup store".to_owned(),
+        })?;
+        if found.min_reader > FORMAT {
+            return Err(StoreError::NewerFormat {
+                format: found.min_reader,
+                reads: FORMAT,
+            });
+        }
+        Ok(())
+    }
+
+    /// The host's time and randomness.
+    pub fn seams(&self) -> &Seams {
+        &self.inner.seams
+    }
+
+    /// Every connection that was ever added, removed ones included, sorted.
+    pub async fn connections(&self) -> Result<Vec<ConnectionName>, StoreError> {
+        let mut found = Vec::new();
+        for tenant in self.folders(None).await? {
+            if tenant.parse::<TenantName>().is_err() {
+                continue;
+            }
+            for connection in self.folders(Some(&Path::from(tenant.as_str()))).await? {
+                if connection != SCOPES {
+                    found.extend(format!("{tenant}/{connection}").parse::<ConnectionName>());
+                }
+            }
+        }
+        found.sort();
+        Ok(found)
+    }
+
+    /// The folder of a connection.
+    pub(crate) fn connection_dir(&self, name: &ConnectionName) -> Path {
+        Path::from_iter([name.tenant().as_str(), name.connection()])
+    }
+
+    /// The folder of a scope's journal.
+    pub(crate) fn scope_dir(&self, tenant: &TenantName, scope: &Scope) -> Path {
+        let hash = Sha256::of(scope.as_str().as_bytes()).to_string();
+        Path::from_iter([tenant.as_str(), SCOPES, hash.as_str()])
+    }
+
+    pub(crate) fn backend(&self) -> &Arc<dyn ObjectStore> {
+        &self.inner.backend
+    }
+
+    pub(crate) fn lock(&self) -> &dyn Lock {
+        &*self.inner.lock
+    }
+
+    pub(crate) fn clock(&self) -> &dyn Clock {
+        &*self.inner.seams.clock
+    }
+
+    pub(crate) fn nonce(&self) -> String {
+        let mut bytes = [0; 16];
+        self.inner.seams.randomness.fill(&mut bytes);
+        hex::encode(bytes)
+    }
+
+    /// Where the store is a local folder.
+    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
+        self.inner.folder.as_deref()
+    }
+}

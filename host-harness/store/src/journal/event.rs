@@ -1,0 +1,245 @@
+//! What a connection's journal can say. The events that concern people are its audit trail.
+
+use crate::names::{ObjectName, Scope, Sha256, SnapshotId};
+use crate::scope::Reading;
+use crate::snapshot::SnapshotKind;
+use backup_seams::Timestamp;
+use serde::{Deserialize, Serialize};
+use std::fmt;
+
+/// Who did it: a person's name, or the part of the host that acts by itself, such as `scheduler`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Actor(pub String);
+
+impl Actor {
+    /// The host by itself.
+    pub fn host() -> Actor {
+        Actor("host".to_owned())
+    }
+}
+
+impl fmt::Display for Actor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A usage limit: 1 to 100.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "u8", into = "u8")]
+pub struct Percent(u8);
+
+impl Percent {
+    /// What a connection has unless told otherwise.
+    pub const DEFAULT: Percent = Percent(50);
+
+    /// `None` outside of 1 to 100.
+    pub const fn new(percent: u8) -> Option<Percent> {
+        if percent >= 1 && percent <= 100 {
+            Some(Percent(percent))
+        } else {
+            None
+        }
+    }
+
+    /// As a number.
+    pub const fn get(self) -> u8 {
+        self.0
+    }
+}
+
+impl TryFrom<u8> for Percent {
+    type Error = String;
+    fn try_from(percent: u8) -> Result<Self, String> {
+        Percent::new(percent).ok_or_else(|| format!("{percent} is not a percentage of 1 to 100"))
+    }
+}
+
+impl From<Percent> for u8 {
+    fn from(percent: Percent) -> u8 {
+        percent.0
+    }
+}
+
+/// When a usage limit goes back by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Until {
+    /// When the next backup is complete.
+    FirstBackupComplete,
+    /// At that moment.
+    At(Timestamp),
+}
+
+/// Why a usage limit changed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Cause {
+    /// Somebody asked for it.
+    Asked,
+    /// What was set with an end went back at that end. `at` of the entry is when this was noticed.
+    WentBack,
+}
+
+/// Why a backup pauses.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Paused {
+    /// `usage-limit`, `org-limit`, `bulk-limit`.
+    pub reason: String,
+    /// Used by all applications.
+    pub used: u64,
+    /// The quota.
+    pub max: u64,
+    /// What may be used.
+    pub ceiling: u64,
+    /// The usage limit in force.
+    pub limit_percent: Percent,
+    /// When asking again may show something else.
+    pub recheck_at: Timestamp,
+}
+
+/// One thing that happened to a connection. An event that a newer version wrote reads as [`Event::Unknown`]; its entry still
+/// verifies and is shown.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case", rename_all_fields = "snake_case")]
+pub enum Event {
+    /// The first event.
+    ConnectionAdded {
+        /// What it was added with, without any secret.
+        config: serde_json::Value,
+        /// Its usage limit.
+        usage_limit: Percent,
+    },
+    /// Its configuration changed.
+    ConnectionChanged {
+        /// The new one, without any secret.
+        config: serde_json::Value,
+    },
+    /// It is no longer used. What was stored stays.
+    ConnectionRemoved,
+    /// The usage limit changed.
+    UsageLimitChanged {
+        /// Before.
+        from: Percent,
+        /// Now.
+        to: Percent,
+        /// When it goes back by itself, if it does.
+        until: Option<Until>,
+        /// Why.
+        cause: Cause,
+    },
+    /// The source told what shares its quota.
+    ScopeKnown {
+        /// The org.
+        scope: Scope,
+    },
+    /// A snapshot exists from here on.
+    SnapshotBegun {
+        /// Which.
+        snapshot: SnapshotId,
+        /// Full or incremental.
+        kind: SnapshotKind,
+        /// Objects asked for; empty: all.
+        objects: Vec<ObjectName>,
+        /// Digest of the connector.
+        connector: Sha256,
+    },
+    /// It pauses; what is committed stands.
+    SnapshotPaused {
+        /// Which.
+        snapshot: SnapshotId,
+        /// Why, and the numbers.
+        #[serde(flatten)]
+        pause: Paused,
+        /// Head of its log.
+        log_head: Sha256,
+    },
+    /// It goes on.
+    SnapshotResumed {
+        /// Which.
+        snapshot: SnapshotId,
+    },
+    /// It is complete.
+    SnapshotCompleted {
+        /// Which.
+        snapshot: SnapshotId,
+        /// Head of its log.
+        log_head: Sha256,
+    },
+    /// Another one was begun before it was complete. It stays readable.
+    SnapshotSuperseded {
+        /// Which.
+        snapshot: SnapshotId,
+    },
+    /// The job failed. What is committed stays readable, and a command given by hand goes on from it.
+    SnapshotFailed {
+        /// Which.
+        snapshot: SnapshotId,
+        /// Why.
+        reason: String,
+    },
+    /// It was given up; its data may be collected.
+    SnapshotPruned {
+        /// Which.
+        snapshot: SnapshotId,
+    },
+    /// A connector was installed for this connection.
+    ConnectorInstalled {
+        /// Its name.
+        name: String,
+        /// Its version.
+        version: String,
+        /// Digest of the component.
+        digest: Sha256,
+    },
+    /// Another connector took over.
+    ConnectorSwapped {
+        /// Digest of the one before.
+        from: Sha256,
+        /// Digest of the one now.
+        to: Sha256,
+        /// Its version.
+        version: String,
+    },
+    /// A probe was sent: it may have cost requests of the reserve.
+    QuotaProbed {
+        /// Whether a person asked for it.
+        by_hand: bool,
+        /// Requests that it sent.
+        requests: u64,
+        /// What it told, if anything.
+        reading: Option<Reading>,
+    },
+    /// A host was found dead, and what it may have sent counts as sent.
+    PredecessorSettled {
+        /// Its epoch.
+        epoch: u64,
+        /// Requests that it may have sent beyond those known.
+        requests: u64,
+        /// From when.
+        from: Timestamp,
+        /// Until when.
+        until: Timestamp,
+    },
+    /// Unreferenced objects are about to be deleted.
+    GarbageCollected {
+        /// How many.
+        objects: u64,
+        /// Their size.
+        bytes: u64,
+    },
+    /// Written by a newer version.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What a journal's entry carries.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Record {
+    /// Who.
+    pub actor: Actor,
+    /// What.
+    #[serde(flatten)]
+    pub event: Event,
+}

@@ -1,0 +1,254 @@
+//! The fold of a journal: what is so after its last entry.
+
+use super::event::{Cause, Event, Paused, Percent, Record, Until};
+use crate::chain::Entry;
+use crate::names::{ObjectName, Scope, Sha256, SnapshotId};
+use crate::snapshot::SnapshotKind;
+use backup_seams::Timestamp;
+
+/// Where a snapshot stands, by the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// A job works on it, or one that died did.
+    Open,
+    /// It goes on later.
+    Paused(Paused),
+    /// It is whole.
+    Complete {
+        /// When.
+        at: Timestamp,
+        /// Head of its log.
+        log_head: Sha256,
+    },
+    /// Another one was begun instead of going on.
+    Superseded,
+    /// Its job failed; a command given by hand goes on.
+    Failed {
+        /// Why.
+        reason: String,
+    },
+    /// Given up.
+    Pruned,
+}
+
+impl Standing {
+    /// Whether a job may go on from it.
+    pub fn may_go_on(&self) -> bool {
+        matches!(self, Standing::Open | Standing::Paused(_) | Standing::Failed { .. })
+    }
+}
+
+/// A snapshot, by the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SnapshotRecord {
+    /// Which.
+    pub id: SnapshotId,
+    /// Full or incremental.
+    pub kind: SnapshotKind,
+    /// Objects asked for; empty: all.
+    pub objects: Vec<ObjectName>,
+    /// When it was begun.
+    pub begun_at: Timestamp,
+    /// Digest of the connector that began it.
+    pub connector: Sha256,
+    /// Where it stands.
+    pub standing: Standing,
+}
+
+/// A usage limit that goes back by itself.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Temporary {
+    /// The limit while it lasts.
+    pub percent: Percent,
+    /// What ends it.
+    pub until: Until,
+    /// Whether a backup was completed since it was set.
+    backup_completed: bool,
+}
+
+impl Temporary {
+    fn lasts(&self, at: Timestamp) -> bool {
+        match self.until {
+            Until::FirstBackupComplete => !self.backup_completed,
+            Until::At(end) => at < end,
+        }
+    }
+}
+
+/// A connection as its journal tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JournalState {
+    added: bool,
+    config: Option<serde_json::Value>,
+    lasting_limit: Percent,
+    temporary: Option<Temporary>,
+    scope: Option<Scope>,
+    snapshots: Vec<SnapshotRecord>,
+    completed: Vec<SnapshotId>,
+    connector: Option<Sha256>,
+    last_probe: Option<Timestamp>,
+}
+
+impl Default for JournalState {
+    fn default() -> Self {
+        JournalState {
+            added: false,
+            config: None,
+            lasting_limit: Percent::DEFAULT,
+            temporary: None,
+            scope: None,
+            snapshots: Vec::new(),
+            completed: Vec::new(),
+            connector: None,
+            last_probe: None,
+        }
+    }
+}
+
+impl JournalState {
+    /// Whether the connection was added and not removed since.
+    pub fn exists(&self) -> bool {
+        self.added
+    }
+
+    /// Its configuration, without secrets.
+    pub fn config(&self) -> Option<&serde_json::Value> {
+        self.config.as_ref()
+    }
+
+    /// The usage limit in force at a moment: a limit with an end counts until then, whether or not its end was noted.
+    pub fn usage_limit(&self, at: Timestamp) -> Percent {
+        match &self.temporary {
+            Some(temporary) if temporary.lasts(at) => temporary.percent,
+            _ => self.lasting_limit,
+        }
+    }
+
+    /// The limit with an end that was set last and not noted to be over.
+    pub fn temporary_limit(&self) -> Option<&Temporary> {
+        self.temporary.as_ref()
+    }
+
+    /// The limit to which one with an end goes back.
+    pub fn lasting_limit(&self) -> Percent {
+        self.lasting_limit
+    }
+
+    /// The event that tells that a limit with an end has gone back, where that is so and not noted yet.
+    pub fn limit_gone_back(&self, at: Timestamp) -> Option<Event> {
+        let over = self.temporary.as_ref().filter(|temporary| !temporary.lasts(at))?;
+        Some(Event::UsageLimitChanged {
+            from: over.percent,
+            to: self.lasting_limit,
+            until: None,
+            cause: Cause::WentBack,
+        })
+    }
+
+    /// What shares its quota, where the source has told.
+    pub fn scope(&self) -> Option<&Scope> {
+        self.scope.as_ref()
+    }
+
+    /// All snapshots, in the order in which they were begun.
+    pub fn snapshots(&self) -> &[SnapshotRecord] {
+        &self.snapshots
+    }
+
+    /// One snapshot.
+    pub fn snapshot(&self, id: SnapshotId) -> Option<&SnapshotRecord> {
+        self.snapshots.iter().find(|snapshot| snapshot.id == id)
+    }
+
+    /// The snapshot that a backup goes on with: the newest one, where it isn't complete or closed.
+    pub fn open_snapshot(&self) -> Option<&SnapshotRecord> {
+        self.snapshots.last().filter(|snapshot| snapshot.standing.may_go_on())
+    }
+
+    /// The snapshot that was completed last and is still there.
+    pub fn latest_complete(&self) -> Option<&SnapshotRecord> {
+        self.completed
+            .iter()
+            .rev()
+            .filter_map(|id| self.snapshot(*id))
+            .find(|s| matches!(s.standing, Standing::Complete { .. }))
+    }
+
+    /// Digest of the connector that it uses, where one was installed or swapped for it.
+    pub fn connector(&self) -> Option<Sha256> {
+        self.connector
+    }
+
+    /// When the quota was last probed.
+    pub fn last_probe(&self) -> Option<Timestamp> {
+        self.last_probe
+    }
+
+    /// Takes in the next entry.
+    pub(super) fn fold(&mut self, entry: &Entry<Record>) {
+        let at = entry.at;
+        match &entry.body.event {
+            Event::ConnectionAdded { config, usage_limit } => {
+                self.added = true;
+                self.config = Some(config.clone());
+                self.lasting_limit = *usage_limit;
+                self.temporary = None;
+            }
+            Event::ConnectionChanged { config } => self.config = Some(config.clone()),
+            Event::ConnectionRemoved => self.added = false,
+            Event::UsageLimitChanged {
+                to, until: Some(until), ..
+            } => {
+                self.temporary = Some(Temporary {
+                    percent: *to,
+                    until: *until,
+                    backup_completed: false,
+                });
+            }
+            Event::UsageLimitChanged { to, until: None, .. } => {
+                self.lasting_limit = *to;
+                self.temporary = None;
+            }
+            Event::ScopeKnown { scope } => self.scope = Some(scope.clone()),
+            Event::SnapshotBegun {
+                snapshot,
+                kind,
+                objects,
+                connector,
+            } => self.snapshots.push(SnapshotRecord {
+                id: *snapshot,
+                kind: *kind,
+                objects: objects.clone(),
+                begun_at: at,
+                connector: *connector,
+                standing: Standing::Open,
+            }),
+            Event::SnapshotPaused { snapshot, pause, .. } => self.stands(*snapshot, Standing::Paused(pause.clone())),
+            Event::SnapshotResumed { snapshot } => self.stands(*snapshot, Standing::Open),
+            Event::SnapshotCompleted { snapshot, log_head } => {
+                let log_head = *log_head;
+                self.stands(*snapshot, Standing::Complete { at, log_head });
+                self.completed.push(*snapshot);
+                if let Some(temporary) = &mut self.temporary {
+                    temporary.backup_completed = true;
+                }
+            }
+            Event::SnapshotSuperseded { snapshot } => self.stands(*snapshot, Standing::Superseded),
+            Event::SnapshotFailed { snapshot, reason } => {
+                let reason = reason.clone();
+                self.stands(*snapshot, Standing::Failed { reason });
+            }
+            Event::SnapshotPruned { snapshot } => self.stands(*snapshot, Standing::Pruned),
+            Event::ConnectorInstalled { digest, .. } => self.connector = Some(*digest),
+            Event::ConnectorSwapped { to, .. } => self.connector = Some(*to),
+            Event::QuotaProbed { .. } => self.last_probe = Some(at),
+            Event::PredecessorSettled { .. } | Event::GarbageCollected { .. } | Event::Unknown => {}
+        }
+    }
+
+    fn stands(&mut self, id: SnapshotId, standing: Standing) {
+        if let Some(snapshot) = self.snapshots.iter_mut().find(|snapshot| snapshot.id == id) {
+            snapshot.standing = standing;
+        }
+    }
+}

@@ -1,0 +1,265 @@
+//! What an entry of a snapshot's log says: one committed batch, and where the job stands after it.
+
+use crate::names::{ObjectName, Sha256};
+use crate::scope::{Grant, Reading, Spending};
+use backup_seams::Timestamp;
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+/// Where a job stands, in the connector's own terms.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checkpoint {
+    /// Version of `data`'s format.
+    pub state_version: u32,
+    /// The connector's bytes, at most 1 MiB.
+    pub data: Bytes,
+}
+
+/// A failure told by the connector.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Failure {
+    /// Stable code.
+    pub code: String,
+    /// What happened.
+    pub message: String,
+    /// What to do.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remedy: Option<String>,
+    /// The object it is about.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub object: Option<String>,
+    /// Extra facts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<(String, String)>,
+}
+
+/// What comes after an entry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Next {
+    /// Planning goes on, with at least so many requests.
+    Plan {
+        /// Estimate.
+        requests: u64,
+    },
+    /// A batch of so many requests.
+    Batch {
+        /// Estimate.
+        requests: u64,
+    },
+    /// Nothing can be done for so many seconds.
+    AgainAfter {
+        /// Seconds, from the entry's time on.
+        seconds: u64,
+    },
+    /// The job can't go on.
+    Blocked(Failure),
+    /// The job is complete: the log ends.
+    Done,
+}
+
+/// Kinds of entries.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EntryKind {
+    /// The first of an epoch: keeps out whoever wrote before. No data.
+    Fence,
+    /// A planning step. No data.
+    Plan,
+    /// A batch.
+    Batch,
+    /// The last batch: nothing comes after it.
+    End,
+}
+
+/// How an object is read, as planned.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Estimate {
+    /// In a few words.
+    pub way: String,
+    /// Requests.
+    pub requests: u64,
+    /// Records.
+    pub records: u64,
+    /// Bytes of answers.
+    pub bytes: u64,
+}
+
+/// How far an object is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ObjectState {
+    /// Nothing of it is committed.
+    #[default]
+    Pending,
+    /// Some of it is.
+    Partial,
+    /// All of it is.
+    Complete,
+    /// It is not read; the reason says why.
+    Skipped,
+}
+
+/// What a step told about an object. What is `None` or empty leaves what was told before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ObjectReport {
+    /// Which.
+    pub object: ObjectName,
+    /// How far it is. Data alone makes a pending one partial.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<ObjectState>,
+    /// Records read so far, in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub records: Option<u64>,
+    /// Records that there are.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub total: Option<u64>,
+    /// As planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
+    /// Why it is not read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Failure>,
+    /// What people should know about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Failure>,
+}
+
+impl ObjectReport {
+    /// Nothing told yet.
+    pub fn new(object: ObjectName) -> ObjectReport {
+        ObjectReport {
+            object,
+            state: None,
+            records: None,
+            total: None,
+            estimate: None,
+            skipped: None,
+            remarks: Vec::new(),
+        }
+    }
+}
+
+/// What a step was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Step {
+    /// `plan-backup`.
+    Plan,
+    /// `run-batch`.
+    Batch,
+}
+
+/// All that becomes durable with a batch's data, as one entry.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    /// What it was.
+    pub step: Step,
+    /// When it began: from here to the entry's time is the window in which what it read was so.
+    pub began_at: Timestamp,
+    /// Where the job stands now; `None` while planning isn't ready.
+    pub checkpoint: Option<Checkpoint>,
+    /// What comes next. [`Next::Done`] ends the log.
+    pub next: Next,
+    /// What the next step may send; `None` where the job pauses, waits or ends here.
+    pub grant: Option<Grant>,
+    /// What is spent, this batch included. Its version is set by the store.
+    pub spending: Spending,
+    /// What was told about objects.
+    pub objects: Vec<ObjectReport>,
+    /// Readings that were told.
+    pub readings: Vec<Reading>,
+    /// Requests that this step sent, all attempts.
+    pub requests: u64,
+    /// Digest of the connector that ran it.
+    pub connector: Sha256,
+    /// Head of the connection's journal.
+    pub journal_head: Sha256,
+}
+
+/// What a segment holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SegmentKind {
+    /// Records.
+    Rows,
+    /// Keys of records that are gone.
+    Tombstones,
+}
+
+/// A segment, as the log names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SegmentRef {
+    /// Its object.
+    pub object: ObjectName,
+    /// `<epoch>-<counter>`.
+    pub name: String,
+    /// What it holds.
+    pub kind: SegmentKind,
+    /// How many rows.
+    pub rows: u64,
+    /// Least key.
+    pub min: String,
+    /// Greatest key.
+    pub max: String,
+    /// Bytes of what was read, uncompressed.
+    pub raw_bytes: u64,
+    /// Bytes stored.
+    pub stored_bytes: u64,
+    /// Hash of what is stored.
+    pub sha256: Sha256,
+}
+
+/// A blob, as the log names it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BlobRef {
+    /// What identifies the content at the source.
+    pub key: String,
+    /// `<epoch>-<counter>`.
+    pub name: String,
+    /// Bytes.
+    pub length: u64,
+    /// Hash of what is stored.
+    pub sha256: Sha256,
+}
+
+/// A checkpoint, as the log names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckpointRef {
+    /// Version of its format.
+    pub state_version: u32,
+    /// Bytes.
+    pub length: u64,
+    /// Its hash, and so its name.
+    pub sha256: Sha256,
+}
+
+/// An entry's body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct LogRecord {
+    /// Its kind.
+    pub kind: EntryKind,
+    /// When the step began.
+    pub began_at: Timestamp,
+    /// Head of the connection's journal when it was written.
+    pub journal_head: Sha256,
+    /// Digest of the connector.
+    pub connector: Option<Sha256>,
+    /// Requests that the step sent.
+    pub requests: u64,
+    /// What is spent, whole.
+    pub spending: Spending,
+    /// What the next step may send.
+    pub grant: Option<Grant>,
+    /// Where the job stands; `None`: as before.
+    pub checkpoint: Option<CheckpointRef>,
+    /// What comes next; `None` (a fence): as before.
+    pub next: Option<Next>,
+    /// Told about objects.
+    pub objects: Vec<ObjectReport>,
+    /// Told readings.
+    pub readings: Vec<Reading>,
+    /// Segments that the step added.
+    pub segments: Vec<SegmentRef>,
+    /// Blobs that the step added or reused.
+    pub blobs: Vec<BlobRef>,
+}

@@ -1,0 +1,70 @@
+//! Snapshots: a log of committed batches, and the data that it names.
+//!
+//! A snapshot exists once the journal says so, and is the fold of its log. [`SnapshotWriter`] stages data and commits it with one
+//! entry; [`Snapshot`] reads what is committed. What no log names does not exist.
+
+mod entry;
+mod fold;
+mod reader;
+mod segment;
+mod select;
+mod stage;
+mod writer;
+
+pub use entry::{
+    BlobRef, Checkpoint, CheckpointRef, Commit, EntryKind, Estimate, Failure, LogRecord, Next, ObjectReport, ObjectState,
+    SegmentKind, SegmentRef, Step,
+};
+pub use fold::{Fold, ObjectFold, PlacedSegment, Window};
+pub use reader::{Page, Snapshot, SnapshotInfo};
+pub use segment::{Row, Tombstone};
+pub use select::{Selected, select};
+pub use stage::{SaveError, Staged};
+pub use writer::{Begin, Committed, SnapshotWriter};
+
+use crate::backend::Store;
+use crate::chain::{Chain, Entry};
+use crate::error::StoreError;
+use crate::names::{ConnectionName, SnapshotId};
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+
+/// Whether a snapshot is self-contained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SnapshotKind {
+    /// Everything was read.
+    Full,
+    /// Only what changed since an earlier one was read.
+    Incremental,
+}
+
+/// Whether a snapshot holds all that it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SnapshotState {
+    /// Some of it; a paused backup's for instance.
+    Partial,
+    /// All of it.
+    Complete,
+}
+
+/// The folder of a snapshot.
+pub(crate) fn dir(store: &Store, connection: &ConnectionName, id: SnapshotId) -> Path {
+    store.connection_dir(connection).join("snapshots").join(id.to_string())
+}
+
+/// The folder of its log.
+pub(crate) fn log_dir(store: &Store, connection: &ConnectionName, id: SnapshotId) -> Path {
+    dir(store, connection, id).join("log")
+}
+
+/// The newest entry of a log.
+pub(crate) async fn last_log_entry(
+    store: &Store,
+    connection: &ConnectionName,
+    id: SnapshotId,
+) -> Result<Option<Entry<LogRecord>>, StoreError> {
+    let (_, mut tail) = Chain::<LogRecord>::open_tail(store, log_dir(store, connection, id), |_| true).await?;
+    Ok(tail.pop())
+}
