@@ -1,2 +1,66 @@
-//! Under construction.
-fn main() {}
+//! The project's own commands, run as `cargo xtask COMMAND`.
+//!
+//! Each command is a module of its own; this file only reads the command line. The rule: a fresh clone and a Rust toolchain
+//! are enough. What else a command needs it finds or fetches itself, and says so in one line.
+
+mod build;
+mod component;
+mod contract;
+mod lint;
+mod package;
+mod process;
+mod test;
+mod toolchain;
+mod workspace;
+
+use clap::{Parser, Subcommand};
+use std::ffi::OsString;
+use std::process::ExitCode;
+use workspace::Workspace;
+
+/// Builds, checks and shows this project.
+#[derive(Parser)]
+#[command(bin_name = "cargo xtask", version)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Builds the connector component, the host and the fake Salesforce.
+    Build,
+    /// Builds everything and runs all tests of the workspace.
+    Test {
+        /// Handed to the test runner, for instance a part of a test's name.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        runner: Vec<OsString>,
+    },
+    /// Formatting, clippy, compatibility of the contract, traces of this machine.
+    Lint,
+    /// Lays the component, its digest and the documented contract together to be shipped.
+    Package,
+}
+
+fn main() -> ExitCode {
+    match run(Arguments::parse().command) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            // A test runner has said what failed; its summary stays the last thing on the screen.
+            if !error.is::<test::Failed>() {
+                eprintln!("error: {error:#}");
+            }
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(task: Task) -> anyhow::Result<()> {
+    let workspace = Workspace::find()?;
+    match task {
+        Task::Build => build::everything(&workspace),
+        Task::Test { runner } => test::run(&workspace, &runner),
+        Task::Lint => lint::run(&workspace),
+        Task::Package => package::lay_out(&workspace).map(drop),
+    }
+}

@@ -1,0 +1,46 @@
+//! `cargo xtask build`: the components, the host and the fake Salesforce, into cargo's target folder.
+//!
+//! Says what was made and where. Where nothing changed it costs what asking cargo costs.
+
+use crate::component;
+use crate::process;
+use crate::toolchain::WasmToolchain;
+use crate::workspace::Workspace;
+use anyhow::Result;
+use std::path::Path;
+
+/// Builds all that a user or a test runs.
+pub fn everything(workspace: &Workspace) -> Result<()> {
+    let made = components(workspace)?;
+    programs(workspace)?;
+    for path in &made {
+        println!("built {}", shown(workspace, path));
+    }
+    for program in ["backup-host", "fake-salesforce"] {
+        println!("built {}", shown(workspace, &workspace.release().join(program)));
+    }
+    Ok(())
+}
+
+/// Builds the components only.
+pub fn components(workspace: &Workspace) -> Result<Vec<std::path::PathBuf>> {
+    let toolchain = WasmToolchain::find(workspace)?;
+    println!("wasm32 toolchain: {toolchain}");
+    component::build_all(workspace, &toolchain)
+}
+
+/// Builds the host and the fake Salesforce.
+///
+/// By the same selection of packages as the tests, so that cargo unites features alike and compiles wasmtime once.
+fn programs(workspace: &Workspace) -> Result<()> {
+    process::run(
+        workspace
+            .cargo("build")
+            .args(["--release", "--workspace", "--exclude", "hostile", "--exclude", "xtask"]),
+    )
+}
+
+/// A path as one would type it in the checkout.
+fn shown(workspace: &Workspace, path: &Path) -> String {
+    path.strip_prefix(workspace.root()).unwrap_or(path).display().to_string()
+}
