@@ -1,3 +1,31 @@
-//! The Salesforce connector.
+//! The Salesforce connector: backs up an org within its API usage limit.
+//!
+//! Builds as a component of the world `plugin` (wasm32) and as an ordinary library, natively tested. Everything but `edge` is
+//! written against [`host::Host`] and knows neither WebAssembly nor a network.
+//!
+//! - [`quota`]: what is known of the org's daily requests; `decide`.
+//! - [`org`]: sends, and hears in every answer the usage and the refusals that concern all requests alike.
+//! - [`salesforce`]: shapes of answers. [`soql`]: texts of queries.
+//! - [`check`]: who the connection is, and what it may see. [`plan`]: which objects there are, and how each will be read.
+//! - [`backup`]: reads them, batch by batch, from checkpoint to checkpoint.
 
+pub mod backup;
+pub mod check;
+#[cfg(target_arch = "wasm32")]
+mod edge;
+pub mod host;
+pub mod org;
+pub mod plan;
 pub mod quota;
+pub mod salesforce;
+pub mod soql;
+mod verdict;
+
+pub use check::check;
+pub use verdict::{decide, read_quota};
+
+/// Version of the checkpoints and values that this connector writes, and the only one that it reads.
+pub const STATE_VERSION: u32 = 1;
+
+/// The connector's name in `describe`.
+pub const NAME: &str = "salesforce";

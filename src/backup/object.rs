@@ -1,0 +1,483 @@
+//! One object on its way: where its reading stands, and how what came back moves it on.
+//!
+//! Pure. Each rule for an object that doesn't behave is here and nowhere else: pages cut short, ids that identify nothing,
+//! objects that take no cursor or give no second page, counts that disagree, refusals.
+
+use super::Chain;
+use crate::host::Failure;
+use crate::salesforce::{ApiError, Class, Describe, Ids, Page};
+use serde::{Deserialize, Serialize};
+
+/// Rows of a full page.
+pub const PAGE_ROWS: u32 = 2_000;
+
+/// Salesforce's smallest page.
+const MIN_PAGE_ROWS: u32 = 200;
+
+/// An object that is refused for a passing reason so many times in a row is skipped.
+const MAX_TRIES: u8 = 6;
+
+/// How an object is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// In the order of Ids, going on after the last one.
+    Keyset,
+    /// In Salesforce's order, going on by its locator.
+    Plain,
+    /// As keyset, by pages that `LIMIT` cuts to so many rows: for objects that give no second page.
+    Limited(u32),
+}
+
+/// Where reading goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cursor {
+    /// At the beginning.
+    Start,
+    /// After the row of this Id or DurableId.
+    After(String),
+    /// At the address that the last page gave.
+    Locator(String),
+}
+
+/// What is to be done next with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Read on.
+    Reading,
+    /// Fewer rows came than were promised: ask `COUNT()`.
+    Counting,
+    /// The count says that more are there: look once more after the last row.
+    Confirming,
+    /// Its describe is missing or out of date: ask for it.
+    Describing,
+    /// Nothing.
+    Done,
+    /// Nothing: it can't be read.
+    Skipped,
+}
+
+/// Where the reading of one object stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// API name.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// What comes next.
+    #[serde(rename = "p")]
+    pub phase: Phase,
+    /// How it is read.
+    #[serde(rename = "w")]
+    pub way: Way,
+    /// Where reading goes on.
+    #[serde(rename = "c")]
+    pub cursor: Cursor,
+    /// Rows that came.
+    #[serde(rename = "r", default)]
+    pub received: u64,
+    /// Records by the record count resource: cached, and without archived ones.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<u64>,
+    /// Rows by what `totalSize` promised.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
+    /// The most rows that an earlier `totalSize` promised.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub promised: Option<u64>,
+    /// Rows by `COUNT()`.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<u64>,
+    /// `COUNT()` was refused.
+    #[serde(rename = "u", default, skip_serializing_if = "is_false")]
+    pub uncountable: bool,
+    /// It was looked once more after the last row, and nothing was there.
+    #[serde(rename = "f", default, skip_serializing_if = "is_false")]
+    pub confirmed: bool,
+    /// Ids repeat: keys get a hash of the body.
+    #[serde(rename = "h", default, skip_serializing_if = "is_false")]
+    pub hashed: bool,
+    /// Rows of its full pages, as learnt: wide rows make shorter ones.
+    #[serde(rename = "g")]
+    pub page_rows: u32,
+    /// Bytes of a row, as guessed from its fields, then as learnt.
+    #[serde(rename = "b")]
+    pub row_bytes: u32,
+    /// Pages are asked to have no more rows.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<u32>,
+    /// Refusals for a passing reason since the last page.
+    #[serde(rename = "t", default, skip_serializing_if = "is_zero")]
+    pub tries: u8,
+    /// Its describe was asked for again.
+    #[serde(rename = "d", default, skip_serializing_if = "is_false")]
+    pub described_again: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
+/// What came back in one place of a composite request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// A page, its rows handed to the host. Of `COUNT()` too: a page without rows.
+    Page(Page),
+    /// A refusal.
+    Refused(Class, ApiError),
+    /// The answer broke off before.
+    Missing,
+}
+
+/// What people, or the batch, must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// All of the object is read.
+    Finished,
+    /// It isn't read, and why.
+    Skipped(Failure),
+    /// It is read, with this to know about it.
+    Remark(Failure),
+    /// The org has no requests left today.
+    DailyLimit,
+    /// Too much at once.
+    Busy,
+}
+
+/// Where in a composite request something was refused.
+#[derive(Clone, Copy, Debug)]
+struct Place {
+    /// It went on from an earlier place.
+    chained: bool,
+    /// By that one's last record, not by its `nextRecordsUrl`.
+    by_record: bool,
+}
+
+impl Object {
+    /// Before its first page.
+    pub fn new(name: String, way: Way, counted: Option<u64>, row_bytes: u32) -> Object {
+        Object {
+            name,
+            phase: Phase::Reading,
+            way,
+            cursor: Cursor::Start,
+            received: 0,
+            counted,
+            expected: None,
+            promised: None,
+            verified: None,
+            uncountable: false,
+            confirmed: false,
+            hashed: false,
+            page_rows: PAGE_ROWS,
+            row_bytes,
+            batch_size: None,
+            tries: 0,
+            described_again: false,
+        }
+    }
+
+    /// The way that its describe allows.
+    pub fn first_way(describe: &Describe) -> Way {
+        if describe.keyset { Way::Keyset } else { Way::Plain }
+    }
+
+    /// The field that its cursor goes by.
+    pub fn key_field(&self, describe: &Describe) -> &'static str {
+        match self.way {
+            Way::Limited(_) if describe.durable_id == Some(true) => "DurableId",
+            _ => "Id",
+        }
+    }
+
+    /// Rows that are still to come, where that is known.
+    pub fn remaining(&self) -> Option<u64> {
+        let total = self.expected.or(self.counted)?;
+        Some(total.saturating_sub(self.received))
+    }
+
+    /// Rows that a page has at most.
+    pub fn rows_a_page(&self) -> u32 {
+        let limit = match self.way {
+            Way::Limited(rows) => rows,
+            Way::Keyset | Way::Plain => PAGE_ROWS,
+        };
+        self.page_rows.min(self.batch_size.unwrap_or(PAGE_ROWS)).min(limit).max(1)
+    }
+
+    /// Moves it on by what came back for it in one composite request. `limit`: the `LIMIT` of these pages.
+    pub fn apply(&mut self, outcomes: Vec<Outcome>, limit: Option<u32>, chain: &mut Chain) -> Vec<Event> {
+        let mut events = Vec::new();
+        let base = self.received;
+        for (nth, outcome) in outcomes.into_iter().enumerate() {
+            let go_on = match outcome {
+                Outcome::Missing => false,
+                Outcome::Page(page) if self.phase == Phase::Counting => {
+                    self.count_came(page.total, &mut events);
+                    false
+                }
+                Outcome::Page(page) => self.page_came(page, nth == 0, base, limit, &mut events),
+                Outcome::Refused(class, error) => {
+                    let place = Place {
+                        chained: nth > 0,
+                        by_record: limit.is_some(),
+                    };
+                    self.refused(class, &error, place, chain, &mut events);
+                    false
+                }
+            };
+            if !go_on {
+                break;
+            }
+        }
+        events
+    }
+
+    /// True where the next place of the same request goes on from this page.
+    fn page_came(&mut self, page: Page, first: bool, base: u64, limit: Option<u32>, events: &mut Vec<Event>) -> bool {
+        self.learn(&page, first, base, limit);
+        if page.rows == 0 && !page.done {
+            let error = ApiError {
+                code: "EMPTY_PAGE".into(),
+                message: "a page without rows says that more follow".into(),
+            };
+            self.try_again("not-answered", &error, events);
+            return false;
+        }
+        self.tries = 0;
+        let looked_for_more = first && page.rows == 0 && matches!(self.cursor, Cursor::After(_));
+        self.confirmed = looked_for_more || (self.confirmed && page.rows == 0);
+        if self.way == Way::Keyset && page.ids != Ids::Own {
+            // There's no going on after an Id that other rows have too.
+            self.way = Way::Plain;
+            self.hashed |= page.ids == Ids::Repeated;
+        }
+        self.phase = Phase::Reading;
+        match self.way {
+            Way::Plain => match page.next.filter(|_| !page.done) {
+                Some(next) => {
+                    self.cursor = Cursor::Locator(next);
+                    true
+                }
+                None => {
+                    self.ended(events);
+                    false
+                }
+            },
+            Way::Keyset => self.keyed_page_came(&page, page.last_id.clone(), base, limit, events),
+            Way::Limited(_) => {
+                let last = page.last_durable_id.clone().or_else(|| page.last_id.clone());
+                self.keyed_page_came(&page, last, base, limit, events)
+            }
+        }
+    }
+
+    fn keyed_page_came(&mut self, page: &Page, last: Option<String>, base: u64, limit: Option<u32>, events: &mut Vec<Event>) -> bool {
+        if let Some(last) = last {
+            let after = Cursor::After(last);
+            if after == self.cursor {
+                // The org doesn't heed the cursor: by its own it goes on.
+                self.read_plainly();
+                return false;
+            }
+            self.cursor = after;
+        } else if page.rows > 0 {
+            self.ended(events);
+            return false;
+        }
+        let more = match limit {
+            _ if !page.done => return true,
+            Some(limit) => page.rows >= u64::from(limit),
+            // `done` too early: what follows the last row can still be there. Only rows that came make it worth a look.
+            None => self.expected.is_some_and(|expected| self.received < expected) && self.received > base,
+        };
+        if !more {
+            self.ended(events);
+        }
+        more && limit.is_some()
+    }
+
+    fn learn(&mut self, page: &Page, first: bool, base: u64, limit: Option<u32>) {
+        self.received += page.rows;
+        if let Some(bytes) = page.bytes.checked_div(page.rows) {
+            self.row_bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
+        }
+        if !page.done && page.rows > 0 {
+            self.page_rows = u32::try_from(page.rows).unwrap_or(PAGE_ROWS).min(PAGE_ROWS);
+        }
+        // A locator's pages have the total of the whole query, limited ones only their own.
+        let tells_what_is_left = first && limit.is_none() && !matches!(self.cursor, Cursor::Locator(_));
+        if let Some(total) = page.total.filter(|_| tells_what_is_left) {
+            // A promise once made is not forgotten where a later page knows of less.
+            self.promised = self.promised.max(self.expected);
+            self.expected = Some(base.saturating_add(total));
+        }
+    }
+
+    /// Salesforce says that nothing follows.
+    fn ended(&mut self, events: &mut Vec<Event>) {
+        let promised = self.counted.max(self.expected).max(self.promised);
+        let short = promised.is_some_and(|promised| self.received < promised);
+        // Some objects end silently (OauthToken at 2,500), and their totalSize agrees: where no count is known, ask.
+        let doubtful = self.counted.is_none() && self.received > u64::from(PAGE_ROWS);
+        if (short || doubtful) && self.verified.is_none() && !self.uncountable {
+            self.phase = Phase::Counting;
+            return;
+        }
+        if let Some(total) = self.verified.or(promised).filter(|total| *total > self.received) {
+            if self.way != Way::Plain && !self.confirmed && matches!(self.cursor, Cursor::After(_)) {
+                self.phase = Phase::Confirming;
+                return;
+            }
+            events.push(Event::Remark(self.disagreement(total)));
+        }
+        self.phase = Phase::Done;
+        events.push(Event::Finished);
+    }
+
+    fn count_came(&mut self, total: Option<u64>, events: &mut Vec<Event>) {
+        self.tries = 0;
+        self.verified = total;
+        self.uncountable = total.is_none();
+        self.ended(events);
+    }
+
+    fn disagreement(&self, total: u64) -> Failure {
+        Failure::new(
+            "count-disagrees",
+            format!("{} has {total} records by Salesforce's count, {} could be read", self.name, self.received),
+        )
+        .remedy("some objects end silently, and records may have come or gone while they were read; the next backup looks again")
+        .about(&self.name)
+        .detail("counted", total)
+        .detail("read", self.received)
+    }
+
+    fn refused(&mut self, class: Class, error: &ApiError, place: Place, chain: &mut Chain, events: &mut Vec<Event>) {
+        match class {
+            Class::DailyLimit => events.push(Event::DailyLimit),
+            Class::Later => {
+                events.push(Event::Busy);
+                self.try_again("not-answered", error, events);
+            }
+            Class::TimedOut if self.phase == Phase::Counting => self.count_came(None, events),
+            Class::TimedOut => {
+                self.batch_size = Some((self.rows_a_page() / 2).max(MIN_PAGE_ROWS));
+                self.try_again("query-timeout", error, events);
+            }
+            Class::NoMorePages => self.limit_pages(error, events),
+            // A limited page that was shorter than foreseen has no record to refer to: reading goes on after its last one.
+            Class::Halted if place.chained && place.by_record => {}
+            _ if place.chained => {
+                *chain = match *chain {
+                    Chain::NextRecordsUrl if !place.by_record => Chain::LastRecord,
+                    Chain::NextRecordsUrl | Chain::LastRecord | Chain::None => Chain::None,
+                };
+            }
+            _ if self.phase == Phase::Counting => self.count_came(None, events),
+            Class::LocatorExpired => {
+                self.restart();
+                self.try_again("cursor-expired", error, events);
+            }
+            Class::UnknownField if !self.described_again => self.describe_again(),
+            Class::UnknownField => self.skip("unknown-field", error, events),
+            Class::TooComplicated => self.skip("field-list-too-long", error, events),
+            // The first page came, so it's the cursor that isn't taken.
+            Class::Never(_) | Class::Unclear(_) if self.way == Way::Keyset && self.cursor != Cursor::Start => self.read_plainly(),
+            Class::Never(code) => self.skip(code, error, events),
+            Class::Unclear(_) | Class::Halted if self.way == Way::Keyset => self.read_plainly(),
+            Class::Unclear(_) if error.code == "INVALID_FIELD" && !self.described_again => self.describe_again(),
+            Class::Unclear(code) => self.skip(code, error, events),
+            Class::Halted => self.try_again("not-answered", error, events),
+        }
+    }
+
+    fn restart(&mut self) {
+        self.cursor = Cursor::Start;
+        self.received = 0;
+        self.expected = None;
+        self.phase = Phase::Reading;
+    }
+
+    fn read_plainly(&mut self) {
+        self.way = Way::Plain;
+        self.restart();
+    }
+
+    fn limit_pages(&mut self, error: &ApiError, events: &mut Vec<Event>) {
+        let rows = match self.way {
+            Way::Limited(rows) => rows / 2,
+            Way::Keyset | Way::Plain => PAGE_ROWS,
+        };
+        if rows < MIN_PAGE_ROWS {
+            self.skip("no-second-page", error, events);
+        } else {
+            self.way = Way::Limited(rows);
+            self.restart();
+        }
+    }
+
+    fn describe_again(&mut self) {
+        self.described_again = true;
+        self.phase = Phase::Describing;
+    }
+
+    /// Its describe came: from where it stood, with the fields as they are now.
+    pub fn described(&mut self, describe: &Describe) {
+        self.phase = Phase::Reading;
+        if self.cursor == Cursor::Start {
+            self.way = Object::first_way(describe);
+        }
+    }
+
+    /// A passing reason; one too many ends it.
+    pub(super) fn try_again(&mut self, code: &'static str, error: &ApiError, events: &mut Vec<Event>) {
+        self.tries += 1;
+        if self.tries >= MAX_TRIES {
+            self.skip(code, error, events);
+        }
+    }
+
+    /// The answer with nothing but a page of it was larger than the host takes.
+    pub fn page_too_large(&mut self, events: &mut Vec<Event>) {
+        if self.rows_a_page() <= MIN_PAGE_ROWS {
+            let error = ApiError {
+                code: "TOO_LARGE".into(),
+                message: "the smallest page is larger than the host takes".into(),
+            };
+            self.skip("answer-too-large", &error, events);
+        } else {
+            self.batch_size = Some((self.rows_a_page() / 2).max(MIN_PAGE_ROWS));
+        }
+    }
+
+    /// Gives it up, with the reason in Salesforce's own words.
+    pub fn skip(&mut self, code: &str, error: &ApiError, events: &mut Vec<Event>) {
+        self.phase = Phase::Skipped;
+        events.push(Event::Skipped(skipped(&self.name, code, error, self.received)));
+    }
+}
+
+/// Why an object isn't read: the code for programs, Salesforce's words for people.
+pub fn skipped(object: &str, code: &str, error: &ApiError, received: u64) -> Failure {
+    let failure = Failure::new(code, format!("{object} can't be read: {}", error.text()))
+        .about(object)
+        .detail("error-code", &error.code);
+    let failure = match code {
+        "needs-filter" => failure.remedy("Salesforce answers only queries with a filter for it; this connector doesn't read such objects yet"),
+        "field-list-too-long" => failure.remedy("it has too many fields for one query; this connector doesn't split field lists yet"),
+        "no-access" | "not-visible" => failure.remedy("give the connection's user access to the object"),
+        "transaction-security" => failure.remedy("give the user the permission Exempt from Transaction Security"),
+        "too-large-without-view-all-data" => failure.remedy("give the user the permission View All Data"),
+        "not-answered" | "query-timeout" | "cursor-expired" => failure.remedy("the next backup tries again"),
+        _ => failure,
+    };
+    if received > 0 { failure.detail("read", received) } else { failure }
+}

@@ -1,0 +1,235 @@
+//! Fills composite requests: each counts as one and has five places for queries, so the sum of all pages divided by five is the
+//! fewest requests there can be.
+//!
+//! Pure. Objects are taken in an order that leaves nothing half-filled: those under way first, then the longest, so that the
+//! short ones fill what the long ones leave. A page is one of [`super::Object::rows_a_page`] rows.
+
+use super::{Chain, Checkpoint, Cursor, Object, Phase, Way};
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
+/// Queries that a composite request may have.
+pub const PLACES: usize = 5;
+
+/// Describes that a composite request may have.
+pub const DESCRIBES: usize = 25;
+
+/// What one composite request does for one object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Index of the object.
+    pub object: usize,
+    /// Places: pages one after the other, or one count.
+    pub places: usize,
+}
+
+/// What a composite request does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Load {
+    /// Queries, at most [`PLACES`].
+    Queries(Vec<Part>),
+    /// Describes of these objects, at most [`DESCRIBES`].
+    Describes(Vec<usize>),
+}
+
+impl Load {
+    /// Nothing more goes in.
+    pub fn is_full(&self) -> bool {
+        match self {
+            Load::Queries(parts) => parts.iter().map(|part| part.places).sum::<usize>() == PLACES,
+            Load::Describes(objects) => objects.len() == DESCRIBES,
+        }
+    }
+
+    /// The objects that it is for.
+    pub fn objects(&self) -> Vec<usize> {
+        match self {
+            Load::Queries(parts) => parts.iter().map(|part| part.object).collect(),
+            Load::Describes(objects) => objects.clone(),
+        }
+    }
+}
+
+/// The next composite request, of objects that aren't `busy`; `None` where there is none.
+pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
+    let objects = &checkpoint.objects;
+    let free = |phase: &dyn Fn(Phase) -> bool| -> Vec<usize> {
+        (0..objects.len()).filter(|n| !busy.contains(n) && phase(objects[*n].phase)).collect()
+    };
+    let mut undescribed = free(&|phase| phase == Phase::Describing);
+    if !undescribed.is_empty() {
+        undescribed.truncate(DESCRIBES);
+        return Some(Load::Describes(undescribed));
+    }
+    let mut queue = free(&|phase| matches!(phase, Phase::Reading | Phase::Counting | Phase::Confirming));
+    queue.sort_by_key(|n| {
+        let object = &objects[*n];
+        (object.cursor == Cursor::Start, Reverse(pages(object)), *n)
+    });
+    let mut parts: Vec<Part> = Vec::new();
+    let (mut room, mut bytes) = (PLACES, checkpoint.answer_bytes);
+    for n in queue {
+        let object = &objects[n];
+        let wanted = pages(object).min(longest_chain(object, checkpoint.chain) as u64).min(room as u64);
+        let page_bytes = page_bytes(object);
+        // The first page goes in whatever it weighs: nothing would ever read it otherwise.
+        let affordable = (bytes / page_bytes).max(u64::from(parts.is_empty()));
+        let places = usize::try_from(wanted.min(affordable)).unwrap_or(PLACES);
+        if places > 0 {
+            parts.push(Part { object: n, places });
+            room -= places;
+            bytes = bytes.saturating_sub(page_bytes.saturating_mul(places as u64));
+        }
+        if room == 0 {
+            break;
+        }
+    }
+    fill_up(checkpoint, &mut parts, room, bytes);
+    (!parts.is_empty()).then_some(Load::Queries(parts))
+}
+
+/// Places that nothing is known for cost nothing: they go to objects of which nobody knows how long they are.
+fn fill_up(checkpoint: &Checkpoint, parts: &mut [Part], mut room: usize, mut bytes: u64) {
+    for part in parts {
+        let object = &checkpoint.objects[part.object];
+        let page_bytes = page_bytes(object);
+        while object.phase == Phase::Reading
+            && object.remaining().is_none()
+            && part.places < longest_chain(object, checkpoint.chain)
+            && room > 0
+            && bytes >= page_bytes
+        {
+            part.places += 1;
+            room -= 1;
+            bytes -= page_bytes;
+        }
+    }
+}
+
+/// Composite requests for all that is left, as far as is known.
+pub fn requests(checkpoint: &Checkpoint) -> u32 {
+    let mut places = 0u64;
+    let mut describes = 0usize;
+    for object in &checkpoint.objects {
+        match object.phase {
+            Phase::Reading | Phase::Counting | Phase::Confirming => places = places.saturating_add(pages(object)),
+            Phase::Describing => describes += 1,
+            Phase::Done | Phase::Skipped => {}
+        }
+    }
+    let requests = places.div_ceil(PLACES as u64) + describes.div_ceil(DESCRIBES) as u64;
+    u32::try_from(requests).unwrap_or(u32::MAX)
+}
+
+/// Pages that an object still has, at least one.
+pub fn pages(object: &Object) -> u64 {
+    match object.phase {
+        Phase::Reading => object.remaining().unwrap_or(0).div_ceil(u64::from(object.rows_a_page())).max(1),
+        Phase::Counting | Phase::Confirming => 1,
+        Phase::Describing | Phase::Done | Phase::Skipped => 0,
+    }
+}
+
+fn page_bytes(object: &Object) -> u64 {
+    let rows = match object.phase {
+        Phase::Reading => object.remaining().unwrap_or(u64::MAX).min(u64::from(object.rows_a_page())),
+        _ => 0,
+    };
+    rows.saturating_mul(u64::from(object.row_bytes)).max(1)
+}
+
+/// Pages of an object that one request can have.
+fn longest_chain(object: &Object, chain: Chain) -> usize {
+    match (object.phase, object.way, chain) {
+        (Phase::Counting | Phase::Confirming, ..) | (_, _, Chain::None) | (_, Way::Plain, Chain::LastRecord) => 1,
+        _ => PLACES,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn plan(counts: &[u64]) -> Checkpoint {
+        let objects = counts.iter().enumerate().map(|(n, count)| Object::new(format!("O{n}"), Way::Keyset, Some(*count), 100));
+        Checkpoint::new(objects.collect())
+    }
+
+    /// Reads as the plan says, with so many requests under way at once; pages read by object, and requests sent.
+    fn read_all(mut checkpoint: Checkpoint, at_once: usize, newest_first: bool) -> (Vec<u64>, u64) {
+        let mut read = vec![0; checkpoint.objects.len()];
+        let (mut sent, mut under_way) = (0, Vec::<Load>::new());
+        loop {
+            let busy: BTreeSet<usize> = under_way.iter().flat_map(Load::objects).collect();
+            match next(&checkpoint, &busy) {
+                Some(load) if under_way.len() < at_once && (load.is_full() || under_way.is_empty()) => {
+                    sent += 1;
+                    under_way.push(load);
+                }
+                _ if under_way.is_empty() => return (read, sent),
+                _ => {
+                    let load = under_way.remove(if newest_first { under_way.len() - 1 } else { 0 });
+                    let Load::Queries(parts) = load else { panic!("nothing is undescribed") };
+                    assert!(parts.iter().map(|p| p.places).sum::<usize>() <= PLACES);
+                    for part in parts {
+                        let object = &mut checkpoint.objects[part.object];
+                        let rows = (part.places as u64 * 2_000).min(object.remaining().unwrap());
+                        object.received += rows;
+                        object.cursor = Cursor::After("x".into());
+                        read[part.object] += part.places as u64;
+                        if object.remaining() == Some(0) {
+                            object.phase = Phase::Done;
+                        }
+                    }
+                }
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn one_after_the_other_no_place_is_wasted(counts in prop::collection::vec(0u64..60_000, 0..40)) {
+            let (read, sent) = read_all(plan(&counts), 1, false);
+            let pages: Vec<u64> = counts.iter().map(|count| count.div_ceil(2_000).max(1)).collect();
+            prop_assert_eq!(&read, &pages, "every page of every object once");
+            prop_assert_eq!(sent, pages.iter().sum::<u64>().div_ceil(5));
+            prop_assert_eq!(sent, u64::from(plan(&counts).requests()));
+        }
+
+        #[test]
+        fn several_at_once_cost_at_most_one_request_each_more(counts in prop::collection::vec(0u64..60_000, 0..40), at_once in 2usize..5, newest_first in any::<bool>()) {
+            let (read, sent) = read_all(plan(&counts), at_once, newest_first);
+            let pages: Vec<u64> = counts.iter().map(|count| count.div_ceil(2_000).max(1)).collect();
+            prop_assert_eq!(&read, &pages);
+            prop_assert!(sent <= pages.iter().sum::<u64>().div_ceil(5) + at_once as u64);
+        }
+
+        #[test]
+        fn an_answer_keeps_its_budget_but_for_a_single_page(counts in prop::collection::vec(0u64..60_000, 1..10), row in 1u32..20_000, budget in 1u64..100_000_000) {
+            let mut checkpoint = plan(&counts);
+            checkpoint.answer_bytes = budget;
+            checkpoint.objects.iter_mut().for_each(|o| o.row_bytes = row);
+            let Some(Load::Queries(parts)) = next(&checkpoint, &BTreeSet::new()) else { panic!("something is left") };
+            let weight: u64 = parts.iter().map(|p| p.places as u64 * page_bytes(&checkpoint.objects[p.object])).sum();
+            prop_assert!(weight <= budget || parts[0].places == 1);
+        }
+    }
+
+    #[test]
+    fn objects_of_unknown_length_get_the_places_that_are_left() {
+        let mut checkpoint = plan(&[0, 10]);
+        checkpoint.objects[0].counted = None;
+        let Some(Load::Queries(parts)) = next(&checkpoint, &BTreeSet::new()) else { panic!("something is left") };
+        assert_eq!(parts, [Part { object: 0, places: 4 }, Part { object: 1, places: 1 }]);
+    }
+
+    #[test]
+    fn where_pages_cannot_be_chained_each_object_has_one() {
+        let mut checkpoint = plan(&[50_000, 50_000]);
+        checkpoint.chain = Chain::None;
+        let Some(Load::Queries(parts)) = next(&checkpoint, &BTreeSet::new()) else { panic!("something is left") };
+        assert_eq!(parts, [Part { object: 0, places: 1 }, Part { object: 1, places: 1 }]);
+    }
+}

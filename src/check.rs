@@ -1,0 +1,229 @@
+//! The export `check`: one composite request tells which org this is, and what its user may see.
+//!
+//! What a user may not see is not an error anywhere in the API: rows and fields vanish silently. So each permission that a
+//! backup wants is asked for, and what its lack hides is said in words.
+
+use crate::host::{Checked, ConnectorError, Failure, Host};
+use crate::org::{Org, Refused, Stopped, Subrequest};
+use crate::salesforce::{ApiError, Bodies, Sub, SubBody, read_composite};
+use crate::soql;
+use serde::Deserialize;
+use serde::de::{MapAccess, value::MapAccessDeserializer};
+use serde_json::{Map, Value};
+
+/// A permission of the connection's user, and what is missing without it.
+struct Wanted {
+    permission: &'static str,
+    hides: &'static str,
+}
+
+const WANTED: [Wanted; 5] = [
+    Wanted {
+        permission: "ViewAllData",
+        hides: "records that the user doesn't own or isn't given vanish from the backup without a trace",
+    },
+    Wanted {
+        permission: "QueryAllFiles",
+        hides: "files of other users, and ContentDocumentLink as a whole, can't be read",
+    },
+    Wanted {
+        permission: "ViewSetup",
+        hides: "record counts and limits can't be read, so estimates are rough; some setup objects are refused",
+    },
+    Wanted {
+        permission: "ApiEnabled",
+        hides: "nothing can be read",
+    },
+    Wanted {
+        permission: "ModifyAllData",
+        hides: "a restore can't write records of other users; a backup doesn't need it",
+    },
+];
+
+/// Permissions that also get a query of their own: where an org lacks one of the five, the common query is refused.
+const ALONE: usize = 3;
+
+const ORGANIZATION: &str = "SELECT Id, Name, OrganizationType, IsSandbox, InstanceName, NamespacePrefix, TrialExpirationDate FROM Organization";
+
+/// Who the connection is, and what it may see.
+pub fn check<H: Host>(host: &H) -> Result<Checked, ConnectorError> {
+    let org = Org::open(host)?;
+    match ask_all(&org) {
+        Ok(subs) => checked(&subs),
+        // Composite itself may be refused where the API isn't: the org's id is needed whatever else is unknown.
+        Err(Stopped::Refused(refused)) if !matches!(refused.status, 401 | 500..=599) && host.requests_left() > 0 => {
+            let organization = ask_organization(&org).map_err(|_| refused.into_error())?;
+            checked(&[Sub {
+                status: 200,
+                body: SubBody::Read(organization),
+            }])
+        }
+        Err(stopped) => Err(stopped.into_error()),
+    }
+}
+
+/// A query answer's rows, as the few that they are here.
+#[derive(Clone, Debug, Deserialize)]
+struct Rows {
+    records: Vec<Map<String, Value>>,
+}
+
+struct RowBodies;
+
+impl Bodies for RowBodies {
+    type Body = Rows;
+
+    fn read<'de, M: MapAccess<'de>>(&mut self, _: usize, body: M) -> Result<Rows, M::Error> {
+        Rows::deserialize(MapAccessDeserializer::new(body))
+    }
+}
+
+fn ask_all<H: Host>(org: &Org<'_, H>) -> Result<Vec<Sub<Rows>>, Stopped> {
+    let query = |soql: &str, reference: &str| {
+        Subrequest::get(org.path(&format!("query?q={}", soql::encode(soql))), reference.to_owned())
+    };
+    let fields: Vec<String> = WANTED.iter().map(|wanted| format!("Permissions{}", wanted.permission)).collect();
+    let mut parts = vec![
+        query(ORGANIZATION, "organization"),
+        query(&format!("SELECT {} FROM UserPermissionAccess", fields.join(", ")), "permissions"),
+    ];
+    for field in fields.iter().take(ALONE) {
+        parts.push(query(&format!("SELECT {field} FROM UserPermissionAccess"), field));
+    }
+    let mut body = org.finish(org.composite(&parts)?)?;
+    let mut subs = Vec::new();
+    read_composite(&mut body, &mut RowBodies, &mut subs).map_err(|why| body.gave_up(&why))?;
+    Ok(subs)
+}
+
+fn ask_organization<H: Host>(org: &Org<'_, H>) -> Result<Rows, Stopped> {
+    let mut body = org.finish(org.get(&format!("query?q={}", soql::encode(ORGANIZATION)))?)?;
+    serde_json::from_reader(&mut body).map_err(|why| body.gave_up(&why.into()))
+}
+
+/// Organization first; whatever follows may tell permissions.
+fn checked(subs: &[Sub<Rows>]) -> Result<Checked, ConnectorError> {
+    let mut rows = subs.iter().map(|sub| match &sub.body {
+        SubBody::Read(rows) => Ok(rows),
+        SubBody::Refused(errors) => Err((sub.status, errors.clone())),
+        SubBody::Empty => Err((sub.status, Vec::<ApiError>::new())),
+    });
+    let organization = match rows.next() {
+        Some(Ok(rows)) => rows.records.first(),
+        Some(Err((status, errors))) => return Err(Refused { status, errors }.into_error()),
+        None => None,
+    };
+    let scope = organization.and_then(|o| o.get("Id")).and_then(Value::as_str).filter(|id| id.len() == 18);
+    let (Some(organization), Some(scope)) = (organization, scope) else {
+        return Err(ConnectorError::Authorization(
+            Failure::new("org-unknown", "the org doesn't tell its id").remedy("let the connection's user read the object Organization"),
+        ));
+    };
+    let mut facts = Vec::new();
+    for (field, fact) in [
+        ("Name", "org-name"),
+        ("OrganizationType", "org-edition"),
+        ("IsSandbox", "org-is-sandbox"),
+        ("InstanceName", "org-instance"),
+        ("NamespacePrefix", "org-namespace"),
+        ("TrialExpirationDate", "org-trial-ends"),
+    ] {
+        match organization.get(field) {
+            Some(Value::String(text)) => facts.push((fact.to_owned(), text.clone())),
+            Some(Value::Bool(flag)) => facts.push((fact.to_owned(), flag.to_string())),
+            _ => {}
+        }
+    }
+    let permissions: Vec<&Map<String, Value>> = rows.flatten().filter_map(|rows| rows.records.first()).collect();
+    for wanted in &WANTED {
+        let field = format!("Permissions{}", wanted.permission);
+        let has = permissions.iter().find_map(|row| row.get(&field)?.as_bool());
+        let state = match has {
+            Some(true) => "granted".to_owned(),
+            Some(false) => format!("missing: {}", wanted.hides),
+            None => format!("unknown: the org doesn't tell; without it {}", wanted.hides),
+        };
+        facts.push((format!("permission:{}", wanted.permission), state));
+    }
+    Ok(Checked {
+        scope: scope.to_owned(),
+        facts,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::host::scripted::{Reply, ScriptedHost};
+
+    const ORG: &str = r#"{"totalSize":1,"done":true,"records":[{"attributes":{},"Id":"00D000000000001EAA","Name":"Acme","IsSandbox":false,"NamespacePrefix":null}]}"#;
+
+    fn ok(body: &str) -> String {
+        format!(r#"{{"body":{body},"httpHeaders":{{}},"httpStatusCode":200,"referenceId":"x"}}"#)
+    }
+
+    fn refused() -> String {
+        r#"{"body":[{"errorCode":"INVALID_FIELD","message":"No such column"}],"httpStatusCode":400}"#.to_owned()
+    }
+
+    fn row(field: &str, has: bool) -> String {
+        ok(&format!(r#"{{"totalSize":1,"done":true,"records":[{{"{field}":{has}}}]}}"#))
+    }
+
+    fn composite(subs: &[String]) -> Reply {
+        Reply::ok(format!(r#"{{"compositeResponse":[{}]}}"#, subs.join(",")))
+    }
+
+    fn fact<'a>(checked: &'a Checked, name: &str) -> &'a str {
+        &checked.facts.iter().find(|(n, _)| n == name).unwrap().1
+    }
+
+    #[test]
+    fn one_request_tells_the_org_and_what_missing_permissions_hide() {
+        let host = ScriptedHost::new(5, |request| {
+            let body = String::from_utf8(request.body.clone()).unwrap();
+            assert_eq!(body.matches("\"url\"").count(), 5, "no more than five queries go into a composite request");
+            let all = r#"{"totalSize":1,"done":true,"records":[{"PermissionsViewAllData":false,"PermissionsApiEnabled":true}]}"#;
+            composite(&[ok(ORG), ok(all), refused(), refused(), refused()])
+        });
+        let checked = check(&host).unwrap();
+        assert_eq!(host.sent(), 1);
+        assert_eq!(checked.scope, "00D000000000001EAA");
+        assert_eq!(fact(&checked, "org-name"), "Acme");
+        assert!(fact(&checked, "permission:ViewAllData").starts_with("missing: "));
+        assert_eq!(fact(&checked, "permission:ApiEnabled"), "granted");
+        assert!(fact(&checked, "permission:QueryAllFiles").starts_with("unknown: "));
+    }
+
+    #[test]
+    fn a_permission_that_the_org_lacks_hides_no_other() {
+        let host = ScriptedHost::new(5, |_| {
+            composite(&[ok(ORG), refused(), row("PermissionsViewAllData", true), refused(), row("PermissionsViewSetup", false)])
+        });
+        let checked = check(&host).unwrap();
+        assert_eq!(fact(&checked, "permission:ViewAllData"), "granted");
+        assert!(fact(&checked, "permission:ViewSetup").starts_with("missing: "));
+    }
+
+    #[test]
+    fn an_org_that_refuses_composite_is_asked_plainly() {
+        let host = ScriptedHost::new(2, |request| {
+            if request.path.ends_with("/composite") {
+                Reply::status(403, r#"[{"errorCode":"API_DISABLED_FOR_ORG","message":"no"}]"#)
+            } else {
+                Reply::ok(ORG)
+            }
+        });
+        assert_eq!(check(&host).unwrap().scope, "00D000000000001EAA");
+        assert_eq!(host.sent(), 2);
+    }
+
+    #[test]
+    fn an_org_without_an_id_is_an_error_that_says_what_to_do() {
+        for reply in [composite(&[]), composite(&[refused()]), composite(&[ok(r#"{"records":[]}"#)]), Reply::ok("<html>")] {
+            let host = ScriptedHost::new(1, move |_| reply.clone());
+            check(&host).unwrap_err();
+        }
+    }
+}

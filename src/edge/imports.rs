@@ -1,0 +1,131 @@
+//! The library's [`Host`], over the component's imports.
+
+use super::bindings::backup::connector::{clock, http, job, log, report, storage, types};
+use crate::host::{Answer, Failure, Host, Hour, Level, Reading, Request, Row, SendError, Standing, StorageError};
+
+/// The imports. They are functions, so there's nothing to hold.
+pub(super) struct Imports;
+
+impl Answer for http::Response {
+    fn status(&self) -> u16 {
+        http::Response::status(self)
+    }
+
+    fn header(&self, name: &str) -> Option<String> {
+        http::Response::header(self, name)
+    }
+
+    fn request_number(&self) -> u64 {
+        http::Response::request_number(self)
+    }
+
+    fn read(&self, max: u32) -> Result<Vec<u8>, SendError> {
+        Ok(http::Response::read(self, max)?)
+    }
+}
+
+impl Host for Imports {
+    type Pending = http::Pending;
+    type Answer = http::Response;
+
+    fn configuration(&self) -> String {
+        job::configuration()
+    }
+
+    fn usage_limit(&self) -> u8 {
+        job::usage_limit()
+    }
+
+    fn requests_left(&self) -> u32 {
+        job::requests_left()
+    }
+
+    fn ends_at(&self) -> u64 {
+        job::ends_at()
+    }
+
+    fn should_stop(&self) -> bool {
+        job::should_stop()
+    }
+
+    fn now(&self) -> u64 {
+        clock::now()
+    }
+
+    fn start(&self, request: Request) -> Result<http::Pending, SendError> {
+        Ok(http::start(request.into())?)
+    }
+
+    fn wait_any(&self, of: &[&http::Pending]) -> usize {
+        http::wait_any(of) as usize
+    }
+
+    fn finish(&self, pending: http::Pending) -> Result<http::Response, SendError> {
+        Ok(pending.finish()?)
+    }
+
+    fn append(&self, object: &str, rows: Vec<Row>) -> Result<(), StorageError> {
+        let rows: Vec<storage::Row> = rows.into_iter().map(Into::into).collect();
+        Ok(storage::append(object, &rows)?)
+    }
+
+    fn put(&self, entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), StorageError> {
+        let entries: Vec<storage::Entry> = entries.into_iter().map(|(key, value)| storage::Entry { key, value }).collect();
+        Ok(storage::put(&entries)?)
+    }
+
+    fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
+        Ok(storage::get(&keys)?)
+    }
+
+    fn observe(&self, reading: Reading) -> Result<(), StorageError> {
+        let reading: types::Reading = reading.into();
+        Ok(storage::observe(&reading)?)
+    }
+
+    fn readings(&self) -> Result<Vec<Standing>, StorageError> {
+        Ok(storage::readings()?.into_iter().map(Into::into).collect())
+    }
+
+    fn own_requests(&self, hours: u32) -> Result<Vec<Hour>, StorageError> {
+        let hours = storage::own_requests(hours)?;
+        Ok(hours
+            .into_iter()
+            .map(|hour| Hour {
+                start: hour.start,
+                sent: hour.sent,
+            })
+            .collect())
+    }
+
+    fn progress(&self, object: &str, records: u64, total: Option<u64>) {
+        report::progress(object, records, total);
+    }
+
+    fn skipped(&self, object: &str, why: Failure) {
+        report::skipped(object, &why.into());
+    }
+
+    fn remark(&self, object: &str, what: Failure) {
+        report::remark(object, &what.into());
+    }
+
+    fn finished(&self, object: &str) {
+        report::finished(object);
+    }
+
+    fn estimate(&self, object: &str, way: &str, requests: u64, records: u64, bytes: u64) {
+        report::estimate(object, way, requests, records, bytes);
+    }
+
+    fn log(&self, at: Level, message: &str, fields: &[(&str, String)]) {
+        let fields: Vec<types::NamedValue> = fields
+            .iter()
+            .map(|(name, value)| types::NamedValue {
+                name: (*name).to_owned(),
+                value: value.clone(),
+            })
+            .collect();
+        log::write(at.into(), message, &fields);
+    }
+}

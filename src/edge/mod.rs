@@ -1,0 +1,86 @@
+//! The component's edge: the exports of `wit/connector.wit` over the library, and the library's [`Host`] over the imports.
+//!
+//! Nothing is decided here; it converts. Built for wasm32 only.
+
+#![allow(missing_docs, reason = "wit-bindgen writes most of it")]
+
+mod convert;
+mod imports;
+
+use crate::host::ConnectorError as Error;
+use crate::{NAME, STATE_VERSION, backup, check, decide, org, plan, quota, read_quota};
+use bindings::exports::backup::connector::connector::{
+    BackupOptions, BatchResult, Checked, Description, Guest, Pause, Planned, RestoreSelection, Verdict,
+};
+use bindings::backup::connector::types::{Checkpoint, ConnectorError, Failure};
+use imports::Imports;
+
+mod bindings {
+    wit_bindgen::generate!({ path: "wit", world: "plugin" });
+    use super::Connector;
+    export!(Connector);
+}
+
+struct Connector;
+
+impl Guest for Connector {
+    fn describe() -> Description {
+        Description {
+            name: NAME.to_owned(),
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            quota: quota::DAILY_API_REQUESTS.to_owned(),
+            state_version: STATE_VERSION,
+            reads_state_versions: vec![STATE_VERSION],
+            configuration_schema: org::SCHEMA.to_owned(),
+            facts: Vec::new(),
+        }
+    }
+
+    fn check() -> Result<Checked, ConnectorError> {
+        Ok(check(&Imports)?.into())
+    }
+
+    fn plan_backup(options: BackupOptions) -> Result<Planned, ConnectorError> {
+        Ok(plan::plan_backup(&Imports, &options.objects)?.into())
+    }
+
+    fn plan_restore(_: RestoreSelection) -> Result<Planned, ConnectorError> {
+        Err(unsupported("this version of the connector backs up; it doesn't restore yet"))
+    }
+
+    fn run_batch(at: Checkpoint) -> Result<BatchResult, ConnectorError> {
+        Ok(backup::run_batch(&Imports, at.state_version, &at.data)?.into())
+    }
+
+    fn decide(next_cost: u32) -> Result<Verdict, ConnectorError> {
+        Ok(match decide(&Imports, next_cost)? {
+            quota::Verdict::Proceed(requests) => Verdict::Proceed(requests),
+            quota::Verdict::Probe(requests) => Verdict::Probe(requests),
+            quota::Verdict::Pause(pause) => Verdict::Pause(Pause {
+                reason: pause.reason.as_str().to_owned(),
+                used: pause.used,
+                max: pause.max,
+                ceiling: pause.ceiling,
+                recheck_after: pause.recheck_after,
+            }),
+        })
+    }
+
+    fn read_quota() -> Result<(), ConnectorError> {
+        Ok(read_quota(&Imports)?)
+    }
+
+    fn migrate_state(at: Checkpoint, to: u32) -> Result<Checkpoint, ConnectorError> {
+        if at.state_version == STATE_VERSION && to == STATE_VERSION {
+            return Ok(at);
+        }
+        Err(unsupported(&format!(
+            "state version {} can't be made {to}: this connector knows only {STATE_VERSION}",
+            at.state_version
+        )))
+    }
+}
+
+fn unsupported(message: &str) -> ConnectorError {
+    Error::Unsupported(crate::host::Failure::new("unsupported", message)).into()
+}

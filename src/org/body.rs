@@ -1,0 +1,88 @@
+//! An answer's body as a stream, so that parsers can read what never is in memory as a whole.
+
+use super::Stopped;
+use crate::host::{Answer, Failure, SendError};
+use crate::salesforce::Broken;
+use std::io;
+
+/// Asked for at once: as much as every host gives.
+const PIECE: u32 = 64 * 1024;
+
+/// Reads an answer's body.
+pub struct Body<A> {
+    answer: A,
+    told_usage: bool,
+    piece: Vec<u8>,
+    given: usize,
+    bytes: u64,
+    failed: Option<SendError>,
+}
+
+impl<A: Answer> Body<A> {
+    pub(super) fn new(answer: A, told_usage: bool) -> Body<A> {
+        Body {
+            answer,
+            told_usage,
+            piece: Vec::new(),
+            given: 0,
+            bytes: 0,
+            failed: None,
+        }
+    }
+
+    /// The host's number of the request that this answers.
+    pub fn request_number(&self) -> u64 {
+        self.answer.request_number()
+    }
+
+    /// Whether the answer's header told the usage.
+    pub fn told_usage(&self) -> bool {
+        self.told_usage
+    }
+
+    /// Bytes read so far.
+    pub fn bytes(&self) -> u64 {
+        self.bytes
+    }
+
+    /// The first bytes of it, and no error where it is cut: for texts that people read.
+    pub fn at_most(&mut self, max: usize) -> Vec<u8> {
+        let mut text = Vec::new();
+        let mut piece = [0; 4_096];
+        while text.len() < max {
+            match io::Read::read(self, &mut piece) {
+                Ok(0) | Err(_) => break,
+                Ok(n) => text.extend_from_slice(&piece[..n.min(max - text.len())]),
+            }
+        }
+        text
+    }
+
+    /// What it means that a parser gave up on this body.
+    pub fn gave_up(&self, why: &Broken) -> Stopped {
+        match &self.failed {
+            Some(error) => super::stopped(error.clone()),
+            None => Stopped::Broken(Failure::new(
+                "unexpected-answer",
+                format!("an answer of the org can't be read, after {} bytes: {}", self.bytes, why.0),
+            )),
+        }
+    }
+}
+
+impl<A: Answer> io::Read for Body<A> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.piece.len() {
+            self.piece = self.answer.read(PIECE).map_err(|error| {
+                self.failed = Some(error.clone());
+                io::Error::other(error.to_string())
+            })?;
+            self.given = 0;
+            self.bytes += self.piece.len() as u64;
+        }
+        let n = into.len().min(self.piece.len() - self.given);
+        into[..n].copy_from_slice(&self.piece[self.given..self.given + n]);
+        self.given += n;
+        Ok(n)
+    }
+}

@@ -1,0 +1,309 @@
+//! Talks with the org: builds requests, and hears in each answer what concerns every request alike — usage, refusals, a session
+//! that is over — before anybody reads its body.
+//!
+//! It doesn't know what is asked for. The rule it keeps: a reading is told to the host the moment its header is there, and a 403
+//! of the daily limit is told as a refusal, whatever its header says.
+
+mod body;
+mod configuration;
+mod refused;
+
+pub use body::Body;
+pub use configuration::{Configuration, SCHEMA};
+pub use refused::Refused;
+
+use crate::host::{Answer, ConnectorError, Failure, Host, Method, Reading, ReadingSource, Request, SendError};
+use crate::quota::{self, Usage};
+use crate::salesforce::{Class, classify, read_errors};
+use serde::Serialize;
+
+/// Of an error's body no more is read.
+const MAX_ERROR_BYTES: usize = 64 * 1024;
+
+/// Why a request gave nothing to read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stopped {
+    /// What may be sent is spent; a normal end.
+    AllowanceSpent,
+    /// The org has no requests left today. The host knows it by now.
+    DailyLimit,
+    /// Too much at once: the same again, a little later.
+    Later,
+    /// The answer has more bytes than the host takes.
+    TooLarge(u64),
+    /// No whole answer came, or one that makes no sense. The same again may work.
+    Broken(Failure),
+    /// The org refused this request.
+    Refused(Refused),
+    /// The host can't go on.
+    Host(ConnectorError),
+}
+
+impl Stopped {
+    /// As the error that ends a call which has nothing to commit. For a spent allowance, which is none, that too.
+    pub fn into_error(self) -> ConnectorError {
+        match self {
+            Stopped::AllowanceSpent => ConnectorError::Source(
+                Failure::new("allowance-spent", "no request is left for this call")
+                    .remedy("raise the usage limit, or wait until requests come free"),
+            ),
+            Stopped::DailyLimit => ConnectorError::Source(
+                Failure::new("org-limit", "the org has used up its daily API requests")
+                    .remedy("wait until requests come free: Salesforce counts the last 24 hours"),
+            ),
+            Stopped::Later => ConnectorError::Source(
+                Failure::new("org-busy", "the org takes no more requests at this moment")
+                    .remedy("try again in a minute"),
+            ),
+            Stopped::TooLarge(limit) => ConnectorError::Source(Failure::new(
+                "answer-too-large",
+                format!("an answer has more than the {limit} bytes that the host takes"),
+            )),
+            Stopped::Broken(failure) => ConnectorError::Source(failure),
+            Stopped::Refused(refused) => refused.into_error(),
+            Stopped::Host(error) => error,
+        }
+    }
+}
+
+/// One part of a composite request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Subrequest {
+    method: &'static str,
+    url: String,
+    #[serde(rename = "referenceId")]
+    reference: String,
+    #[serde(rename = "httpHeaders", skip_serializing_if = "Option::is_none")]
+    headers: Option<SubHeaders>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+struct SubHeaders {
+    #[serde(rename = "Sforce-Query-Options")]
+    query_options: String,
+}
+
+impl Subrequest {
+    /// Reads `url`: a path, or a reference to one.
+    pub fn get(url: String, reference: String) -> Subrequest {
+        Subrequest {
+            method: "GET",
+            url,
+            reference,
+            headers: None,
+        }
+    }
+
+    /// The same, with pages of at most so many rows.
+    #[must_use]
+    pub fn batch_size(mut self, rows: u32) -> Subrequest {
+        self.headers = Some(SubHeaders {
+            query_options: format!("batchSize={rows}"),
+        });
+        self
+    }
+}
+
+/// The org that a connection is of.
+pub struct Org<'h, H: Host> {
+    host: &'h H,
+    api_version: String,
+}
+
+impl<'h, H: Host> Org<'h, H> {
+    /// By the connection's configuration.
+    pub fn open(host: &'h H) -> Result<Org<'h, H>, ConnectorError> {
+        let Configuration { api_version } = Configuration::parse(&host.configuration())?;
+        Ok(Org { host, api_version })
+    }
+
+    /// The host.
+    pub fn host(&self) -> &'h H {
+        self.host
+    }
+
+    /// The path of a resource, e.g. of `sobjects`.
+    pub fn path(&self, resource: &str) -> String {
+        format!("/services/data/{}/{resource}", self.api_version)
+    }
+
+    /// Sends a `GET` of a resource.
+    pub fn get(&self, resource: &str) -> Result<H::Pending, Stopped> {
+        self.send(Method::Get, self.path(resource), Vec::new())
+    }
+
+    /// Sends a composite request: it counts as one, whatever it has within.
+    pub fn composite(&self, parts: &[Subrequest]) -> Result<H::Pending, Stopped> {
+        #[derive(Serialize)]
+        struct Composite<'a> {
+            #[serde(rename = "allOrNone")]
+            all_or_none: bool,
+            #[serde(rename = "compositeRequest")]
+            parts: &'a [Subrequest],
+        }
+        let body = serde_json::to_vec(&Composite {
+            all_or_none: false,
+            parts,
+        })
+        .map_err(|error| Stopped::Broken(Failure::new("request", format!("a request can't be written as JSON: {error}"))))?;
+        self.send(Method::Post, self.path("composite"), body)
+    }
+
+    fn send(&self, method: Method, path: String, body: Vec<u8>) -> Result<H::Pending, Stopped> {
+        if self.host.requests_left() == 0 {
+            return Err(Stopped::AllowanceSpent);
+        }
+        self.host.start(Request { method, path, body }).map_err(stopped)
+    }
+
+    /// Waits for an answer, tells its reading, and gives its body where it is one to read.
+    pub fn finish(&self, pending: H::Pending) -> Result<Body<H::Answer>, Stopped> {
+        let answer = self.host.finish(pending).map_err(stopped)?;
+        let request = answer.request_number();
+        let usage = answer.header(quota::HEADER).as_deref().and_then(quota::parse_limit_info);
+        if let Some(usage) = usage {
+            self.observe(usage, ReadingSource::ResponseHeader, request)?;
+        }
+        let status = answer.status();
+        let mut body = Body::new(answer, usage.is_some());
+        if (200..300).contains(&status) {
+            return Ok(body);
+        }
+        let errors = read_errors(&body.at_most(MAX_ERROR_BYTES)).unwrap_or_default();
+        match classify(status, &errors) {
+            Class::DailyLimit => {
+                self.refused_by_daily_limit(usage, Some(request))?;
+                Err(Stopped::DailyLimit)
+            }
+            Class::Later if status == 403 => Err(Stopped::Later),
+            _ => Err(Stopped::Refused(Refused { status, errors })),
+        }
+    }
+
+    /// Tells the host that the org has none left. `usage`: as the same answer's header has it.
+    pub fn refused_by_daily_limit(&self, usage: Option<Usage>, request: Option<u64>) -> Result<(), Stopped> {
+        let known = match usage {
+            Some(usage) => usage,
+            None => self.last_usage()?.unwrap_or(Usage { used: 0, max: 0 }),
+        };
+        let used = known.used.max(known.max);
+        self.tell(Reading {
+            quota: quota::DAILY_API_REQUESTS.to_owned(),
+            used,
+            max: known.max,
+            observed_at: self.host.now(),
+            source: ReadingSource::Refusal,
+            request,
+        })
+    }
+
+    /// Tells a reading of the daily API requests.
+    pub fn observe(&self, usage: Usage, source: ReadingSource, request: u64) -> Result<(), Stopped> {
+        self.tell(Reading {
+            quota: quota::DAILY_API_REQUESTS.to_owned(),
+            used: usage.used,
+            max: usage.max,
+            observed_at: self.host.now(),
+            source,
+            request: Some(request),
+        })
+    }
+
+    fn tell(&self, reading: Reading) -> Result<(), Stopped> {
+        self.host.observe(reading).map_err(|error| Stopped::Host(error.into()))
+    }
+
+    fn last_usage(&self) -> Result<Option<Usage>, Stopped> {
+        let standings = self.host.readings().map_err(|error| Stopped::Host(error.into()))?;
+        Ok(standings
+            .into_iter()
+            .find(|standing| standing.last.quota == quota::DAILY_API_REQUESTS)
+            .map(|standing| Usage {
+                used: standing.last.used,
+                max: standing.last.max,
+            }))
+    }
+}
+
+fn stopped(error: SendError) -> Stopped {
+    match error {
+        SendError::AllowanceSpent => Stopped::AllowanceSpent,
+        SendError::TooLarge(limit) => Stopped::TooLarge(limit),
+        SendError::NotPermitted(_) => Stopped::Host(ConnectorError::Host(Failure::new("not-permitted", error.to_string()))),
+        SendError::NotSent(_) | SendError::OutcomeUnknown(_) | SendError::Other(_) => {
+            Stopped::Broken(Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::host::scripted::{Reply, ScriptedHost};
+
+    fn ask(reply: Reply) -> (ScriptedHost, Result<String, Stopped>) {
+        let host = ScriptedHost::new(5, move |_| reply.clone());
+        let result = {
+            let org = Org::open(&host).unwrap();
+            let pending = org.get("limits").unwrap();
+            org.finish(pending).map(|mut body| String::from_utf8(body.at_most(1_000)).unwrap())
+        };
+        (host, result)
+    }
+
+    #[test]
+    fn a_reading_is_told_with_its_request_before_the_body_is_read() {
+        let (host, result) = ask(Reply::ok("body").usage(10, 100).cut_at(0));
+        assert_eq!(result.unwrap(), "");
+        let told = host.told();
+        assert_eq!((told[0].used, told[0].max, told[0].source, told[0].request), (10, 100, ReadingSource::ResponseHeader, Some(1)));
+    }
+
+    #[test]
+    fn the_daily_limit_is_told_as_a_refusal_whatever_the_header_says() {
+        let refusal = r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#;
+        let (host, result) = ask(Reply::status(403, refusal).usage(10, 100));
+        assert_eq!(result, Err(Stopped::DailyLimit));
+        let told = host.told();
+        assert_eq!((told[1].used, told[1].max, told[1].source), (100, 100, ReadingSource::Refusal));
+        assert_eq!(told.len(), 2);
+    }
+
+    #[test]
+    fn too_much_at_once_is_no_daily_limit() {
+        let refusal = r#"[{"message":"ConcurrentRequests (Concurrent API Requests) Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#;
+        let (host, result) = ask(Reply::status(403, refusal));
+        assert_eq!(result, Err(Stopped::Later));
+        assert!(host.told().is_empty());
+    }
+
+    #[test]
+    fn nothing_is_sent_where_nothing_is_left() {
+        let host = ScriptedHost::new(0, |_| Reply::ok("{}"));
+        let org = Org::open(&host).unwrap();
+        assert_eq!(org.get("limits").err(), Some(Stopped::AllowanceSpent));
+        assert_eq!(host.sent(), 0);
+    }
+
+    #[test]
+    fn refusals_end_as_errors_that_say_what_to_do() {
+        for (status, body, expected) in [
+            (401, r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#, "session-refused"),
+            (403, r#"[{"message":"The REST API is not enabled for this Organization.","errorCode":"API_DISABLED_FOR_ORG"}]"#, "api-disabled"),
+            (403, r#"[{"message":"no","errorCode":"FORBIDDEN"}]"#, "forbidden"),
+            (404, r#"[{"message":"The requested resource does not exist","errorCode":"NOT_FOUND"}]"#, "not-found"),
+            (503, "<html>maintenance</html>", "org-unavailable"),
+            (406, "", "unexpected-answer"),
+        ] {
+            let (_, result) = ask(Reply::status(status, body));
+            let error = result.unwrap_err().into_error();
+            let failure = match &error {
+                ConnectorError::Authorization(f) | ConnectorError::Configuration(f) | ConnectorError::Source(f) => f,
+                other => panic!("{other:?}"),
+            };
+            assert_eq!(failure.code, expected);
+            assert!(failure.remedy.is_some() || status == 406);
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! What planning has learnt so far, kept in one value until the first batch begins.
+
+use crate::backup::packing::DESCRIBES;
+use crate::host::{ConnectorError, Failure, Host};
+use serde::{Deserialize, Serialize};
+
+const KEY: &str = "v1/plan";
+
+/// Planning that nobody went on with for so long begins anew: the org has changed.
+const STALE_MS: u64 = 7 * 24 * 3_600_000;
+
+/// An object that may be read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Candidate {
+    /// API name.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// Records by the record count resource.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<u64>,
+    /// Isn't read, for the reason with this code.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<String>,
+}
+
+/// What planning has learnt so far.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct State {
+    /// When it began, in milliseconds since 1970; tells its describes from older ones.
+    pub began: u64,
+    /// When it last learnt something.
+    pub touched: u64,
+    /// What was asked for.
+    pub wanted: Vec<String>,
+    /// The org's objects that were asked for; `None` before describe global.
+    pub candidates: Option<Vec<Candidate>>,
+    /// Record counts were asked for.
+    pub counted: bool,
+    /// Describes in one request; fewer after an answer that was too large.
+    pub describes_at_once: usize,
+    /// Refusals for too much at once since the last answer.
+    pub refused_in_a_row: u8,
+}
+
+impl State {
+    /// Planning that is under way for the same objects, or a new one.
+    pub fn load<H: Host>(host: &H, wanted: &[String]) -> Result<State, ConnectorError> {
+        let now = host.now();
+        let value = host.get(vec![KEY.to_owned()])?.into_iter().next().flatten();
+        let known = value.and_then(|value| serde_json::from_slice::<State>(&value).ok());
+        let usable = |state: &State| state.wanted == wanted && now.saturating_sub(state.touched) < STALE_MS;
+        Ok(known.filter(usable).unwrap_or_else(|| State {
+            began: now,
+            touched: now,
+            wanted: wanted.to_vec(),
+            candidates: None,
+            counted: false,
+            describes_at_once: DESCRIBES,
+            refused_in_a_row: 0,
+        }))
+    }
+
+    /// As an entry to be put, together with what else was learnt.
+    pub fn entry<H: Host>(&mut self, host: &H) -> Result<(String, Option<Vec<u8>>), ConnectorError> {
+        self.touched = host.now();
+        let value = serde_json::to_vec(self)
+            .map_err(|error| ConnectorError::State(Failure::new("plan", format!("the plan can't be written: {error}"))))?;
+        Ok((KEY.to_owned(), Some(value)))
+    }
+}
+
+/// Planning is over: the next one begins anew.
+pub fn forget<H: Host>(host: &H) -> Result<(), ConnectorError> {
+    Ok(host.put(vec![(KEY.to_owned(), None)])?)
+}
