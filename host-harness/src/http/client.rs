@@ -1,0 +1,118 @@
+//! The `http` import of one call of an export.
+
+use super::answer::Answer;
+use super::blobs::Blobs;
+use super::exchange::Surroundings;
+use super::flights::Flights;
+use super::gate::Gate;
+use super::limits::Limits;
+use super::outgoing::Outgoing;
+use super::transport::Transport;
+use crate::credentials::Credentials;
+use async_trait::async_trait;
+use backup_runtime::imports::{Http, Pending, Request, Response, SendError};
+use backup_seams::{Clock, Randomness};
+use futures::channel::oneshot;
+use std::sync::Arc;
+
+/// What a [`Client`] works with.
+pub struct ClientParts {
+    /// The network.
+    pub transport: Arc<dyn Transport>,
+    /// The connection's; they tell its origin too. Shared by all calls, so that a token is asked for once.
+    pub credentials: Arc<Credentials>,
+    /// Admits and counts attempts of this call.
+    pub gate: Arc<dyn Gate>,
+    /// The batch's blobs.
+    pub blobs: Arc<dyn Blobs>,
+    /// Back-off and time-outs.
+    pub clock: Arc<dyn Clock>,
+    /// Jitter and form boundaries.
+    pub randomness: Arc<dyn Randomness>,
+    /// What a request may take.
+    pub limits: Limits,
+}
+
+/// Sends for one call of an export. Its calls come one at a time, as a guest makes them; requests are under way at the same time.
+pub struct Client {
+    shared: Shared,
+}
+
+/// What a client, its pending requests and their answers share.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) flights: Flights,
+}
+
+impl Client {
+    /// A client for one call.
+    pub fn new(parts: ClientParts) -> Client {
+        let surroundings = Surroundings {
+            transport: parts.transport,
+            credentials: parts.credentials,
+            gate: parts.gate,
+            blobs: parts.blobs,
+            clock: parts.clock,
+            randomness: parts.randomness,
+            limits: parts.limits,
+        };
+        Client {
+            shared: Shared {
+                surroundings: Arc::new(surroundings),
+                flights: Flights::default(),
+            },
+        }
+    }
+}
+
+#[async_trait]
+impl Http for Client {
+    async fn start(&mut self, request: Request) -> Result<Box<dyn Pending>, SendError> {
+        let Shared { surroundings, flights } = &self.shared;
+        let request = Outgoing::check(request, &surroundings.limits, &*surroundings.randomness)?;
+        let attempt = flights.drive(surroundings.first_attempt(&request)).await?;
+        let exchange = {
+            let surroundings = Arc::clone(surroundings);
+            async move { surroundings.exchange(request, attempt).await }
+        };
+        let outcome = flights.launch(exchange);
+        // Hands it to the transport; from here on it's under way.
+        flights.nudge().await;
+        Ok(Box::new(Underway {
+            shared: self.shared.clone(),
+            outcome,
+            known: None,
+        }))
+    }
+}
+
+/// A request under way.
+struct Underway {
+    shared: Shared,
+    outcome: oneshot::Receiver<Result<Answer, SendError>>,
+    known: Option<Result<Answer, SendError>>,
+}
+
+#[async_trait]
+impl Pending for Underway {
+    async fn answered(&mut self) {
+        if self.known.is_none() {
+            let outcome = self.shared.flights.drive(&mut self.outcome).await;
+            // The sender is dropped without a word only with the set itself, which `self` holds.
+            self.known = Some(outcome.unwrap_or_else(|_| Err(SendError::OutcomeUnknown("abandoned".to_owned()))));
+        }
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<Box<dyn Response>, SendError> {
+        self.answered().await;
+        let shared = self.shared.clone();
+        match self.known.take() {
+            Some(outcome) => Ok(Box::new(outcome?.delivered(shared))),
+            None => Err(SendError::Other(
+                "finished".to_owned(),
+                "this request was finished before".to_owned(),
+            )),
+        }
+    }
+}

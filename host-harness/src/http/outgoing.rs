@@ -1,0 +1,163 @@
+//! A connector's request, checked: what it may not set is refused by name, what it may is ready to be sent any number of times.
+
+use super::blobs::Blobs;
+use super::limits::Limits;
+use super::transport::TransportBody;
+use backup_runtime::imports::{Body, Content, FormPart, Method, NamedValue, Request, SendError, StorageError};
+use backup_seams::Randomness;
+use bytes::{BufMut, Bytes, BytesMut};
+use futures::StreamExt;
+use futures::stream::{self, BoxStream};
+use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+
+/// Headers that are the host's or the connection's. `proxy-…` belongs to them too.
+const FORBIDDEN: [HeaderName; 12] = [
+    header::AUTHORIZATION,
+    header::HOST,
+    header::CONTENT_LENGTH,
+    header::ACCEPT_ENCODING,
+    header::COOKIE,
+    header::TRANSFER_ENCODING,
+    header::CONNECTION,
+    header::TE,
+    header::TRAILER,
+    header::UPGRADE,
+    header::EXPECT,
+    HeaderName::from_static("keep-alive"),
+];
+
+/// What is sent, but for origin and credentials.
+pub(super) struct Outgoing {
+    pub(super) method: http::Method,
+    pub(super) path: String,
+    pub(super) headers: HeaderMap,
+    pub(super) cost: u32,
+    pub(super) repeatable: bool,
+    body: OutgoingBody,
+}
+
+enum OutgoingBody {
+    Empty,
+    Bytes(Bytes),
+    /// In this order, one after the other.
+    Pieces(Vec<Content>),
+}
+
+impl Outgoing {
+    pub(super) fn check(request: Request, limits: &Limits, randomness: &dyn Randomness) -> Result<Outgoing, SendError> {
+        if request.cost == 0 {
+            return Err(SendError::NotPermitted("a request costs at least 1".to_owned()));
+        }
+        let mut headers = checked_headers(&request.headers, limits)?;
+        let body = match request.body {
+            Body::None => OutgoingBody::Empty,
+            Body::Bytes(bytes) => OutgoingBody::Bytes(bytes),
+            Body::Blob(key) => OutgoingBody::Pieces(vec![Content::Blob(key)]),
+            Body::Form(parts) => {
+                if headers.contains_key(header::CONTENT_TYPE) {
+                    let text = "header content-type: of a form it is the host's, which chooses the boundary";
+                    return Err(SendError::NotPermitted(text.to_owned()));
+                }
+                let boundary = format!("{:016x}{:016x}", randomness.next(), randomness.next());
+                let value = HeaderValue::from_str(&format!("multipart/form-data; boundary={boundary}"))
+                    .map_err(|error| SendError::Other("form".to_owned(), error.to_string()))?;
+                headers.insert(header::CONTENT_TYPE, value);
+                OutgoingBody::Pieces(form(parts, &boundary, limits)?)
+            }
+        };
+        Ok(Outgoing {
+            method: match request.method {
+                Method::Get => http::Method::GET,
+                Method::Head => http::Method::HEAD,
+                Method::Post => http::Method::POST,
+                Method::Put => http::Method::PUT,
+                Method::Patch => http::Method::PATCH,
+                Method::Delete => http::Method::DELETE,
+            },
+            path: request.path,
+            headers,
+            cost: request.cost,
+            repeatable: request.repeatable,
+            body,
+        })
+    }
+
+    /// The body for one attempt: blobs are opened anew.
+    pub(super) async fn body(&self, blobs: &dyn Blobs) -> Result<TransportBody, SendError> {
+        let pieces = match &self.body {
+            OutgoingBody::Empty => return Ok(TransportBody::Empty),
+            OutgoingBody::Bytes(bytes) => return Ok(TransportBody::Bytes(bytes.clone())),
+            OutgoingBody::Pieces(pieces) => pieces,
+        };
+        let mut length = 0;
+        let mut streams: Vec<BoxStream<'static, std::io::Result<Bytes>>> = Vec::with_capacity(pieces.len());
+        for piece in pieces {
+            match piece {
+                Content::Bytes(bytes) => {
+                    length += bytes.len() as u64;
+                    let bytes = bytes.clone();
+                    streams.push(stream::once(async move { Ok(bytes) }).boxed());
+                }
+                Content::Blob(key) => {
+                    let blob = blobs.open(key).await.map_err(storage_error)?;
+                    length += blob.length;
+                    streams.push(blob.bytes.map(|piece| piece.map_err(std::io::Error::other)).boxed());
+                }
+            }
+        }
+        Ok(TransportBody::Stream {
+            length,
+            bytes: stream::iter(streams).flatten().boxed(),
+        })
+    }
+}
+
+/// What a connector is told when a blob can't be read or written.
+pub(super) fn storage_error(error: StorageError) -> SendError {
+    SendError::Other("storage".to_owned(), error.to_string())
+}
+
+fn checked_headers(given: &[NamedValue], limits: &Limits) -> Result<HeaderMap, SendError> {
+    let bytes: usize = given.iter().map(|(name, value)| name.len() + value.len()).sum();
+    if given.len() > limits.headers || bytes > limits.header_bytes {
+        return Err(SendError::NotPermitted(format!(
+            "{} headers of {bytes} bytes; at most {} of {} bytes are sent",
+            given.len(),
+            limits.headers,
+            limits.header_bytes
+        )));
+    }
+    let mut headers = HeaderMap::with_capacity(given.len());
+    for (name, value) in given {
+        let name = HeaderName::from_bytes(name.as_bytes())
+            .map_err(|_| SendError::NotPermitted(format!("header {name:?}: not a header's name")))?;
+        if FORBIDDEN.contains(&name) || name.as_str().starts_with("proxy-") {
+            return Err(SendError::NotPermitted(format!("header {name}: it is the host's")));
+        }
+        let value = HeaderValue::from_bytes(value.as_bytes())
+            .map_err(|_| SendError::NotPermitted(format!("header {name}: its value can't be sent")))?;
+        headers.append(name, value);
+    }
+    Ok(headers)
+}
+
+fn form(parts: Vec<FormPart>, boundary: &str, limits: &Limits) -> Result<Vec<Content>, SendError> {
+    let mut pieces = Vec::with_capacity(2 * parts.len() + 1);
+    let mut between = BytesMut::new();
+    for part in parts {
+        between.put_slice(format!("--{boundary}\r\n").as_bytes());
+        for (name, value) in &checked_headers(&part.headers, limits)? {
+            between.put_slice(name.as_str().as_bytes());
+            between.put_slice(b": ");
+            between.put_slice(value.as_bytes());
+            between.put_slice(b"\r\n");
+        }
+        between.put_slice(b"\r\n");
+        pieces.push(Content::Bytes(between.split().freeze()));
+        pieces.push(part.content);
+        between.put_slice(b"\r\n");
+    }
+    between.put_slice(format!("--{boundary}--\r\n").as_bytes());
+    pieces.push(Content::Bytes(between.freeze()));
+    Ok(pieces)
+}
