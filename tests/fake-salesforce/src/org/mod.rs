@@ -10,6 +10,7 @@ mod incoming;
 mod object;
 mod record_id;
 mod row;
+mod savepoint;
 mod spec;
 mod table;
 mod value;
@@ -27,6 +28,7 @@ pub use self::{
     object::{Behaviour, Object, ObjectSchema, RecordType, Refusal, RequiredFilter, Truncation},
     record_id::{KeyPrefix, MalformedId, RecordId},
     row::{Row, Scan},
+    savepoint::Savepoint,
     spec::{Language, ObjectSpec, OrgSpec, UnknownPreset},
     table::Rows,
     value::{Address, Blob, Value, write_json_string},
@@ -58,11 +60,12 @@ impl Org {
             .enumerate()
             .map(|(i, o)| (o.name().to_ascii_lowercase(), i))
             .collect();
+        // History objects share one prefix: the first of them stands for it.
         let by_prefix = objects
             .iter()
             .enumerate()
             .rev()
-            .filter_map(|(i, o)| Some((o.schema.key_prefix?, i)))
+            .map(|(i, o)| (o.table.ids.prefix, i))
             .collect();
         let mut org = Org {
             id: RecordId::EMPTY,

@@ -67,7 +67,7 @@ pub(crate) struct Every {
 }
 
 impl Every {
-    fn takes(self, ordinal: u64) -> bool {
+    pub fn takes(self, ordinal: u64) -> bool {
         ordinal % self.period == self.phase
     }
 
@@ -141,6 +141,25 @@ impl Table {
 
     pub fn system_modstamp(&self, ordinal: u64, stored: Option<&StoredRow>) -> DateTime<Utc> {
         stored.map_or_else(|| self.stamps.system_modstamp(ordinal), |row| row.stamp)
+    }
+
+    /// The rows that were deleted in `[from, to)`, in whatever way, and when.
+    pub fn deleted_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<(RecordId, DateTime<Utc>)> {
+        let in_bin = self.deleted.into_iter().flat_map(|every| {
+            let first = every.phase;
+            (first..self.generated).step_by(every.period as usize)
+        });
+        let untouched = in_bin
+            .filter(|ordinal| !self.stored.contains_key(ordinal))
+            .map(|ordinal| (ordinal, self.stamps.system_modstamp(ordinal)));
+        let written = self
+            .stored
+            .iter()
+            .filter(|(_, row)| row.state != RowState::Live)
+            .map(|(ordinal, row)| (*ordinal, row.stamp));
+        let mut found: Vec<_> = untouched.chain(written).filter(|(_, at)| (from..to).contains(at)).collect();
+        found.sort_unstable();
+        found.into_iter().map(|(ordinal, at)| (self.ids.id(ordinal), at)).collect()
     }
 
     fn takes(&self, scan: Scan, ordinal: u64, state: RowState) -> bool {

@@ -1,8 +1,18 @@
 //! Creating, changing and deleting rows, with the refusals that Salesforce gives, in its words.
+//!
+//! A write is checked whole before anything changes: what is refused leaves no trace. What follows of itself (the document of a first
+//! file version, the rows that die with their parent) happens in the same step.
 
-use chrono::{DateTime, Utc};
+use std::collections::BTreeMap;
 
-use crate::org::{Org, RecordId, SentFields, Viewer};
+use base64::Engine as _;
+use chrono::{DateTime, NaiveDate, Utc};
+
+use crate::org::{
+    Field, FieldType, MalformedId, Object, Org, RecordId, Row, Scan, Sent, SentFields, Value, Viewer,
+    table::{RowState, StoredRow},
+    value::Blob,
+};
 
 /// One entry of `errors` in a save result. In a body of its own the code is called `errorCode`.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -23,11 +33,41 @@ pub struct WriteError {
 #[error("{} rows have this external id", .0.len())]
 pub struct AmbiguousKey(pub Vec<RecordId>);
 
+impl WriteError {
+    fn new(status_code: &str, message: impl Into<String>, fields: &[&str]) -> WriteError {
+        WriteError {
+            status_code: status_code.to_owned(),
+            message: message.into(),
+            fields: fields.iter().map(|field| (*field).to_owned()).collect(),
+            http_status: 400,
+        }
+    }
+
+    fn not_found(status_code: &str, message: &str) -> WriteError {
+        WriteError {
+            http_status: 404,
+            ..WriteError::new(status_code, message, &[])
+        }
+    }
+
+    /// An id that can't be read, as a write answers it.
+    pub fn malformed_id(error: &MalformedId) -> WriteError {
+        WriteError::new("MALFORMED_ID", format!("malformed id {}", error.text), &["Id"])
+    }
+}
+
+/// What a write does, for the checks that differ.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Act {
+    Create,
+    Update,
+}
+
 impl Org {
     /// Creates a row. `now` becomes its stamp, the user its creator and, if not given, its owner.
     ///
     /// # Errors
-    /// What is wrong with the record: one entry for missing fields, or the first other thing.
+    /// What is wrong with the record: all missing fields together, or the first other thing.
     pub fn create(
         &mut self,
         viewer: &Viewer,
@@ -35,8 +75,33 @@ impl Org {
         fields: &SentFields,
         now: DateTime<Utc>,
     ) -> Result<RecordId, WriteError> {
-        let _ = (viewer, object, fields, now);
-        Ok(RecordId::EMPTY)
+        let object = self.visible_object(viewer, object).ok_or_else(|| no_such_type(object))?;
+        if !object.schema.createable {
+            let message = format!("entity type {} does not support create", object.name());
+            return Err(WriteError::new("INVALID_TYPE_FOR_OPERATION", message, &[]));
+        }
+        let mut values = self.checked_values(viewer, object, fields, Act::Create, None)?;
+        self.default_values(viewer, object, &mut values, now);
+        let name = object.name().to_owned();
+        if name == "ContentVersion"
+            && object
+                .field_index("ContentDocumentId")
+                .is_none_or(|at| !values.contains_key(&at))
+        {
+            self.create_document_of(viewer, &mut values, now)?;
+        }
+        let table = &mut self.object_mut(&name).ok_or_else(|| no_such_type(&name))?.table;
+        let ordinal = table.end();
+        table.created += 1;
+        table.stored.insert(
+            ordinal,
+            StoredRow {
+                values,
+                state: RowState::Live,
+                stamp: now,
+            },
+        );
+        Ok(table.ids.id(ordinal))
     }
 
     /// Changes fields of a row.
@@ -44,25 +109,93 @@ impl Org {
     /// # Errors
     /// What is wrong with the change, or with the row.
     pub fn update(&mut self, viewer: &Viewer, id: RecordId, fields: &SentFields, now: DateTime<Utc>) -> Result<(), WriteError> {
-        let _ = (viewer, id, fields, now);
+        let (object, row) = self.live_row(viewer, id)?;
+        if !object.schema.updateable {
+            let message = format!("entity type {} does not support update", object.name());
+            return Err(WriteError::new("INVALID_TYPE_FOR_OPERATION", message, &[]));
+        }
+        let mut values = self.checked_values(viewer, object, fields, Act::Update, Some(id))?;
+        for (name, value) in [
+            ("LastModifiedDate", Value::DateTime(now)),
+            ("LastModifiedById", Value::Id(viewer.user_id)),
+        ] {
+            if let Some(index) = object.field_index(name) {
+                values.insert(index, value);
+            }
+        }
+        let (name, ordinal) = (object.name().to_owned(), row.ordinal());
+        self.change(&name, ordinal, now, |stored| stored.values.append(&mut values));
         Ok(())
     }
 
-    /// Moves a row, and the rows that live and die with it, to the bin.
+    /// Moves a row, and the rows that live and die with it, to the bin; objects without a bin lose it for good.
     ///
     /// # Errors
-    /// Where the row is not there, or not to be deleted.
+    /// Where the row is not there, not to be deleted, or held by rows that refer to it.
     pub fn delete(&mut self, viewer: &Viewer, id: RecordId, now: DateTime<Utc>) -> Result<(), WriteError> {
-        let _ = (viewer, id, now);
+        let (object, _) = self.live_row(viewer, id)?;
+        if !object.schema.deletable {
+            let message = format!("entity type {} does not support delete", object.name());
+            return Err(WriteError::new("INVALID_TYPE_FOR_OPERATION", message, &[]));
+        }
+        if let Some(holder) = self.children(id, |field| field.restricted_delete).first() {
+            let message = format!(
+                "Your attempt to delete {id} could not be completed because it is associated with {}: {}",
+                holder.0, holder.1
+            );
+            return Err(WriteError::new("DELETE_FAILED", message, &[]));
+        }
+        let mut doomed = vec![id];
+        let mut at = 0;
+        while at < doomed.len() {
+            for (_, child) in self.children(doomed[at], |field| field.cascade_delete) {
+                if !doomed.contains(&child) {
+                    doomed.push(child);
+                }
+            }
+            at += 1;
+        }
+        for id in doomed {
+            let state = if self.object_of(id).is_some_and(|o| o.field_index("IsDeleted").is_some()) {
+                RowState::Deleted
+            } else {
+                RowState::Purged
+            };
+            self.set_state(id, state, now);
+        }
         Ok(())
     }
 
-    /// Takes a row out of the bin.
+    /// Takes a row out of the bin, and with it the rows that went into it at the same moment because they belong to it.
     ///
     /// # Errors
-    /// Where the row is not in the bin.
+    /// Where the row is not in the bin, or its object has none.
     pub fn undelete(&mut self, viewer: &Viewer, id: RecordId, now: DateTime<Utc>) -> Result<(), WriteError> {
-        let _ = (viewer, id, now);
+        let object = self.object_of(id).ok_or_else(invalid_cross_reference)?;
+        if !object.schema.undeletable {
+            let message = format!("entity type {} does not support undelete", object.name());
+            return Err(WriteError::new("INVALID_TYPE_FOR_OPERATION", message, &[]));
+        }
+        let row = object.row(viewer, Scan::QUERY_ALL, id).ok_or_else(invalid_cross_reference)?;
+        if !row.is_deleted() {
+            return Err(WriteError::new("UNDELETE_FAILED", "Entity is not in the recycle bin", &[]));
+        }
+        let deleted_at = row.system_modstamp();
+        let mut back = vec![id];
+        let mut at = 0;
+        while at < back.len() {
+            let children = self.referring(back[at], |field| field.cascade_delete, RowState::Deleted);
+            back.extend(
+                children
+                    .into_iter()
+                    .filter(|(_, _, stamp)| *stamp == deleted_at)
+                    .map(|(_, id, _)| id),
+            );
+            at += 1;
+        }
+        for id in back {
+            self.set_state(id, RowState::Live, now);
+        }
         Ok(())
     }
 
@@ -71,14 +204,64 @@ impl Org {
     /// # Errors
     /// Where the row is not there.
     pub fn purge(&mut self, viewer: &Viewer, id: RecordId, now: DateTime<Utc>) -> Result<(), WriteError> {
-        let _ = (viewer, id, now);
+        let object = self.object_of(id).ok_or_else(invalid_cross_reference)?;
+        let row = object.row(viewer, Scan::QUERY_ALL, id).ok_or_else(invalid_cross_reference)?;
+        // What was in the bin was deleted when it went there.
+        let when = if row.is_deleted() { row.system_modstamp() } else { now };
+        self.set_state(id, RowState::Purged, when);
         Ok(())
     }
 
     /// The live rows whose field has this value. At once for generated keys, else by a scan.
     pub fn rows_with_key(&self, viewer: &Viewer, object: &str, field: &str, value: &str) -> Vec<RecordId> {
-        let _ = (viewer, object, field, value);
-        Vec::new()
+        let Some(object) = self.visible_object(viewer, object) else {
+            return Vec::new();
+        };
+        let Some((index, field)) = object.field(viewer, field) else {
+            return Vec::new();
+        };
+        if field.kind == FieldType::Id {
+            return value
+                .parse()
+                .ok()
+                .and_then(|id| object.row(viewer, Scan::QUERY, id))
+                .map(|row| row.id())
+                .into_iter()
+                .collect();
+        }
+        let wanted = Value::Text(value.to_owned());
+        let has_it = |row: &Row<'_>| {
+            let own = row.value(index);
+            match &own {
+                Value::Number(_) => own.compare(&Value::Number(value.to_owned())) == Some(std::cmp::Ordering::Equal),
+                own => own.compare(&wanted) == Some(std::cmp::Ordering::Equal),
+            }
+        };
+        match field.shape.generated_key() {
+            // Generated rows hold the key of their number; others are among the written ones.
+            Some(prefix) => {
+                let own = value
+                    .get(prefix.len()..)
+                    .filter(|_| value.to_ascii_lowercase().starts_with(&prefix.to_ascii_lowercase()));
+                let ordinal = own
+                    .and_then(|number| number.parse::<u64>().ok())
+                    .filter(|ordinal| *ordinal < object.table.generated);
+                let candidates = ordinal
+                    .into_iter()
+                    .chain(object.table.stored.keys().copied().filter(|o| Some(*o) != ordinal));
+                candidates
+                    .filter_map(|ordinal| {
+                        object
+                            .rows_from(viewer, Scan::QUERY, ordinal)
+                            .next()
+                            .filter(|row| row.ordinal() == ordinal)
+                    })
+                    .filter(has_it)
+                    .map(|row| row.id())
+                    .collect()
+            }
+            None => object.rows(viewer, Scan::QUERY).filter(has_it).map(|row| row.id()).collect(),
+        }
     }
 
     /// The one live row with this key, to be upserted; none: create it.
@@ -102,13 +285,396 @@ impl Org {
 
     /// getUpdated: live rows whose SystemModstamp is in `[from, to)`.
     pub fn updated_between(&self, viewer: &Viewer, object: &str, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<RecordId> {
-        let _ = (viewer, object, from, to);
-        Vec::new()
+        let Some(object) = self.visible_object(viewer, object) else {
+            return Vec::new();
+        };
+        let scan = Scan {
+            deleted: false,
+            archived: true,
+        };
+        object
+            .rows(viewer, scan)
+            .filter(|row| (from..to).contains(&row.system_modstamp()))
+            .map(|row| row.id())
+            .collect()
     }
 
     /// getDeleted: rows that went into the bin, or away for good, in `[from, to)`, and when.
     pub fn deleted_between(&self, object: &str, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<(RecordId, DateTime<Utc>)> {
-        let _ = (object, from, to);
-        Vec::new()
+        let Some(object) = self.object(object) else {
+            return Vec::new();
+        };
+        object.table.deleted_between(from, to)
     }
+
+    fn object_mut(&mut self, name: &str) -> Option<&mut Object> {
+        let index = *self.by_name.get(&name.to_ascii_lowercase())?;
+        self.objects.get_mut(index)
+    }
+
+    fn live_row<'a>(&'a self, viewer: &'a Viewer, id: RecordId) -> Result<(&'a Object, Row<'a>), WriteError> {
+        let object = self
+            .object_of(id)
+            .filter(|o| viewer.sees_object(o.name()))
+            .ok_or_else(invalid_cross_reference)?;
+        let row = object.row(viewer, Scan::QUERY_ALL, id).ok_or_else(invalid_cross_reference)?;
+        if row.is_deleted() {
+            return Err(WriteError::not_found("ENTITY_IS_DELETED", "entity is deleted"));
+        }
+        Ok((object, row))
+    }
+
+    /// Live rows that refer to `id` through a field that `by` takes: object and id.
+    fn children(&self, id: RecordId, by: impl Fn(&Field) -> bool) -> Vec<(String, RecordId)> {
+        self.referring(id, by, RowState::Live)
+            .into_iter()
+            .map(|(object, id, _)| (object, id))
+            .collect()
+    }
+
+    fn referring(&self, id: RecordId, by: impl Fn(&Field) -> bool, state: RowState) -> Vec<(String, RecordId, DateTime<Utc>)> {
+        let Some(parent) = self.object_of(id).map(Object::name) else {
+            return Vec::new();
+        };
+        let everybody = self.administrator();
+        let mut found = Vec::new();
+        for object in &self.objects {
+            let fields = object.schema.fields.iter().enumerate();
+            let through: Vec<usize> = fields
+                .filter(|(_, field)| by(field) && field.reference_to.iter().any(|to| to == parent))
+                .map(|(index, _)| index)
+                .collect();
+            if through.is_empty() {
+                continue;
+            }
+            let rows = object.rows(&everybody, Scan::QUERY_ALL).filter(|row| row.state() == state);
+            let referring = rows.filter(|row| through.iter().any(|index| row.value(*index) == Value::Id(id)));
+            found.extend(referring.map(|row| {
+                (
+                    object.name().to_owned(),
+                    row.object().table.ids.id(row.ordinal()),
+                    row.system_modstamp(),
+                )
+            }));
+        }
+        found
+    }
+
+    fn set_state(&mut self, id: RecordId, state: RowState, now: DateTime<Utc>) {
+        let Some(object) = self.object_of(id) else { return };
+        let (name, ordinal) = (object.name().to_owned(), object.table.ordinal(id));
+        if let Some(ordinal) = ordinal {
+            self.change(&name, ordinal, now, |stored| stored.state = state);
+        }
+    }
+
+    fn change(&mut self, object: &str, ordinal: u64, now: DateTime<Utc>, change: impl FnOnce(&mut StoredRow)) {
+        let Some(object) = self.object_mut(object) else { return };
+        let table = &mut object.table;
+        let unwritten = StoredRow {
+            values: BTreeMap::new(),
+            state: table.state(ordinal, None),
+            stamp: now,
+        };
+        let stored = table.stored.entry(ordinal).or_insert(unwritten);
+        change(stored);
+        stored.stamp = now;
+    }
+
+    /// Checks what was sent and gives the values to store.
+    fn checked_values(
+        &self,
+        viewer: &Viewer,
+        object: &Object,
+        fields: &SentFields,
+        act: Act,
+        own: Option<RecordId>,
+    ) -> Result<BTreeMap<usize, Value>, WriteError> {
+        let mut values = BTreeMap::new();
+        let mut unwritable = Vec::new();
+        for (name, sent) in fields.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("attributes")) {
+            if let Sent::Nested(key) = sent {
+                let (index, id) = self.by_external_key(viewer, object, name, key)?;
+                values.insert(index, Value::Id(id));
+                continue;
+            }
+            let (index, field) = object.field(viewer, name).ok_or_else(|| no_such_column(object, name))?;
+            if act == Act::Update && field.kind == FieldType::Id {
+                continue;
+            }
+            if !(if act == Act::Create {
+                field.createable
+            } else {
+                field.updateable
+            }) {
+                unwritable.push(field.name.as_str());
+                continue;
+            }
+            values.insert(index, self.converted(viewer, field, sent)?);
+        }
+        if !unwritable.is_empty() {
+            let list = unwritable.join(", ");
+            let message = format!(
+                "Unable to create/update fields: {list}. Please check the security settings of this field and verify that it is read/write for your profile or permission set."
+            );
+            return Err(WriteError::new("INVALID_FIELD_FOR_INSERT_UPDATE", message, &unwritable));
+        }
+        let schema_fields = object.schema.fields.iter().enumerate();
+        let missing: Vec<&str> = schema_fields
+            .filter(|(index, field)| match values.get(index) {
+                None => act == Act::Create && field.required(),
+                Some(value) => value.is_null() && !field.nillable && !(act == Act::Create && field.defaulted_on_create),
+            })
+            .map(|(_, field)| field.name.as_str())
+            .collect();
+        if !missing.is_empty() {
+            let message = format!("Required fields are missing: [{}]", missing.join(", "));
+            return Err(WriteError::new("REQUIRED_FIELD_MISSING", message, &missing));
+        }
+        for (index, value) in values.iter().filter(|(_, value)| !value.is_null()) {
+            let field = &object.schema.fields[*index];
+            if !field.unique {
+                continue;
+            }
+            let others = self.rows_with_key(&self.administrator(), object.name(), &field.name, &value.to_plain());
+            if let Some(other) = others.into_iter().find(|other| Some(*other) != own) {
+                let message = format!(
+                    "duplicate value found: {} duplicates value on record with id: {}",
+                    field.name,
+                    other.as_15()
+                );
+                return Err(WriteError::new("DUPLICATE_VALUE", message, &[]));
+            }
+        }
+        Ok(values)
+    }
+
+    /// The parent that `"Account": {"Key__c": "x"}` means.
+    fn by_external_key(
+        &self,
+        viewer: &Viewer,
+        object: &Object,
+        name: &str,
+        key: &SentFields,
+    ) -> Result<(usize, RecordId), WriteError> {
+        let (index, field) = object
+            .relationship(viewer, name)
+            .ok_or_else(|| no_such_column(object, name))?;
+        let said = key.attributes_type();
+        let parent = field
+            .reference_to
+            .iter()
+            .find(|to| said.is_none_or(|said| said.eq_ignore_ascii_case(to)));
+        let sent = key.iter().find(|(name, _)| !name.eq_ignore_ascii_case("attributes"));
+        let (Some(parent), Some((key_field, Sent::Text(value) | Sent::Number(value)))) = (parent, sent) else {
+            return Err(WriteError::new(
+                "INVALID_FIELD",
+                format!("No external id given for relationship {name}"),
+                &[name],
+            ));
+        };
+        match self.row_to_upsert(viewer, parent, key_field, value) {
+            Ok(Some(id)) => Ok((index, id)),
+            _ => {
+                let message = format!(
+                    "Foreign key external ID: {} not found for field {key_field} in entity {parent}",
+                    value.to_lowercase()
+                );
+                Err(WriteError::new("INVALID_FIELD", message, &[]))
+            }
+        }
+    }
+
+    /// A sent value as the field's type keeps it.
+    fn converted(&self, viewer: &Viewer, field: &Field, sent: &Sent) -> Result<Value, WriteError> {
+        let of_wrong_type = || {
+            let message = format!(
+                "Cannot deserialize instance of {} from {} value",
+                field.kind.name(),
+                describe(sent)
+            );
+            WriteError::new("JSON_PARSER_ERROR", message, &[])
+        };
+        let text = match sent {
+            Sent::Null => {
+                return Ok(if field.kind == FieldType::Boolean {
+                    Value::Bool(false)
+                } else {
+                    Value::Null
+                });
+            }
+            Sent::Bool(value) if field.kind == FieldType::Boolean => return Ok(Value::Bool(*value)),
+            Sent::Number(digits) | Sent::Text(digits) if field.kind.is_number() => {
+                let numeric = digits.parse::<f64>().is_ok_and(f64::is_finite);
+                return if numeric {
+                    Ok(Value::Number(digits.clone()))
+                } else {
+                    Err(of_wrong_type())
+                };
+            }
+            Sent::Text(text) => text,
+            Sent::Number(digits) if field.kind.is_text() => digits,
+            _ => return Err(of_wrong_type()),
+        };
+        if text.is_empty() {
+            return Ok(Value::Null);
+        }
+        match field.kind {
+            FieldType::Boolean => text.parse().map(Value::Bool).map_err(|_| of_wrong_type()),
+            FieldType::Date => NaiveDate::parse_from_str(text.get(..10).unwrap_or(text), "%Y-%m-%d")
+                .map(Value::Date)
+                .map_err(|_| of_wrong_type()),
+            FieldType::Datetime => moment(text).map(Value::DateTime).ok_or_else(of_wrong_type),
+            FieldType::Time => time_of_day(text).map(Value::Time).ok_or_else(of_wrong_type),
+            FieldType::Base64 => {
+                let bytes = base64::engine::general_purpose::STANDARD
+                    .decode(text)
+                    .map_err(|_| of_wrong_type())?;
+                Ok(Value::Blob(Blob::Stored(bytes.into())))
+            }
+            FieldType::Reference | FieldType::Id => self.reference(viewer, field, text),
+            FieldType::Picklist if field.restricted_picklist && !field.picklist.iter().any(|entry| entry.value == *text) => {
+                let message = format!("{}: bad value for restricted picklist field: {text}", field.label);
+                Err(WriteError::new(
+                    "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST",
+                    message,
+                    &[&field.name],
+                ))
+            }
+            _ if text.chars().count() > field.length as usize => {
+                let head: String = text.chars().take(255).collect();
+                let message = format!("{}: data value too large: {head} (max length={})", field.label, field.length);
+                Err(WriteError::new("STRING_TOO_LONG", message, &[&field.name]))
+            }
+            _ => Ok(Value::Text(text.clone())),
+        }
+    }
+
+    fn reference(&self, viewer: &Viewer, field: &Field, text: &str) -> Result<Value, WriteError> {
+        let malformed = || {
+            WriteError::new(
+                "MALFORMED_ID",
+                format!("{}: id value of incorrect type: {text}", field.label),
+                &[&field.name],
+            )
+        };
+        let id: RecordId = text.parse().map_err(|_| malformed())?;
+        let target = self
+            .object_of(id)
+            .filter(|target| field.reference_to.iter().any(|to| to == target.name()))
+            .ok_or_else(malformed)?;
+        match target.row(viewer, Scan::QUERY_ALL, id) {
+            Some(row) if row.is_deleted() => Err(WriteError::new("ENTITY_IS_DELETED", "entity is deleted", &[])),
+            Some(_) => Ok(Value::Id(id)),
+            None => Err(invalid_cross_reference_of(&field.name)),
+        }
+    }
+
+    fn default_values(&self, viewer: &Viewer, object: &Object, values: &mut BTreeMap<usize, Value>, now: DateTime<Utc>) {
+        let user = Value::Id(viewer.user_id);
+        for (index, field) in object.schema.fields.iter().enumerate() {
+            if values.get(&index).is_some_and(|value| !value.is_null()) {
+                continue;
+            }
+            let default = match field.name.as_str() {
+                "CreatedDate" | "LastModifiedDate" | "LoginTime" | "EventDate" => Value::DateTime(now),
+                "CreatedById" | "LastModifiedById" | "OwnerId" => user.clone(),
+                _ if field.kind == FieldType::Picklist && field.defaulted_on_create => field
+                    .picklist
+                    .first()
+                    .map_or(Value::Null, |entry| Value::Text(entry.value.clone())),
+                _ => continue,
+            };
+            values.insert(index, default);
+        }
+    }
+
+    /// A first version of a file makes its document, and the link to the document's owner.
+    fn create_document_of(
+        &mut self,
+        viewer: &Viewer,
+        version: &mut BTreeMap<usize, Value>,
+        now: DateTime<Utc>,
+    ) -> Result<(), WriteError> {
+        let Some(versions) = self.object("ContentVersion") else {
+            return Ok(());
+        };
+        let Some(document_field) = versions.field_index("ContentDocumentId") else {
+            return Ok(());
+        };
+        let value = |name: &str| {
+            versions
+                .field_index(name)
+                .and_then(|index| version.get(&index))
+                .map(Value::to_plain)
+                .unwrap_or_default()
+        };
+        let title = [value("Title"), value("PathOnClient"), "Untitled".to_owned()]
+            .into_iter()
+            .find(|text| !text.is_empty());
+        let owner = value("OwnerId");
+        if self.object("ContentDocument").is_none() {
+            return Ok(());
+        }
+        let fields = [
+            ("Title".to_owned(), title.map_or(Sent::Null, Sent::Text)),
+            ("OwnerId".to_owned(), Sent::Text(owner.clone())),
+        ];
+        let document = self.create(viewer, "ContentDocument", &fields.into_iter().collect(), now)?;
+        version.insert(document_field, Value::Id(document));
+        if self.object("ContentDocumentLink").is_some() {
+            let text = |name: &str, value: String| (name.to_owned(), Sent::Text(value));
+            let link = [
+                text("ContentDocumentId", document.to_string()),
+                text("LinkedEntityId", owner),
+                text("ShareType", "I".into()),
+            ];
+            self.create(viewer, "ContentDocumentLink", &link.into_iter().collect(), now)?;
+        }
+        Ok(())
+    }
+}
+
+fn describe(sent: &Sent) -> String {
+    match sent {
+        Sent::Null => "null".to_owned(),
+        Sent::Bool(value) => format!("VALUE_{}", value.to_string().to_uppercase()),
+        Sent::Number(digits) => format!("VALUE_NUMBER {digits}"),
+        Sent::Text(text) => format!("VALUE_STRING {text}"),
+        Sent::Nested(_) => "START_OBJECT".to_owned(),
+        Sent::List(_) => "START_ARRAY".to_owned(),
+    }
+}
+
+fn moment(text: &str) -> Option<DateTime<Utc>> {
+    // REST prints the offset without a colon, people write it with one, or `Z`.
+    let read = DateTime::parse_from_rfc3339(text).or_else(|_| DateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S%.f%z"));
+    let at = read.ok()?.to_utc();
+    DateTime::from_timestamp(at.timestamp(), 0) // Salesforce keeps whole seconds
+}
+
+fn time_of_day(text: &str) -> Option<u32> {
+    let time = chrono::NaiveTime::parse_from_str(text.trim_end_matches('Z'), "%H:%M:%S%.f").ok()?;
+    use chrono::Timelike as _;
+    Some(time.num_seconds_from_midnight() * 1000 + time.nanosecond() / 1_000_000)
+}
+
+fn no_such_type(object: &str) -> WriteError {
+    WriteError::not_found("NOT_FOUND", &format!("The requested resource does not exist: {object}"))
+}
+
+fn no_such_column(object: &Object, name: &str) -> WriteError {
+    WriteError::new(
+        "INVALID_FIELD",
+        format!("No such column '{name}' on sobject of type {}", object.name()),
+        &[],
+    )
+}
+
+fn invalid_cross_reference() -> WriteError {
+    WriteError::not_found("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id")
+}
+
+fn invalid_cross_reference_of(field: &str) -> WriteError {
+    WriteError::new("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", &[field])
 }

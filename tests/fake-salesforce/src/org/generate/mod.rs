@@ -1,15 +1,248 @@
-//! Makes orgs from a seed.
+//! Makes orgs from a seed: the catalogue of objects, their fields, and the rule by which each row has its values.
+//!
+//! Nothing is stored for generated rows. The rule kept here: everything is a function of the spec alone, and the seed of an object
+//! depends on its name, so that adding an object to a spec changes no row of the others but what they refer to.
 
+mod by_name;
 mod dice;
+mod draft;
+mod fields;
 pub(crate) mod preset;
+mod refusals;
+mod sales;
+mod setup;
 mod shape;
+mod words;
 
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use self::{
+    dice::seed_of,
+    draft::{Audit, Draft},
+    shape::{Kind, Target},
+};
 pub(crate) use self::{
     dice::{Stamps, dice},
     shape::Shape,
 };
-use crate::org::{Org, OrgSpec};
+use crate::org::{
+    Org, OrgSpec, Value,
+    object::{Object, RecordType},
+    record_id::KeyPrefix,
+    spec::ObjectSpec,
+    table::{Every, IdSpace, Table},
+};
 
+/// The characters that tell the instance.
+const INSTANCE: [u8; 2] = *b"Fk";
+/// Salesforce's seconds in five years: no row is older.
+const FIVE_YEARS: i64 = 5 * 365 * 86_400;
+
+/// An object with what its table will be.
+struct Planned {
+    draft: Draft,
+    spec: ObjectSpec,
+    seed: u64,
+    ids: IdSpace,
+    deleted: Option<Every>,
+}
+
+/// Makes the org.
 pub(crate) fn org(spec: &OrgSpec) -> Org {
-    Org::assemble(spec.now, Vec::new())
+    let mut planned = plan(spec);
+    list_record_types(&mut planned);
+    list_entities(&mut planned);
+    let targets: HashMap<String, Target> = planned
+        .iter()
+        .map(|p| {
+            (
+                p.draft.schema.name.clone(),
+                Target {
+                    ids: p.ids,
+                    rows: p.spec.rows,
+                    deleted: p.deleted,
+                },
+            )
+        })
+        .collect();
+    let objects = planned.into_iter().map(|p| finish(p, spec, &targets)).collect();
+    Org::assemble(spec.now, objects)
+}
+
+fn plan(spec: &OrgSpec) -> Vec<Planned> {
+    let drafts: Vec<Draft> = spec.objects.iter().map(|object| by_name::draft(&object.name)).collect();
+    let mut taken: HashSet<KeyPrefix> = drafts.iter().filter_map(|d| d.id_prefix).collect();
+    let mut custom = (0..).map(|number| KeyPrefix::numbered(b'a', number));
+    let mut standard = (0..).map(|number| KeyPrefix::numbered(b'1', number));
+    let mut metadata = (0..).map(|number| KeyPrefix::numbered(b'm', number));
+    let mut external = (0..).map(|number| KeyPrefix::numbered(b'x', number));
+    drafts
+        .into_iter()
+        .zip(&spec.objects)
+        .map(|(mut draft, object)| {
+            let name = &draft.schema.name;
+            let pool: &mut dyn Iterator<Item = KeyPrefix> = match name.rsplit_once("__") {
+                Some((_, "mdt")) => &mut metadata,
+                Some((_, "x")) => &mut external,
+                Some((_, "c" | "Share" | "Feed" | "b" | "e")) => &mut custom,
+                _ => &mut standard,
+            };
+            let prefix = draft.id_prefix.unwrap_or_else(|| next_free(pool, &mut taken));
+            if draft.id_prefix.is_none() && draft.schema.associate_entity_type.is_none() && !draft.schema.behaviour.shared_id {
+                draft.schema.key_prefix = Some(prefix);
+            }
+            draft.id_prefix = Some(prefix);
+            if let Some(oddity) = draft.oddity {
+                oddity.apply(&mut draft.schema.behaviour, &draft.schema.name, spec.language);
+            }
+            draft.schema.fields.extend((0..object.extra_fields).map(by_name::extra_field));
+            draft.finish_fields();
+            let seed = seed_of(spec.seed, &draft.schema.name);
+            let first = 1_000 + dice(seed, 1) % 100_000_000;
+            let period = 17 + dice(seed, 2) % 31;
+            let has_bin = matches!(draft.audit, Audit::Full) && draft.schema.deletable;
+            Planned {
+                ids: IdSpace {
+                    prefix,
+                    instance: INSTANCE,
+                    first,
+                    stride: 7,
+                    seed,
+                },
+                deleted: has_bin.then_some(Every {
+                    period,
+                    phase: dice(seed, 3) % period,
+                }),
+                spec: object.clone(),
+                seed,
+                draft,
+            }
+        })
+        .collect()
+}
+
+/// The next key prefix that no object has. The pools hold as many prefixes as two characters tell apart, far more than objects.
+fn next_free(pool: &mut dyn Iterator<Item = KeyPrefix>, taken: &mut HashSet<KeyPrefix>) -> KeyPrefix {
+    loop {
+        match pool.next() {
+            Some(prefix) if taken.insert(prefix) => return prefix,
+            Some(_) => {}
+            None => return KeyPrefix::numbered(b'z', 0), // the pools are endless
+        }
+    }
+}
+
+/// Sets the values that a field's rows have in turn.
+fn list(planned: &mut Planned, field: &str, values: Vec<Value>) {
+    let fields = &mut planned.draft.schema.fields;
+    if let Some(field) = fields.iter_mut().find(|f| f.name == field) {
+        field.shape = Shape::always(Kind::Listed(values.into()));
+    }
+}
+
+/// Makes a row of `RecordType` for each record type, and tells the objects their ids.
+fn list_record_types(planned: &mut [Planned]) {
+    let Some(at) = planned.iter().position(|p| p.draft.schema.name == "RecordType") else {
+        return;
+    };
+    let ids = planned[at].ids;
+    let mut rows: Vec<(String, &str)> = Vec::new();
+    for object in planned.iter_mut() {
+        for developer_name in object.draft.record_types {
+            object.draft.schema.record_types.push(RecordType {
+                id: ids.id(rows.len() as u64),
+                developer_name: (*developer_name).to_owned(),
+                name: developer_name.replace('_', " "),
+            });
+            rows.push((object.draft.schema.name.clone(), developer_name));
+        }
+    }
+    let record_type = &mut planned[at];
+    record_type.spec.rows = rows.len() as u64;
+    list(
+        record_type,
+        "Name",
+        rows.iter().map(|(_, name)| Value::text(name.replace('_', " "))).collect(),
+    );
+    list(
+        record_type,
+        "DeveloperName",
+        rows.iter().map(|(_, name)| Value::text(*name)).collect(),
+    );
+    list(
+        record_type,
+        "SobjectType",
+        rows.iter().map(|(object, _)| Value::text(object.clone())).collect(),
+    );
+}
+
+/// Makes a row of `EntityDefinition` for each object.
+fn list_entities(planned: &mut [Planned]) {
+    let Some(at) = planned.iter().position(|p| p.draft.schema.name == "EntityDefinition") else {
+        return;
+    };
+    let of_each = |value: &dyn Fn(&Planned) -> Value| planned.iter().map(value).collect::<Vec<_>>();
+    let names = of_each(&|p| Value::text(p.draft.schema.name.clone()));
+    let labels = of_each(&|p| Value::text(p.draft.schema.label.clone()));
+    let prefixes = of_each(&|p| {
+        p.draft
+            .schema
+            .key_prefix
+            .map_or(Value::Null, |prefix| Value::text(prefix.as_str()))
+    });
+    let entity = &mut planned[at];
+    entity.spec.rows = names.len() as u64;
+    list(entity, "DurableId", names.clone());
+    list(entity, "QualifiedApiName", names);
+    list(entity, "Label", labels);
+    list(entity, "KeyPrefix", prefixes);
+}
+
+fn finish(planned: Planned, spec: &OrgSpec, targets: &HashMap<String, Target>) -> Object {
+    let Planned {
+        draft,
+        spec: object,
+        seed,
+        ids,
+        deleted,
+    } = planned;
+    let mut schema = draft.schema;
+    let record_types: Vec<Value> = schema.record_types.iter().map(|t| Value::Id(t.id)).collect();
+    for field in &mut schema.fields {
+        if let Kind::Reference(rows) = &mut field.shape.kind {
+            *rows = field
+                .reference_to
+                .iter()
+                .filter_map(|name| targets.get(name))
+                .copied()
+                .collect();
+        }
+        if field.name == "RecordTypeId" {
+            field.shape.kind = Kind::OneOf(record_types.clone().into());
+        }
+    }
+    let rows_per_stamp = object.rows_per_stamp.max(1);
+    // Objects are as old as their seed says, and the org is looked at an hour after the last change.
+    let span = FIVE_YEARS / 10 + (dice(seed, 4) % (FIVE_YEARS.unsigned_abs() * 9 / 10)) as i64;
+    let stamps = Stamps {
+        first: spec.now.timestamp() - 3_600 - span,
+        span,
+        rows: object.rows,
+        rows_per_stamp,
+        seed,
+    };
+    let owner_field = schema.fields.iter().position(|f| f.name == "OwnerId");
+    let archived_below = object.rows * draft.archived_percent / 100;
+    let table = Table {
+        ids,
+        seed,
+        generated: object.rows,
+        created: 0,
+        deleted,
+        archived_below,
+        stamps,
+        owner_field,
+        stored: BTreeMap::new(),
+    };
+    Object::new(schema, table)
 }
