@@ -18,6 +18,7 @@
 mod backend;
 mod canonical;
 pub mod chain;
+mod components;
 mod error;
 pub mod journal;
 mod names;
@@ -38,3 +39,31 @@ pub use snapshot::{
     SnapshotKind, SnapshotState, SnapshotWriter, Staged, Step, Tombstone,
 };
 pub use values::Values;
+
+/// Whoever drives jobs from several threads needs the futures to be `Send`; this doesn't compile where one isn't.
+#[cfg(test)]
+#[allow(dead_code)]
+fn futures_can_be_sent(
+    store: &Store,
+    claim: &mut Claim,
+    journal: &mut Journal,
+    writer: &mut SnapshotWriter,
+    snapshot: &mut Snapshot,
+    mut staged: Staged,
+    commit: Commit,
+    object: &ObjectName,
+    request: ClaimRequest,
+    scope: &Scope,
+) {
+    fn sent<T: Send>(_: T) {}
+    sent(staged.append(object, Vec::new()));
+    sent(staged.bury(object, Vec::new()));
+    sent(staged.save_blob("", futures::stream::empty::<Result<bytes::Bytes, StoreError>>()));
+    sent(staged.reuse_blob(""));
+    sent(writer.commit(staged, commit));
+    sent(snapshot.read(object, "", 1));
+    sent(snapshot.find(object, &[]));
+    sent(Claim::acquire(store, scope, request));
+    sent(verify::verify(store, journal.connection()));
+    sent(verify::gc(claim, journal, &Actor::host()));
+}

@@ -10,7 +10,7 @@ mod probe;
 
 pub(crate) use lock::ProcessLocks;
 pub use lock::{Acquired, FileLocks, LeaseOnly, Lock};
-pub(crate) use objects::Created;
+pub(crate) use objects::{Created, is_full};
 
 use crate::error::StoreError;
 use crate::names::{ConnectionName, SCOPES, Scope, Sha256, TenantName};

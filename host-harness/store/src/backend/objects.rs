@@ -60,17 +60,22 @@ impl Store {
 
     /// All of an object; `None` where there is none.
     pub(crate) async fn read(&self, path: &Path) -> Result<Option<Bytes>, StoreError> {
-        self.patiently(path, async || self.backend().get(path).await?.bytes().await)
+        self.patiently(path, || async { self.backend().get(path).await?.bytes().await })
             .await
     }
 
     /// A part of an object; `None` where there is none. The range has to lie within it.
     pub(crate) async fn read_range(&self, path: &Path, range: Range<u64>) -> Result<Option<Bytes>, StoreError> {
-        self.patiently(path, async || self.backend().get_range(path, range.clone()).await)
+        let range = &range;
+        self.patiently(path, || async { self.backend().get_range(path, range.clone()).await })
             .await
     }
 
-    async fn patiently<T>(&self, path: &Path, ask: impl AsyncFn() -> Result<T, Error>) -> Result<Option<T>, StoreError> {
+    // Takes a closure that gives a future and not an `AsyncFn`: of what that gives it can't be said yet that it is `Send`.
+    async fn patiently<T, F>(&self, path: &Path, ask: impl Fn() -> F) -> Result<Option<T>, StoreError>
+    where
+        F: Future<Output = Result<T, Error>>,
+    {
         for attempt in 1.. {
             match ask().await {
                 Ok(answer) => return Ok(Some(answer)),
@@ -89,52 +94,38 @@ impl Store {
 
     /// Names of the objects directly in a folder, with their sizes, in no order.
     pub(crate) async fn list(&self, dir: &Path) -> Result<Vec<(String, u64)>, StoreError> {
-        let listed = self
-            .patiently(dir, async || {
-                self.backend()
-                    .list(Some(dir))
-                    .try_filter_map(async |meta| {
-                        let mut rest = meta.location.prefix_match(dir).into_iter().flatten();
-                        let name = rest.next().map(|part| part.as_ref().to_owned());
-                        Ok(name.filter(|_| rest.next().is_none()).map(|name| (name, meta.size)))
-                    })
-                    .try_collect::<Vec<_>>()
-                    .await
-            })
-            .await?;
-        Ok(listed.unwrap_or_default())
+        let below = self.list_below(dir).await?;
+        let names = below.into_iter().filter_map(|(path, size)| {
+            let mut rest = path.prefix_match(dir)?;
+            let name = rest.next()?.as_ref().to_owned();
+            rest.next().is_none().then_some((name, size))
+        });
+        Ok(names.collect())
     }
 
     /// Paths below a folder, however deep, with their sizes, in no order.
     pub(crate) async fn list_below(&self, dir: &Path) -> Result<Vec<(Path, u64)>, StoreError> {
-        let listed = self
-            .patiently(dir, async || {
-                self.backend()
-                    .list(Some(dir))
-                    .map_ok(|meta| (meta.location, meta.size))
-                    .try_collect::<Vec<_>>()
-                    .await
-            })
-            .await?;
-        Ok(listed.unwrap_or_default())
+        let list = || async {
+            let listed = self.backend().list(Some(dir)).map_ok(|meta| (meta.location, meta.size));
+            listed.try_collect::<Vec<_>>().await
+        };
+        Ok(self.patiently(dir, list).await?.unwrap_or_default())
     }
 
     /// Names of the folders directly in a folder, in no order.
     pub(crate) async fn folders(&self, dir: Option<&Path>) -> Result<Vec<String>, StoreError> {
         let root = Path::default();
         let what = dir.unwrap_or(&root);
-        let listed = self
-            .patiently(what, async || self.backend().list_with_delimiter(dir).await)
-            .await?;
+        let list = || async { self.backend().list_with_delimiter(dir).await };
+        let listed = self.patiently(what, list).await?;
         let prefixes = listed.map(|listed| listed.common_prefixes).unwrap_or_default();
         Ok(prefixes.iter().filter_map(|p| p.filename().map(str::to_owned)).collect())
     }
 
     /// Deletes an object. That it is gone already is fine.
     pub(crate) async fn delete(&self, path: &Path) -> Result<(), StoreError> {
-        self.patiently(path, async || self.backend().delete(path).await)
-            .await
-            .map(drop)
+        let delete = || async { self.backend().delete(path).await };
+        self.patiently(path, delete).await.map(drop)
     }
 
     async fn back_off(&self, attempt: u32) {

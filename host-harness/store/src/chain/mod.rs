@@ -7,6 +7,7 @@
 
 mod entry;
 
+pub(crate) use entry::path as entry_path;
 pub use entry::{Entry, Head};
 
 use crate::backend::{Created, Store};
@@ -45,6 +46,16 @@ impl<B: Serialize + DeserializeOwned> Chain<B> {
         Ok((chain, entries))
     }
 
+    /// A list of which this head is known; nothing is read.
+    pub fn at(store: &Store, dir: Path, head: Head) -> Chain<B> {
+        Chain {
+            store: store.clone(),
+            dir,
+            head,
+            body: PhantomData,
+        }
+    }
+
     /// Reads what comes after a head that is known to be good, handing over one entry after another.
     pub async fn open_after(
         store: &Store,
@@ -52,12 +63,7 @@ impl<B: Serialize + DeserializeOwned> Chain<B> {
         from: Head,
         mut each: impl FnMut(Entry<B>),
     ) -> Result<Chain<B>, StoreError> {
-        let mut chain = Chain {
-            store: store.clone(),
-            dir,
-            head: from,
-            body: PhantomData,
-        };
+        let mut chain = Chain::at(store, dir, from);
         let last = chain.listed().await?.last().copied().unwrap_or(0);
         chain.read_up_to(last, &mut each).await?;
         for entry in chain.refresh().await? {
@@ -72,12 +78,7 @@ impl<B: Serialize + DeserializeOwned> Chain<B> {
         dir: Path,
         enough: impl Fn(&Entry<B>) -> bool,
     ) -> Result<(Chain<B>, Vec<Entry<B>>), StoreError> {
-        let mut chain = Chain {
-            store: store.clone(),
-            dir,
-            head: Head::START,
-            body: PhantomData,
-        };
+        let mut chain = Chain::at(store, dir, Head::START);
         let mut tail: Vec<Entry<B>> = Vec::new();
         let mut seq = chain.listed().await?.last().copied().unwrap_or(0);
         while seq > 0 {
@@ -100,6 +101,56 @@ impl<B: Serialize + DeserializeOwned> Chain<B> {
         }
         tail.extend(chain.refresh().await?);
         Ok((chain, tail))
+    }
+
+    /// Reads a list whose beginning may have been compacted away: the first entry that is there is taken as the first.
+    pub async fn open_compacted(store: &Store, dir: Path) -> Result<(Chain<B>, Vec<Entry<B>>), StoreError> {
+        let mut chain = Chain::at(store, dir, Head::START);
+        let mut entries = Vec::new();
+        let listed = chain.listed().await?;
+        if let (Some(&first), Some(&last)) = (listed.first(), listed.last()) {
+            let entry = chain.read_entry(first).await?.ok_or_else(|| chain.missing(first))?;
+            chain.head = entry.head();
+            entries.push(entry);
+            chain.read_up_to(last, &mut |entry| entries.push(entry)).await?;
+        }
+        entries.extend(chain.refresh().await?);
+        Ok((chain, entries))
+    }
+
+    /// Reads all that is there, whatever is damaged, and names each damage. `first`: what the list has to begin with; `None`
+    /// where its beginning may have been compacted away.
+    pub async fn scan(store: &Store, dir: Path, first: Option<u64>) -> Result<(Vec<Entry<B>>, Vec<Damage>), StoreError> {
+        let chain = Chain::at(store, dir, Head::START);
+        let listed = chain.listed().await?;
+        let (mut entries, mut damages) = (Vec::new(), Vec::new());
+        let Some(&last) = listed.last() else {
+            return Ok((entries, damages));
+        };
+        let first = first.or(listed.first().copied()).unwrap_or(1);
+        // The hash that the next entry has to name; unknown after a damaged one.
+        let mut prev = (first == 1).then_some(Head::START.hash);
+        for seq in first..=last {
+            match chain.read_entry(seq).await {
+                Ok(Some(entry)) => {
+                    if prev.is_some_and(|prev| prev != entry.prev) {
+                        damages.push(chain.broken(seq));
+                    }
+                    prev = Some(entry.hash);
+                    entries.push(entry);
+                }
+                Ok(None) => {
+                    damages.push(chain.missing(seq));
+                    prev = None;
+                }
+                Err(StoreError::Damaged(damage)) => {
+                    damages.push(damage);
+                    prev = None;
+                }
+                Err(other) => return Err(other),
+            }
+        }
+        Ok((entries, damages))
     }
 
     /// The numbers of the entries that a listing shows, sorted.
@@ -187,7 +238,7 @@ impl<B: Serialize + DeserializeOwned> Chain<B> {
         Ok(())
     }
 
-    fn missing(&self, seq: u64) -> Damage {
+    pub fn missing(&self, seq: u64) -> Damage {
         Damage::new(
             entry::path(&self.dir, seq),
             "it is missing, and later entries are there",

@@ -185,7 +185,7 @@ impl JournalState {
     }
 
     /// Takes in the next entry.
-    pub(super) fn fold(&mut self, entry: &Entry<Record>) {
+    pub(crate) fn fold(&mut self, entry: &Entry<Record>) {
         let at = entry.at;
         match &entry.body.event {
             Event::ConnectionAdded { config, usage_limit } => {

@@ -49,11 +49,18 @@ pub(crate) struct ClaimState {
     lease: Option<Duration>,
     renewed_at: AtomicU64,
     spending: Mutex<Spending>,
+    /// Data objects named under this epoch so far.
+    named: AtomicU64,
 }
 
 impl ClaimState {
     pub(crate) fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    /// A name for a data object: `<epoch>-<counter>`, never given twice.
+    pub(crate) fn next_name(&self) -> String {
+        format!("{}-{}", self.epoch, self.named.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
     /// The lease's last tenth is not used: clocks differ, and a request takes its time.
@@ -145,6 +152,7 @@ impl Claim {
                     lease,
                     renewed_at: AtomicU64::new(entry.at.0),
                     spending: Mutex::new(spending),
+                    named: AtomicU64::new(0),
                 };
                 return Ok(Claim {
                     store: store.clone(),

@@ -3,24 +3,34 @@
 //! A snapshot exists once the journal says so, and is the fold of its log. [`SnapshotWriter`] stages data and commits it with one
 //! entry; [`Snapshot`] reads what is committed. What no log names does not exist.
 
+mod blob;
 mod entry;
 mod fold;
+mod merge;
 mod reader;
+mod rollup;
 mod segment;
 mod select;
 mod stage;
+#[cfg(test)]
+mod tests;
 mod writer;
 
+pub(crate) use blob::{BlobCheck, blob_path, changed, missing};
 pub use entry::{
     BlobRef, Checkpoint, CheckpointRef, Commit, EntryKind, Estimate, Failure, LogRecord, Next, ObjectReport, ObjectState,
     SegmentKind, SegmentRef, Step,
 };
 pub use fold::{Fold, ObjectFold, PlacedSegment, Window};
+pub(crate) use merge::segment_path;
 pub use reader::{Page, Snapshot, SnapshotInfo};
+pub(crate) use rollup::load_strictly;
+pub(crate) use segment::SegmentReader;
 pub use segment::{Row, Tombstone};
 pub use select::{Selected, select};
 pub use stage::{SaveError, Staged};
 pub use writer::{Begin, Committed, SnapshotWriter};
+pub(crate) use writer::{checkpoint_path, fence, read_checkpoint};
 
 use crate::backend::Store;
 use crate::chain::{Chain, Entry};

@@ -1,15 +1,24 @@
-//! Reading.
+//! Reads what is committed of a snapshot, complete or not.
 
-use super::fold::Fold;
+use super::blob;
+use super::entry::Checkpoint;
+use super::fold::{Fold, PlacedSegment};
+use super::merge::{self, Merge, Standing as KeyStanding};
+use super::rollup;
 use super::segment::Row;
+use super::writer::checkpoint_of;
 use super::{SnapshotKind, SnapshotState};
 use crate::backend::Store;
 use crate::error::{Damage, StoreError};
-use crate::journal::{JournalState, Standing};
+use crate::journal::{JournalState, SnapshotRecord, Standing};
 use crate::names::{ConnectionName, ObjectName, SnapshotId};
 use backup_seams::Timestamp;
 use bytes::Bytes;
+use futures::StreamExt;
 use futures::stream::BoxStream;
+use object_store::path::Path;
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
 
 /// A snapshot in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,10 +54,19 @@ pub struct Page {
     pub cursor: String,
 }
 
-/// What is committed of a snapshot, complete or not. Every segment's hash is checked when it is read; a damaged one is an error
+/// What is committed of a snapshot when it was opened. Every segment's hash is checked when it is read; a damaged one is an error
 /// that names it, and the others stay readable.
 #[derive(Debug)]
-pub struct Snapshot {}
+pub struct Snapshot {
+    store: Store,
+    connection: ConnectionName,
+    dir: Path,
+    record: SnapshotRecord,
+    fold: Arc<Fold>,
+    damage: Option<Damage>,
+    /// Where the last page ended, so that the next one needn't open segments anew.
+    paging: Option<(ObjectName, String, Merge)>,
+}
 
 impl Snapshot {
     /// Opens it as it is committed now.
@@ -58,46 +76,148 @@ impl Snapshot {
         journal: &JournalState,
         id: SnapshotId,
     ) -> Result<Snapshot, StoreError> {
-        let _ = (store, connection, journal, id);
-        unimplemented!()
+        let record = journal.snapshot(id).filter(|record| record.standing != Standing::Pruned);
+        let record = record.ok_or_else(|| StoreError::NotFound(format!("snapshot {id}")))?;
+        let loaded = rollup::load(store, connection, id).await?;
+        let mut damage = loaded.damage;
+        if let Standing::Complete { log_head, .. } = record.standing
+            && loaded.fold.head.hash != log_head
+            && damage.is_none()
+        {
+            damage = Some(Damage::new(
+                super::log_dir(store, connection, id),
+                "its last entries are missing: the journal knows another end of it",
+                "bring them back from a copy of the store",
+            ));
+        }
+        if loaded.fold.ended && !loaded.from_rollup && damage.is_none() {
+            rollup::write(store, connection, id, &loaded.fold).await;
+        }
+        Ok(Snapshot::of(store, connection, record.clone(), Arc::new(loaded.fold), damage))
+    }
+
+    pub(super) fn of(
+        store: &Store,
+        connection: &ConnectionName,
+        record: SnapshotRecord,
+        fold: Arc<Fold>,
+        damage: Option<Damage>,
+    ) -> Snapshot {
+        Snapshot {
+            store: store.clone(),
+            dir: store.connection_dir(connection),
+            connection: connection.clone(),
+            record,
+            fold,
+            damage,
+            paging: None,
+        }
     }
 
     /// For a list.
     pub fn info(&self) -> SnapshotInfo {
-        unimplemented!()
+        let (state, completed_at) = match self.record.standing {
+            Standing::Complete { at, .. } => (SnapshotState::Complete, Some(at)),
+            _ => (SnapshotState::Partial, None),
+        };
+        SnapshotInfo {
+            id: self.record.id,
+            state,
+            standing: self.record.standing.clone(),
+            kind: self.record.kind,
+            started_at: self.record.begun_at,
+            completed_at,
+            records: self.fold.records(),
+            blobs: self.fold.blobs.len() as u64,
+            bytes: self.fold.stored_bytes(),
+            calls: self.fold.requests,
+        }
     }
 
     /// Objects, segments, blobs.
     pub fn fold(&self) -> &Fold {
-        unimplemented!()
+        &self.fold
     }
 
-    /// A damaged entry of its log, if there is one. What was committed before it is readable, what came after is not.
+    /// A damaged entry of its log, if there is one. What was committed before it is readable; what came after is too where a
+    /// rollup has it, and not otherwise.
     pub fn damage(&self) -> Option<&Damage> {
-        unimplemented!()
+        self.damage.as_ref()
     }
 
-    /// All rows of an object by key, merged.
+    /// Where the job stands.
+    pub async fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
+        checkpoint_of(&self.store, &self.connection, &self.fold).await
+    }
+
+    /// All rows of an object by key, merged. A damaged segment is one error, after which the stream goes on without it.
     pub fn rows(&self, object: &ObjectName) -> BoxStream<'static, Result<Row, StoreError>> {
-        let _ = object;
-        unimplemented!()
+        let merge = Merge::new(&self.store, &self.dir, self.segments(object), "");
+        futures::stream::unfold(Some(merge), |merge| async {
+            let mut merge = merge?;
+            match merge.next().await {
+                Ok(Some(row)) => Some((Ok(row), Some(merge))),
+                Ok(None) => None,
+                Err(StoreError::Damaged(damage)) => Some((Err(damage.into()), Some(merge))),
+                Err(error) => Some((Err(error), None)),
+            }
+        })
+        .boxed()
     }
 
     /// At most `max` rows with keys after `cursor` (empty: from the first).
     pub async fn read(&mut self, object: &ObjectName, cursor: &str, max: u32) -> Result<Page, StoreError> {
-        let _ = (object, cursor, max);
-        unimplemented!()
+        let mut merge = match self.paging.take() {
+            Some((of, at, merge)) if of == *object && at == cursor => merge,
+            _ => Merge::new(&self.store, &self.dir, self.segments(object), cursor),
+        };
+        let mut page = Page::default();
+        for _ in 0..max.max(1) {
+            let Some(row) = merge.next().await? else { return Ok(page) };
+            page.rows.push(row);
+        }
+        if let Some(last) = page.rows.last() {
+            page.cursor.clone_from(&last.key);
+        }
+        self.paging = Some((object.clone(), page.cursor.clone(), merge));
+        Ok(page)
     }
 
-    /// The rows of these keys, in their order.
+    /// The rows of these keys, in their order. Opens only segments that may hold one of them.
     pub async fn find(&self, object: &ObjectName, keys: &[String]) -> Result<Vec<Option<Row>>, StoreError> {
-        let _ = (object, keys);
-        unimplemented!()
+        let wanted: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
+        let mut known: HashMap<String, KeyStanding> = HashMap::new();
+        for (ordinal, placed) in self.segments(object).iter().enumerate() {
+            let segment = &placed.segment;
+            let within: Vec<&str> = wanted.range(segment.min.as_str()..=segment.max.as_str()).copied().collect();
+            if within.is_empty() {
+                continue;
+            }
+            let reader = merge::open(&self.store, &self.dir, placed).await?;
+            for row in reader.find(&within)? {
+                let standing = known.entry(row.key.clone()).or_default();
+                standing.add(segment.kind, (placed.entry, ordinal), row);
+            }
+        }
+        let found: HashMap<String, Row> = known
+            .into_iter()
+            .filter_map(|(key, standing)| Some((key, standing.row()?)))
+            .collect();
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
     /// A blob's content; its hash is checked at the end.
     pub async fn blob(&self, source_key: &str) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
-        let _ = source_key;
-        unimplemented!()
+        let Some(blob) = self.fold.blobs.get(source_key) else {
+            return Err(StoreError::NotFound(format!(
+                "blob \"{source_key}\" in snapshot {}",
+                self.record.id
+            )));
+        };
+        blob::stream(&self.store, &self.dir, blob.clone()).await
+    }
+
+    fn segments(&self, object: &ObjectName) -> &[PlacedSegment] {
+        self.fold.objects.get(object).map_or(&[], |object| &object.segments)
     }
 }

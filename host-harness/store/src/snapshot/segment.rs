@@ -1,7 +1,19 @@
-//! Segments.
+//! One segment file: records of one object, sorted by key, that standard tools can read.
+//!
+//!     zstd frame        one record's body a line, byte for byte       zstdcat FILE | jq
+//!     skippable frame   zstd of one `["key",revision]` a line         passed over by every zstd reader
+//!
+//! A tombstone's body is `{"key":…,"at":…}`, its revision that time. A row's key need not be in its body, so both are kept apart;
+//! in this order also readers that look at the first frame only get the records.
 
+use super::entry::{SegmentKind, SegmentRef};
+use crate::error::{Damage, StoreError};
+use crate::names::{ObjectName, Sha256};
 use backup_seams::Timestamp;
 use bytes::Bytes;
+use std::io::{BufRead, BufReader, Cursor, Write};
+use zstd::stream::{read::Decoder, write::Encoder};
+use zstd::zstd_safe::find_frame_compressed_size;
 
 /// One record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -21,4 +33,407 @@ pub struct Tombstone {
     pub key: String,
     /// When it went.
     pub at: Timestamp,
+}
+
+/// A row's body has at most as many bytes as one `append` may carry.
+const MAX_BODY: usize = 8 << 20;
+/// A segment is closed before it passes this, so that with its keys it stays below 8 MiB.
+const MAX_STORED: usize = 7 << 20;
+const LEVEL: i32 = 3;
+/// One of the sixteen magic numbers of skippable frames; nothing else is known to use this one.
+const SKIPPABLE: u32 = 0x184D_2A5B;
+const SKIPPABLE_HEADER: usize = 8;
+
+impl Row {
+    /// Whether it can be stored.
+    pub(super) fn check(&self, object: &ObjectName) -> Result<(), StoreError> {
+        check_key(object, &self.key)?;
+        let what = || format!("{object} {}", self.key);
+        let bad = |why: &str| StoreError::BadRow {
+            what: what(),
+            why: why.to_owned(),
+        };
+        if self.body.len() > MAX_BODY {
+            return Err(StoreError::TooLarge {
+                what: what(),
+                limit: MAX_BODY as u64,
+            });
+        }
+        if self.body.iter().any(|&b| b == b'\n' || b == b'\r') {
+            return Err(bad("its body has a line break"));
+        }
+        let text = std::str::from_utf8(&self.body).map_err(|_| bad("its body is not UTF-8"))?;
+        if !text.trim_start().starts_with('{') {
+            return Err(bad("its body is not a JSON object"));
+        }
+        serde_json::from_str::<serde::de::IgnoredAny>(text)
+            .map_err(|e| bad(&format!("its body is not a JSON object ({e})")))?;
+        Ok(())
+    }
+
+    /// What it takes in memory while it is staged.
+    pub(super) fn staged_bytes(&self) -> usize {
+        size_of::<Row>() + self.key.len() + self.body.len()
+    }
+}
+
+pub(super) fn check_key(object: &ObjectName, key: &str) -> Result<(), StoreError> {
+    if (1..=255).contains(&key.len()) {
+        return Ok(());
+    }
+    let shown: String = key.chars().take(40).collect();
+    Err(StoreError::BadRow {
+        what: format!("{object} \"{shown}\""),
+        why: format!("its key has {} bytes; 1 to 255 are allowed", key.len()),
+    })
+}
+
+impl Tombstone {
+    fn into_row(self) -> Row {
+        let body = serde_json::json!({"key": self.key, "at": self.at}).to_string();
+        Row {
+            revision: self.at.0,
+            key: self.key,
+            body: body.into(),
+        }
+    }
+}
+
+/// A segment before it has a name.
+pub(super) struct Built {
+    pub bytes: Bytes,
+    pub reference: SegmentRef,
+}
+
+/// Sorts rows and cuts them into segments. Of rows of one key the greatest revision stays, of those the last one.
+pub(super) fn build(object: &ObjectName, mut rows: Vec<Row>) -> Result<Vec<Built>, StoreError> {
+    rows.sort_by(|a, b| a.key.cmp(&b.key).then(a.revision.cmp(&b.revision)));
+    // `dedup_by` gives (later, earlier) and drops the later one: swap first, so that the last of a key stays.
+    rows.dedup_by(|later, earlier| {
+        let same = later.key == earlier.key;
+        if same {
+            std::mem::swap(later, earlier);
+        }
+        same
+    });
+    cut(object, SegmentKind::Rows, rows)
+}
+
+/// The same for tombstones; of one key the latest stays.
+pub(super) fn build_tombstones(object: &ObjectName, mut tombstones: Vec<Tombstone>) -> Result<Vec<Built>, StoreError> {
+    tombstones.sort_by(|a, b| a.key.cmp(&b.key).then(b.at.cmp(&a.at)));
+    tombstones.dedup_by(|later, earlier| later.key == earlier.key);
+    cut(
+        object,
+        SegmentKind::Tombstones,
+        tombstones.into_iter().map(Tombstone::into_row).collect(),
+    )
+}
+
+fn cut(object: &ObjectName, kind: SegmentKind, rows: Vec<Row>) -> Result<Vec<Built>, StoreError> {
+    let unfit = |error: std::io::Error| StoreError::State(format!("{object} can not be compressed ({error})"));
+    let mut built = Vec::new();
+    let mut open: Option<Cutting> = None;
+    for row in rows {
+        // A row that doesn't compress may add all of itself; what the encoders still hold is less than the reserve.
+        if open
+            .as_ref()
+            .is_some_and(|cutting| cutting.stored() + row.body.len() > MAX_STORED)
+            && let Some(full) = open.take()
+        {
+            built.push(full.close(object, kind).map_err(unfit)?);
+        }
+        let cutting = match &mut open {
+            Some(cutting) => cutting,
+            None => open.insert(Cutting::new(&row.key).map_err(unfit)?),
+        };
+        cutting.add(row).map_err(unfit)?;
+    }
+    if let Some(last) = open {
+        built.push(last.close(object, kind).map_err(unfit)?);
+    }
+    Ok(built)
+}
+
+/// A segment that is being written.
+struct Cutting {
+    bodies: Encoder<'static, Vec<u8>>,
+    index: Encoder<'static, Vec<u8>>,
+    rows: u64,
+    raw_bytes: u64,
+    min: String,
+    max: String,
+}
+
+impl Cutting {
+    fn new(min: &str) -> std::io::Result<Cutting> {
+        let mut bodies = Encoder::new(Vec::new(), LEVEL)?;
+        bodies.include_checksum(true)?;
+        Ok(Cutting {
+            bodies,
+            index: Encoder::new(Vec::new(), LEVEL)?,
+            rows: 0,
+            raw_bytes: 0,
+            min: min.to_owned(),
+            max: String::new(),
+        })
+    }
+
+    fn stored(&self) -> usize {
+        self.bodies.get_ref().len() + self.index.get_ref().len()
+    }
+
+    fn add(&mut self, row: Row) -> std::io::Result<()> {
+        self.bodies.write_all(&row.body)?;
+        self.bodies.write_all(b"\n")?;
+        serde_json::to_writer(&mut self.index, &(&row.key, row.revision))?;
+        self.index.write_all(b"\n")?;
+        self.rows += 1;
+        self.raw_bytes += row.body.len() as u64 + 1;
+        self.max = row.key;
+        Ok(())
+    }
+
+    fn close(self, object: &ObjectName, kind: SegmentKind) -> std::io::Result<Built> {
+        let mut bytes = self.bodies.finish()?;
+        let index = self.index.finish()?;
+        let length = u32::try_from(index.len()).map_err(std::io::Error::other)?;
+        bytes.extend_from_slice(&SKIPPABLE.to_le_bytes());
+        bytes.extend_from_slice(&length.to_le_bytes());
+        bytes.extend_from_slice(&index);
+        let reference = SegmentRef {
+            object: object.clone(),
+            name: String::new(),
+            kind,
+            rows: self.rows,
+            min: self.min,
+            max: self.max,
+            raw_bytes: self.raw_bytes,
+            stored_bytes: bytes.len() as u64,
+            sha256: Sha256::of(&bytes),
+        };
+        Ok(Built {
+            bytes: bytes.into(),
+            reference,
+        })
+    }
+}
+
+/// A segment that is read, row after row. Its keys are all in memory, its bodies are decompressed as they are asked for.
+pub(crate) struct SegmentReader {
+    place: String,
+    index: Vec<(String, u64)>,
+    at: usize,
+    bodies: BufReader<Decoder<'static, Cursor<Bytes>>>,
+}
+
+impl std::fmt::Debug for SegmentReader {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "SegmentReader({} at row {} of {})", self.place, self.at, self.index.len())
+    }
+}
+
+impl SegmentReader {
+    /// Believes bytes whose hash is the log's.
+    pub fn open(place: &str, reference: &SegmentRef, bytes: Bytes) -> Result<SegmentReader, Damage> {
+        if Sha256::of(&bytes) != reference.sha256 {
+            return Err(damage(place, "its hash is not the one in the log"));
+        }
+        let unreadable = |error: &dyn std::fmt::Display| damage(place, &format!("it can't be decompressed ({error})"));
+        let data = find_frame_compressed_size(&bytes).map_err(|_| damage(place, "it is not a zstd file"))?;
+        let frame = bytes.get(data..).unwrap_or_default();
+        let (header, index) = frame
+            .split_at_checked(SKIPPABLE_HEADER)
+            .ok_or_else(|| damage(place, "it has no keys"))?;
+        if header[..4] != SKIPPABLE.to_le_bytes() || header[4..] != (index.len() as u32).to_le_bytes() {
+            return Err(damage(place, "it has no keys"));
+        }
+        let index = zstd::decode_all(index).map_err(|e| unreadable(&e))?;
+        let index: Vec<(String, u64)> = serde_json::Deserializer::from_slice(&index)
+            .into_iter()
+            .collect::<Result<_, _>>()
+            .map_err(|e| unreadable(&e))?;
+        let bodies = Decoder::with_buffer(Cursor::new(bytes.slice(..data)))
+            .map_err(|e| unreadable(&e))?
+            .single_frame();
+        Ok(SegmentReader {
+            place: place.to_owned(),
+            index,
+            at: 0,
+            bodies: BufReader::new(bodies),
+        })
+    }
+
+    /// The key of the next row.
+    pub fn peek(&self) -> Option<&str> {
+        self.index.get(self.at).map(|(key, _)| key.as_str())
+    }
+
+    /// The next row.
+    pub fn next(&mut self) -> Result<Option<Row>, Damage> {
+        let Some((key, revision)) = self.index.get_mut(self.at) else {
+            return Ok(None);
+        };
+        let mut body = Vec::new();
+        let read = self.bodies.read_until(b'\n', &mut body);
+        if !matches!(read, Ok(1..)) || body.pop() != Some(b'\n') {
+            return Err(damage(&self.place, "it has fewer records than keys"));
+        }
+        self.at += 1;
+        Ok(Some(Row {
+            key: std::mem::take(key),
+            revision: *revision,
+            body: body.into(),
+        }))
+    }
+
+    /// Passes over rows up to and including this key.
+    pub fn skip_through(&mut self, key: &str) -> Result<(), Damage> {
+        while self.peek().is_some_and(|next| next <= key) {
+            self.next()?;
+        }
+        Ok(())
+    }
+
+    /// The rows of these keys, which are sorted. Stops decompressing after the last of them.
+    pub fn find(mut self, keys: &[&str]) -> Result<Vec<Row>, Damage> {
+        let mut found = Vec::new();
+        for key in keys {
+            let rest = self.index.get(self.at..).unwrap_or_default();
+            let Ok(ahead) = rest.binary_search_by(|(there, _)| there.as_str().cmp(key)) else {
+                continue;
+            };
+            for _ in 0..ahead {
+                self.next()?;
+            }
+            found.extend(self.next()?);
+        }
+        Ok(found)
+    }
+
+    /// Reads all of it and checks that it is what the log says.
+    pub fn check(mut self, reference: &SegmentRef) -> Result<(), Damage> {
+        let sorted = self.index.windows(2).all(|pair| pair[0].0 < pair[1].0);
+        let first = self.index.first().map(|(key, _)| key.clone());
+        let last = self.index.last().map(|(key, _)| key.clone());
+        let told = first.as_ref() == Some(&reference.min) && last.as_ref() == Some(&reference.max);
+        if !sorted || !told || self.index.len() as u64 != reference.rows {
+            return Err(damage(&self.place, "its keys are not those that the log says"));
+        }
+        while self.next()?.is_some() {}
+        match self.bodies.fill_buf() {
+            Ok([]) => Ok(()),
+            _ => Err(damage(&self.place, "it has more records than keys")),
+        }
+    }
+}
+
+fn damage(place: &str, what: &str) -> Damage {
+    Damage::new(
+        place,
+        what,
+        "bring it back from a copy of the store, or take a new full backup; the other segments are readable",
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    fn object() -> ObjectName {
+        "Account".parse().unwrap()
+    }
+
+    fn any_row() -> impl Strategy<Value = Row> {
+        ("\\PC{1,20}|[\\x00-\\x1f\"\\\\]{1,6}", any::<u64>(), any::<String>()).prop_map(|(key, revision, text)| Row {
+            key,
+            revision,
+            body: serde_json::json!({"text": text, "n": 1}).to_string().into(),
+        })
+    }
+
+    fn read_all(built: Vec<Built>) -> Vec<Row> {
+        let mut rows = Vec::new();
+        for Built { bytes, reference } in built {
+            let mut reader = SegmentReader::open("s", &reference, bytes.clone()).unwrap();
+            while let Some(row) = reader.next().unwrap() {
+                rows.push(row);
+            }
+            SegmentReader::open("s", &reference, bytes)
+                .unwrap()
+                .check(&reference)
+                .unwrap();
+        }
+        rows
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_read_is_what_was_written_to_the_byte(rows in proptest::collection::vec(any_row(), 1..60)) {
+            let mut model = std::collections::BTreeMap::<String, Row>::new();
+            for row in &rows {
+                row.check(&object()).unwrap();
+                let old = model.get(&row.key).map_or(0, |old| old.revision);
+                if row.revision >= old {
+                    model.insert(row.key.clone(), row.clone());
+                }
+            }
+            let read = read_all(build(&object(), rows).unwrap());
+            prop_assert_eq!(read, model.into_values().collect::<Vec<_>>());
+        }
+    }
+
+    #[test]
+    fn a_plain_zstd_reader_sees_the_bodies_and_nothing_else() {
+        let rows = ["b", "a"].map(|key| Row {
+            key: key.to_owned(),
+            revision: 1,
+            body: format!("{{\"Id\":\"{key}\",\"n\":0.10}}").into(),
+        });
+        let built = build(&object(), rows.to_vec()).unwrap();
+        let plain = zstd::decode_all(&*built[0].bytes).unwrap();
+        assert_eq!(plain, b"{\"Id\":\"a\",\"n\":0.10}\n{\"Id\":\"b\",\"n\":0.10}\n");
+    }
+
+    #[test]
+    fn rows_that_do_not_compress_are_cut_into_segments_of_at_most_8_mib() {
+        let mut state = 1_u64;
+        let mut noise = |length: usize| -> String {
+            let mut next = || {
+                state ^= state << 13;
+                state ^= state >> 7;
+                state ^= state << 17;
+                char::from(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"[(state % 64) as usize])
+            };
+            (0..length).map(|_| next()).collect()
+        };
+        let rows: Vec<Row> = (0..30)
+            .map(|i| Row {
+                key: format!("{i:03}"),
+                revision: 1,
+                body: format!("{{\"x\":\"{}\"}}", noise(1 << 20)).into(),
+            })
+            .collect();
+        let built = build(&object(), rows.clone()).unwrap();
+        assert!(built.len() > 2, "{}", built.len());
+        assert!(built.iter().all(|b| b.bytes.len() <= 8 << 20));
+        assert_eq!(read_all(built), rows);
+    }
+
+    #[test]
+    fn a_row_that_can_not_be_a_line_is_refused() {
+        for body in ["", "1", "[]", "{\"a\":1}\n", "{\"a\":1}{}", "{a:1}", "{\"a\":\"\r\"}"] {
+            let row = Row {
+                key: "k".to_owned(),
+                revision: 1,
+                body: Bytes::from(body),
+            };
+            assert!(row.check(&object()).is_err(), "{body:?}");
+        }
+        for key in [String::new(), "k".repeat(256)] {
+            assert!(check_key(&object(), &key).is_err());
+        }
+    }
 }

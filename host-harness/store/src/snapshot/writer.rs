@@ -1,15 +1,24 @@
-//! Writing.
+//! The one writer of a snapshot's log.
+//!
+//! The order keeps the promise: data objects first, then the checkpoint, then one entry. Until the entry is durable nothing of a
+//! batch exists; once it is, all of it does.
 
-use super::entry::{Checkpoint, Commit};
+use super::entry::{Checkpoint, CheckpointRef, Commit, EntryKind, LogRecord, Next, Step};
 use super::fold::Fold;
 use super::reader::Snapshot;
-use super::stage::Staged;
-use super::{SnapshotKind, SnapshotState};
-use crate::chain::Head;
-use crate::error::StoreError;
-use crate::journal::{Actor, Journal, Paused};
-use crate::names::{ObjectName, Sha256, SnapshotId};
+use super::stage::{Shared, Staged};
+use super::{SnapshotKind, log_dir, rollup};
+use crate::backend::{Created, Store};
+use crate::chain::{Chain, Head};
+use crate::error::{Damage, StoreError};
+use crate::journal::{Actor, Event, Journal, JournalState, Paused, SnapshotRecord, Standing};
+use crate::names::{ConnectionName, ObjectName, Sha256, SnapshotId};
 use crate::scope::{Claim, Grant, Spending};
+use object_store::path::Path;
+use std::sync::Arc;
+
+/// Longest checkpoint.
+const MAX_CHECKPOINT: usize = 1 << 20;
 
 /// What a snapshot is begun with.
 #[derive(Clone, Debug)]
@@ -31,13 +40,20 @@ pub struct Committed {
     pub ended: bool,
 }
 
-/// The one writer of a snapshot's log, under a claim. After an error it refuses to go on: resume anew, which finds out what was
-/// written.
+/// Writes a snapshot under a claim. After an error that leaves open what was written it refuses to go on: resume anew, which
+/// finds out.
 #[derive(Debug)]
-pub struct SnapshotWriter {}
+pub struct SnapshotWriter {
+    shared: Arc<Shared>,
+    record: SnapshotRecord,
+    chain: Chain<LogRecord>,
+    fold: Arc<Fold>,
+    unknown: bool,
+}
 
 impl SnapshotWriter {
-    /// Begins a snapshot: journal, scope's journal, then the log's first entry (a fence), which carries the first grant.
+    /// Begins a snapshot: journal, scope's journal, then the log's first entry (a fence), which carries the first grant. One that
+    /// was open is closed as superseded and stays readable.
     pub async fn begin(
         claim: &mut Claim,
         journal: &mut Journal,
@@ -46,12 +62,27 @@ impl SnapshotWriter {
         grant: Option<Grant>,
         spending: Spending,
     ) -> Result<SnapshotWriter, StoreError> {
-        let _ = (claim, journal, actor, begin, grant, spending);
-        unimplemented!()
+        check_connection(claim, journal)?;
+        let seams = claim.store().seams();
+        let id = SnapshotId::generate(&*seams.clock, &*seams.randomness);
+        let supersede = |state: &JournalState| {
+            state
+                .open_snapshot()
+                .map(|open| Event::SnapshotSuperseded { snapshot: open.id })
+        };
+        journal.append_with(actor, supersede).await?;
+        let begun = Event::SnapshotBegun {
+            snapshot: id,
+            kind: begin.kind,
+            objects: begin.objects,
+            connector: begin.connector,
+        };
+        journal.append(actor, begun).await?;
+        SnapshotWriter::open(claim, journal, id, grant, spending).await
     }
 
     /// Goes on with a snapshot: journals that where it was paused, and fences out whoever wrote before; the fence carries the
-    /// first grant. Where the log has ended already only [`SnapshotWriter::complete`] is left to do.
+    /// first grant. Where the log has ended already nothing is fenced, and only [`SnapshotWriter::complete`] is left to do.
     pub async fn resume(
         claim: &mut Claim,
         journal: &mut Journal,
@@ -60,52 +91,313 @@ impl SnapshotWriter {
         grant: Option<Grant>,
         spending: Spending,
     ) -> Result<SnapshotWriter, StoreError> {
-        let _ = (claim, journal, actor, snapshot, grant, spending);
-        unimplemented!()
+        check_connection(claim, journal)?;
+        journal.refresh().await?;
+        let record = journal
+            .state()
+            .snapshot(snapshot)
+            .ok_or_else(|| StoreError::NotFound(format!("snapshot {snapshot}")))?;
+        if !record.standing.may_go_on() {
+            return Err(StoreError::State(format!("snapshot {snapshot} is closed; begin a new one")));
+        }
+        let writer = SnapshotWriter::open(claim, journal, snapshot, grant, spending).await?;
+        let resumed = |state: &JournalState| {
+            let open = state
+                .snapshot(snapshot)
+                .is_some_and(|record| record.standing == Standing::Open);
+            (!open).then_some(Event::SnapshotResumed { snapshot })
+        };
+        journal.append_with(actor, resumed).await?;
+        Ok(writer)
+    }
+
+    async fn open(
+        claim: &mut Claim,
+        journal: &Journal,
+        id: SnapshotId,
+        grant: Option<Grant>,
+        spending: Spending,
+    ) -> Result<SnapshotWriter, StoreError> {
+        let state = journal.state();
+        let record = state
+            .snapshot(id)
+            .ok_or_else(|| StoreError::NotFound(format!("snapshot {id}")))?;
+        let earlier = state
+            .snapshots()
+            .iter()
+            .rev()
+            .filter(|other| other.id != id && other.standing != Standing::Pruned);
+        let (chain, fold) = fence(claim, id, journal.head().hash, grant, spending).await?;
+        let shared = Shared {
+            store: claim.store().clone(),
+            connection: claim.connection().clone(),
+            dir: claim.store().connection_dir(claim.connection()),
+            claim: Arc::clone(claim.state()),
+            earlier: earlier.map(|other| other.id).collect(),
+            earlier_blobs: tokio::sync::OnceCell::new(),
+        };
+        Ok(SnapshotWriter {
+            shared: Arc::new(shared),
+            record: record.clone(),
+            chain,
+            fold: Arc::new(fold),
+            unknown: false,
+        })
     }
 
     /// Which snapshot.
     pub fn id(&self) -> SnapshotId {
-        unimplemented!()
+        self.record.id
     }
 
     /// What is committed: next step, objects, requests.
     pub fn fold(&self) -> &Fold {
-        unimplemented!()
+        &self.fold
     }
 
     /// Where the job stands; `None` while planning isn't ready.
     pub async fn checkpoint(&self) -> Result<Option<Checkpoint>, StoreError> {
-        unimplemented!()
+        match self.fold.checkpoint {
+            Some(reference) => read_checkpoint(&self.shared.store, &self.shared.dir, reference)
+                .await
+                .map(Some),
+            None => Ok(None),
+        }
     }
 
     /// Room for the next batch's data. Independent of the writer, so that it can be given to the sandbox.
     pub fn stage(&self) -> Staged {
-        unimplemented!()
+        Staged::new(Arc::clone(&self.shared), Arc::clone(&self.fold))
     }
 
-    /// Makes all of a step durable as one entry: data first, then the entry. On an error nothing of it is visible, but for
-    /// `Unsettled`, where that is not known yet.
+    /// Makes all of a step durable as one entry: data first, then the entry. On an error nothing of it is visible; after
+    /// `Unsettled` that is not known yet, and after `Lost` another host goes on.
     pub async fn commit(&mut self, staged: Staged, commit: Commit) -> Result<Committed, StoreError> {
-        let _ = (staged, commit);
-        unimplemented!()
+        self.may_commit(&staged)?;
+        let (segments, blobs) = staged.write_out().await?;
+        let checkpoint = match commit.checkpoint {
+            Some(checkpoint) => Some(self.write_checkpoint(checkpoint).await?),
+            None => None,
+        };
+        // Writing may have taken long.
+        if !self.shared.claim.still_held() {
+            return Err(lease_over());
+        }
+        let ended = commit.next == Next::Done;
+        let kind = match commit.step {
+            _ if ended => EntryKind::End,
+            Step::Plan => EntryKind::Plan,
+            Step::Batch => EntryKind::Batch,
+        };
+        let spending = self.shared.claim.next_version(commit.spending);
+        let record = LogRecord {
+            kind,
+            began_at: commit.began_at,
+            journal_head: commit.journal_head,
+            connector: Some(commit.connector),
+            requests: commit.requests,
+            spending: spending.clone(),
+            grant: commit.grant,
+            checkpoint,
+            next: Some(commit.next),
+            objects: commit.objects,
+            readings: commit.readings,
+            segments,
+            blobs,
+        };
+        let entry = match self.chain.append_exclusive(self.shared.claim.epoch(), record).await {
+            Ok(entry) => entry,
+            Err(error) => {
+                // Only a full store tells that the entry is provably not there.
+                self.unknown = !matches!(error, StoreError::Full { .. } | StoreError::BadRow { .. });
+                return Err(error);
+            }
+        };
+        self.shared.claim.committed(entry.at, spending);
+        Arc::make_mut(&mut self.fold).fold(&entry);
+        if ended || entry.seq % rollup::EVERY == 0 {
+            rollup::write(&self.shared.store, &self.shared.connection, self.record.id, &self.fold).await;
+        }
+        Ok(Committed {
+            head: entry.head(),
+            ended,
+        })
     }
 
-    /// Journals a pause.
+    /// Journals a pause. The partial snapshot stands.
     pub async fn pause(&mut self, journal: &mut Journal, actor: &Actor, pause: Paused) -> Result<(), StoreError> {
-        let _ = (journal, actor, pause);
-        unimplemented!()
+        let paused = Event::SnapshotPaused {
+            snapshot: self.record.id,
+            pause,
+            log_head: self.fold.head.hash,
+        };
+        journal.append(actor, paused).await.map(drop)
     }
 
     /// Journals that it is complete. The log has to have ended.
     pub async fn complete(self, journal: &mut Journal, actor: &Actor) -> Result<(), StoreError> {
-        let _ = (journal, actor);
-        unimplemented!()
+        let id = self.record.id;
+        if !self.fold.ended {
+            return Err(StoreError::State(format!(
+                "snapshot {id} can not be complete: its log has not ended"
+            )));
+        }
+        let log_head = self.fold.head.hash;
+        let completed = |state: &JournalState| {
+            let complete = state
+                .snapshot(id)
+                .is_some_and(|record| matches!(record.standing, Standing::Complete { .. }));
+            (!complete).then_some(Event::SnapshotCompleted { snapshot: id, log_head })
+        };
+        journal.append_with(actor, completed).await.map(drop)
     }
 
     /// A reader of what is committed now.
     pub fn reader(&self) -> Snapshot {
-        let _ = SnapshotState::Partial;
-        unimplemented!()
+        Snapshot::of(
+            &self.shared.store,
+            &self.shared.connection,
+            self.record.clone(),
+            Arc::clone(&self.fold),
+            None,
+        )
+    }
+
+    fn may_commit(&self, staged: &Staged) -> Result<(), StoreError> {
+        let state = |why: &str| Err(StoreError::State(format!("snapshot {}: {why}", self.record.id)));
+        if self.unknown {
+            return state("it is not known what the last commit wrote; resume it anew");
+        }
+        if self.fold.ended {
+            return state("its log has ended");
+        }
+        if !staged.belongs_to(&self.shared) {
+            return state("the data was staged for another writer");
+        }
+        if self.shared.claim.still_held() {
+            Ok(())
+        } else {
+            Err(lease_over())
+        }
+    }
+
+    async fn write_checkpoint(&self, checkpoint: Checkpoint) -> Result<CheckpointRef, StoreError> {
+        if checkpoint.data.len() > MAX_CHECKPOINT {
+            return Err(StoreError::TooLarge {
+                what: "the checkpoint".to_owned(),
+                limit: MAX_CHECKPOINT as u64,
+            });
+        }
+        let reference = CheckpointRef {
+            state_version: checkpoint.state_version,
+            length: checkpoint.data.len() as u64,
+            sha256: Sha256::of(&checkpoint.data),
+        };
+        let path = checkpoint_path(&self.shared.dir, reference.sha256);
+        match self.shared.store.create(&path, checkpoint.data).await? {
+            Created::Mine => Ok(reference),
+            Created::Theirs(_) => Err(damaged_checkpoint(&path, "its hash is not its name").into()),
+        }
+    }
+}
+
+fn lease_over() -> StoreError {
+    StoreError::Lost {
+        what: "the lease has run out".to_owned(),
+    }
+}
+
+fn check_connection(claim: &Claim, journal: &Journal) -> Result<(), StoreError> {
+    if claim.connection() == journal.connection() {
+        return Ok(());
+    }
+    Err(StoreError::State(format!(
+        "a claim for {} does not allow to write {}",
+        claim.connection(),
+        journal.connection()
+    )))
+}
+
+/// Opens a log for this epoch alone: whoever wrote it before loses the next entry. A log that has ended needs no fence.
+pub(crate) async fn fence(
+    claim: &mut Claim,
+    id: SnapshotId,
+    journal_head: Sha256,
+    grant: Option<Grant>,
+    spending: Spending,
+) -> Result<(Chain<LogRecord>, Fold), StoreError> {
+    let connection = claim.connection().clone();
+    let (mut chain, mut fold) = rollup::load_strictly(claim.store(), &connection, id).await?;
+    if fold.ended {
+        return Ok((chain, fold));
+    }
+    claim.writing(id).await?;
+    let spending = claim.state().next_version(spending);
+    let record = LogRecord {
+        kind: EntryKind::Fence,
+        began_at: claim.store().clock().now(),
+        journal_head,
+        connector: None,
+        requests: 0,
+        spending: spending.clone(),
+        grant,
+        checkpoint: None,
+        next: None,
+        objects: Vec::new(),
+        readings: Vec::new(),
+        segments: Vec::new(),
+        blobs: Vec::new(),
+    };
+    let entry = chain.append_exclusive(claim.epoch(), record).await?;
+    claim.state().committed(entry.at, spending);
+    fold.fold(&entry);
+    tracing::debug!(log = %log_dir(claim.store(), &connection, id), epoch = claim.epoch(), "fenced");
+    Ok((chain, fold))
+}
+
+/// Where a checkpoint lies.
+pub(crate) fn checkpoint_path(connection_dir: &Path, sha256: Sha256) -> Path {
+    connection_dir.clone().join("checkpoints").join(sha256.to_string())
+}
+
+/// Reads a checkpoint and checks its hash.
+pub(crate) async fn read_checkpoint(
+    store: &Store,
+    connection_dir: &Path,
+    reference: CheckpointRef,
+) -> Result<Checkpoint, StoreError> {
+    let path = checkpoint_path(connection_dir, reference.sha256);
+    let data = store
+        .read(&path)
+        .await?
+        .ok_or_else(|| damaged_checkpoint(&path, "it is missing"))?;
+    if Sha256::of(&data) != reference.sha256 {
+        return Err(damaged_checkpoint(&path, "its hash is not its name").into());
+    }
+    Ok(Checkpoint {
+        state_version: reference.state_version,
+        data,
+    })
+}
+
+fn damaged_checkpoint(path: &Path, what: &str) -> Damage {
+    Damage::new(
+        path,
+        what,
+        "bring it back from a copy of the store, or begin a new snapshot with `backup --full`; what is committed stays readable",
+    )
+}
+
+/// The checkpoint of a connection's snapshot, for a dry migration.
+pub(crate) async fn checkpoint_of(
+    store: &Store,
+    connection: &ConnectionName,
+    fold: &Fold,
+) -> Result<Option<Checkpoint>, StoreError> {
+    match fold.checkpoint {
+        Some(reference) => read_checkpoint(store, &store.connection_dir(connection), reference)
+            .await
+            .map(Some),
+        None => Ok(None),
     }
 }

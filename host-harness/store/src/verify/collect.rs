@@ -1,8 +1,17 @@
-//! Garbage.
+//! Deletes what no log names: data of batches that were never committed, checkpoints that were overtaken, pruned snapshots.
+//!
+//! The order keeps it safe: the claim keeps other writers out, a fence ends whoever wrote the open log, and the journal says what
+//! is about to be deleted before anything is. A log that can't be read whole stops it: it may name what looks unreferenced.
 
+use crate::backend::Store;
 use crate::error::StoreError;
-use crate::journal::{Actor, Journal};
+use crate::journal::{Actor, Event, Journal, Standing};
 use crate::scope::Claim;
+use crate::snapshot::{self, Fold};
+use crate::values::Values;
+use object_store::path::Path;
+use std::collections::HashSet;
+use std::time::Duration;
 
 /// What was collected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -11,10 +20,122 @@ pub struct Collected {
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
+    /// Entries of values that a newer one stands for.
+    pub values: u64,
+    /// Files that writes cut short by a crash left in a local folder.
+    pub leftovers: u64,
 }
 
-/// Deletes what no log names.
+/// How old a file of an unfinished write has to be before it is taken for one that a crash left.
+const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
+
+/// Collects. The claim has to be the connection's; it is still held afterwards.
 pub async fn gc(claim: &mut Claim, journal: &mut Journal, actor: &Actor) -> Result<Collected, StoreError> {
-    let _ = (claim, journal, actor);
-    unimplemented!()
+    let store = claim.store().clone();
+    let connection = claim.connection().clone();
+    if journal.connection() != &connection {
+        return Err(StoreError::State(format!(
+            "a claim for {connection} does not allow to collect {}",
+            journal.connection()
+        )));
+    }
+    journal.refresh().await?;
+    if let Some(open) = journal.state().open_snapshot().map(|open| open.id) {
+        let spending = claim.spending();
+        snapshot::fence(claim, open, journal.head().hash, None, spending).await?;
+    }
+    let dir = store.connection_dir(&connection);
+    let mut used = HashSet::new();
+    let mut garbage = Vec::new();
+    for record in journal.state().snapshots() {
+        if record.standing == Standing::Pruned {
+            garbage.extend(store.list_below(&snapshot::dir(&store, &connection, record.id)).await?);
+        } else {
+            let (_, fold) = snapshot::load_strictly(&store, &connection, record.id).await?;
+            used.extend(named(&dir, &fold));
+        }
+    }
+    for folder in ["segments", "blobs", "checkpoints"] {
+        let found = store.list_below(&dir.clone().join(folder)).await?;
+        garbage.extend(
+            found
+                .into_iter()
+                .filter(|(path, _)| !used.contains(path) && is_older(path, claim.epoch())),
+        );
+    }
+    // Sorted, so that one seed gives one run whatever order the store lists in.
+    garbage.sort();
+    let mut collected = Collected {
+        objects: garbage.len() as u64,
+        bytes: garbage.iter().map(|(_, size)| size).sum(),
+        ..Collected::default()
+    };
+    if collected.objects > 0 {
+        let event = Event::GarbageCollected {
+            objects: collected.objects,
+            bytes: collected.bytes,
+        };
+        journal.append(actor, event).await?;
+    }
+    for (path, _) in &garbage {
+        if !claim.still_held() {
+            return Err(StoreError::Lost {
+                what: "the lease has run out".to_owned(),
+            });
+        }
+        store.delete(path).await?;
+    }
+    collected.values = Values::open(&store, &connection).await?.compact(&store, claim).await?;
+    collected.leftovers = sweep_leftovers(&store, &dir);
+    Ok(collected)
+}
+
+/// All data objects that a snapshot consists of.
+fn named(dir: &Path, fold: &Fold) -> Vec<Path> {
+    let segments = fold.objects.values().flat_map(|object| &object.segments);
+    let segments = segments.map(|placed| snapshot::segment_path(dir, &placed.segment));
+    let blobs = fold.blobs.values().map(|blob| snapshot::blob_path(dir, &blob.name));
+    let checkpoints = fold
+        .kept_checkpoints
+        .iter()
+        .map(|kept| snapshot::checkpoint_path(dir, kept.sha256));
+    segments.chain(blobs).chain(checkpoints).collect()
+}
+
+/// Whether an older epoch wrote it. Checkpoints don't tell, and need not: under this claim nobody else writes one.
+fn is_older(path: &Path, epoch: u64) -> bool {
+    let written = path
+        .filename()
+        .and_then(|name| name.split_once('-'))
+        .and_then(|(epoch, _)| epoch.parse::<u64>().ok());
+    written.is_none_or(|written| written < epoch)
+}
+
+/// A local put writes `name#1` first; a crash leaves that file, which `list` doesn't show. Nothing here is worth an error.
+fn sweep_leftovers(store: &Store, dir: &Path) -> u64 {
+    let Some(root) = store.folder() else { return 0 };
+    let now = store.clock().now();
+    let mut swept = 0;
+    let mut folders = vec![root.join(dir.as_ref())];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let path = entry.path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let name = entry.file_name();
+            let unfinished = name
+                .to_str()
+                .and_then(|name| name.rsplit_once('#'))
+                .is_some_and(|(_, number)| number.parse::<u32>().is_ok());
+            let written = entry.metadata().and_then(|found| found.modified()).ok();
+            let written = written.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
+            let old = written.is_some_and(|at| Duration::from_millis(now.0).saturating_sub(at) > LEFTOVER_AGE);
+            if unfinished && old && std::fs::remove_file(path).is_ok() {
+                swept += 1;
+            }
+        }
+    }
+    swept
 }

@@ -1,17 +1,32 @@
-//! Reads everything again.
+//! Reads everything that is stored of a connection again, and names what is not as it was written. Deletes what no log names.
+//!
+//! What is checked against what: entries against their own hash and the one before; the log's end against the journal, the
+//! journal's against the logs; segments, blobs and checkpoints against the log. Against a whole store that was put back to an
+//! older state only a head kept elsewhere helps (`expect`).
 
 mod collect;
+#[cfg(test)]
+mod tests;
 
 pub use collect::{Collected, gc};
 
 use crate::backend::Store;
+use crate::chain::{Chain, Entry};
 use crate::error::{Damage, StoreError};
-use crate::names::{ConnectionName, Sha256};
+use crate::journal::{self, Event, JournalState, Record, SnapshotRecord, Standing};
+use crate::names::{ConnectionName, Scope, Sha256};
+use crate::scope::ScopeRecord;
+use crate::snapshot::{self, BlobCheck, BlobRef, CheckpointRef, LogRecord, SegmentReader, SegmentRef};
+use crate::values::{self, ValuesRecord};
+use futures::TryStreamExt;
+use object_store::ObjectStoreExt;
+use object_store::path::Path;
+use std::collections::HashSet;
 
 /// What was read again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checked {
-    /// Entries of journal, scope journal, logs and values.
+    /// Entries of journal, scope journals, logs and values.
     pub entries: u64,
     /// Segments.
     pub segments: u64,
@@ -19,24 +34,207 @@ pub struct Checked {
     pub blobs: u64,
     /// Checkpoints.
     pub checkpoints: u64,
-    /// Bytes read.
+    /// Bytes of segments, blobs and checkpoints.
     pub bytes: u64,
     /// What is not as it was written.
     pub damages: Vec<Damage>,
 }
 
-/// Reads all that is stored of a connection and checks every hash.
-pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<Checked, StoreError> {
-    let _ = (store, connection);
-    unimplemented!()
-}
-
-/// Checks the journal's chain; with `expect`, that this head is one of its entries.
+/// Checks the journal's chain; with `expect`, that this head is one of its entries. A tail that was cut off can only be found so:
+/// what is left is a whole chain. (Where a snapshot's log knows an entry that is gone, [`verify`] finds that too.)
 pub async fn verify_journal(
     store: &Store,
     connection: &ConnectionName,
     expect: Option<Sha256>,
 ) -> Result<Vec<Damage>, StoreError> {
-    let _ = (store, connection, expect);
-    unimplemented!()
+    let dir = journal::dir(store, connection);
+    let (entries, mut damages) = Chain::<Record>::scan(store, dir.clone(), Some(1)).await?;
+    if let Some(expect) = expect
+        && expect != Sha256::ZERO
+        && !entries.iter().any(|entry| entry.hash == expect)
+    {
+        damages.push(cut(&dir, &format!("entry with hash {expect}, which you expect,")));
+    }
+    Ok(damages)
+}
+
+fn cut(journal: &Path, which: &str) -> Damage {
+    Damage::new(
+        journal,
+        format!("the {which} is not there: the journal's end was cut off, or the whole store put back to an older state"),
+        "bring it back from a copy of the store, and find out who could change it",
+    )
+}
+
+/// Reads all that is stored of a connection and checks every hash. Nothing is changed.
+pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<Checked, StoreError> {
+    let mut check = Check {
+        store,
+        connection,
+        dir: store.connection_dir(connection),
+        done: HashSet::new(),
+        checked: Checked::default(),
+    };
+    let journal_dir = journal::dir(store, connection);
+    let journal = check.list::<Record>(journal_dir.clone(), Some(1)).await?;
+    let mut state = JournalState::default();
+    journal.iter().for_each(|entry| state.fold(entry));
+
+    check.list::<ValuesRecord>(values::dir(store, connection), None).await?;
+    let own = Scope::own(connection);
+    for scope in [Some(&own), state.scope()].into_iter().flatten() {
+        check
+            .list::<ScopeRecord>(store.scope_dir(connection.tenant(), scope), Some(1))
+            .await?;
+    }
+    let known: HashSet<Sha256> = journal.iter().map(|entry| entry.hash).collect();
+    for record in state.snapshots().iter().filter(|record| record.standing != Standing::Pruned) {
+        check.snapshot(record, &journal, &known).await?;
+    }
+    for folder in store.folders(Some(&check.dir.clone().join("snapshots"))).await? {
+        if !state.snapshots().iter().any(|record| record.id.to_string() == folder) {
+            check.checked.damages.push(cut(
+                &journal_dir,
+                &format!("beginning of snapshot {folder}, which has a folder,"),
+            ));
+        }
+    }
+    Ok(check.checked)
+}
+
+struct Check<'a> {
+    store: &'a Store,
+    connection: &'a ConnectionName,
+    dir: Path,
+    /// Data objects that were read: snapshots may share them.
+    done: HashSet<Path>,
+    checked: Checked,
+}
+
+impl Check<'_> {
+    async fn list<B: serde::Serialize + serde::de::DeserializeOwned>(
+        &mut self,
+        dir: Path,
+        first: Option<u64>,
+    ) -> Result<Vec<Entry<B>>, StoreError> {
+        let (entries, damages) = Chain::<B>::scan(self.store, dir, first).await?;
+        self.checked.entries += entries.len() as u64;
+        self.checked.damages.extend(damages);
+        Ok(entries)
+    }
+
+    async fn snapshot(
+        &mut self,
+        record: &SnapshotRecord,
+        journal: &[Entry<Record>],
+        known: &HashSet<Sha256>,
+    ) -> Result<(), StoreError> {
+        let log_dir = snapshot::log_dir(self.store, self.connection, record.id);
+        let log = self.list::<LogRecord>(log_dir.clone(), Some(1)).await?;
+        let hashes: HashSet<Sha256> = log.iter().map(|entry| entry.hash).collect();
+        // What the journal says of the log's end has to be in the log, and the other way round.
+        let told = journal.iter().filter_map(|entry| match &entry.body.event {
+            Event::SnapshotPaused { snapshot, log_head, .. } | Event::SnapshotCompleted { snapshot, log_head }
+                if *snapshot == record.id =>
+            {
+                Some(*log_head)
+            }
+            _ => None,
+        });
+        for head in told {
+            if head != Sha256::ZERO && !hashes.contains(&head) {
+                let what = format!("the entry with hash {head}, which the journal names, is not in it");
+                self.checked
+                    .damages
+                    .push(Damage::new(&log_dir, what, "bring it back from a copy of the store"));
+            }
+        }
+        let journal_dir = journal::dir(self.store, self.connection);
+        let cut_off: HashSet<Sha256> = log
+            .iter()
+            .map(|entry| entry.body.journal_head)
+            .filter(|head| *head != Sha256::ZERO)
+            .collect();
+        for head in cut_off.difference(known) {
+            self.checked.damages.push(cut(
+                &journal_dir,
+                &format!("entry with hash {head}, which the log of snapshot {} names,", record.id),
+            ));
+        }
+        let mut fold = snapshot::Fold::default();
+        for entry in &log {
+            fold.fold(entry);
+            for segment in &entry.body.segments {
+                self.segment(segment).await?;
+            }
+            for blob in &entry.body.blobs {
+                self.blob(blob).await?;
+            }
+        }
+        for checkpoint in fold.kept_checkpoints {
+            self.checkpoint(checkpoint).await?;
+        }
+        Ok(())
+    }
+
+    async fn segment(&mut self, reference: &SegmentRef) -> Result<(), StoreError> {
+        let path = snapshot::segment_path(&self.dir, reference);
+        if !self.done.insert(path.clone()) {
+            return Ok(());
+        }
+        self.checked.segments += 1;
+        let remedy = "bring it back from a copy of the store, or take a new full backup; the other segments are readable";
+        let Some(bytes) = self.store.read(&path).await? else {
+            self.checked.damages.push(Damage::new(&path, "it is missing", remedy));
+            return Ok(());
+        };
+        self.checked.bytes += bytes.len() as u64;
+        let read = SegmentReader::open(path.as_ref(), reference, bytes).and_then(|reader| reader.check(reference));
+        self.checked.damages.extend(read.err());
+        Ok(())
+    }
+
+    async fn blob(&mut self, reference: &BlobRef) -> Result<(), StoreError> {
+        let path = snapshot::blob_path(&self.dir, &reference.name);
+        if !self.done.insert(path.clone()) {
+            return Ok(());
+        }
+        self.checked.blobs += 1;
+        let unavailable = |source| StoreError::Unavailable {
+            what: path.to_string(),
+            source,
+        };
+        let mut content = match self.store.backend().get(&path).await {
+            Ok(found) => found.into_stream(),
+            Err(object_store::Error::NotFound { .. }) => {
+                self.checked.damages.push(snapshot::missing(&path));
+                return Ok(());
+            }
+            Err(error) => return Err(unavailable(error)),
+        };
+        let mut check = BlobCheck::default();
+        while let Some(chunk) = content.try_next().await.map_err(unavailable)? {
+            check.add(&chunk);
+        }
+        let (length, sha256) = check.finish();
+        self.checked.bytes += length;
+        if (length, sha256) != (reference.length, reference.sha256) {
+            self.checked.damages.push(snapshot::changed(&path));
+        }
+        Ok(())
+    }
+
+    async fn checkpoint(&mut self, reference: CheckpointRef) -> Result<(), StoreError> {
+        let path = snapshot::checkpoint_path(&self.dir, reference.sha256);
+        if !self.done.insert(path.clone()) {
+            return Ok(());
+        }
+        self.checked.checkpoints += 1;
+        match snapshot::read_checkpoint(self.store, &self.dir, reference).await {
+            Ok(checkpoint) => self.checked.bytes += checkpoint.data.len() as u64,
+            Err(StoreError::Damaged(damage)) => self.checked.damages.push(damage),
+            Err(other) => return Err(other),
+        }
+        Ok(())
+    }
 }

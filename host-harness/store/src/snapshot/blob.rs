@@ -1,0 +1,251 @@
+//! One binary: written as it streams in, never whole in memory; small ones in one put, large ones in parts.
+
+use super::entry::BlobRef;
+use crate::backend::{Created, Store, is_full};
+use crate::error::{Damage, StoreError};
+use crate::names::Sha256;
+use crate::scope::ClaimState;
+use bytes::{Bytes, BytesMut};
+use futures::stream::BoxStream;
+use futures::{Stream, StreamExt, TryStreamExt};
+use object_store::path::Path;
+use object_store::{MultipartUpload, ObjectStoreExt};
+use sha2::Digest;
+use std::pin::pin;
+
+use super::stage::SaveError;
+
+/// What is put at once, and the size of a part.
+const PART: usize = 8 << 20;
+
+/// Where a blob lies.
+pub(crate) fn blob_path(connection_dir: &Path, name: &str) -> Path {
+    connection_dir.clone().join("blobs").join(name)
+}
+
+/// Writes a stream under a new name.
+pub(super) async fn save<E>(
+    store: &Store,
+    connection_dir: &Path,
+    claim: &ClaimState,
+    source_key: &str,
+    content: impl Stream<Item = Result<Bytes, E>> + Send,
+) -> Result<BlobRef, SaveError<E>> {
+    let mut content = pin!(content);
+    let mut hash = sha2::Sha256::new();
+    let mut length = 0;
+    let mut part = BytesMut::new();
+    let mut parts: Option<Parts> = None;
+    loop {
+        let chunk = match content.next().await {
+            Some(Ok(chunk)) => chunk,
+            Some(Err(error)) => {
+                if let Some(parts) = parts {
+                    parts.abort().await;
+                }
+                return Err(SaveError::Source(error));
+            }
+            None => break,
+        };
+        hash.update(&chunk);
+        length += chunk.len() as u64;
+        part.extend_from_slice(&chunk);
+        while part.len() >= PART {
+            let upload = match &mut parts {
+                Some(parts) => parts,
+                None => parts.insert(Parts::begin(store, connection_dir, claim).await?),
+            };
+            upload.put(part.split_to(PART).freeze()).await?;
+        }
+    }
+    let sha256 = Sha256(hash.finalize().into());
+    let name = match parts {
+        None => create(store, |name| blob_path(connection_dir, name), claim, part.freeze()).await?,
+        Some(mut parts) => {
+            if !part.is_empty() {
+                parts.put(part.freeze()).await?;
+            }
+            parts.complete(length, sha256).await?
+        }
+    };
+    Ok(BlobRef {
+        key: source_key.to_owned(),
+        name,
+        length,
+        sha256,
+    })
+}
+
+/// Creates a data object under the next name that nobody has used. (A connection whose scope changes starts with low epochs
+/// again, so a name may be taken.)
+pub(super) async fn create(
+    store: &Store,
+    path: impl Fn(&str) -> Path,
+    claim: &ClaimState,
+    bytes: Bytes,
+) -> Result<String, StoreError> {
+    loop {
+        let name = claim.next_name();
+        if store.create(&path(&name), bytes.clone()).await? == Created::Mine {
+            return Ok(name);
+        }
+    }
+}
+
+/// A large blob under way.
+struct Parts {
+    store: Store,
+    path: Path,
+    name: String,
+    upload: Box<dyn MultipartUpload>,
+}
+
+impl Parts {
+    async fn begin(store: &Store, connection_dir: &Path, claim: &ClaimState) -> Result<Parts, StoreError> {
+        // There is no "create" for parts. Names are given once an epoch, and what an older epoch left is seen here.
+        let (name, path) = loop {
+            let name = claim.next_name();
+            let path = blob_path(connection_dir, &name);
+            match store.backend().head(&path).await {
+                Err(object_store::Error::NotFound { .. }) => break (name, path),
+                Ok(_) => {}
+                Err(error) => return Err(unavailable(&path, error)),
+            }
+        };
+        let upload = store
+            .backend()
+            .put_multipart(&path)
+            .await
+            .map_err(|error| unavailable(&path, error))?;
+        Ok(Parts {
+            store: store.clone(),
+            path,
+            name,
+            upload,
+        })
+    }
+
+    async fn put(&mut self, part: Bytes) -> Result<(), StoreError> {
+        if let Err(error) = self.upload.put_part(part.into()).await {
+            let _ = self.upload.abort().await;
+            return Err(unavailable(&self.path, error));
+        }
+        Ok(())
+    }
+
+    async fn complete(mut self, length: u64, sha256: Sha256) -> Result<String, StoreError> {
+        if let Err(error) = self.upload.complete().await {
+            // It may be there for all that.
+            let mut check = BlobCheck::default();
+            let found = match self.store.backend().get(&self.path).await {
+                Ok(found) => found
+                    .into_stream()
+                    .try_for_each(|chunk| futures::future::ok(check.add(&chunk)))
+                    .await
+                    .is_ok(),
+                Err(_) => false,
+            };
+            if !found || check.finish() != (length, sha256) {
+                let _ = self.upload.abort().await;
+                return Err(unavailable(&self.path, error));
+            }
+        }
+        Ok(self.name)
+    }
+
+    /// The parts are not to become a blob. What can't be taken back is swept by gc.
+    async fn abort(mut self) {
+        let _ = self.upload.abort().await;
+    }
+}
+
+fn unavailable(path: &Path, source: object_store::Error) -> StoreError {
+    let what = path.to_string();
+    if is_full(&source) {
+        StoreError::Full { what }
+    } else {
+        StoreError::Unavailable { what, source }
+    }
+}
+
+/// Length and hash of what passes by.
+#[derive(Default)]
+pub(crate) struct BlobCheck {
+    length: u64,
+    hash: sha2::Sha256,
+}
+
+impl BlobCheck {
+    /// The next bytes.
+    pub fn add(&mut self, chunk: &[u8]) {
+        self.length += chunk.len() as u64;
+        self.hash.update(chunk);
+    }
+
+    /// Of all of them.
+    pub fn finish(self) -> (u64, Sha256) {
+        (self.length, Sha256(self.hash.finalize().into()))
+    }
+}
+
+/// A blob from its first byte; the last item is an error where it is not what was stored.
+pub(super) async fn stream(
+    store: &Store,
+    connection_dir: &Path,
+    blob: BlobRef,
+) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
+    let path = blob_path(connection_dir, &blob.name);
+    let content = match store.backend().get(&path).await {
+        Ok(found) => found.into_stream(),
+        Err(object_store::Error::NotFound { .. }) => return Err(missing(&path).into()),
+        Err(error) => return Err(unavailable(&path, error)),
+    };
+    let checked = futures::stream::try_unfold((content, Some(BlobCheck::default())), move |(mut content, check)| {
+        let (path, blob) = (path.clone(), blob.clone());
+        async move {
+            let Some(mut check) = check else { return Ok(None) };
+            match content.try_next().await.map_err(|error| unavailable(&path, error))? {
+                Some(chunk) => {
+                    check.add(&chunk);
+                    Ok(Some((chunk, (content, Some(check)))))
+                }
+                None if check.finish() == (blob.length, blob.sha256) => Ok(None),
+                None => Err(changed(&path).into()),
+            }
+        }
+    });
+    Ok(checked.boxed())
+}
+
+/// A part of a blob. Its hash can't be checked so; [`stream`] and `check` do.
+pub(super) async fn part(
+    store: &Store,
+    connection_dir: &Path,
+    blob: &BlobRef,
+    offset: u64,
+    max: u32,
+) -> Result<Bytes, StoreError> {
+    let end = offset.saturating_add(u64::from(max)).min(blob.length);
+    if offset >= end {
+        return Ok(Bytes::new());
+    }
+    let path = blob_path(connection_dir, &blob.name);
+    let found = store.read_range(&path, offset..end).await?;
+    found.ok_or_else(|| missing(&path).into())
+}
+
+pub(crate) fn missing(path: &Path) -> Damage {
+    Damage::new(
+        path,
+        "it is missing",
+        "bring it back from a copy of the store, or take a new full backup",
+    )
+}
+
+pub(crate) fn changed(path: &Path) -> Damage {
+    Damage::new(
+        path,
+        "its hash is not the one in the log",
+        "bring it back from a copy of the store, or take a new full backup",
+    )
+}
