@@ -36,13 +36,19 @@ impl Clock {
     /// A clock that stands at `now_ms` until it is moved.
     #[must_use]
     pub fn starting_at(now_ms: i64) -> Self {
-        Self { pace: Pace::Virtual, value_ms: Arc::new(AtomicI64::new(now_ms)) }
+        Self {
+            pace: Pace::Virtual,
+            value_ms: Arc::new(AtomicI64::new(now_ms)),
+        }
     }
 
     /// A clock that runs with the machine's, and can be moved ahead of it.
     #[must_use]
     pub fn real() -> Self {
-        Self { pace: Pace::Real, value_ms: Arc::new(AtomicI64::new(0)) }
+        Self {
+            pace: Pace::Real,
+            value_ms: Arc::new(AtomicI64::new(0)),
+        }
     }
 
     /// The time now, in milliseconds since 1970.
@@ -72,7 +78,9 @@ impl Clock {
 
 /// The machine's own clock; a machine before 1970 reads 0.
 fn machine_now_ms() -> i64 {
-    SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
+    SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .map_or(0, |d| i64::try_from(d.as_millis()).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]

@@ -13,6 +13,8 @@ mod row;
 mod savepoint;
 mod spec;
 mod table;
+#[cfg(test)]
+mod tests;
 mod value;
 mod viewer;
 mod write;

@@ -1,0 +1,111 @@
+//! The log of every request that reached the double, for tests to count and to look at.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+
+/// One request.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Entry {
+    /// Its number, from 1, in the order of arrival.
+    pub number: u64,
+    /// When, on the double's clock.
+    pub at_ms: i64,
+    /// Its method.
+    pub method: String,
+    /// Its path and query, as sent.
+    pub path: String,
+    /// The body of composites, batches and writes.
+    pub body: Option<String>,
+    /// The subrequests of a composite or batch, references resolved.
+    pub subrequests: Vec<Subrequest>,
+    /// How many requests it counted.
+    pub cost: u64,
+    /// The status of the answer; none while it's being served, or where the connection was cut.
+    pub status: Option<u16>,
+    /// Used by all applications, after it was counted.
+    pub used: u64,
+    /// Faults that struck it.
+    pub faults: Vec<String>,
+}
+
+/// One subrequest.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Subrequest {
+    /// The reference id; empty in batches.
+    pub reference: String,
+    /// Its method.
+    pub method: String,
+    /// Its URL, references resolved where they could be.
+    pub url: String,
+    /// The status of its answer.
+    pub status: u16,
+}
+
+/// A handle to the log; clones are handles to the same.
+#[derive(Clone, Debug, Default)]
+pub struct Log {
+    entries: Arc<Mutex<Vec<Entry>>>,
+}
+
+impl Log {
+    /// Enters a request as it arrives, and gives its number.
+    #[must_use]
+    pub fn begin(&self, at_ms: i64, method: &str, path: &str, body: Option<String>) -> u64 {
+        let mut entries = self.lock();
+        let number = entries.len() as u64 + 1;
+        entries.push(Entry {
+            number,
+            at_ms,
+            method: method.to_owned(),
+            path: path.to_owned(),
+            body,
+            subrequests: Vec::new(),
+            cost: 0,
+            status: None,
+            used: 0,
+            faults: Vec::new(),
+        });
+        number
+    }
+
+    /// Changes what is known of a request.
+    pub fn amend(&self, number: u64, change: impl FnOnce(&mut Entry)) {
+        let index = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
+        if let Some(entry) = self.lock().get_mut(index) {
+            change(entry);
+        }
+    }
+
+    /// All requests so far.
+    #[must_use]
+    pub fn entries(&self) -> Vec<Entry> {
+        self.lock().clone()
+    }
+
+    /// The requests after a number.
+    #[must_use]
+    pub fn entries_after(&self, number: u64) -> Vec<Entry> {
+        self.lock()
+            .iter()
+            .skip(usize::try_from(number).unwrap_or(usize::MAX))
+            .cloned()
+            .collect()
+    }
+
+    /// How many requests so far.
+    #[must_use]
+    pub fn len(&self) -> u64 {
+        self.lock().len() as u64
+    }
+
+    /// Whether there was none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+        self.entries.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
