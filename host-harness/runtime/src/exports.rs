@@ -47,7 +47,7 @@ impl ConnectorError {
 }
 
 /// What a connector says of itself.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Description {
     /// Names the source.
     pub name: String,

@@ -1,4 +1,29 @@
-//! Loads connector components and runs their exports in a sandbox.
+//! Loads connector components and runs their exports in a sandbox. This is what a platform embeds: it knows wasmtime and the
+//! contract, and nothing of HTTP, stores or jobs, which come in through the traits of [`imports`].
+//!
+//! [`Runtime::load`] takes a component's bytes, refuses what imports anything but the contract, and gives a [`Connector`] with
+//! one method for each export. The rule: every call runs in an instance of its own behind walls ([`RuntimeConfig`]), and whatever
+//! a component does inside them ends as a typed [`CallError`] of that one call and hurts no other.
+//!
+//! `examples/embed.rs` shows all of it with imports that are held in memory.
 
+mod bindings;
+mod config;
+mod connector;
+mod error;
 pub mod exports;
+mod gate;
+mod imported;
 pub mod imports;
+mod memory;
+mod processor;
+mod runtime;
+mod walls;
+
+pub use config::{Processor, RuntimeConfig};
+pub use connector::{CallStats, Connector};
+pub use error::{CallError, LoadError, RuntimeError};
+pub use runtime::{Occupancy, Runtime};
+
+/// The version of the contract that this host speaks: that of `wit/world.wit`.
+pub const CONTRACT_VERSION: &str = "0.1.0-alpha.1";

@@ -1,1 +1,7 @@
-//! Under construction.
+//! A connector that misbehaves on demand, to test the walls around connectors. What it does is chosen by the connection's
+//! configuration, see `guest/configuration.rs`; by default it is well-behaved, and a small example of a whole connector.
+//!
+//! It exists on wasm32 only: natively this crate is empty, so that the workspace builds as one.
+
+#[cfg(target_arch = "wasm32")]
+mod guest;

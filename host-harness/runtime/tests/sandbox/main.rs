@@ -1,0 +1,43 @@
+//! The sandbox from outside: components are refused or loaded, walls hold and are named, the clocks end what they should and
+//! nothing else, and no call hurts another. Everything with the hostile connector runs through the real component.
+#![allow(clippy::unwrap_used)]
+
+mod clocks;
+mod component;
+mod loading;
+mod platform;
+mod walls;
+
+use backup_runtime::exports::Checkpoint;
+use backup_runtime::{Connector, Processor, Runtime, RuntimeConfig};
+use std::time::Duration;
+
+/// The walls that tests change: little processor time, so that a loop ends soon.
+fn config() -> RuntimeConfig {
+    RuntimeConfig {
+        processor: Processor::Ticks {
+            every: Duration::from_millis(5),
+            limit: Duration::from_millis(500),
+        },
+        memory_for_guests: 16 * RuntimeConfig::default().memory_per_call,
+        ..RuntimeConfig::default()
+    }
+}
+
+async fn hostile(config: RuntimeConfig) -> Connector {
+    Runtime::new(config).unwrap().load(&component::hostile()).await.unwrap()
+}
+
+/// Where every backup of the hostile connector begins.
+fn beginning() -> Checkpoint {
+    Checkpoint {
+        state_version: 1,
+        data: b"0".to_vec(),
+    }
+}
+
+/// Nothing is left of calls that ended, however they did.
+fn assert_nothing_left(connector: &Connector) {
+    let occupancy = connector.runtime().occupancy();
+    assert_eq!((occupancy.calls, occupancy.instances), (0, 0), "{occupancy:?}");
+}
