@@ -6,6 +6,7 @@
 mod build;
 mod component;
 mod contract;
+mod demo;
 mod lint;
 mod package;
 mod process;
@@ -38,6 +39,8 @@ enum Task {
     },
     /// Formatting, clippy, compatibility of the contract, traces of this machine.
     Lint,
+    /// Backs up a fake org within its usage limit: pauses, goes on, and checks all of it.
+    Demo,
     /// Lays the component, its digest and the documented contract together to be shipped.
     Package,
 }
@@ -61,6 +64,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Build => build::everything(&workspace),
         Task::Test { runner } => test::run(&workspace, &runner),
         Task::Lint => lint::run(&workspace),
+        Task::Demo => demo::run(&workspace),
         Task::Package => package::lay_out(&workspace).map(drop),
     }
 }

@@ -31,6 +31,8 @@ pub fn add_target() -> Result<()> {
     eprintln!("adding {TARGET} to the active toolchain: rustup target add {TARGET}");
     let mut rustup = Command::new("rustup");
     rustup.args(["target", "add", TARGET]).stdin(Stdio::null());
+    // Its refusal is to be one line, whatever the caller wants to see of crashes.
+    rustup.env("RUST_BACKTRACE", "0");
     match process::run_bounded(&mut rustup, ADDING, || {})? {
         None => bail!("it took longer than {} s and was ended", ADDING.as_secs()),
         Some(status) if !status.success() => bail!("it failed ({status})"),

@@ -1,0 +1,259 @@
+//! `cargo xtask demo`: one org backed up within its usage limit, from nothing to a verified audit trail.
+//!
+//! The script of a story in eight steps, as a user would type them. It doesn't only show: each step checks what it says
+//! against the fake org's own books, and the demo fails where they disagree.
+
+mod host;
+mod org;
+
+use crate::build;
+use crate::workspace::Workspace;
+use anyhow::{Context, Result, ensure};
+use console::style;
+use host::{Exit, Host, Show};
+use org::Org;
+use serde_json::Value;
+use std::collections::BTreeSet;
+use std::fs;
+
+/// Requests that the org may have in 24 hours.
+const MAX: u64 = 1_000;
+/// Requests that other applications have sent in the last hours.
+const OTHERS: u64 = 430;
+/// How long ago they did, in minutes.
+const OTHERS_AGO: u64 = 720;
+/// Usage limit of the connection, in percent.
+const LIMIT: u64 = 50;
+/// What the backup may make the org use at most.
+const CEILING: u64 = MAX * LIMIT / 100;
+/// Name of the connection.
+const NAME: &str = "acme";
+/// Objects that are compared with the org record by record.
+const COMPARED: [&str; 3] = ["Account", "Contact", "Opportunity"];
+
+/// Builds, and tells the story.
+pub fn run(workspace: &Workspace) -> Result<()> {
+    build::everything(workspace)?;
+    let folder = workspace.target().join("demo");
+    if folder.exists() {
+        fs::remove_dir_all(&folder)?;
+    }
+    fs::create_dir_all(&folder)?;
+
+    let org = Org::start(workspace, MAX, OTHERS, OTHERS_AGO)?;
+    let host = Host::new(workspace, folder.clone(), org.client_secret());
+    fs::write(
+        folder.join("acme.json"),
+        serde_json::to_vec_pretty(&org.configuration(LIMIT))?,
+    )?;
+
+    connect(&host, &org)?;
+    plan(&host)?;
+    let paused = back_up_until_the_pause(&host, &org)?;
+    look_into_the_partial_snapshot(&host)?;
+    let freed = let_time_pass(&org)?;
+    complete_the_same_snapshot(&host, &org, &paused)?;
+    compare_with_the_org(&host, &org)?;
+    verify(&host)?;
+
+    let totals = org.stats()?;
+    heading("What happened");
+    say(&format!(
+        "The backup needed {} requests and stopped in time: the org's usage was never over {CEILING} of {MAX}, the\n\
+         {} above it stayed free for everybody else. It went on by itself when {freed} requests of others had left\n\
+         the window, into the same snapshot. All of it was checked against the org's own books.",
+        totals.client,
+        MAX - CEILING,
+    ));
+    say(&format!("What it left is in {}.", folder.display()));
+    Ok(())
+}
+
+fn connect(host: &Host, org: &Org) -> Result<()> {
+    heading("1. Connect an org");
+    say(&format!(
+        "A fake Salesforce runs at {}: an org of 406 objects that may have {MAX} API requests in 24 hours.\n\
+         Other applications have used {OTHERS} of them. The connection's usage limit is {LIMIT} %: when {CEILING} are used, by\n\
+         whomever, the backup stops.",
+        org.url()
+    ));
+    host.run(&["connection", "add", NAME, "--config", "acme.json"], Show::All, Exit::Done)?;
+    ensure!(org.stats()?.client == 0, "adding a connection sent something");
+    host.run(&["connection", "check", NAME], Show::All, Exit::Done)?;
+    host.run(&["limit", NAME], Show::All, Exit::Done)?;
+    Ok(())
+}
+
+fn plan(host: &Host) -> Result<()> {
+    heading("2. What will it cost?");
+    host.run(&["plan", NAME], Show::Ends { first: 8, last: 3 }, Exit::Done)?;
+    Ok(())
+}
+
+/// What stands when the backup has paused.
+struct Paused {
+    snapshot: String,
+    sent: u64,
+}
+
+fn back_up_until_the_pause(host: &Host, org: &Org) -> Result<Paused> {
+    heading("3. Back up, until the limit says stop");
+    host.run(&["backup", NAME], Show::Ends { first: 0, last: 4 }, Exit::Paused)?;
+    let status = host.json(&["status", NAME])?;
+    let snapshot = text(&status, "/snapshot/id")?;
+    ensure!(
+        text(&status, "/snapshot/state")? == "partial",
+        "the snapshot of a paused backup is not partial"
+    );
+    ensure!(
+        text(&status, "/pause/reason")? == "usage-limit",
+        "the backup paused for another reason"
+    );
+    let books = org.stats()?;
+    ensure!(
+        number(&status, "/usage/used")? == books.used,
+        "the host counts otherwise than the org"
+    );
+    ensure!(
+        books.used == CEILING,
+        "the pause came at {} used, and the ceiling is {CEILING}",
+        books.used
+    );
+    say(&format!(
+        "Exit code 3: paused, not failed. {} requests were ours; the other {} are other applications'. The {} above\n\
+         the ceiling are untouched.",
+        books.client,
+        books.used - books.client,
+        MAX - CEILING
+    ));
+    host.run(&["status", NAME], Show::All, Exit::Done)?;
+    Ok(Paused {
+        snapshot,
+        sent: books.client,
+    })
+}
+
+fn look_into_the_partial_snapshot(host: &Host) -> Result<()> {
+    heading("4. A partial snapshot can be read");
+    host.run(&["snapshots", NAME], Show::All, Exit::Done)?;
+    host.run(&["ls", NAME, "latest"], Show::Ends { first: 10, last: 0 }, Exit::Done)?;
+    let objects = host.json(&["ls", NAME, "latest"])?;
+    let whole = objects
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|object| object["state"] == "complete" && object["records"].as_u64().is_some_and(|records| records > 0));
+    let object = text(whole.context("no object is complete in the partial snapshot")?, "/name")?;
+    say(&format!("One record of {object}, as it was read:"));
+    let records = host.run(
+        &["export", NAME, "latest", &object],
+        Show::Ends { first: 1, last: 0 },
+        Exit::Done,
+    )?;
+    let first = records.lines().next().context("the export is empty")?;
+    let record: Value = serde_json::from_str(first).context("the export is not JSON")?;
+    ensure!(record["Id"].is_string(), "the record has no Id");
+    Ok(())
+}
+
+/// Gives how many requests of others have left the window.
+fn let_time_pass(org: &Org) -> Result<u64> {
+    heading("5. Time passes");
+    let before = org.stats()?;
+    org.advance_minutes(OTHERS_AGO + 60)?;
+    let after = org.stats()?;
+    ensure!(after.used < before.used, "no request has left the org's window");
+    let freed = before.used - after.used;
+    say(&format!(
+        "On the fake org's clock {} hours go by. What the other applications sent is now older than 24 hours, so it\n\
+         no longer counts: used falls from {} to {}. (The host can't know that yet. It keeps its own clock, asks\n\
+         rarely, and would ask by itself with `backup --wait`.)",
+        (OTHERS_AGO + 60) / 60,
+        before.used,
+        after.used
+    ));
+    Ok(freed)
+}
+
+fn complete_the_same_snapshot(host: &Host, org: &Org, paused: &Paused) -> Result<()> {
+    heading("6. The same command again goes on, in the same snapshot");
+    host.run(&["backup", NAME], Show::Ends { first: 0, last: 4 }, Exit::Done)?;
+    host.run(&["snapshots", NAME], Show::All, Exit::Done)?;
+    let snapshots = host.json(&["snapshots", NAME])?;
+    ensure!(
+        snapshots.as_array().is_some_and(|all| all.len() == 1),
+        "there is more than one snapshot"
+    );
+    ensure!(
+        text(&snapshots, "/0/id")? == paused.snapshot,
+        "it is another snapshot than the paused one"
+    );
+    ensure!(text(&snapshots, "/0/state")? == "complete", "the snapshot is not complete");
+    let books = org.stats()?;
+    ensure!(books.client > paused.sent, "the second run sent nothing");
+    ensure!(books.client <= CEILING, "own requests of the day passed the ceiling");
+    let highest = org.highest_usage()?;
+    ensure!(
+        highest <= CEILING,
+        "the org's usage was {highest}, over the ceiling of {CEILING}"
+    );
+    Ok(())
+}
+
+fn compare_with_the_org(host: &Host, org: &Org) -> Result<()> {
+    heading("7. Is it what the org holds?");
+    for object in COMPARED {
+        let exported = host.output(&["export", NAME, "latest", object])?;
+        let exported: BTreeSet<&[u8]> = lines(&exported);
+        let held = org.records(object)?;
+        let held: BTreeSet<&[u8]> = lines(&held);
+        ensure!(!held.is_empty(), "the org has no {object}");
+        let missing = held.difference(&exported).count();
+        let foreign = exported.difference(&held).count();
+        ensure!(
+            missing + foreign == 0,
+            "of {object}, {missing} records differ from the org's, and {foreign} are not in it"
+        );
+        say(&format!(
+            "{object}: all {} records are in the snapshot, byte for byte",
+            held.len()
+        ));
+    }
+    Ok(())
+}
+
+fn verify(host: &Host) -> Result<()> {
+    heading("8. Who did what, and is it all still there?");
+    host.run(&["check", NAME], Show::All, Exit::Done)?;
+    host.run(&["audit", NAME], Show::All, Exit::Done)?;
+    let head = text(&host.json(&["status", NAME])?, "/head")?;
+    say("Whoever keeps the head elsewhere finds out later if the trail was cut or written anew:");
+    host.run(&["audit", NAME, "--verify", "--expect", &head], Show::All, Exit::Done)?;
+    Ok(())
+}
+
+fn lines(text: &[u8]) -> BTreeSet<&[u8]> {
+    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect()
+}
+
+fn heading(text: &str) {
+    println!("\n{}\n", style(text).bold());
+}
+
+fn say(text: &str) {
+    println!("{text}\n");
+}
+
+fn text(value: &Value, pointer: &str) -> Result<String> {
+    let found = value.pointer(pointer).and_then(Value::as_str);
+    found
+        .map(str::to_owned)
+        .with_context(|| format!("no text at {pointer} in {value}"))
+}
+
+fn number(value: &Value, pointer: &str) -> Result<u64> {
+    value
+        .pointer(pointer)
+        .and_then(Value::as_u64)
+        .with_context(|| format!("no number at {pointer} in {value}"))
+}
