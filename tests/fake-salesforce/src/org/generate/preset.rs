@@ -361,7 +361,7 @@ pub(crate) fn real(seed: u64) -> OrgSpec {
     ] {
         spec = spec.with_rows(status, 4);
     }
-    let mut refusing = REFUSING.len() + 1; // AccountChangeEvent is there already
+    let mut refusing = REFUSING.len() + 2; // AccountChangeEvent and ContentDocumentLink are there already
     for name in WITH_SATELLITES {
         for ending in ["Feed", "History", "Share"] {
             spec = spec.with_rows(&format!("{name}{ending}"), 0);
