@@ -3,6 +3,7 @@
 //! It knows nothing of HTTP, SOQL or quota: the rest of the crate asks it. An org comes whole from an [`OrgSpec`] (seed and sizes) and
 //! two orgs of one spec are equal byte for byte. Generated rows cost no memory; written ones lie over them.
 
+mod accept;
 mod describe;
 mod field;
 mod generate;

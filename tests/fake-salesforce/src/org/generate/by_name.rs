@@ -248,7 +248,7 @@ fn custom(name: &str) -> Draft {
     };
     custom = custom.with([name_field]);
     custom = match kind {
-        1 => custom.with([master("Account__c", "Account").children("Details__r")]),
+        1 => custom.with([master("Account__c", "Account").children(&format!("{}s__r", name.trim_end_matches("__c")))]),
         _ => custom
             .owned(&["User", "Group"], kind == 2)
             .with([lookup("Account__c", &["Account"]).filled(40)]),

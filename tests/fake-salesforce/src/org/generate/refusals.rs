@@ -45,14 +45,6 @@ pub(crate) enum Oddity {
 }
 
 impl Oddity {
-    /// Whether a query without a filter is refused.
-    #[cfg(test)]
-    pub fn refuses(self) -> bool {
-        let mut behaviour = Behaviour::default();
-        self.apply(&mut behaviour, "X", Language::English);
-        behaviour.refuses_query.is_some() || behaviour.required_filter.is_some()
-    }
-
     /// Sets the behaviour of the object of this name.
     pub fn apply(self, behaviour: &mut Behaviour, object: &str, language: Language) {
         let bad = |code: &str, message: String| Refusal {
