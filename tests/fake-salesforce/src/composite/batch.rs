@@ -30,11 +30,12 @@ struct Part {
     rich_input: Option<Box<RawValue>>,
 }
 
-/// Serves a batch. Its calls are charged here, one by one; a batch without any that can be read counts as one request.
+/// Serves a batch, and tells how many requests it counted. Its calls are charged here, one by one; a batch without any that
+/// can be read counts as one request.
 #[must_use]
-pub fn serve(service: &Service, call: &Call) -> Answer {
+pub fn serve(service: &Service, call: &Call) -> (Answer, u64) {
     if call.method != "POST" {
-        return Answer::method_not_allowed(&call.method, "POST");
+        return one_charged(service, Answer::method_not_allowed(&call.method, "POST"));
     }
     let batch: Batch = match serde_json::from_slice(&call.body) {
         Ok(batch) => batch,
@@ -45,12 +46,13 @@ pub fn serve(service: &Service, call: &Call) -> Answer {
         return one_charged(service, Answer::refusal(400, "LIMIT_EXCEEDED", &message));
     }
     let mut has_errors = false;
+    let mut counted = 0;
     let mut results: Vec<Piece> = Vec::new();
     for part in &batch.batch_requests {
         let answer = if has_errors && batch.halt_on_error {
             Answer::refusal(412, "BATCH_PROCESSING_HALTED", "Batch processing halted per request")
         } else {
-            serve_part(service, call, part)
+            serve_part(service, call, part, &mut counted)
         };
         has_errors |= !answer.is_success();
         results.push(text(if results.is_empty() { "{\"result\":" } else { ",{\"result\":" }));
@@ -63,10 +65,10 @@ pub fn serve(service: &Service, call: &Call) -> Answer {
     let mut pieces = vec![Piece::Bytes(format!("{{\"hasErrors\":{has_errors},\"results\":[").into())];
     pieces.extend(results);
     pieces.push(text("]}"));
-    Answer::of(Body::Pieces(pieces))
+    (Answer::of(Body::Pieces(pieces)), counted)
 }
 
-fn serve_part(service: &Service, outer: &Call, part: &Part) -> Answer {
+fn serve_part(service: &Service, outer: &Call, part: &Part, counted: &mut u64) -> Answer {
     // URLs of a batch may begin at the version.
     let url = if part.url.starts_with('/') {
         part.url.clone()
@@ -79,8 +81,12 @@ fn serve_part(service: &Service, outer: &Call, part: &Part) -> Answer {
     if target.path.first().is_some_and(|p| p == "composite") && target.path.get(1).is_none_or(|p| p != "sobjects") {
         return Answer::not_found();
     }
-    if service.quota.charge(1).is_err() {
-        return Answer::daily_limit();
+    match service.quota.charge(1) {
+        Ok(()) => *counted += 1,
+        Err(exceeded) => {
+            *counted += exceeded.counted;
+            return Answer::daily_limit();
+        }
     }
     let body = part
         .rich_input
@@ -89,11 +95,10 @@ fn serve_part(service: &Service, outer: &Call, part: &Part) -> Answer {
     service.serve(&Call::new(&part.method, target, outer.headers.clone(), body))
 }
 
-fn one_charged(service: &Service, answer: Answer) -> Answer {
-    if service.quota.charge(1).is_err() {
-        Answer::daily_limit()
-    } else {
-        answer
+fn one_charged(service: &Service, answer: Answer) -> (Answer, u64) {
+    match service.quota.charge(1) {
+        Ok(()) => (answer, 1),
+        Err(exceeded) => (Answer::daily_limit(), exceeded.counted),
     }
 }
 

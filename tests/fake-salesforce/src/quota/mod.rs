@@ -108,7 +108,10 @@ impl Default for QuotaOptions {
 /// The daily limit is used up: the request is refused with 403.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("TotalRequests Limit exceeded.")]
-pub struct DailyLimitExceeded;
+pub struct DailyLimitExceeded {
+    /// How many requests counted all the same.
+    pub counted: u64,
+}
 
 /// What was ever counted, in the window or not.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -188,7 +191,7 @@ impl Quota {
             Ok(())
         } else {
             account.totals.refused += 1;
-            Err(DailyLimitExceeded)
+            Err(DailyLimitExceeded { counted: if account.options.count_refused { cost } else { 0 } })
         }
     }
 

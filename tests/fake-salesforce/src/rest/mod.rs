@@ -124,7 +124,7 @@ impl Service {
                 other => Answer::method_not_allowed(other, "GET"),
             },
             ["sobjects", rest @ ..] => sobjects::serve(self, call, rest),
-            ["composite", "batch"] => composite::batch::serve(self, call),
+            ["composite", "batch"] => composite::batch::serve(self, call).0,
             ["composite", "sobjects", rest @ ..] => composite::collections::serve(self, call, rest),
             ["composite", "tree", object] => composite::tree::serve(self, call, object),
             ["composite"] => composite::serve(self, call).0,

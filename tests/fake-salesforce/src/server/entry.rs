@@ -233,15 +233,19 @@ fn resource(shared: &Shared, incoming: &Incoming) -> Served {
     let target = Target::parse(&incoming.uri);
     // A batch is charged by its calls.
     let is_batch = target.as_ref().is_ok_and(|t| t.path == ["composite", "batch"]);
-    let before = service.quota.totals().client;
-    if !is_batch && service.quota.charge(1).is_err() {
-        let cost = service.quota.totals().client.saturating_sub(before);
-        return Served {
-            answer: Answer::daily_limit(),
-            cost,
-            tells_usage: true,
-            subrequests: Vec::new(),
-        };
+    let mut cost = 0;
+    if !is_batch {
+        match service.quota.charge(1) {
+            Ok(()) => cost = 1,
+            Err(exceeded) => {
+                return Served {
+                    answer: Answer::daily_limit(),
+                    cost: exceeded.counted,
+                    tells_usage: true,
+                    subrequests: Vec::new(),
+                };
+            }
+        }
     }
     let mut subrequests = Vec::new();
     let answer = match target {
@@ -259,15 +263,14 @@ fn resource(shared: &Shared, incoming: &Incoming) -> Served {
                 let (answer, calls) = composite::serve(service, &call);
                 subrequests = calls;
                 answer
+            } else if is_batch {
+                let (answer, counted) = composite::batch::serve(service, &call);
+                cost = counted;
+                answer
             } else {
                 service.serve(&call)
             }
         }
-    };
-    let cost = if is_batch {
-        service.quota.totals().client.saturating_sub(before)
-    } else {
-        1
     };
     Served {
         answer,
@@ -364,7 +367,8 @@ fn respond(shared: &Shared, answer: Answer, usage: Option<String>) -> Response {
             headers.insert(name, value);
         }
     }
-    if let Some(length) = length {
+    // 204 and 304 have no body, and so no length of one.
+    if let (Some(length), false) = (length, matches!(answer.status, 204 | 304)) {
         headers.insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     response
