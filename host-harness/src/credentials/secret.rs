@@ -42,33 +42,24 @@ impl<'de> Deserialize<'de> for Secret {
     }
 }
 
-/// `SECRET` of the configuration: `"…"`, `{"env": "VAR"}` or `{"file": "PATH"}`. References are resolved each time they are
-/// used, so that what they point to can be changed while the host runs.
+/// `SECRET` of the configuration: `"…"`, `{"env": "VAR"}` or `{"file": "PATH"}`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum SecretSource {
     /// In the configuration itself. Kept in the secrets folder.
     Inline(Secret),
+    /// Elsewhere.
+    Reference(Reference),
+}
+
+/// Where a secret lies. Looked up each time it is used, so that it can be changed while the host runs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Reference {
     /// An environment variable of the host.
-    Env(EnvReference),
+    Env(String),
     /// A file that the host can read; a line break at its end doesn't belong to the secret.
-    File(FileReference),
-}
-
-/// `{"env": "VAR"}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EnvReference {
-    /// Name of the variable.
-    pub env: String,
-}
-
-/// `{"file": "PATH"}`.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FileReference {
-    /// Its path.
-    pub file: PathBuf,
+    File(PathBuf),
 }
 
 /// A reference that leads to no secret.
@@ -95,11 +86,11 @@ impl SecretSource {
     pub fn resolve(&self) -> Result<Secret, SecretError> {
         let (text, origin) = match self {
             SecretSource::Inline(secret) => return Ok(secret.clone()),
-            SecretSource::Env(EnvReference { env }) => {
+            SecretSource::Reference(Reference::Env(env)) => {
                 let text = std::env::var(env).map_err(|_| SecretError::Env(env.clone()))?;
                 (text, format!("the environment variable {env}"))
             }
-            SecretSource::File(FileReference { file }) => {
+            SecretSource::Reference(Reference::File(file)) => {
                 let text = std::fs::read_to_string(file).map_err(|source| SecretError::File {
                     path: file.clone(),
                     source,
@@ -118,8 +109,8 @@ impl SecretSource {
     pub fn description(&self) -> serde_json::Value {
         match self {
             SecretSource::Inline(_) => serde_json::json!({ "stored": true }),
-            SecretSource::Env(reference) => serde_json::json!({ "env": reference.env }),
-            SecretSource::File(reference) => serde_json::json!({ "file": reference.file }),
+            SecretSource::Reference(Reference::Env(env)) => serde_json::json!({ "env": env }),
+            SecretSource::Reference(Reference::File(file)) => serde_json::json!({ "file": file }),
         }
     }
 }

@@ -48,6 +48,7 @@ pub(super) struct Shared {
 impl Client {
     /// A client for one call.
     pub fn new(parts: ClientParts) -> Client {
+        let flights = Flights::default();
         let surroundings = Surroundings {
             transport: parts.transport,
             credentials: parts.credentials,
@@ -56,11 +57,12 @@ impl Client {
             clock: parts.clock,
             randomness: parts.randomness,
             limits: parts.limits,
+            preparing: flights.preparing(),
         };
         Client {
             shared: Shared {
                 surroundings: Arc::new(surroundings),
-                flights: Flights::default(),
+                flights,
             },
         }
     }
@@ -71,14 +73,22 @@ impl Http for Client {
     async fn start(&mut self, request: Request) -> Result<Box<dyn Pending>, SendError> {
         let Shared { surroundings, flights } = &self.shared;
         let request = Outgoing::check(request, &surroundings.limits, &*surroundings.randomness)?;
-        let attempt = flights.drive(surroundings.first_attempt(&request)).await?;
-        let exchange = {
+        let (admitted, admission) = oneshot::channel();
+        let outcome = flights.launch({
             let surroundings = Arc::clone(surroundings);
-            async move { surroundings.exchange(request, attempt).await }
-        };
-        let outcome = flights.launch(exchange);
-        // Hands it to the transport; from here on it's under way.
-        flights.nudge().await;
+            async move {
+                let attempt = surroundings.first_attempt(&request).await;
+                // Whoever waits for it may be gone, then so is this flight at the next turn.
+                let _ = admitted.send(attempt.as_ref().err().cloned());
+                surroundings.exchange(request, attempt?).await
+            }
+        });
+        // The flight goes on until it waits for the transport: when its admission is known here, it's under way.
+        match flights.drive(admission).await {
+            Ok(None) => {}
+            Ok(Some(refused)) => return Err(refused),
+            Err(_) => return Err(abandoned()),
+        }
         Ok(Box::new(Underway {
             shared: self.shared.clone(),
             outcome,
@@ -100,7 +110,7 @@ impl Pending for Underway {
         if self.known.is_none() {
             let outcome = self.shared.flights.drive(&mut self.outcome).await;
             // The sender is dropped without a word only with the set itself, which `self` holds.
-            self.known = Some(outcome.unwrap_or_else(|_| Err(SendError::OutcomeUnknown("abandoned".to_owned()))));
+            self.known = Some(outcome.unwrap_or_else(|_| Err(abandoned())));
         }
     }
 
@@ -115,4 +125,8 @@ impl Pending for Underway {
             )),
         }
     }
+}
+
+fn abandoned() -> SendError {
+    SendError::OutcomeUnknown("the request was abandoned".to_owned())
 }

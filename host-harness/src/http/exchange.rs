@@ -8,6 +8,7 @@
 
 use super::answer::Answer;
 use super::blobs::Blobs;
+use super::flights::Preparing;
 use super::gate::{Admission, Gate};
 use super::limits::Limits;
 use super::outgoing::Outgoing;
@@ -34,6 +35,7 @@ pub(super) struct Surroundings {
     pub(super) clock: Arc<dyn Clock>,
     pub(super) randomness: Arc<dyn Randomness>,
     pub(super) limits: Limits,
+    pub(super) preparing: Preparing,
 }
 
 /// An attempt that is admitted and about to be sent.
@@ -65,6 +67,7 @@ impl Surroundings {
     }
 
     async fn attempt(&self, request: &Outgoing, access: Access, url: Url) -> Result<Attempt, SendError> {
+        let _preparing = self.preparing.begin();
         let body = request.body(&*self.blobs).await?;
         let admission = Admission::ask(&self.gate, request.cost).await?;
         Ok(Attempt {

@@ -206,10 +206,14 @@ impl Bench {
     }
 
     pub(crate) fn client(&self) -> Client {
+        self.client_with(self.gate.clone())
+    }
+
+    pub(crate) fn client_with(&self, gate: Arc<dyn Gate>) -> Client {
         Client::new(ClientParts {
             transport: Arc::clone(&self.transport),
             credentials: Arc::new(self.credentials()),
-            gate: self.gate.clone(),
+            gate,
             blobs: Arc::new(self.blobs.clone()),
             clock: self.clock.clone(),
             randomness: Arc::new(SeededRandomness::new(2)),

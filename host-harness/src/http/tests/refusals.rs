@@ -1,6 +1,8 @@
 #![allow(clippy::unwrap_used)]
-use super::doubles::{Bench, body, error, get};
+use super::doubles::{Bench, CountingGate, body, error, get};
 use super::server::{Reply, Server, answer};
+use crate::http::Gate;
+use async_trait::async_trait;
 use backup_runtime::imports::{Body, Http, Pending, Request, SendError};
 use futures::future::select_all;
 use std::sync::Arc;
@@ -153,5 +155,61 @@ async fn a_retry_goes_on_while_the_guest_reads_another_answer() {
     // Answered only once the retry, which nobody waits for, has come in.
     let mut response = reading.finish().await.unwrap();
     assert_eq!(body(&mut response).await.unwrap(), b"all of it");
+    assert_eq!(retrying.finish().await.unwrap().attempts(), 2);
+}
+
+/// Holds a lock across its waits, as a gate does that reads a journal.
+struct LockingGate {
+    lock: tokio::sync::Mutex<()>,
+    counting: Arc<CountingGate>,
+}
+
+#[async_trait]
+impl Gate for LockingGate {
+    async fn admit(&self, cost: u32) -> Result<u64, SendError> {
+        let _locked = self.lock.lock().await;
+        for _ in 0..50 {
+            tokio::task::yield_now().await;
+        }
+        self.counting.admit(cost).await
+    }
+
+    fn not_sent(&self, number: u64) {
+        self.counting.not_sent(number);
+    }
+
+    fn answered(&self, number: u64) {
+        self.counting.answered(number);
+    }
+}
+
+#[tokio::test]
+async fn no_call_returns_while_an_admission_holds_what_other_imports_may_wait_for() {
+    let mut failed = false;
+    let server = Server::start(move |_, seen| {
+        if seen.target == "/read" || failed {
+            return answer(200, vec![7; 1 << 20]);
+        }
+        failed = true;
+        answer(503, "")
+    })
+    .await;
+    let bench = Bench::new(&server.origin);
+    let gate = Arc::new(LockingGate {
+        lock: tokio::sync::Mutex::new(()),
+        counting: Arc::clone(&bench.gate),
+    });
+    let mut client = bench.client_with(gate.clone());
+    let retrying = client.start(get("/retry")).await.unwrap();
+    let mut response = client.start(get("/read")).await.unwrap().finish().await.unwrap();
+    while bench.gate.count().admitted.len() < 3 {
+        assert_eq!(
+            response.read(1).await.unwrap().len(),
+            1,
+            "the retry is admitted while the answer is read"
+        );
+        assert!(gate.lock.try_lock().is_ok());
+        tokio::task::yield_now().await;
+    }
     assert_eq!(retrying.finish().await.unwrap().attempts(), 2);
 }
