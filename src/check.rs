@@ -43,7 +43,8 @@ const WANTED: [Wanted; 5] = [
 /// Permissions that also get a query of their own: where an org lacks one of the five, the common query is refused.
 const ALONE: usize = 3;
 
-const ORGANIZATION: &str = "SELECT Id, Name, OrganizationType, IsSandbox, InstanceName, NamespacePrefix, TrialExpirationDate FROM Organization";
+const ORGANIZATION: &str =
+    "SELECT Id, Name, OrganizationType, IsSandbox, InstanceName, NamespacePrefix, TrialExpirationDate FROM Organization";
 
 /// Who the connection is, and what it may see.
 pub fn check<H: Host>(host: &H) -> Result<Checked, ConnectorError> {
@@ -82,10 +83,16 @@ fn ask_all<H: Host>(org: &Org<'_, H>) -> Result<Vec<Sub<Rows>>, Stopped> {
     let query = |soql: &str, reference: &str| {
         Subrequest::get(org.path(&format!("query?q={}", soql::encode(soql))), reference.to_owned())
     };
-    let fields: Vec<String> = WANTED.iter().map(|wanted| format!("Permissions{}", wanted.permission)).collect();
+    let fields: Vec<String> = WANTED
+        .iter()
+        .map(|wanted| format!("Permissions{}", wanted.permission))
+        .collect();
     let mut parts = vec![
         query(ORGANIZATION, "organization"),
-        query(&format!("SELECT {} FROM UserPermissionAccess", fields.join(", ")), "permissions"),
+        query(
+            &format!("SELECT {} FROM UserPermissionAccess", fields.join(", ")),
+            "permissions",
+        ),
     ];
     for field in fields.iter().take(ALONE) {
         parts.push(query(&format!("SELECT {field} FROM UserPermissionAccess"), field));
@@ -113,10 +120,14 @@ fn checked(subs: &[Sub<Rows>]) -> Result<Checked, ConnectorError> {
         Some(Err((status, errors))) => return Err(Refused { status, errors }.into_error()),
         None => None,
     };
-    let scope = organization.and_then(|o| o.get("Id")).and_then(Value::as_str).filter(|id| id.len() == 18);
+    let scope = organization
+        .and_then(|o| o.get("Id"))
+        .and_then(Value::as_str)
+        .filter(|id| id.len() == 18);
     let (Some(organization), Some(scope)) = (organization, scope) else {
         return Err(ConnectorError::Authorization(
-            Failure::new("org-unknown", "the org doesn't tell its id").remedy("let the connection's user read the object Organization"),
+            Failure::new("org-unknown", "the org doesn't tell its id")
+                .remedy("let the connection's user read the object Organization"),
         ));
     };
     let mut facts = Vec::new();
@@ -183,8 +194,13 @@ mod tests {
     fn one_request_tells_the_org_and_what_missing_permissions_hide() {
         let host = ScriptedHost::new(5, |request| {
             let body = String::from_utf8(request.body.clone()).unwrap();
-            assert_eq!(body.matches("\"url\"").count(), 5, "no more than five queries go into a composite request");
-            let all = r#"{"totalSize":1,"done":true,"records":[{"PermissionsViewAllData":false,"PermissionsApiEnabled":true}]}"#;
+            assert_eq!(
+                body.matches("\"url\"").count(),
+                5,
+                "no more than five queries go into a composite request"
+            );
+            let all =
+                r#"{"totalSize":1,"done":true,"records":[{"PermissionsViewAllData":false,"PermissionsApiEnabled":true}]}"#;
             composite(&[ok(ORG), ok(all), refused(), refused(), refused()])
         });
         let checked = check(&host).unwrap();
@@ -199,7 +215,13 @@ mod tests {
     #[test]
     fn a_permission_that_the_org_lacks_hides_no_other() {
         let host = ScriptedHost::new(5, |_| {
-            composite(&[ok(ORG), refused(), row("PermissionsViewAllData", true), refused(), row("PermissionsViewSetup", false)])
+            composite(&[
+                ok(ORG),
+                refused(),
+                row("PermissionsViewAllData", true),
+                refused(),
+                row("PermissionsViewSetup", false),
+            ])
         });
         let checked = check(&host).unwrap();
         assert_eq!(fact(&checked, "permission:ViewAllData"), "granted");
@@ -221,7 +243,12 @@ mod tests {
 
     #[test]
     fn an_org_without_an_id_is_an_error_that_says_what_to_do() {
-        for reply in [composite(&[]), composite(&[refused()]), composite(&[ok(r#"{"records":[]}"#)]), Reply::ok("<html>")] {
+        for reply in [
+            composite(&[]),
+            composite(&[refused()]),
+            composite(&[ok(r#"{"records":[]}"#)]),
+            Reply::ok("<html>"),
+        ] {
             let host = ScriptedHost::new(1, move |_| reply.clone());
             check(&host).unwrap_err();
         }

@@ -13,7 +13,10 @@ const MAX_LIMITS_BYTES: u64 = 1024 * 1024;
 
 /// May a step of so many requests be sent now? Sends nothing.
 pub fn decide<H: Host>(host: &H, next_cost: u32) -> Result<Verdict, ConnectorError> {
-    let known = host.readings()?.into_iter().find(|standing| standing.last.quota == quota::DAILY_API_REQUESTS);
+    let known = host
+        .readings()?
+        .into_iter()
+        .find(|standing| standing.last.quota == quota::DAILY_API_REQUESTS);
     let own: Vec<Hour> = hours(host)?;
     let facts = Facts {
         standing: known.map(|standing| Standing {
@@ -29,7 +32,9 @@ pub fn decide<H: Host>(host: &H, next_cost: u32) -> Result<Verdict, ConnectorErr
             own_since: standing.own_since.saturating_add(u64::from(standing.in_flight)),
         }),
         // A limit out of range is a fault of the host's: the strictest one is safe.
-        limit: Percent::new(host.usage_limit()).or(Percent::new(1)).ok_or_else(|| StorageError("no usage limit".into()))?,
+        limit: Percent::new(host.usage_limit())
+            .or(Percent::new(1))
+            .ok_or_else(|| StorageError("no usage limit".into()))?,
         own: &own,
         now_ms: host.now(),
     };
@@ -53,7 +58,11 @@ pub fn read_quota<H: Host>(host: &H) -> Result<(), ConnectorError> {
     match ask_limits(host) {
         // Not every user may read the limits, and a refusal of the daily limit is an answer to the question: the reading is told.
         Ok(()) | Err(Stopped::DailyLimit) => Ok(()),
-        Err(Stopped::Refused(refused)) if matches!(refused.code(), "API_DISABLED_FOR_ORG" | "INSUFFICIENT_ACCESS" | "FORBIDDEN") => Ok(()),
+        Err(Stopped::Refused(refused))
+            if matches!(refused.code(), "API_DISABLED_FOR_ORG" | "INSUFFICIENT_ACCESS" | "FORBIDDEN") =>
+        {
+            Ok(())
+        }
         Err(stopped) => Err(stopped.into_error()),
     }
 }
@@ -68,7 +77,10 @@ fn ask_limits<H: Host>(host: &H) -> Result<(), Stopped> {
     if body.by_ref().take(MAX_LIMITS_BYTES).read_to_end(&mut text).is_err() {
         return Err(body.gave_up(&crate::salesforce::Broken("the limits".into())));
     }
-    match quota::parse_limits(&text).into_iter().find(|limit| limit.name == quota::DAILY_API_REQUESTS) {
+    match quota::parse_limits(&text)
+        .into_iter()
+        .find(|limit| limit.name == quota::DAILY_API_REQUESTS)
+    {
         Some(limit) => org.observe(limit.usage, ReadingSource::LimitsResource, body.request_number()),
         None => Ok(()),
     }
@@ -78,7 +90,10 @@ fn ask_limits<H: Host>(host: &H) -> Result<(), Stopped> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::host::{self, Reading, scripted::{Reply, ScriptedHost}};
+    use crate::host::{
+        self, Reading,
+        scripted::{Reply, ScriptedHost},
+    };
 
     const LIMITS: &str = r#"{"DailyApiRequests":{"Max":5000,"Remaining":4937},"DataStorageMB":{"Max":5,"Remaining":5}}"#;
 
@@ -104,7 +119,10 @@ mod tests {
     fn the_limits_are_told_where_no_header_comes() {
         let (told, result) = asked(Reply::ok(LIMITS));
         result.unwrap();
-        assert_eq!((told[0].used, told[0].max, told[0].source), (63, 5_000, ReadingSource::LimitsResource));
+        assert_eq!(
+            (told[0].used, told[0].max, told[0].source),
+            (63, 5_000, ReadingSource::LimitsResource)
+        );
     }
 
     #[test]
@@ -117,7 +135,10 @@ mod tests {
 
     #[test]
     fn a_session_that_is_over_is_no_reading() {
-        let (told, result) = asked(Reply::status(401, r#"[{"errorCode":"INVALID_SESSION_ID","message":"expired"}]"#));
+        let (told, result) = asked(Reply::status(
+            401,
+            r#"[{"errorCode":"INVALID_SESSION_ID","message":"expired"}]"#,
+        ));
         assert!(matches!(result, Err(ConnectorError::Authorization(_))));
         assert!(told.is_empty());
     }

@@ -95,7 +95,12 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     fn may_send(&self, under_way: usize) -> bool {
         let host = self.host();
         let at_once = (host.requests_left() as usize / 8).clamp(1, MAX_AT_ONCE);
-        self.ends.is_none() && !self.busy && under_way < at_once && host.requests_left() > 0 && !host.should_stop() && host.now() < host.ends_at()
+        self.ends.is_none()
+            && !self.busy
+            && under_way < at_once
+            && host.requests_left() > 0
+            && !host.should_stop()
+            && host.now() < host.ends_at()
     }
 
     /// Sends the next request. `None`: there is none to be sent now.
@@ -110,7 +115,10 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                 return Ok(None);
             }
             let (parts, limits) = match &load {
-                Load::Describes(objects) => (describes::subrequests(self.org, objects.iter().map(|n| self.name(*n))), Vec::new()),
+                Load::Describes(objects) => (
+                    describes::subrequests(self.org, objects.iter().map(|n| self.name(*n))),
+                    Vec::new(),
+                ),
                 Load::Queries(parts) => {
                     if !self.describes_known(parts)? {
                         continue;
@@ -135,7 +143,11 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
 
     /// Loads the describes of these objects. False where one is missing, or makes too long a query: pack again without it.
     fn describes_known(&mut self, parts: &[Part]) -> Result<bool, ConnectorError> {
-        let missing: Vec<usize> = parts.iter().map(|part| part.object).filter(|n| !self.describes.contains_key(n)).collect();
+        let missing: Vec<usize> = parts
+            .iter()
+            .map(|part| part.object)
+            .filter(|n| !self.describes.contains_key(n))
+            .collect();
         let names: Vec<&str> = missing.iter().map(|n| self.name(*n)).collect();
         let found = describes::load(self.host(), &names)?;
         let mut all = true;
@@ -163,7 +175,9 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let mut limits = Vec::new();
         for part in parts {
             let object = &self.checkpoint.objects[part.object];
-            let Some(describe) = self.describes.get(&part.object) else { continue }; // loaded by `describes_known`
+            let Some(describe) = self.describes.get(&part.object) else {
+                continue;
+            }; // loaded by `describes_known`
             let by_record = part.places > 1 && self.checkpoint.chain == Chain::LastRecord && object.way == Way::Keyset;
             let limit = match object.way {
                 Way::Limited(rows) => Some(rows),
@@ -205,7 +219,14 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         self.query_url(object, describe, &describe.fields, after, limit)
     }
 
-    fn query_url(&self, object: &Object, describe: &Describe, select: &[String], after: Option<Bound>, limit: Option<u32>) -> String {
+    fn query_url(
+        &self,
+        object: &Object,
+        describe: &Describe,
+        select: &[String],
+        after: Option<Bound>,
+        limit: Option<u32>,
+    ) -> String {
         let key = object.key_field(describe);
         let reads = object.phase != Phase::Counting;
         let query = Query {
@@ -243,7 +264,12 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     }
 
     /// Reads rows to the host, then moves the objects on.
-    fn read_pages(&mut self, mut body: Body<H::Answer>, parts: &[Part], limits: &[Option<u32>]) -> Result<Option<Stopped>, ConnectorError> {
+    fn read_pages(
+        &mut self,
+        mut body: Body<H::Answer>,
+        parts: &[Part],
+        limits: &[Option<u32>],
+    ) -> Result<Option<Stopped>, ConnectorError> {
         let mut places = Vec::new();
         for part in parts {
             let object = &self.checkpoint.objects[part.object];
@@ -251,7 +277,10 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                 places.push(Place {
                     object: part.object,
                     name: object.name.clone(),
-                    revision: self.describes.get(&part.object).and_then(|describe| describe.revision.clone()),
+                    revision: self
+                        .describes
+                        .get(&part.object)
+                        .and_then(|describe| describe.revision.clone()),
                     hashed: object.hashed,
                 });
             }
@@ -264,16 +293,23 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let request = body.request_number();
         let mut outcomes = subs.into_iter().map(outcome);
         for (part, limit) in parts.iter().zip(limits) {
-            let came: Vec<Outcome> = (0..part.places).map(|_| outcomes.next().unwrap_or(Outcome::Missing)).collect();
+            let came: Vec<Outcome> = (0..part.places)
+                .map(|_| outcomes.next().unwrap_or(Outcome::Missing))
+                .collect();
             self.got_somewhere |= came.iter().any(|outcome| *outcome != Outcome::Missing);
             let before = self.checkpoint.chain;
             let events = self.checkpoint.objects[part.object].apply(came, *limit, &mut self.checkpoint.chain);
             if self.checkpoint.chain != before {
                 let chain = format!("{:?}", self.checkpoint.chain);
-                self.host().log(Level::Warn, "the org refused to chain pages within a request", &[("now", chain)]);
+                self.host().log(
+                    Level::Warn,
+                    "the org refused to chain pages within a request",
+                    &[("now", chain)],
+                );
             }
             let object = &self.checkpoint.objects[part.object];
-            self.host().progress(&object.name, object.received, object.expected.or(object.counted));
+            self.host()
+                .progress(&object.name, object.received, object.expected.or(object.counted));
             if events.contains(&Event::DailyLimit) && self.ends != Some(Stopped::DailyLimit) {
                 match self.org.refused_by_daily_limit(None, Some(request)) {
                     Ok(()) => self.ends = Some(Stopped::DailyLimit),
@@ -284,12 +320,19 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         }
         for (n, key) in too_large {
             let name = self.name(n);
-            let remark = Failure::new("record-too-large", format!("{name} {key} has more than 7 MiB and is not stored")).about(name).detail("id", &key);
+            let remark = Failure::new(
+                "record-too-large",
+                format!("{name} {key} has more than 7 MiB and is not stored"),
+            )
+            .about(name)
+            .detail("id", &key);
             self.host().remark(name, remark);
         }
         match read {
             Ok(()) if outcomes.next().is_none() => Ok(None),
-            Ok(()) => Ok(Some(body.gave_up(&Broken("it has more sub-answers than were asked for".to_owned())))),
+            Ok(()) => Ok(Some(
+                body.gave_up(&Broken("it has more sub-answers than were asked for".to_owned())),
+            )),
             Err(why) => Ok(Some(body.gave_up(&why))),
         }
     }
@@ -333,7 +376,11 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             }
         }
         self.got_somewhere = true; // it's known now how large an answer may be
-        self.host().log(Level::Warn, "an answer was larger than the host takes", &[("next", self.checkpoint.answer_bytes.to_string())]);
+        self.host().log(
+            Level::Warn,
+            "an answer was larger than the host takes",
+            &[("next", self.checkpoint.answer_bytes.to_string())],
+        );
     }
 
     fn tell(&mut self, object: usize, events: Vec<Event>) {

@@ -1,8 +1,8 @@
 //! Where a backup stands. Compact JSON: 1,500 objects stay well under the contract's 1 MiB.
 
 use super::{Object, Phase, packing};
-use crate::host::{ConnectorError, Failure};
 use crate::STATE_VERSION;
+use crate::host::{ConnectorError, Failure};
 use serde::{Deserialize, Serialize};
 
 /// How this org lets a composite request go on from one page to the next within itself. Learnt by being refused.
@@ -55,7 +55,9 @@ impl Checkpoint {
     /// Reads one that was written by [`Self::write`].
     pub fn read(state_version: u32, data: &[u8]) -> Result<Checkpoint, ConnectorError> {
         let unreadable = |why: String| {
-            ConnectorError::State(Failure::new("checkpoint", why).remedy("begin a new backup with --full; what is committed stays readable"))
+            ConnectorError::State(
+                Failure::new("checkpoint", why).remedy("begin a new backup with --full; what is committed stays readable"),
+            )
         };
         if state_version != STATE_VERSION {
             return Err(unreadable(format!(
@@ -67,13 +69,19 @@ impl Checkpoint {
 
     /// As bytes.
     pub fn write(&self) -> Result<Vec<u8>, ConnectorError> {
-        serde_json::to_vec(self)
-            .map_err(|error| ConnectorError::State(Failure::new("checkpoint", format!("the checkpoint can't be written: {error}"))))
+        serde_json::to_vec(self).map_err(|error| {
+            ConnectorError::State(Failure::new(
+                "checkpoint",
+                format!("the checkpoint can't be written: {error}"),
+            ))
+        })
     }
 
     /// Nothing is left to read.
     pub fn is_done(&self) -> bool {
-        self.objects.iter().all(|object| matches!(object.phase, Phase::Done | Phase::Skipped))
+        self.objects
+            .iter()
+            .all(|object| matches!(object.phase, Phase::Done | Phase::Skipped))
     }
 
     /// Requests that all that is left will take, as far as is known; 0 where nothing is left.
@@ -139,7 +147,10 @@ mod tests {
     #[test]
     fn another_state_version_is_a_state_error() {
         let data = Checkpoint::new(Vec::new()).write().unwrap();
-        assert!(matches!(Checkpoint::read(STATE_VERSION + 1, &data), Err(ConnectorError::State(_))));
+        assert!(matches!(
+            Checkpoint::read(STATE_VERSION + 1, &data),
+            Err(ConnectorError::State(_))
+        ));
     }
 
     #[test]

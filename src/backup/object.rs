@@ -279,7 +279,14 @@ impl Object {
         }
     }
 
-    fn keyed_page_came(&mut self, page: &Page, last: Option<String>, base: u64, limit: Option<u32>, events: &mut Vec<Event>) -> bool {
+    fn keyed_page_came(
+        &mut self,
+        page: &Page,
+        last: Option<String>,
+        base: u64,
+        limit: Option<u32>,
+        events: &mut Vec<Event>,
+    ) -> bool {
         if let Some(last) = last {
             let after = Cursor::After(last);
             if after == self.cursor {
@@ -352,9 +359,14 @@ impl Object {
     fn disagreement(&self, total: u64) -> Failure {
         Failure::new(
             "count-disagrees",
-            format!("{} has {total} records by Salesforce's count, {} could be read", self.name, self.received),
+            format!(
+                "{} has {total} records by Salesforce's count, {} could be read",
+                self.name, self.received
+            ),
         )
-        .remedy("some objects end silently, and records may have come or gone while they were read; the next backup looks again")
+        .remedy(
+            "some objects end silently, and records may have come or gone while they were read; the next backup looks again",
+        )
         .about(&self.name)
         .detail("counted", total)
         .detail("read", self.received)
@@ -390,7 +402,9 @@ impl Object {
             Class::UnknownField => self.skip("unknown-field", error, events),
             Class::TooComplicated => self.skip("field-list-too-long", error, events),
             // The first page came, so it's the cursor that isn't taken.
-            Class::Never(_) | Class::Unclear(_) if self.way == Way::Keyset && self.cursor != Cursor::Start => self.read_plainly(),
+            Class::Never(_) | Class::Unclear(_) if self.way == Way::Keyset && self.cursor != Cursor::Start => {
+                self.read_plainly()
+            }
             Class::Never(code) => self.skip(code, error, events),
             Class::Unclear(_) | Class::Halted if self.way == Way::Keyset => self.read_plainly(),
             Class::Unclear(_) if error.code == "INVALID_FIELD" && !self.described_again => self.describe_again(),
@@ -413,15 +427,12 @@ impl Object {
 
     fn limit_pages(&mut self, error: &ApiError, events: &mut Vec<Event>) {
         let rows = match self.way {
-            Way::Limited(rows) => rows / 2,
+            Way::Limited(rows) if rows <= MIN_PAGE_ROWS => return self.skip("no-second-page", error, events),
+            Way::Limited(rows) => (rows / 2).max(MIN_PAGE_ROWS),
             Way::Keyset | Way::Plain => PAGE_ROWS,
         };
-        if rows < MIN_PAGE_ROWS {
-            self.skip("no-second-page", error, events);
-        } else {
-            self.way = Way::Limited(rows);
-            self.restart();
-        }
+        self.way = Way::Limited(rows);
+        self.restart();
     }
 
     fn describe_again(&mut self) {
@@ -471,13 +482,21 @@ pub fn skipped(object: &str, code: &str, error: &ApiError, received: u64) -> Fai
         .about(object)
         .detail("error-code", &error.code);
     let failure = match code {
-        "needs-filter" => failure.remedy("Salesforce answers only queries with a filter for it; this connector doesn't read such objects yet"),
-        "field-list-too-long" => failure.remedy("it has too many fields for one query; this connector doesn't split field lists yet"),
+        "needs-filter" => {
+            failure.remedy("Salesforce answers only queries with a filter for it; this connector doesn't read such objects yet")
+        }
+        "field-list-too-long" => {
+            failure.remedy("it has too many fields for one query; this connector doesn't split field lists yet")
+        }
         "no-access" | "not-visible" => failure.remedy("give the connection's user access to the object"),
         "transaction-security" => failure.remedy("give the user the permission Exempt from Transaction Security"),
         "too-large-without-view-all-data" => failure.remedy("give the user the permission View All Data"),
         "not-answered" | "query-timeout" | "cursor-expired" => failure.remedy("the next backup tries again"),
         _ => failure,
     };
-    if received > 0 { failure.detail("read", received) } else { failure }
+    if received > 0 {
+        failure.detail("read", received)
+    } else {
+        failure
+    }
 }

@@ -54,7 +54,9 @@ impl Load {
 pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
     let objects = &checkpoint.objects;
     let free = |phase: &dyn Fn(Phase) -> bool| -> Vec<usize> {
-        (0..objects.len()).filter(|n| !busy.contains(n) && phase(objects[*n].phase)).collect()
+        (0..objects.len())
+            .filter(|n| !busy.contains(n) && phase(objects[*n].phase))
+            .collect()
     };
     let mut undescribed = free(&|phase| phase == Phase::Describing);
     if !undescribed.is_empty() {
@@ -70,7 +72,9 @@ pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
     let (mut room, mut bytes) = (PLACES, checkpoint.answer_bytes);
     for n in queue {
         let object = &objects[n];
-        let wanted = pages(object).min(longest_chain(object, checkpoint.chain) as u64).min(room as u64);
+        let wanted = pages(object)
+            .min(longest_chain(object, checkpoint.chain) as u64)
+            .min(room as u64);
         let page_bytes = page_bytes(object);
         // The first page goes in whatever it weighs: nothing would ever read it otherwise.
         let affordable = (bytes / page_bytes).max(u64::from(parts.is_empty()));
@@ -124,7 +128,11 @@ pub fn requests(checkpoint: &Checkpoint) -> u32 {
 /// Pages that an object still has, at least one.
 pub fn pages(object: &Object) -> u64 {
     match object.phase {
-        Phase::Reading => object.remaining().unwrap_or(0).div_ceil(u64::from(object.rows_a_page())).max(1),
+        Phase::Reading => object
+            .remaining()
+            .unwrap_or(0)
+            .div_ceil(u64::from(object.rows_a_page()))
+            .max(1),
         Phase::Counting | Phase::Confirming => 1,
         Phase::Describing | Phase::Done | Phase::Skipped => 0,
     }
@@ -153,7 +161,10 @@ mod tests {
     use proptest::prelude::*;
 
     fn plan(counts: &[u64]) -> Checkpoint {
-        let objects = counts.iter().enumerate().map(|(n, count)| Object::new(format!("O{n}"), Way::Keyset, Some(*count), 100));
+        let objects = counts
+            .iter()
+            .enumerate()
+            .map(|(n, count)| Object::new(format!("O{n}"), Way::Keyset, Some(*count), 100));
         Checkpoint::new(objects.collect())
     }
 
@@ -171,7 +182,9 @@ mod tests {
                 _ if under_way.is_empty() => return (read, sent),
                 _ => {
                     let load = under_way.remove(if newest_first { under_way.len() - 1 } else { 0 });
-                    let Load::Queries(parts) = load else { panic!("nothing is undescribed") };
+                    let Load::Queries(parts) = load else {
+                        panic!("nothing is undescribed")
+                    };
                     assert!(parts.iter().map(|p| p.places).sum::<usize>() <= PLACES);
                     for part in parts {
                         let object = &mut checkpoint.objects[part.object];
@@ -221,7 +234,9 @@ mod tests {
     fn objects_of_unknown_length_get_the_places_that_are_left() {
         let mut checkpoint = plan(&[0, 10]);
         checkpoint.objects[0].counted = None;
-        let Some(Load::Queries(parts)) = next(&checkpoint, &BTreeSet::new()) else { panic!("something is left") };
+        let Some(Load::Queries(parts)) = next(&checkpoint, &BTreeSet::new()) else {
+            panic!("something is left")
+        };
         assert_eq!(parts, [Part { object: 0, places: 4 }, Part { object: 1, places: 1 }]);
     }
 
@@ -229,7 +244,9 @@ mod tests {
     fn where_pages_cannot_be_chained_each_object_has_one() {
         let mut checkpoint = plan(&[50_000, 50_000]);
         checkpoint.chain = Chain::None;
-        let Some(Load::Queries(parts)) = next(&checkpoint, &BTreeSet::new()) else { panic!("something is left") };
+        let Some(Load::Queries(parts)) = next(&checkpoint, &BTreeSet::new()) else {
+            panic!("something is left")
+        };
         assert_eq!(parts, [Part { object: 0, places: 1 }, Part { object: 1, places: 1 }]);
     }
 }

@@ -58,7 +58,9 @@ impl<'h, H: Host> Rows<'h, H> {
         let (false, Some(place)) = (piece.is_empty(), self.places.get(self.at)) else {
             return Ok(());
         };
-        self.host.append(&place.name, piece).inspect_err(|error| self.failed = Some(error.clone()))
+        self.host
+            .append(&place.name, piece)
+            .inspect_err(|error| self.failed = Some(error.clone()))
     }
 }
 

@@ -17,7 +17,10 @@ impl From<host::Failure> for types::Failure {
 }
 
 fn named(pairs: Vec<(String, String)>) -> Vec<types::NamedValue> {
-    pairs.into_iter().map(|(name, value)| types::NamedValue { name, value }).collect()
+    pairs
+        .into_iter()
+        .map(|(name, value)| types::NamedValue { name, value })
+        .collect()
 }
 
 impl From<host::ConnectorError> for types::ConnectorError {
@@ -94,7 +97,11 @@ impl From<host::Request> for http::Request {
             },
             path: request.path,
             headers,
-            body: if has_body { http::Body::Bytes(request.body) } else { http::Body::None },
+            body: if has_body {
+                http::Body::Bytes(request.body)
+            } else {
+                http::Body::None
+            },
             // A composite request counts as one; everything sent so far only reads.
             cost: 1,
             repeatable: true,

@@ -70,7 +70,10 @@ impl Host for Imports {
     }
 
     fn put(&self, entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), StorageError> {
-        let entries: Vec<storage::Entry> = entries.into_iter().map(|(key, value)| storage::Entry { key, value }).collect();
+        let entries: Vec<storage::Entry> = entries
+            .into_iter()
+            .map(|(key, value)| storage::Entry { key, value })
+            .collect();
         Ok(storage::put(&entries)?)
     }
 

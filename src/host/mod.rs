@@ -5,6 +5,8 @@
 
 #[cfg(test)]
 pub(crate) mod scripted;
+#[cfg(test)]
+pub(crate) mod tiny_org;
 
 use std::fmt;
 

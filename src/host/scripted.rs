@@ -38,7 +38,8 @@ impl Reply {
     }
 
     pub fn usage(mut self, used: u64, max: u64) -> Reply {
-        self.headers.push(("sforce-limit-info".into(), format!("api-usage={used}/{max}")));
+        self.headers
+            .push(("sforce-limit-info".into(), format!("api-usage={used}/{max}")));
         self
     }
 
@@ -65,7 +66,11 @@ impl Answer for ScriptedAnswer {
     }
 
     fn header(&self, name: &str) -> Option<String> {
-        self.reply.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.clone())
+        self.reply
+            .headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.clone())
     }
 
     fn request_number(&self) -> u64 {
@@ -273,7 +278,9 @@ impl Host for ScriptedHost {
     }
 
     fn estimate(&self, object: &str, way: &str, requests: u64, records: u64, bytes: u64) {
-        self.estimates.borrow_mut().insert(object.to_owned(), (way.to_owned(), requests, records, bytes));
+        self.estimates
+            .borrow_mut()
+            .insert(object.to_owned(), (way.to_owned(), requests, records, bytes));
     }
 
     fn log(&self, _: Level, _: &str, _: &[(&str, String)]) {}

@@ -44,7 +44,8 @@ impl Configuration {
         }
         let Members { api_version } = serde_json::from_str(json).map_err(|error| {
             ConnectorError::Configuration(
-                Failure::new("configuration", format!("the configuration can't be read: {error}")).remedy("write it as one JSON object"),
+                Failure::new("configuration", format!("the configuration can't be read: {error}"))
+                    .remedy("write it as one JSON object"),
             )
         })?;
         let api_version = api_version.unwrap_or_else(|| DEFAULT_VERSION.to_owned());
@@ -53,8 +54,11 @@ impl Configuration {
         match digits.and_then(|n| n.parse::<u16>().ok()) {
             Some(number) if number >= OLDEST_VERSION => Ok(Configuration { api_version }),
             _ => Err(ConnectorError::Configuration(
-                Failure::new("api-version", format!("api_version is {api_version:?}, which is no version that can be used"))
-                    .remedy(format!("write it as {DEFAULT_VERSION}; v{OLDEST_VERSION}.0 is the oldest")),
+                Failure::new(
+                    "api-version",
+                    format!("api_version is {api_version:?}, which is no version that can be used"),
+                )
+                .remedy(format!("write it as {DEFAULT_VERSION}; v{OLDEST_VERSION}.0 is the oldest")),
             )),
         }
     }
@@ -68,9 +72,17 @@ mod tests {
     #[test]
     fn a_version_is_taken_only_in_the_form_of_paths() {
         assert_eq!(Configuration::parse("{}").unwrap().api_version, "v62.0");
-        assert_eq!(Configuration::parse(r#"{"api_version":"v66.0","instance_url":"x"}"#).unwrap().api_version, "v66.0");
+        assert_eq!(
+            Configuration::parse(r#"{"api_version":"v66.0","instance_url":"x"}"#)
+                .unwrap()
+                .api_version,
+            "v66.0"
+        );
         for version in ["62.0", "v62", "v40.0", "v62.0/../x", "v+62.0", "v.0", "", "v99999999.0"] {
-            assert!(Configuration::parse(&format!(r#"{{"api_version":"{version}"}}"#)).is_err(), "{version}");
+            assert!(
+                Configuration::parse(&format!(r#"{{"api_version":"{version}"}}"#)).is_err(),
+                "{version}"
+            );
         }
         assert!(Configuration::parse("[]").is_err() && Configuration::parse("").is_err());
     }

@@ -52,8 +52,7 @@ impl Stopped {
                     .remedy("wait until requests come free: Salesforce counts the last 24 hours"),
             ),
             Stopped::Later => ConnectorError::Source(
-                Failure::new("org-busy", "the org takes no more requests at this moment")
-                    .remedy("try again in a minute"),
+                Failure::new("org-busy", "the org takes no more requests at this moment").remedy("try again in a minute"),
             ),
             Stopped::TooLarge(limit) => ConnectorError::Source(Failure::new(
                 "answer-too-large",
@@ -145,7 +144,12 @@ impl<'h, H: Host> Org<'h, H> {
             all_or_none: false,
             parts,
         })
-        .map_err(|error| Stopped::Broken(Failure::new("request", format!("a request can't be written as JSON: {error}"))))?;
+        .map_err(|error| {
+            Stopped::Broken(Failure::new(
+                "request",
+                format!("a request can't be written as JSON: {error}"),
+            ))
+        })?;
         self.send(Method::Post, self.path("composite"), body)
     }
 
@@ -230,9 +234,9 @@ fn stopped(error: SendError) -> Stopped {
         SendError::AllowanceSpent => Stopped::AllowanceSpent,
         SendError::TooLarge(limit) => Stopped::TooLarge(limit),
         SendError::NotPermitted(_) => Stopped::Host(ConnectorError::Host(Failure::new("not-permitted", error.to_string()))),
-        SendError::NotSent(_) | SendError::OutcomeUnknown(_) | SendError::Other(_) => {
-            Stopped::Broken(Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"))
-        }
+        SendError::NotSent(_) | SendError::OutcomeUnknown(_) | SendError::Other(_) => Stopped::Broken(
+            Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
+        ),
     }
 }
 
@@ -247,7 +251,8 @@ mod tests {
         let result = {
             let org = Org::open(&host).unwrap();
             let pending = org.get("limits").unwrap();
-            org.finish(pending).map(|mut body| String::from_utf8(body.at_most(1_000)).unwrap())
+            org.finish(pending)
+                .map(|mut body| String::from_utf8(body.at_most(1_000)).unwrap())
         };
         (host, result)
     }
@@ -257,7 +262,10 @@ mod tests {
         let (host, result) = ask(Reply::ok("body").usage(10, 100).cut_at(0));
         assert_eq!(result.unwrap(), "");
         let told = host.told();
-        assert_eq!((told[0].used, told[0].max, told[0].source, told[0].request), (10, 100, ReadingSource::ResponseHeader, Some(1)));
+        assert_eq!(
+            (told[0].used, told[0].max, told[0].source, told[0].request),
+            (10, 100, ReadingSource::ResponseHeader, Some(1))
+        );
     }
 
     #[test]
@@ -266,7 +274,10 @@ mod tests {
         let (host, result) = ask(Reply::status(403, refusal).usage(10, 100));
         assert_eq!(result, Err(Stopped::DailyLimit));
         let told = host.told();
-        assert_eq!((told[1].used, told[1].max, told[1].source), (100, 100, ReadingSource::Refusal));
+        assert_eq!(
+            (told[1].used, told[1].max, told[1].source),
+            (100, 100, ReadingSource::Refusal)
+        );
         assert_eq!(told.len(), 2);
     }
 
@@ -289,10 +300,22 @@ mod tests {
     #[test]
     fn refusals_end_as_errors_that_say_what_to_do() {
         for (status, body, expected) in [
-            (401, r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#, "session-refused"),
-            (403, r#"[{"message":"The REST API is not enabled for this Organization.","errorCode":"API_DISABLED_FOR_ORG"}]"#, "api-disabled"),
+            (
+                401,
+                r#"[{"message":"Session expired or invalid","errorCode":"INVALID_SESSION_ID"}]"#,
+                "session-refused",
+            ),
+            (
+                403,
+                r#"[{"message":"The REST API is not enabled for this Organization.","errorCode":"API_DISABLED_FOR_ORG"}]"#,
+                "api-disabled",
+            ),
             (403, r#"[{"message":"no","errorCode":"FORBIDDEN"}]"#, "forbidden"),
-            (404, r#"[{"message":"The requested resource does not exist","errorCode":"NOT_FOUND"}]"#, "not-found"),
+            (
+                404,
+                r#"[{"message":"The requested resource does not exist","errorCode":"NOT_FOUND"}]"#,
+                "not-found",
+            ),
             (503, "<html>maintenance</html>", "org-unavailable"),
             (406, "", "unexpected-answer"),
         ] {

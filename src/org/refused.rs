@@ -24,24 +24,32 @@ impl Refused {
             Some(error) => format!("the org answered {} {}", self.status, error.text()),
             None => format!("the org answered {} without saying why", self.status),
         };
-        let failure = |code: &str| Failure::new(code, said.clone()).detail("status", self.status).detail("error-code", self.code());
+        let failure = |code: &str| {
+            Failure::new(code, said.clone())
+                .detail("status", self.status)
+                .detail("error-code", self.code())
+        };
         match (self.status, self.code()) {
             (401, _) | (_, "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER") => ConnectorError::Authorization(
-                failure("session-refused").remedy("renew the connection's credential; its user must be active and may use the API"),
+                failure("session-refused")
+                    .remedy("renew the connection's credential; its user must be active and may use the API"),
             ),
             (_, "API_DISABLED_FOR_ORG" | "API_CURRENTLY_DISABLED") => ConnectorError::Authorization(
-                failure("api-disabled").remedy("turn the REST API on for the org, and give the user the permission API Enabled"),
+                failure("api-disabled")
+                    .remedy("turn the REST API on for the org, and give the user the permission API Enabled"),
             ),
             (_, "TXN_SECURITY_METERING_ERROR") => ConnectorError::Authorization(
                 failure("transaction-security").remedy("give the user the permission Exempt from Transaction Security"),
             ),
-            (403, _) => ConnectorError::Authorization(failure("forbidden").remedy("give the connection's user the right to do this")),
+            (403, _) => {
+                ConnectorError::Authorization(failure("forbidden").remedy("give the connection's user the right to do this"))
+            }
             (404 | 410, _) | (_, "URL_NOT_RESET") => ConnectorError::Configuration(
                 failure("not-found").remedy("check the connection's instance_url (the org's My Domain) and api_version"),
             ),
-            (420 | 500..=599, _) => {
-                ConnectorError::Source(failure("org-unavailable").remedy("see trust.salesforce.com for maintenance; the backup can go on later"))
-            }
+            (420 | 500..=599, _) => ConnectorError::Source(
+                failure("org-unavailable").remedy("see trust.salesforce.com for maintenance; the backup can go on later"),
+            ),
             _ => ConnectorError::Source(failure("unexpected-answer")),
         }
     }

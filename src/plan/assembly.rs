@@ -24,7 +24,12 @@ pub(super) fn assemble<H: Host>(host: &H, state: &State, known: BTreeMap<String,
                 continue;
             }
         };
-        let object = Object::new(candidate.name.clone(), Object::first_way(describe), candidate.counted, row_bytes(describe));
+        let object = Object::new(
+            candidate.name.clone(),
+            Object::first_way(describe),
+            candidate.counted,
+            row_bytes(describe),
+        );
         let before = requests_of(places);
         places += packing::pages(&object);
         let records = candidate.counted.unwrap_or(0);
@@ -64,7 +69,11 @@ fn readable<'k>(candidate: &Candidate, known: Option<&'k Known>) -> Result<&'k D
     let describe = match known.map(|known| &known.answer) {
         Some(Ok(describe)) => describe,
         Some(Err(Skip::Refused(error))) => {
-            let code = if error.code == "INVALID_TYPE_FOR_OPERATION" { "no-query" } else { "not-visible" };
+            let code = if error.code == "INVALID_TYPE_FOR_OPERATION" {
+                "no-query"
+            } else {
+                "not-visible"
+            };
             return Err(skipped(name, code, error, 0));
         }
         Some(Err(Skip::NotQueryable)) => return Err(not_tried(name, "no-query")),
@@ -85,12 +94,15 @@ fn readable<'k>(candidate: &Candidate, known: Option<&'k Known>) -> Result<&'k D
 
 fn not_tried(name: &str, code: &str) -> Failure {
     match code {
-        "external-object" => Failure::new(code, format!("{name} is an external object: its records are in another system, which each query would call"))
-            .remedy(format!("name it to read it all the same: --object {name}")),
-        "big-object" => {
-            Failure::new(code, format!("{name} is a big object")).remedy("big objects are read by their index, which this connector doesn't do yet")
-        }
-        "no-fields" => Failure::new(code, format!("{name} has no field that the user may read")).remedy("give the connection's user access to its fields"),
+        "external-object" => Failure::new(
+            code,
+            format!("{name} is an external object: its records are in another system, which each query would call"),
+        )
+        .remedy(format!("name it to read it all the same: --object {name}")),
+        "big-object" => Failure::new(code, format!("{name} is a big object"))
+            .remedy("big objects are read by their index, which this connector doesn't do yet"),
+        "no-fields" => Failure::new(code, format!("{name} has no field that the user may read"))
+            .remedy("give the connection's user access to its fields"),
         _ => Failure::new(code, format!("{name} takes no queries")),
     }
     .about(name)
@@ -99,7 +111,10 @@ fn not_tried(name: &str, code: &str) -> Failure {
 fn bodies_not_read(name: &str, describe: &Describe) -> Failure {
     Failure::new(
         "bodies-not-read",
-        format!("{name}: records are read, the contents of {} are not yet", describe.bodies.join(", ")),
+        format!(
+            "{name}: records are read, the contents of {} are not yet",
+            describe.bodies.join(", ")
+        ),
     )
     .remedy("file bodies come with a later version of the connector")
     .about(name)

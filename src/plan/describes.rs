@@ -40,8 +40,9 @@ pub fn load<H: Host>(host: &H, objects: &[&str]) -> Result<Vec<Option<Describe>>
 
 /// As an entry to be put.
 pub fn entry(object: &str, known: &Known) -> Result<(String, Option<Vec<u8>>), ConnectorError> {
-    let value = serde_json::to_vec(known)
-        .map_err(|error| ConnectorError::State(Failure::new("describe", format!("a describe can't be written: {error}")).about(object)))?;
+    let value = serde_json::to_vec(known).map_err(|error| {
+        ConnectorError::State(Failure::new("describe", format!("a describe can't be written: {error}")).about(object))
+    })?;
     Ok((key(object), Some(value)))
 }
 
@@ -112,6 +113,9 @@ pub fn too_long(object: &str, describe: &Describe) -> Option<ApiError> {
     let chars = query.chars();
     (chars > MAX_QUERY_CHARS).then(|| ApiError {
         code: "MALFORMED_QUERY".to_owned(),
-        message: format!("a query of its {} fields has {chars} characters, more than {MAX_QUERY_CHARS}", describe.fields.len()),
+        message: format!(
+            "a query of its {} fields has {chars} characters, more than {MAX_QUERY_CHARS}",
+            describe.fields.len()
+        ),
     })
 }

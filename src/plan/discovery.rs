@@ -27,14 +27,12 @@ pub(super) enum Found {
 
 /// Asks until all is known, or nothing more may be sent.
 pub(super) fn discover<H: Host>(org: &Org<'_, H>, state: &mut State) -> Result<Found, ConnectorError> {
-    let before = state.clone();
     let mut known = BTreeMap::new();
     let stopped = match ask(org, state, &mut known)? {
         Asked::All => return Ok(Found::All(known)),
         Asked::Unknown(names) => return Ok(Found::NotYet(Planned::Blocked(unknown_objects(&names)))),
         Asked::Stopped(stopped) => stopped,
     };
-    let learnt = *state != before || known.values().any(|k| k.began == state.began);
     let more = Planned::More(u32::try_from(still_needed(state, &known).clamp(1, MAX_MORE)).unwrap_or(1));
     match stopped {
         Stopped::AllowanceSpent | Stopped::DailyLimit => Ok(Found::NotYet(more)),
@@ -42,7 +40,7 @@ pub(super) fn discover<H: Host>(org: &Org<'_, H>, state: &mut State) -> Result<F
             let seconds = (u32::from(state.refused_in_a_row) * 5).clamp(5, 30);
             Ok(Found::NotYet(Planned::AgainAfter(seconds)))
         }
-        Stopped::Broken(_) | Stopped::TooLarge(_) if learnt => Ok(Found::NotYet(more)),
+        Stopped::Broken(_) | Stopped::TooLarge(_) if state.learnt => Ok(Found::NotYet(more)),
         stopped => Err(stopped.into_error()),
     }
 }
@@ -75,7 +73,11 @@ fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String
             }
             // Needs View Setup. Without counts estimates are rough, and that is all.
             Err(Stopped::Refused(refused)) if refused.status != 401 => {
-                host.log(Level::Info, "record counts can't be read", &[("why", refused.code().to_owned())]);
+                host.log(
+                    Level::Info,
+                    "record counts can't be read",
+                    &[("why", refused.code().to_owned())],
+                );
             }
             Err(stopped) => return stop(host, state, stopped),
         }
@@ -95,9 +97,19 @@ fn ask_one<H: Host, T>(
     parse(&mut body).map_err(|why| body.gave_up(&why))
 }
 
-fn ask_describes<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String, Known>) -> Result<Asked, ConnectorError> {
+fn ask_describes<H: Host>(
+    org: &Org<'_, H>,
+    state: &mut State,
+    known: &mut BTreeMap<String, Known>,
+) -> Result<Asked, ConnectorError> {
     let host = org.host();
-    let names: Vec<String> = state.candidates.iter().flatten().filter(|c| c.skipped.is_none()).map(|c| c.name.clone()).collect();
+    let names: Vec<String> = state
+        .candidates
+        .iter()
+        .flatten()
+        .filter(|c| c.skipped.is_none())
+        .map(|c| c.name.clone())
+        .collect();
     let refs: Vec<&str> = names.iter().map(String::as_str).collect();
     for (name, found) in names.iter().zip(describes::known(host, &refs)?) {
         if let Some(found) = found.filter(|found| found.began == state.began) {
@@ -132,8 +144,20 @@ fn ask_describes<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTree
     }
     match stopped {
         Some(stopped) => stop(host, state, stopped),
-        None => Ok(Asked::All),
+        None if all_known(state, known) => Ok(Asked::All),
+        None => Ok(Asked::Stopped(Stopped::Broken(Failure::new(
+            "unexpected-answer",
+            "an answer has fewer describes than were asked for",
+        )))),
     }
+}
+
+fn all_known(state: &State, known: &BTreeMap<String, Known>) -> bool {
+    state
+        .candidates
+        .iter()
+        .flatten()
+        .all(|c| c.skipped.is_some() || known.contains_key(&c.name))
 }
 
 fn at_once<H: Host>(host: &H) -> usize {
@@ -148,21 +172,21 @@ fn take_describes<H: Host>(
     pending: H::Pending,
     asked: &[String],
 ) -> Result<Result<(), Stopped>, ConnectorError> {
-    let mut body = match org.finish(pending) {
-        Ok(body) => body,
-        Err(stopped) => return Ok(Err(stopped)),
-    };
     let mut subs = Vec::new();
-    let read = read_composite(&mut body, &mut DescribeBodies, &mut subs);
+    let mut stopped = match org.finish(pending) {
+        Ok(mut body) => read_composite(&mut body, &mut DescribeBodies, &mut subs)
+            .err()
+            .map(|why| body.gave_up(&why)),
+        Err(stopped) => Some(stopped),
+    };
     let mut entries = Vec::new();
-    let mut later = None;
     for (name, sub) in asked.iter().zip(subs) {
         let answer = match describes::outcome(sub) {
             Answered::Described(describe) => Ok(describe),
             Answered::Refused(error) => Err(Skip::Refused(error)),
             Answered::Later(error) if state.refused_in_a_row >= MAX_REFUSALS => Err(Skip::Refused(error)),
             Answered::Later(_) => {
-                later = Some(Stopped::Later);
+                stopped.get_or_insert(Stopped::Later);
                 continue;
             }
         };
@@ -173,7 +197,6 @@ fn take_describes<H: Host>(
         entries.push(describes::entry(name, &found)?);
         known.insert(name.clone(), found);
     }
-    let mut stopped = read.err().map(|why| body.gave_up(&why)).or(later);
     if let Some(Stopped::TooLarge(limit)) = stopped {
         if let [alone] = asked {
             let found = Known {
@@ -193,11 +216,14 @@ fn take_describes<H: Host>(
     if stopped.is_none() {
         state.refused_in_a_row = 0;
     }
-    keep(org.host(), state, entries)?;
+    if !entries.is_empty() || matches!(stopped, Some(Stopped::TooLarge(_))) {
+        keep(org.host(), state, entries)?;
+    }
     Ok(stopped.map_or(Ok(()), Err))
 }
 
 fn keep<H: Host>(host: &H, state: &mut State, mut entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), ConnectorError> {
+    state.learnt = true;
     entries.push(state.entry(host)?);
     Ok(host.put(entries)?)
 }
@@ -207,7 +233,8 @@ fn stop<H: Host>(host: &H, state: &mut State, stopped: Stopped) -> Result<Asked,
         Stopped::Host(error) => return Err(error),
         Stopped::Later => {
             state.refused_in_a_row = state.refused_in_a_row.saturating_add(1);
-            keep(host, state, Vec::new())?;
+            let entry = state.entry(host)?;
+            host.put(vec![entry])?;
         }
         _ => {}
     }
@@ -216,7 +243,10 @@ fn stop<H: Host>(host: &H, state: &mut State, stopped: Stopped) -> Result<Asked,
 
 fn still_needed(state: &State, known: &BTreeMap<String, Known>) -> usize {
     let Some(candidates) = &state.candidates else { return 3 };
-    let describes = candidates.iter().filter(|c| c.skipped.is_none() && !known.contains_key(&c.name)).count();
+    let describes = candidates
+        .iter()
+        .filter(|c| c.skipped.is_none() && !known.contains_key(&c.name))
+        .count();
     usize::from(!state.counted) + describes.div_ceil(state.describes_at_once.max(1))
 }
 
@@ -224,9 +254,17 @@ fn still_needed(state: &State, known: &BTreeMap<String, Known>) -> usize {
 fn candidates(global: &[GlobalObject], wanted: &[String]) -> Result<Vec<Candidate>, Vec<String>> {
     let mut picked: BTreeMap<&str, &GlobalObject> = BTreeMap::new();
     if wanted.is_empty() {
-        picked.extend(global.iter().filter(|object| object.queryable).map(|object| (object.name.as_str(), object)));
+        picked.extend(
+            global
+                .iter()
+                .filter(|object| object.queryable)
+                .map(|object| (object.name.as_str(), object)),
+        );
     } else {
-        let by_name: BTreeMap<String, &GlobalObject> = global.iter().map(|object| (object.name.to_ascii_lowercase(), object)).collect();
+        let by_name: BTreeMap<String, &GlobalObject> = global
+            .iter()
+            .map(|object| (object.name.to_ascii_lowercase(), object))
+            .collect();
         let mut unknown = Vec::new();
         for name in wanted {
             match by_name.get(&name.to_ascii_lowercase()) {
@@ -260,8 +298,11 @@ fn candidates(global: &[GlobalObject], wanted: &[String]) -> Result<Vec<Candidat
 }
 
 fn unknown_objects(names: &[String]) -> Failure {
-    let failure = Failure::new("unknown-object", format!("the org has no object {}, or the user can't see it", names.join(", ")))
-        .remedy("write the API name, e.g. Account or Invoice__c, and give the connection's user access to the object");
+    let failure = Failure::new(
+        "unknown-object",
+        format!("the org has no object {}, or the user can't see it", names.join(", ")),
+    )
+    .remedy("write the API name, e.g. Account or Invoice__c, and give the connection's user access to the object");
     match names {
         [one] => failure.about(one),
         _ => failure,

@@ -40,6 +40,9 @@ pub struct State {
     pub describes_at_once: usize,
     /// Refusals for too much at once since the last answer.
     pub refused_in_a_row: u8,
+    /// This call learnt something.
+    #[serde(skip)]
+    pub learnt: bool,
 }
 
 impl State {
@@ -57,6 +60,7 @@ impl State {
             counted: false,
             describes_at_once: DESCRIBES,
             refused_in_a_row: 0,
+            learnt: false,
         }))
     }
 

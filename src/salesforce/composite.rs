@@ -264,7 +264,15 @@ mod tests {
 
     #[test]
     fn what_is_no_composite_answer_is_broken() {
-        for text in ["", "<html>down</html>", "[]", "{}", "null", "{\"compositeResponse\":3}", "{\"compositeResponse\":[1]}"] {
+        for text in [
+            "",
+            "<html>down</html>",
+            "[]",
+            "{}",
+            "null",
+            "{\"compositeResponse\":3}",
+            "{\"compositeResponse\":[1]}",
+        ] {
             assert!(read(text).1.is_err(), "{text}");
         }
         assert!(read("{\"compositeResponse\":[]} trailing").1.is_err());

@@ -1,6 +1,6 @@
 //! An object's describe, condensed to what reading its records needs: a few kilobytes of the megabyte that it can be.
 
-use super::{Bodies, ApiError};
+use super::{ApiError, Bodies};
 use serde::de::{MapAccess, value::MapAccessDeserializer};
 use serde::{Deserialize, Serialize};
 
@@ -68,7 +68,13 @@ impl From<Whole> for Result<Describe, Skip> {
             return Err(Skip::NotQueryable);
         }
         let has = |name: &str| whole.fields.iter().any(|f| f.name == name);
-        let ordered = |name: &str| whole.fields.iter().find(|f| f.name == name).map(|f| f.filterable && f.sortable);
+        let ordered = |name: &str| {
+            whole
+                .fields
+                .iter()
+                .find(|f| f.name == name)
+                .map(|f| f.filterable && f.sortable)
+        };
         let (bodies, readable): (Vec<&Field>, Vec<&Field>) = whole
             .fields
             .iter()
@@ -122,7 +128,10 @@ mod tests {
             {"name":"LastModifiedDate","type":"datetime"},{"name":"IsArchived","type":"boolean"},{"name":"IsDeleted","type":"boolean"}]}"#,
         )
         .unwrap();
-        assert_eq!(describe.fields, ["Id", "CreatedDate", "LastModifiedDate", "IsArchived", "IsDeleted"]);
+        assert_eq!(
+            describe.fields,
+            ["Id", "CreatedDate", "LastModifiedDate", "IsArchived", "IsDeleted"]
+        );
         assert_eq!(describe.bodies, ["Body"]);
         assert_eq!(describe.revision.as_deref(), Some("LastModifiedDate"));
         assert!(describe.keyset && describe.archived);
@@ -131,7 +140,10 @@ mod tests {
 
     #[test]
     fn an_id_that_cannot_be_sorted_is_no_keyset() {
-        let describe = read(r#"{"fields":[{"name":"Id","type":"id","filterable":true,"sortable":false},{"name":"DurableId","type":"string"}]}"#).unwrap();
+        let describe = read(
+            r#"{"fields":[{"name":"Id","type":"id","filterable":true,"sortable":false},{"name":"DurableId","type":"string"}]}"#,
+        )
+        .unwrap();
         assert!(!describe.keyset);
         assert_eq!(describe.durable_id, Some(true));
     }

@@ -41,7 +41,11 @@ mod tests {
     fn names_come_sorted_and_what_is_no_name_is_left_out() {
         let body = r#"{"encoding":"UTF-8","maxBatchSize":200,"sobjects":[{"name":"B","queryable":true,"urls":{}},{"name":"A","queryable":false},
             {"name":"../x","queryable":true},{"name":"","queryable":true},{"name":"B","queryable":true}]}"#;
-        let names: Vec<(String, bool)> = read_global(body.as_bytes()).unwrap().into_iter().map(|o| (o.name, o.queryable)).collect();
+        let names: Vec<(String, bool)> = read_global(body.as_bytes())
+            .unwrap()
+            .into_iter()
+            .map(|o| (o.name, o.queryable))
+            .collect();
         assert_eq!(names, [("A".into(), false), ("B".into(), true)]);
         assert!(read_global("<html>".as_bytes()).is_err());
     }

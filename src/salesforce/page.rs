@@ -197,7 +197,10 @@ mod tests {
         ] {
             let (page, keys) = read(text);
             let page = page.unwrap();
-            assert_eq!((page.rows, page.total, page.done, page.next.as_deref()), (2, Some(3), false, Some("/n")));
+            assert_eq!(
+                (page.rows, page.total, page.done, page.next.as_deref()),
+                (2, Some(3), false, Some("/n"))
+            );
             assert_eq!((page.ids, page.last_id.as_deref()), (Ids::Own, Some("b")));
             assert_eq!(keys, ["a", "b"]);
         }
@@ -210,7 +213,9 @@ mod tests {
 
     #[test]
     fn ids_that_identify_nothing_are_noticed() {
-        let (page, keys) = read(r#"{"totalSize":2,"done":true,"records":[{"Id":"000000000000000AAA","N":1},{"Id":"000000000000000AAA","N":2}]}"#);
+        let (page, keys) = read(
+            r#"{"totalSize":2,"done":true,"records":[{"Id":"000000000000000AAA","N":1},{"Id":"000000000000000AAA","N":2}]}"#,
+        );
         assert_eq!(page.unwrap().ids, Ids::Missing);
         assert_eq!(keys.iter().collect::<BTreeSet<_>>().len(), 2);
         let (page, keys) = read(r#"{"totalSize":3,"done":true,"records":[{"Id":"a","N":1},{"Id":"a","N":2},{"Id":"b"}]}"#);
@@ -225,7 +230,13 @@ mod tests {
         let text = r#"{"compositeResponse":[{"body":{"totalSize":1,"done":true,"records":[{"Id":"a"}]},"httpStatusCode":200},
             {"body":{"totalSize":9,"done":true,"records":[{"Id":"b"},{"Id":"#;
         read_composite(text.as_bytes(), &mut PageBodies { sink: &mut kept }, &mut subs).unwrap_err();
-        assert_eq!(kept.rows.iter().map(|(slot, row)| (*slot, row.key.as_str())).collect::<Vec<_>>(), [(0, "a"), (1, "b")]);
+        assert_eq!(
+            kept.rows
+                .iter()
+                .map(|(slot, row)| (*slot, row.key.as_str()))
+                .collect::<Vec<_>>(),
+            [(0, "a"), (1, "b")]
+        );
         assert!(matches!(&subs[..], [whole] if matches!(&whole.body, SubBody::Read(page) if page.rows == 1)));
     }
 
@@ -241,7 +252,15 @@ mod tests {
 
     #[test]
     fn what_is_no_page_is_broken() {
-        for text in ["", "<html>", "[]", "{}", r#"{"records":[]}"#, r#"{"done":true,"records":[3]}"#, r#"{"done":true,"records":{}}"#] {
+        for text in [
+            "",
+            "<html>",
+            "[]",
+            "{}",
+            r#"{"records":[]}"#,
+            r#"{"done":true,"records":[3]}"#,
+            r#"{"done":true,"records":{}}"#,
+        ] {
             assert!(read(text).0.is_err(), "{text}");
         }
     }

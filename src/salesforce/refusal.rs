@@ -94,7 +94,11 @@ pub enum Class {
 /// What a refusal means. `errors` may be empty: a sub-answer with a status and nothing else.
 pub fn classify(status: u16, errors: &[ApiError]) -> Class {
     let Some(error) = errors.first() else {
-        return if status >= 500 { Class::Later } else { Class::Unclear("refused") };
+        return if status >= 500 {
+            Class::Later
+        } else {
+            Class::Unclear("refused")
+        };
     };
     let says = |words: &str| error.message.to_ascii_lowercase().contains(words);
     if let Some(refusal) = quota::classify_refusal(&error.code, &error.message) {
@@ -122,6 +126,7 @@ pub fn classify(status: u16, errors: &[ApiError]) -> Class {
             Class::Never("no-access")
         }
         "INVALID_FIELD" if says("no such column") => Class::UnknownField,
+        "INVALID_FIELD" if says("can select only") => Class::Never("needs-filter"),
         "INVALID_FIELD" => Class::Unclear("needs-filter"),
         "MALFORMED_QUERY" if says("longer than") => Class::TooComplicated,
         "MALFORMED_QUERY" if says("querymore") => Class::NoMorePages,
@@ -151,19 +156,68 @@ mod tests {
     #[test]
     fn refusals_of_real_orgs_are_told_apart() {
         for (code, message, expected) in [
-            ("INVALID_TYPE_FOR_OPERATION", "entity type Name does not support query", Class::Never("no-query")),
-            ("MALFORMED_QUERY", "PicklistValueInfo: a filter on a reified column is required [EntityParticleId,DurableId]", Class::Never("needs-filter")),
-            ("MALFORMED_QUERY", "Implementation restriction: ContentDocumentLink requires a filter by a single Id on ContentDocumentId", Class::Never("needs-filter")),
-            ("EXTERNAL_OBJECT_UNSUPPORTED_EXCEPTION", "Where clauses should contain StatType", Class::Never("needs-filter")),
-            ("INVALID_FIELD", "Can select only RecordId, a Has*Access field", Class::Unclear("needs-filter")),
-            ("INVALID_FIELD", "\nSELECT Nope FROM Account\nERROR at Row:1:Column:8\nNo such column 'Nope' on entity 'Account'.", Class::UnknownField),
-            ("EXCEEDED_ID_LIMIT", "EntityDefinition does not support queryMore(), use LIMIT to restrict the results to a single batch", Class::NoMorePages),
-            ("MALFORMED_QUERY", "SOQL statements can not be longer than 100000 characters", Class::TooComplicated),
-            ("MALFORMED_QUERY", "Für diese Abfrage ist ein Filter erforderlich", Class::Unclear("needs-filter")),
+            (
+                "INVALID_TYPE_FOR_OPERATION",
+                "entity type Name does not support query",
+                Class::Never("no-query"),
+            ),
+            (
+                "MALFORMED_QUERY",
+                "PicklistValueInfo: a filter on a reified column is required [EntityParticleId,DurableId]",
+                Class::Never("needs-filter"),
+            ),
+            (
+                "MALFORMED_QUERY",
+                "Implementation restriction: ContentDocumentLink requires a filter by a single Id on ContentDocumentId",
+                Class::Never("needs-filter"),
+            ),
+            (
+                "EXTERNAL_OBJECT_UNSUPPORTED_EXCEPTION",
+                "Where clauses should contain StatType",
+                Class::Never("needs-filter"),
+            ),
+            (
+                "INVALID_FIELD",
+                "Can select only RecordId, a Has*Access field",
+                Class::Never("needs-filter"),
+            ),
+            (
+                "INVALID_FIELD",
+                "field 'Id' can not be filtered in a query call",
+                Class::Unclear("needs-filter"),
+            ),
+            (
+                "INVALID_FIELD",
+                "\nSELECT Nope FROM Account\nERROR at Row:1:Column:8\nNo such column 'Nope' on entity 'Account'.",
+                Class::UnknownField,
+            ),
+            (
+                "EXCEEDED_ID_LIMIT",
+                "EntityDefinition does not support queryMore(), use LIMIT to restrict the results to a single batch",
+                Class::NoMorePages,
+            ),
+            (
+                "MALFORMED_QUERY",
+                "SOQL statements can not be longer than 100000 characters",
+                Class::TooComplicated,
+            ),
+            (
+                "MALFORMED_QUERY",
+                "Für diese Abfrage ist ein Filter erforderlich",
+                Class::Unclear("needs-filter"),
+            ),
             ("REQUEST_LIMIT_EXCEEDED", "TotalRequests Limit exceeded.", Class::DailyLimit),
-            ("REQUEST_LIMIT_EXCEEDED", "ConcurrentPerOrgLongTxn Limit exceeded.", Class::Later),
+            (
+                "REQUEST_LIMIT_EXCEEDED",
+                "ConcurrentPerOrgLongTxn Limit exceeded.",
+                Class::Later,
+            ),
             ("INVALID_QUERY_LOCATOR", "invalid query locator", Class::LocatorExpired),
-            ("PROCESSING_HALTED", "Invalid reference specified. No value for p1.nextRecordsUrl found in p1", Class::Halted),
+            (
+                "PROCESSING_HALTED",
+                "Invalid reference specified. No value for p1.nextRecordsUrl found in p1",
+                Class::Halted,
+            ),
         ] {
             assert_eq!(class(code, message), expected, "{code} {message}");
         }
@@ -177,7 +231,10 @@ mod tests {
 
     #[test]
     fn only_error_arrays_are_errors() {
-        assert_eq!(read_errors(br#"[{"message":"m","errorCode":"E","fields":[]}]"#).unwrap()[0].text(), "E: m");
+        assert_eq!(
+            read_errors(br#"[{"message":"m","errorCode":"E","fields":[]}]"#).unwrap()[0].text(),
+            "E: m"
+        );
         for body in ["", "[]", "{}", "<html>", r#"{"error":"invalid_grant"}"#, "[1,2]", "[{}]"] {
             assert_eq!(read_errors(body.as_bytes()), None, "{body}");
         }
