@@ -39,9 +39,19 @@ fn installed(client: &str, lock_file: &str, install: impl FnOnce(&Path)) -> Path
 
 fn run(command: &mut Command, remedy: &str) {
     let program = command.get_program().to_owned();
-    let output = command.output().unwrap_or_else(|error| panic!("can't run {}: {error}; {remedy}", program.display()));
-    let (said, complained) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{} ended with {}\n{said}\n{complained}", program.display(), output.status);
+    let output = command
+        .output()
+        .unwrap_or_else(|error| panic!("can't run {}: {error}; {remedy}", program.display()));
+    let (said, complained) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert!(
+        output.status.success(),
+        "{} ended with {}\n{said}\n{complained}",
+        program.display(),
+        output.status
+    );
     println!("{said}");
 }
 
@@ -57,7 +67,14 @@ fn check(program: impl AsRef<OsStr>, script: &Path, remedy: &str) {
         .env("CLIENT_ID", &oauth.client_id)
         .env("CLIENT_SECRET", &oauth.client_secret)
         .env("REFRESH_TOKEN", &oauth.refresh_token);
-    for proxy in ["http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY", "all_proxy", "ALL_PROXY"] {
+    for proxy in [
+        "http_proxy",
+        "https_proxy",
+        "HTTP_PROXY",
+        "HTTPS_PROXY",
+        "all_proxy",
+        "ALL_PROXY",
+    ] {
         command.env_remove(proxy); // the double is on this machine
     }
     run(&mut command, remedy);
@@ -70,7 +87,12 @@ fn jsforce_works_against_the_double_as_against_salesforce() {
         for file in ["package.json", "package-lock.json"] {
             fs::copy(sources("jsforce").join(file), folder.join(file)).unwrap();
         }
-        run(Command::new("npm").args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(folder), remedy);
+        run(
+            Command::new("npm")
+                .args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"])
+                .current_dir(folder),
+            remedy,
+        );
     });
     // Node looks for modules from where the script is.
     let script = folder.join("check.mjs");
@@ -85,7 +107,16 @@ fn simple_salesforce_works_against_the_double_as_against_salesforce() {
         run(Command::new("python3").args(["-m", "venv"]).arg(folder.join("venv")), remedy);
         let pip = folder.join("venv/bin/pip");
         let requirements = sources("simple_salesforce").join("requirements.txt");
-        run(Command::new(pip).args(["install", "--quiet", "--disable-pip-version-check", "--requirement"]).arg(requirements), remedy);
+        run(
+            Command::new(pip)
+                .args(["install", "--quiet", "--disable-pip-version-check", "--requirement"])
+                .arg(requirements),
+            remedy,
+        );
     });
-    check(folder.join("venv/bin/python"), &sources("simple_salesforce").join("check.py"), remedy);
+    check(
+        folder.join("venv/bin/python"),
+        &sources("simple_salesforce").join("check.py"),
+        remedy,
+    );
 }

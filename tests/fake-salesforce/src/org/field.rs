@@ -119,7 +119,6 @@ pub struct PicklistEntry {
 
 /// One field, as describe tells it. `name`s keep the case of describe; SOQL and writes find them in any case.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "describe is a list of flags")]
 pub struct Field {
     /// API name.
     pub name: String,

@@ -104,7 +104,6 @@ pub struct RecordType {
 
 /// An object's describe.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "describe is a list of flags")]
 pub struct ObjectSchema {
     /// API name, in describe's case.
     pub name: String,

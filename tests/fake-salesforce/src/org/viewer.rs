@@ -8,7 +8,6 @@ use crate::org::record_id::RecordId;
 
 /// A user's rights, as far as they change what the API answers.
 #[derive(Debug, Clone)]
-#[expect(clippy::struct_excessive_bools, reason = "permissions are independent flags")]
 pub struct Viewer {
     /// The user's row in `User`; owner of what it creates.
     pub user_id: RecordId,
