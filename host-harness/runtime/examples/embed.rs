@@ -17,8 +17,11 @@ use std::sync::{Arc, Mutex, MutexGuard};
 /// All that this host knows of one connection.
 #[derive(Default)]
 pub struct Known {
+    /// Requests that were sent.
     pub sent: u32,
+    /// Requests that the call under way may still send.
     pub left: u32,
+    /// All that was staged.
     pub rows: Vec<Row>,
     values: BTreeMap<String, Bytes>,
     reading: Option<Reading>,
@@ -29,6 +32,7 @@ pub struct Known {
 pub struct Connection(Arc<Mutex<Known>>);
 
 impl Connection {
+    /// What is known by now.
     pub fn known(&self) -> MutexGuard<'_, Known> {
         self.0.lock().expect("no holder of the lock panics")
     }
@@ -76,11 +80,8 @@ pub async fn back_up(component: &[u8], connection: &Connection) -> Result<Next, 
         };
         // What a batch staged and `stands.at` belong together: a real host makes them durable as one, here.
         stands = connector.run_batch(connection.imports(granted), stands.at).await??;
-        println!(
-            "{} rows by {} requests",
-            connection.known().rows.len(),
-            connection.known().sent
-        );
+        let known = connection.known();
+        println!("{} rows by {} requests", known.rows.len(), known.sent);
     }
     Ok(stands.next)
 }

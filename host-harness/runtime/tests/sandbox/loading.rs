@@ -16,7 +16,7 @@ fn trapping_component(change: impl Fn(&str) -> String) -> Vec<u8> {
     let (package, _) = resolve.push_dir(changed.path()).unwrap();
     let world = resolve.select_world(&[package], Some("plugin")).unwrap();
     let mut module = dummy_module(&resolve, world, ManglingAndAbi::Standard32);
-    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8).unwrap();
+    embed_component_metadata(&mut module, &resolve, world, StringEncoding::UTF8, false).unwrap();
     ComponentEncoder::default().module(&module).unwrap().encode().unwrap()
 }
 
