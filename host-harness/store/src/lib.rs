@@ -29,7 +29,7 @@ pub mod testing;
 pub mod values;
 pub mod verify;
 
-pub use backend::{Acquired, FileLocks, LeaseOnly, Lock, Seams, Store};
+pub use backend::{Acquired, FileLocks, LeaseOnly, Lock, ProcessLocks, Seams, Store};
 pub use error::{Damage, StoreError};
 pub use journal::{Actor, Event, Journal, JournalState, Percent};
 pub use names::{ConnectionName, NameError, ObjectName, Scope, Sha256, SnapshotId, TenantName};

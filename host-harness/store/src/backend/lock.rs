@@ -62,9 +62,9 @@ impl Lock for FileLocks {
     }
 }
 
-/// Locks within one process, for stores that live in its memory.
+/// Locks within one process, for stores that live in its memory. Clones share what is locked.
 #[derive(Clone, Debug, Default)]
-pub(crate) struct ProcessLocks {
+pub struct ProcessLocks {
     held: Arc<Mutex<HashSet<String>>>,
 }
 

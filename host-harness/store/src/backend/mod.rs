@@ -7,9 +7,10 @@ mod location;
 mod lock;
 mod objects;
 mod probe;
+#[cfg(test)]
+mod tests;
 
-pub(crate) use lock::ProcessLocks;
-pub use lock::{Acquired, FileLocks, LeaseOnly, Lock};
+pub use lock::{Acquired, FileLocks, LeaseOnly, Lock, ProcessLocks};
 pub(crate) use objects::{Created, is_full};
 
 use crate::error::StoreError;

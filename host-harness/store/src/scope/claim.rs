@@ -98,7 +98,7 @@ pub struct Claim {
     state: Arc<ClaimState>,
     recovered: Option<Recovered>,
     /// Held for as long as the claim is; `None` where leases decide.
-    _guard: Option<Box<dyn Send + Sync>>,
+    guard: Option<Box<dyn Send + Sync>>,
 }
 
 impl std::fmt::Debug for Claim {
@@ -161,7 +161,7 @@ impl Claim {
                     chain,
                     state: Arc::new(state),
                     recovered,
-                    _guard: guard,
+                    guard,
                 });
             }
         }
@@ -227,10 +227,12 @@ impl Claim {
         own.record(kept, |spending| ScopeRecord::WriterReleased { spending }).await
     }
 
-    /// Ends it cleanly: no grant is outstanding, and another host may claim at once.
-    pub async fn release(mut self, spending: Spending) -> Result<(), StoreError> {
+    /// Ends it cleanly: no grant is outstanding, and another host may claim at once. Nothing may be recorded under it afterwards.
+    pub async fn release(&mut self, spending: Spending) -> Result<(), StoreError> {
         self.record(spending, |spending| ScopeRecord::WriterReleased { spending })
-            .await
+            .await?;
+        drop(self.guard.take());
+        Ok(())
     }
 
     /// Points to the log in which grants and spending stand from here on.

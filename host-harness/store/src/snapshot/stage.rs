@@ -174,6 +174,11 @@ impl Staged {
         self.appended
     }
 
+    #[cfg(test)]
+    pub(super) fn staged_bytes(&self) -> usize {
+        self.bytes
+    }
+
     fn own_blob(&self, source_key: &str) -> Option<&BlobRef> {
         self.blobs.get(source_key).or_else(|| self.committed.blobs.get(source_key))
     }

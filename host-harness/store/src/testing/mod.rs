@@ -1,1 +1,7 @@
-//! Doubles of the seam, for the tests of crates that build on this one.
+//! Doubles of the object store's seam, for the tests of this crate and of those that build on it.
+
+mod faulty;
+#[cfg(test)]
+pub(crate) mod fixture;
+
+pub use faulty::{Crash, Fault, FaultyStore};

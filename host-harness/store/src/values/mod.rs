@@ -8,7 +8,7 @@ mod tests;
 
 use crate::backend::Store;
 use crate::chain::{Chain, Entry};
-use crate::error::StoreError;
+use crate::error::{Damage, StoreError};
 use crate::names::ConnectionName;
 use crate::scope::Claim;
 use base64::Engine;
@@ -88,6 +88,7 @@ pub struct Values {
     /// Number of the first entry that is there, and of the first that counts.
     first: u64,
     counts_from: u64,
+    has_base: bool,
 }
 
 pub(crate) fn dir(store: &Store, connection: &ConnectionName) -> Path {
@@ -107,9 +108,25 @@ impl Values {
             base_parts: 0,
             first,
             counts_from: first,
+            has_base: false,
         };
         entries.into_iter().for_each(|entry| values.fold(entry));
-        Ok(values)
+        match values.lost_beginning() {
+            Some(damage) => Err(damage.into()),
+            None => Ok(values),
+        }
+    }
+
+    /// Only what a whole base stands for may be gone from the beginning.
+    fn lost_beginning(&self) -> Option<Damage> {
+        let whole = self.first == 1 || self.has_base;
+        (!whole).then(|| {
+            Damage::new(
+                self.chain.dir(),
+                format!("its first entries are missing: it begins with entry {}", self.first),
+                "bring them back from a copy of the store",
+            )
+        })
     }
 
     /// Makes all entries durable together; `None` deletes. Under the claim: losing the entry means that another host took over.
@@ -221,6 +238,7 @@ impl Values {
                 if follows && part == parts {
                     self.values = std::mem::take(&mut self.base);
                     self.counts_from = entry.seq + 1 - parts;
+                    self.has_base = true;
                 }
             }
         }

@@ -17,7 +17,7 @@ use crate::journal::{self, Event, JournalState, Record, SnapshotRecord, Standing
 use crate::names::{ConnectionName, Scope, Sha256};
 use crate::scope::ScopeRecord;
 use crate::snapshot::{self, BlobCheck, BlobRef, CheckpointRef, LogRecord, SegmentReader, SegmentRef};
-use crate::values::{self, ValuesRecord};
+use crate::values::{self, Values, ValuesRecord};
 use futures::TryStreamExt;
 use object_store::ObjectStoreExt;
 use object_store::path::Path;
@@ -81,6 +81,11 @@ pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<Checke
     journal.iter().for_each(|entry| state.fold(entry));
 
     check.list::<ValuesRecord>(values::dir(store, connection), None).await?;
+    if let Err(StoreError::Damaged(damage)) = Values::open(store, connection).await
+        && !check.checked.damages.contains(&damage)
+    {
+        check.checked.damages.push(damage);
+    }
     let own = Scope::own(connection);
     for scope in [Some(&own), state.scope()].into_iter().flatten() {
         check
