@@ -2,11 +2,12 @@
 //! [`Origin::url`] makes lies within the origin, or there is none.
 
 use std::fmt;
+use std::sync::Arc;
 use url::{Host, Url};
 
 /// Scheme, host and port. `https`, or `http` for a loopback address; the scheme's own port is never written.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub struct Origin(Url);
+pub struct Origin(Arc<Url>);
 
 /// Why a text is no origin that the host would send to.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -74,7 +75,7 @@ impl Origin {
         bare.set_path("/");
         bare.set_query(None);
         bare.set_fragment(None);
-        Ok(Origin(bare))
+        Ok(Origin(Arc::new(bare)))
     }
 
     /// Whether it's this machine, where `http` is allowed and no proxy is used.
