@@ -42,7 +42,7 @@ pub use values::Values;
 
 /// Whoever drives jobs from several threads needs the futures to be `Send`; this doesn't compile where one isn't.
 #[cfg(test)]
-#[allow(dead_code)]
+#[allow(dead_code, clippy::too_many_arguments)]
 fn futures_can_be_sent(
     store: &Store,
     claim: &mut Claim,

@@ -136,16 +136,7 @@ impl Parts {
     async fn complete(mut self, length: u64, sha256: Sha256) -> Result<String, StoreError> {
         if let Err(error) = self.upload.complete().await {
             // It may be there for all that.
-            let mut check = BlobCheck::default();
-            let found = match self.store.backend().get(&self.path).await {
-                Ok(found) => found
-                    .into_stream()
-                    .try_for_each(|chunk| futures::future::ok(check.add(&chunk)))
-                    .await
-                    .is_ok(),
-                Err(_) => false,
-            };
-            if !found || check.finish() != (length, sha256) {
+            if stored(&self.store, &self.path).await != Some((length, sha256)) {
                 let _ = self.upload.abort().await;
                 return Err(unavailable(&self.path, error));
             }
@@ -157,6 +148,16 @@ impl Parts {
     async fn abort(mut self) {
         let _ = self.upload.abort().await;
     }
+}
+
+/// Length and hash of what is there, where that can be read.
+async fn stored(store: &Store, path: &Path) -> Option<(u64, Sha256)> {
+    let mut content = store.backend().get(path).await.ok()?.into_stream();
+    let mut check = BlobCheck::default();
+    while let Some(chunk) = content.try_next().await.ok()? {
+        check.add(&chunk);
+    }
+    Some(check.finish())
 }
 
 fn unavailable(path: &Path, source: object_store::Error) -> StoreError {

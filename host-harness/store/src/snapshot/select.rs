@@ -24,7 +24,7 @@ pub fn select(state: &JournalState, text: &str) -> Result<Selected, StoreError> 
     let found = if text == "latest" {
         state
             .latest_complete()
-            .or_else(|| there().last())
+            .or_else(|| there().next_back())
             .ok_or_else(|| StoreError::NotFound("snapshot yet".to_owned()))?
     } else {
         let prefix = text.to_ascii_uppercase();

@@ -91,14 +91,21 @@ async fn a_base_that_was_cut_short_by_a_crash_counts_for_nothing() {
         let mut values = Values::open(&store, &connection()).await.unwrap();
         for i in 0..70 {
             let text = "x".repeat(if i < 6 { 900_000 } else { 1 });
-            values.put(&claimed, vec![(format!("k{}", i.min(9)), value(&text))]).await.unwrap();
+            values
+                .put(&claimed, vec![(format!("k{}", i.min(9)), value(&text))])
+                .await
+                .unwrap();
         }
         let before = values.values.clone();
         fixture.backend.crash_at(n, crate::testing::Crash::After);
         died = values.compact(&store, &claimed).await.is_err();
         assert_eq!(died, fixture.backend.has_crashed());
         fixture.backend.heal().await;
-        assert_eq!(Values::open(&store, &connection()).await.unwrap().values, before, "dead at write {n}");
+        assert_eq!(
+            Values::open(&store, &connection()).await.unwrap().values,
+            before,
+            "dead at write {n}"
+        );
     }
     assert!(!died, "the last one is not cut short");
 }
