@@ -31,7 +31,7 @@ pub fn components(workspace: &Workspace) -> Result<Vec<std::path::PathBuf>> {
 
 /// Builds the host and the fake Salesforce.
 ///
-/// By the same selection of packages as the tests, so that cargo unites features alike and compiles wasmtime once.
+/// All packages at once, as for the tests, so that cargo unites their features alike and compiles wasmtime once.
 fn programs(workspace: &Workspace) -> Result<()> {
     process::run(
         workspace

@@ -1,9 +1,11 @@
 //! `cargo xtask test`: builds the components, then runs every test of the workspace.
 //!
 //! By cargo-nextest where it is installed, else by `cargo test`. Documentation tests, which nextest leaves out, come first, so
-//! that the runner's own summary is the last thing printed. The tests find the components by `BACKUP_TEST_COMPONENTS`.
+//! that the runner's own summary is the last thing printed. The tests find the components by `BACKUP_TEST_COMPONENTS`, and the
+//! programs (`backup-host`, `fake-salesforce`) by `BACKUP_TEST_PROGRAMS`.
 
 use crate::build;
+use crate::process;
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use std::ffi::OsString;
@@ -28,6 +30,8 @@ impl std::error::Error for Failed {}
 /// Runs all tests. `arguments` go to the runner; documentation tests are then left out, since they are for its tests.
 pub fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
     build::components(workspace)?;
+    // Programs beside the tests and by the same features: a test that starts one gets what was built from this source.
+    process::run(workspace.cargo("build").args(SELECTION).args(["--bins", "--tests"]))?;
     let documentation_passed =
         !arguments.is_empty() || passes(workspace, workspace.cargo("test").args(SELECTION).arg("--doc"))?;
 
@@ -55,7 +59,9 @@ pub fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
 }
 
 fn passes(workspace: &Workspace, command: &mut Command) -> Result<bool> {
-    command.env("BACKUP_TEST_COMPONENTS", workspace.components());
+    command
+        .env("BACKUP_TEST_COMPONENTS", workspace.components())
+        .env("BACKUP_TEST_PROGRAMS", workspace.release());
     Ok(command.status().context("cargo could not be started")?.success())
 }
 
