@@ -68,7 +68,7 @@ pub fn read_quota<H: Host>(host: &H) -> Result<(), ConnectorError> {
 }
 
 fn ask_limits<H: Host>(host: &H) -> Result<(), Stopped> {
-    let org = Org::open(host).map_err(Stopped::Host)?;
+    let org = Org::open(host).map_err(|error| Stopped::Host(Box::new(error)))?;
     let mut body = org.finish(org.get("limits")?)?;
     if body.told_usage() {
         return Ok(());

@@ -128,7 +128,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             };
             return match self.org.composite(&parts) {
                 Ok(pending) => Ok(Some(UnderWay { pending, load, limits })),
-                Err(Stopped::Host(error)) => Err(error),
+                Err(Stopped::Host(error)) => Err(*error),
                 Err(stopped) => {
                     self.ends = Some(stopped);
                     Ok(None)
@@ -251,7 +251,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         };
         match stopped {
             None => self.checkpoint.refused_in_a_row = 0,
-            Some(Stopped::Host(error)) => return Err(error),
+            Some(Stopped::Host(error)) => return Err(*error),
             Some(Stopped::Later) => self.busy = true,
             Some(Stopped::TooLarge(limit)) => self.ask_for_less(&one.load, limit),
             // The first reason stands: what comes after it is its consequence, or the same.
@@ -364,16 +364,17 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
 
     /// The answer is paid for, and lost: the next one is to be smaller.
     fn ask_for_less(&mut self, load: &Load, limit: u64) {
-        let smaller = (self.checkpoint.answer_bytes.min(limit) / 2).max(MIN_ANSWER_BYTES);
-        if smaller < self.checkpoint.answer_bytes {
-            self.checkpoint.answer_bytes = smaller;
-        }
-        if let Load::Queries(parts) = load {
-            if let [Part { object, places: 1 }] = parts[..] {
+        let bytes = &mut self.checkpoint.answer_bytes;
+        match load {
+            // What is too large by itself says nothing of others: its own pages become shorter.
+            Load::Queries(parts) if matches!(parts[..], [Part { places: 1, .. }]) => {
+                *bytes = (*bytes).min(limit / 2).max(MIN_ANSWER_BYTES);
+                let object = parts[0].object;
                 let mut events = Vec::new();
                 self.checkpoint.objects[object].page_too_large(&mut events);
                 self.tell(object, events);
             }
+            Load::Queries(_) | Load::Describes(_) => *bytes = ((*bytes).min(limit) / 2).max(MIN_ANSWER_BYTES),
         }
         self.got_somewhere = true; // it's known now how large an answer may be
         self.host().log(

@@ -469,6 +469,28 @@ fn an_answer_that_is_too_large_makes_the_next_ones_smaller() {
 }
 
 #[test]
+fn pages_that_are_too_large_by_themselves_become_shorter_and_others_stay() {
+    let mut org = plain_org();
+    org.objects.get_mut("Account").unwrap().page = 2_000;
+    let mut job = Job::with_faults(
+        org,
+        Box::new(|_, request, reply| {
+            let body = String::from_utf8_lossy(&request.body).into_owned();
+            let long = body.contains("FROM+Account") && !body.contains("batchSize=500") && !body.contains("batchSize=250");
+            if long {
+                Reply::error(SendError::TooLarge(100_000_000))
+            } else {
+                reply
+            }
+        }),
+    );
+    job.run();
+    job.assert_whole("Account", 123);
+    job.assert_whole("Contact", 47);
+    assert_eq!((job.skip("Account"), job.skip("Contact")), (None, None));
+}
+
+#[test]
 fn a_full_store_discards_the_batch() {
     let mut job = Job::of(plain_org());
     job.plan();

@@ -53,7 +53,8 @@ impl Host for Imports {
     }
 
     fn start(&self, request: Request) -> Result<http::Pending, SendError> {
-        Ok(http::start(request.into())?)
+        let request: http::Request = request.into();
+        Ok(http::start(&request)?)
     }
 
     fn wait_any(&self, of: &[&http::Pending]) -> usize {

@@ -9,7 +9,7 @@ mod imports;
 
 use crate::host::ConnectorError as Error;
 use crate::{NAME, STATE_VERSION, backup, check, decide, org, plan, quota, read_quota};
-use bindings::backup::connector::types::{Checkpoint, ConnectorError, Failure};
+use bindings::backup::connector::types::{Checkpoint, ConnectorError};
 use bindings::exports::backup::connector::connector::{
     BackupOptions, BatchResult, Checked, Description, Guest, Pause, Planned, RestoreSelection, Verdict,
 };

@@ -99,8 +99,11 @@ pub(crate) struct ScriptedPending {
 /// What was told of an object while planning: way, requests, records, bytes.
 pub(crate) type Estimate = (String, u64, u64, u64);
 
+/// Answers a request.
+type Script = Box<dyn FnMut(&Request) -> Reply>;
+
 pub(crate) struct ScriptedHost {
-    script: RefCell<Box<dyn FnMut(&Request) -> Reply>>,
+    script: RefCell<Script>,
     left: Cell<u32>,
     sent: Cell<u64>,
     requests: RefCell<Vec<Request>>,

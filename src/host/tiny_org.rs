@@ -1,6 +1,8 @@
 //! The smallest org that tests can read through a [`super::scripted::ScriptedHost`]: describe, record counts, queries by keyset
 //! and locator, composite with references; and one oddity an object. It understands only the queries that this connector writes.
 
+#![allow(clippy::unwrap_used)]
+
 use super::Request;
 use super::scripted::Reply;
 use serde_json::{Value, json};

@@ -36,7 +36,7 @@ pub enum Stopped {
     /// The org refused this request.
     Refused(Refused),
     /// The host can't go on.
-    Host(ConnectorError),
+    Host(Box<ConnectorError>),
 }
 
 impl Stopped {
@@ -60,7 +60,7 @@ impl Stopped {
             )),
             Stopped::Broken(failure) => ConnectorError::Source(failure),
             Stopped::Refused(refused) => refused.into_error(),
-            Stopped::Host(error) => error,
+            Stopped::Host(error) => *error,
         }
     }
 }
@@ -214,11 +214,13 @@ impl<'h, H: Host> Org<'h, H> {
     }
 
     fn tell(&self, reading: Reading) -> Result<(), Stopped> {
-        self.host.observe(reading).map_err(|error| Stopped::Host(error.into()))
+        self.host
+            .observe(reading)
+            .map_err(|error| Stopped::Host(Box::new(error.into())))
     }
 
     fn last_usage(&self) -> Result<Option<Usage>, Stopped> {
-        let standings = self.host.readings().map_err(|error| Stopped::Host(error.into()))?;
+        let standings = self.host.readings().map_err(|error| Stopped::Host(Box::new(error.into())))?;
         Ok(standings
             .into_iter()
             .find(|standing| standing.last.quota == quota::DAILY_API_REQUESTS)
@@ -233,7 +235,10 @@ fn stopped(error: SendError) -> Stopped {
     match error {
         SendError::AllowanceSpent => Stopped::AllowanceSpent,
         SendError::TooLarge(limit) => Stopped::TooLarge(limit),
-        SendError::NotPermitted(_) => Stopped::Host(ConnectorError::Host(Failure::new("not-permitted", error.to_string()))),
+        SendError::NotPermitted(_) => Stopped::Host(Box::new(ConnectorError::Host(Failure::new(
+            "not-permitted",
+            error.to_string(),
+        )))),
         SendError::NotSent(_) | SendError::OutcomeUnknown(_) | SendError::Other(_) => Stopped::Broken(
             Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
         ),

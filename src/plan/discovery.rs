@@ -230,7 +230,7 @@ fn keep<H: Host>(host: &H, state: &mut State, mut entries: Vec<(String, Option<V
 
 fn stop<H: Host>(host: &H, state: &mut State, stopped: Stopped) -> Result<Asked, ConnectorError> {
     match stopped {
-        Stopped::Host(error) => return Err(error),
+        Stopped::Host(error) => return Err(*error),
         Stopped::Later => {
             state.refused_in_a_row = state.refused_in_a_row.saturating_add(1);
             let entry = state.entry(host)?;

@@ -65,7 +65,7 @@ impl<S: RecordSink> Bodies for PageBodies<'_, S> {
         let (mut records, mut done) = (false, None);
         while let Some(name) = body.next_key::<String>()? {
             match name.as_str() {
-                "totalSize" => page.total = u64::try_from(body.next_value::<i64>()?).ok(),
+                "totalSize" => page.total = body.next_value::<Option<i64>>()?.and_then(|total| u64::try_from(total).ok()),
                 "done" => done = Some(body.next_value::<bool>()?),
                 "nextRecordsUrl" => page.next = body.next_value::<Option<String>>()?,
                 "records" if !records => {
