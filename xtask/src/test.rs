@@ -1,8 +1,8 @@
 //! `cargo xtask test`: builds the components, then runs every test of the workspace.
 //!
 //! By cargo-nextest where it is installed, else by `cargo test`. Documentation tests, which nextest leaves out, come first, so
-//! that the runner's own summary is the last thing printed. The tests find the components by `BACKUP_TEST_COMPONENTS`, and the
-//! programs (`backup-host`, `fake-salesforce`) by `BACKUP_TEST_PROGRAMS`.
+//! that the runner's own summary is the last thing printed. The tests find the components by `BACKUP_TEST_COMPONENTS`, the
+//! programs beside themselves.
 
 use crate::build;
 use crate::process;
@@ -59,9 +59,7 @@ pub fn run(workspace: &Workspace, arguments: &[OsString]) -> Result<()> {
 }
 
 fn passes(workspace: &Workspace, command: &mut Command) -> Result<bool> {
-    command
-        .env("BACKUP_TEST_COMPONENTS", workspace.components())
-        .env("BACKUP_TEST_PROGRAMS", workspace.release());
+    command.env("BACKUP_TEST_COMPONENTS", workspace.components());
     Ok(command.status().context("cargo could not be started")?.success())
 }
 
