@@ -1,1 +1,15 @@
-//! Under construction.
+//! What the end-to-end tests stand on: the real component in the real host over real HTTP against the fake Salesforce, on one
+//! virtual clock that both sides share.
+//!
+//! [`Rig`] is that whole, in one process. [`program`] runs the real `backup-host` as a process of its own.
+
+#![allow(clippy::unwrap_used, reason = "a rig that can't be built is a failed test")]
+
+mod clock;
+mod components;
+pub mod program;
+mod rig;
+
+pub use clock::SharedClock;
+pub use components::component;
+pub use rig::{Rig, RigOptions, lines};

@@ -68,6 +68,21 @@ pub struct Snapshot {
     paging: Option<(ObjectName, String, Merge)>,
 }
 
+/// Another reader of the same commit, which pages on its own.
+impl Clone for Snapshot {
+    fn clone(&self) -> Self {
+        Snapshot {
+            store: self.store.clone(),
+            connection: self.connection.clone(),
+            dir: self.dir.clone(),
+            record: self.record.clone(),
+            fold: Arc::clone(&self.fold),
+            damage: self.damage.clone(),
+            paging: None,
+        }
+    }
+}
+
 impl Snapshot {
     /// Opens it as it is committed now.
     pub async fn open(

@@ -9,11 +9,12 @@ use std::collections::HashSet;
 use chrono::{DateTime, Utc};
 
 use super::SoqlRules;
-use super::ast::{Condition, FieldsSet, Function, Literal, LiteralValue, Name, Operator, Query, Select, SelectItem};
+use super::ast::{Condition, FieldsSet, Literal, LiteralValue, Name, Operator, Query, Select, SelectItem};
+use super::bound::{Bound, Cell, IdBounds, Output, SortKey};
 use super::error::SoqlError;
 use super::filter::{Access, Like, Predicate};
 use super::render::{Column, Projection};
-use crate::org::{Field, FieldType, Object, Org, RecordId, Refusal, Scan, Value, Viewer};
+use crate::org::{Field, FieldType, Object, Org, Refusal, Scan, Value, Viewer};
 
 /// The most rows that OFFSET skips.
 const MAX_OFFSET: u64 = 2_000;
@@ -21,108 +22,6 @@ const MAX_OFFSET: u64 = 2_000;
 const MAX_FIELDS_LIMIT: u64 = 200;
 /// The longest chain of relationships in a field path.
 const MAX_HOPS: usize = 5;
-
-/// A query that can be run.
-#[derive(Debug)]
-pub struct Bound {
-    /// The object's name as describe spells it.
-    pub object: String,
-    /// Which rows are read besides live ones.
-    pub scan: Scan,
-    /// What comes out.
-    pub output: Output,
-    /// What Ids must be, as far as the table's own order answers it.
-    pub ids: IdBounds,
-    /// What rows must be otherwise.
-    pub filter: Option<Predicate>,
-    /// How rows are sorted; empty is by Id.
-    pub order: Vec<SortKey>,
-    /// LIMIT.
-    pub limit: Option<u64>,
-    /// OFFSET.
-    pub offset: u64,
-    /// Rows of a page, from width and the caller's batch size.
-    pub page_rows: usize,
-}
-
-/// What comes out of a query.
-#[derive(Debug)]
-pub enum Output {
-    /// Only the number of rows.
-    Count,
-    /// Records.
-    Records(Projection),
-    /// Groups of rows, or all rows as one group.
-    Groups {
-        /// GROUP BY, each with its name in the answer.
-        by: Vec<(String, Access)>,
-        /// What is said of each group, in the order selected.
-        cells: Vec<Cell>,
-    },
-}
-
-/// One value of a group.
-#[derive(Debug)]
-pub enum Cell {
-    /// The group's own value, by its place in GROUP BY.
-    Key(usize),
-    /// An aggregate, with its name in the answer.
-    Aggregate {
-        /// Its name.
-        name: String,
-        /// Which.
-        function: Function,
-        /// Of what.
-        of: Access,
-    },
-}
-
-/// One key of ORDER BY.
-#[derive(Debug)]
-pub struct SortKey {
-    /// What is sorted by.
-    pub access: Access,
-    /// DESC.
-    pub descending: bool,
-    /// NULLS LAST.
-    pub nulls_last: bool,
-}
-
-/// What Ids must be.
-#[derive(Debug, Default)]
-pub struct IdBounds {
-    /// Above this one.
-    pub above: Option<RecordId>,
-    /// This one or above.
-    pub from: Option<RecordId>,
-    /// Below this one.
-    pub below: Option<RecordId>,
-    /// This one or below.
-    pub to: Option<RecordId>,
-    /// One of these.
-    pub among: Option<HashSet<RecordId>>,
-}
-
-impl IdBounds {
-    fn narrow(&mut self, operator: Operator, id: RecordId) {
-        let higher = |old: Option<RecordId>| Some(old.map_or(id, |o| o.max(id)));
-        let lower = |old: Option<RecordId>| Some(old.map_or(id, |o| o.min(id)));
-        match operator {
-            Operator::Greater => self.above = higher(self.above),
-            Operator::GreaterOrEqual => self.from = higher(self.from),
-            Operator::Less => self.below = lower(self.below),
-            Operator::LessOrEqual => self.to = lower(self.to),
-            _ => self.keep_among(HashSet::from([id])),
-        }
-    }
-
-    fn keep_among(&mut self, ids: HashSet<RecordId>) {
-        self.among = Some(match self.among.take() {
-            None => ids,
-            Some(old) => old.intersection(&ids).copied().collect(),
-        });
-    }
-}
 
 /// For whom and when a query is bound.
 #[derive(Clone, Copy)]

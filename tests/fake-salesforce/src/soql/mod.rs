@@ -5,6 +5,7 @@
 
 mod ast;
 mod bind;
+mod bound;
 mod dates;
 mod error;
 mod filter;

@@ -13,7 +13,8 @@ use chrono::{DateTime, Utc};
 
 use super::SoqlRules;
 use super::ast::Function;
-use super::bind::{Bound, Cell, Context, Output, bind};
+use super::bind::{Context, bind};
+use super::bound::{Bound, Cell, Output};
 use super::error::SoqlError;
 use super::parse::parse;
 use crate::org::{Object, Org, Row, Scan, Value, Viewer, write_json_string};

@@ -1,0 +1,256 @@
+//! Arguments. A name is `CONNECTION` (tenant `default`) or `TENANT/CONNECTION`; a snapshot is an id, a unique prefix, or `latest`.
+
+use backup_seams::Timestamp;
+use backup_store::journal::Until;
+use backup_store::{ConnectionName, ObjectName, Percent, Sha256};
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Backs up Salesforce orgs within their API usage limit, into snapshots that can be read at any time.
+#[derive(Debug, Parser)]
+#[command(name = "backup-host", version, max_term_width = 110, after_help = EXAMPLES)]
+pub struct Cli {
+    #[command(flatten)]
+    pub global: Global,
+    /// Log what happens to standard error; BACKUP_HOST_LOG takes a finer filter.
+    #[arg(long, short, global = true)]
+    pub verbose: bool,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXAMPLES: &str = "\
+Exit codes: 0 done, 1 failed (or another host has the connection), 2 wrong use, 3 paused at the usage limit.
+
+Examples:
+  backup-host connection add acme --config acme.json      add a connection; sends nothing
+  backup-host limit acme 90 --until first-backup-complete let the first backup use more, then go back
+  backup-host backup acme                                 back up; exit code 3 where it pauses at the limit
+  backup-host backup acme --wait                          the same, waiting out pauses
+  backup-host export acme latest Account --format csv     read a snapshot, a partial one too
+  backup-host audit acme --verify                         who changed what, and that nobody changed the trail";
+
+#[derive(Debug, Args)]
+pub struct Global {
+    /// Where everything durable is: a folder, or the URL of an object store.
+    #[arg(long, env = "BACKUP_HOST_DATA", default_value = "backup-data", global = true, value_name = "DIR|URL")]
+    pub data: String,
+    /// Where secrets are kept on this host; outside the data folder. By default a folder of your own state folder.
+    #[arg(long, env = "BACKUP_HOST_SECRETS", global = true, value_name = "DIR")]
+    pub secrets: Option<PathBuf>,
+}
+
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Add, list, show, check or remove connections.
+    #[command(subcommand)]
+    Connection(ConnectionCommand),
+    /// Say what a backup would read and how many requests that takes.
+    Plan {
+        name: ConnectionName,
+        /// Plan a full backup (for now every backup is one).
+        #[arg(long)]
+        full: bool,
+        /// Only these objects.
+        #[arg(long = "object", value_name = "O")]
+        objects: Vec<ObjectName>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Back up: go on with a partial snapshot, or begin one.
+    #[command(after_help = "A backup that reaches the usage limit pauses: exit code 3. What it has is a partial snapshot that can be read; run it again \
+when requests are available, or raise the limit, and it goes on in the same snapshot.")]
+    Backup {
+        name: ConnectionName,
+        /// Begin a new full snapshot; a partial one is closed and stays readable.
+        #[arg(long)]
+        full: bool,
+        /// Only these objects.
+        #[arg(long = "object", value_name = "O")]
+        objects: Vec<ObjectName>,
+        /// Wait out pauses instead of ending with exit code 3.
+        #[arg(long)]
+        wait: bool,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show where a connection stands: limit, requests, open snapshot.
+    Status {
+        name: ConnectionName,
+        #[arg(long)]
+        json: bool,
+    },
+    /// List snapshots, oldest first.
+    Snapshots {
+        name: ConnectionName,
+        #[arg(long)]
+        json: bool,
+    },
+    /// List the objects of a snapshot, or the keys of one object's records.
+    Ls {
+        name: ConnectionName,
+        snapshot: String,
+        object: Option<ObjectName>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the records of one object to standard output. Works on partial snapshots.
+    Export {
+        name: ConnectionName,
+        snapshot: String,
+        object: ObjectName,
+        #[arg(long, value_enum, default_value_t = Format::Ndjson)]
+        format: Format,
+    },
+    /// Show the usage limit, or set it. Every change is in the audit trail.
+    #[command(after_help = "The limit is the percent of the org's daily API requests that all applications together may have used when backups stop: \
+with 80, the last 20 % are never touched. For the first backup 90-100 is advised:
+
+  backup-host limit acme 90 --until first-backup-complete
+  backup-host limit acme 90 --until 2days")]
+    Limit {
+        name: ConnectionName,
+        /// 1-100.
+        #[arg(value_parser = parse_percent)]
+        percent: Option<Percent>,
+        /// Go back to the limit before, then: `first-backup-complete`, or a duration such as 12h or 2days.
+        #[arg(long, requires = "percent", value_parser = parse_until)]
+        until: Option<UntilArgument>,
+        /// Who changes it.
+        #[arg(long, value_name = "ACTOR")]
+        by: Option<String>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show the audit trail, or verify it.
+    Audit {
+        name: ConnectionName,
+        /// Check every entry's hash and the chain.
+        #[arg(long)]
+        verify: bool,
+        /// Also that this head, kept elsewhere, is one of its entries: finds a tail that was cut off.
+        #[arg(long, requires = "verify", value_name = "HEAD")]
+        expect: Option<Sha256>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Read again and verify all that is stored of a connection.
+    Check {
+        name: ConnectionName,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Delete what nothing refers to.
+    Gc {
+        name: ConnectionName,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write a completion script for a shell.
+    #[command(after_help = "  backup-host completions bash > /etc/bash_completion.d/backup-host")]
+    Completions { shell: clap_complete::Shell },
+}
+
+#[derive(Debug, Subcommand)]
+pub enum ConnectionCommand {
+    /// Add a connection. Sends nothing.
+    #[command(after_help = "The file:
+  {\"instance_url\": \"https://acme.my.salesforce.com\", \"api_version\": \"v62.0\", \"usage_limit\": 50,
+   \"auth\": {\"kind\": \"client-credentials\", \"login_url\": \"https://acme.my.salesforce.com\",
+            \"client_id\": \"…\", \"client_secret\": {\"env\": \"ACME_SECRET\"}}}
+
+Kinds of auth: access-token, client-credentials, refresh-token, jwt-bearer. A secret is a text, {\"env\": \"VAR\"} or {\"file\": \"PATH\"}.")]
+    Add {
+        name: ConnectionName,
+        /// The configuration, JSON.
+        #[arg(long, value_name = "FILE.json")]
+        config: PathBuf,
+        /// The connector. Without it, salesforce.wasm beside this program.
+        #[arg(long, value_name = "FILE.wasm")]
+        connector: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
+    /// List connections.
+    List {
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a connection's configuration, without secrets.
+    Show {
+        name: ConnectionName,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Ask the org who the connection is and what it may read. Takes one request.
+    Check {
+        name: ConnectionName,
+        #[arg(long)]
+        json: bool,
+    },
+    /// Stop using a connection and forget its secrets. Snapshots stay readable.
+    Remove { name: ConnectionName },
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Format {
+    /// One JSON object a line, as stored.
+    Ndjson,
+    /// A header, then one record a line; nested values as JSON.
+    Csv,
+}
+
+/// `--until` before the time is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum UntilArgument {
+    FirstBackupComplete,
+    After(Duration),
+}
+
+impl UntilArgument {
+    pub fn at(self, now: Timestamp) -> Until {
+        match self {
+            UntilArgument::FirstBackupComplete => Until::FirstBackupComplete,
+            UntilArgument::After(duration) => Until::At(now.after(duration)),
+        }
+    }
+}
+
+fn parse_percent(text: &str) -> Result<Percent, String> {
+    let percent = text.trim_end_matches('%').parse().ok().and_then(Percent::new);
+    percent.ok_or_else(|| "a usage limit is a whole number from 1 to 100".to_owned())
+}
+
+fn parse_until(text: &str) -> Result<UntilArgument, String> {
+    if text == "first-backup-complete" {
+        return Ok(UntilArgument::FirstBackupComplete);
+    }
+    match humantime::parse_duration(text) {
+        Ok(duration) if !duration.is_zero() => Ok(UntilArgument::After(duration)),
+        _ => Err("say `first-backup-complete`, or a duration such as 90m, 12h or 2days".to_owned()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use clap::CommandFactory;
+
+    #[test]
+    fn the_arguments_are_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn limits_and_their_ends_are_parsed() {
+        assert_eq!(parse_percent("80%").unwrap(), parse_percent("80").unwrap());
+        for wrong in ["0", "101", "-1", "x", "50.5", ""] {
+            assert!(parse_percent(wrong).is_err(), "{wrong}");
+        }
+        assert_eq!(parse_until("12h"), Ok(UntilArgument::After(Duration::from_secs(12 * 3600))));
+        assert_eq!(parse_until("first-backup-complete"), Ok(UntilArgument::FirstBackupComplete));
+        assert!(parse_until("soon").is_err() && parse_until("0s").is_err());
+    }
+}

@@ -1,0 +1,118 @@
+//! `export`: the records of one object, as stored or as CSV.
+
+use super::snapshots::{must_hold, selected};
+use crate::args::Format;
+use crate::failure::Failure;
+use crate::open::Opened;
+use backup_store::{ConnectionName, ObjectName, Snapshot};
+use futures::StreamExt;
+use serde_json::value::RawValue;
+use std::collections::{HashMap, HashSet};
+use std::io::{BufWriter, Write};
+use std::process::ExitCode;
+
+pub async fn run(open: &Opened, name: &ConnectionName, text: &str, object: &ObjectName, format: Format) -> Result<ExitCode, Failure> {
+    let snapshot = selected(open, name, text).await?;
+    must_hold(&snapshot, object)?;
+    let out = BufWriter::new(std::io::stdout().lock());
+    match format {
+        Format::Ndjson => ndjson(&snapshot, object, out).await?,
+        Format::Csv => csv(&snapshot, object, out).await?,
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn ndjson(snapshot: &Snapshot, object: &ObjectName, mut out: impl Write) -> Result<(), Failure> {
+    let mut rows = snapshot.rows(object);
+    while let Some(row) = rows.next().await {
+        out.write_all(&row?.body)?;
+        out.write_all(b"\n")?;
+    }
+    Ok(out.flush()?)
+}
+
+/// Reads twice: the first time only for the columns, since records of one object may differ in their fields.
+async fn csv(snapshot: &Snapshot, object: &ObjectName, out: impl Write) -> Result<(), Failure> {
+    let mut columns = Vec::new();
+    let mut known = HashSet::new();
+    let mut rows = snapshot.rows(object);
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        for name in members(&row.body)?.into_iter().map(|(name, _)| name) {
+            if !known.contains(&name) {
+                known.insert(name.clone());
+                columns.push(name);
+            }
+        }
+    }
+    let mut writer = csv::Writer::from_writer(out);
+    if columns.is_empty() {
+        return Ok(());
+    }
+    writer.write_record(&columns).map_err(csv_failure)?;
+    let mut rows = snapshot.rows(object);
+    while let Some(row) = rows.next().await {
+        let row = row?;
+        let members: HashMap<String, &RawValue> = members(&row.body)?.into_iter().collect();
+        for column in &columns {
+            writer.write_field(members.get(column).map(|value| cell(value)).unwrap_or_default()).map_err(csv_failure)?;
+        }
+        writer.write_record(None::<&[u8]>).map_err(csv_failure)?;
+    }
+    Ok(writer.flush()?)
+}
+
+/// A record's members in their order, values untouched.
+fn members(body: &[u8]) -> Result<Vec<(String, &RawValue)>, Failure> {
+    struct Members<'a>(Vec<(String, &'a RawValue)>);
+    impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
+        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            struct Visitor;
+            impl<'de> serde::de::Visitor<'de> for Visitor {
+                type Value = Vec<(String, &'de RawValue)>;
+                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                    f.write_str("a record")
+                }
+                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+                    let mut members = Vec::new();
+                    while let Some(member) = map.next_entry()? {
+                        members.push(member);
+                    }
+                    Ok(members)
+                }
+            }
+            deserializer.deserialize_map(Visitor).map(Members)
+        }
+    }
+    let members: Members<'_> = serde_json::from_slice(body).map_err(|e| Failure::failed(format!("a record is not one JSON object: {e}")))?;
+    Ok(members.0)
+}
+
+/// Texts without quotes, null as nothing, numbers digit by digit, anything nested as JSON.
+fn cell(value: &RawValue) -> String {
+    match value.get() {
+        "null" => String::new(),
+        text if text.starts_with('"') => serde_json::from_str(text).unwrap_or_else(|_| text.to_owned()),
+        other => other.to_owned(),
+    }
+}
+
+fn csv_failure(error: csv::Error) -> Failure {
+    match error.into_kind() {
+        csv::ErrorKind::Io(error) => error.into(),
+        other => Failure::failed(format!("{other:?}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn numbers_keep_their_digits_and_texts_lose_their_quotes() {
+        let body = br#"{"Id":"001","N":1.6147805824397E13,"B":123456789012345678,"T":"a \"b\"\nc","E":null,"A":{"city":"X"}}"#;
+        let cells: Vec<String> = members(body).unwrap().into_iter().map(|(_, value)| cell(value)).collect();
+        assert_eq!(cells, ["001", "1.6147805824397E13", "123456789012345678", "a \"b\"\nc", "", r#"{"city":"X"}"#]);
+    }
+}

@@ -1,0 +1,437 @@
+//! A backup: the loop of steps, and what a run begins, goes on with, pauses and ends.
+
+use super::error::{JobError, told};
+use super::host::Host;
+use super::imports::{Outcome, StopSignal, failure};
+use super::progress::{Progress, ProgressEvent};
+use super::results::{BackupResult, PauseResult, estimated_requests};
+use super::session::{Session, answered};
+use super::step::{Asked, Decision};
+use backup_runtime::exports::{self, BackupOptions, Planned};
+use backup_seams::{Clock, Timestamp};
+use backup_store::journal::{Paused, SnapshotRecord};
+use backup_store::snapshot::Fold;
+use backup_store::{
+    Actor, Begin, Checkpoint, Commit, ConnectionName, Event, Grant, GrantPurpose, Next, ObjectName, ObjectState, Snapshot,
+    SnapshotId, SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
+};
+use std::time::Duration;
+
+/// Estimated requests of the first planning step; the connector tells better from then on.
+const PLAN_REQUESTS: u32 = 8;
+
+/// Estimated requests of a batch after a wait, where no estimate was told.
+const BATCH_REQUESTS: u32 = 8;
+
+/// How often a planning step or batch is tried before the job is `failed`. A command given by hand starts anew.
+const TRIES: u32 = 3;
+
+/// Before the second try; doubled before the third.
+const RETRY_WAIT: Duration = Duration::from_secs(10);
+
+/// While a run waits out a pause it looks this often whether the limit was raised.
+const LIMIT_LOOK: Duration = Duration::from_secs(5);
+
+/// What to back up, and how long to stay with it.
+#[derive(Clone, Debug, Default)]
+pub struct BackupRequest {
+    /// Empty: all objects.
+    pub objects: Vec<ObjectName>,
+    /// Begin a new full snapshot, even where a partial one could be gone on with.
+    pub full: bool,
+    /// Wait out pauses within the run.
+    pub wait: bool,
+    /// Ends the run at the next committed batch.
+    pub stop: StopSignal,
+}
+
+/// How a run of steps ended.
+enum Ended {
+    Complete,
+    Paused(Paused),
+    Failed(String),
+    Stopped,
+}
+
+impl Host {
+    /// Backs up: goes on with the open snapshot, or begins one, and steps until it is complete, pauses, fails or is told to stop.
+    pub async fn backup(
+        &self,
+        name: &ConnectionName,
+        actor: &Actor,
+        request: &BackupRequest,
+        progress: &dyn Progress,
+    ) -> Result<BackupResult, JobError> {
+        let mut sent = 0;
+        let mut asked = Asked::ByHand;
+        // `--full` asks for one new snapshot, not for another one after each pause.
+        let mut request = request.clone();
+        loop {
+            let session = Session::open(self, name, "backup", actor, request.stop.clone()).await?;
+            let run = run(&session, &request, &mut asked, progress).await;
+            sent += session.sent();
+            // A host that lost the claim writes nothing more, and the error that led here is the one to tell.
+            let released = if matches!(run, Err(JobError::Store(StoreError::Lost { .. }))) { Ok(()) } else { session.release().await };
+            let (snapshot, fold, ended) = run?;
+            released?;
+            if let Ended::Paused(pause) = &ended
+                && request.wait
+                && !request.stop.is_set()
+            {
+                progress.tell(&ProgressEvent::Paused { pause: pause.into() });
+                self.wait_out(name, pause, &request.stop).await?;
+                progress.tell(&ProgressEvent::Resuming);
+                request.full = false;
+                continue;
+            }
+            let mut result = BackupResult::of(name.to_string(), snapshot, &fold, sent);
+            match ended {
+                Ended::Complete | Ended::Stopped => {}
+                Ended::Paused(pause) => result.pause = Some(PauseResult::from(&pause)),
+                Ended::Failed(reason) => result.failed = Some(reason),
+            }
+            return Ok(result);
+        }
+    }
+
+    /// Waits until the pause should be looked at again, or the limit was raised above where it was.
+    async fn wait_out(&self, name: &ConnectionName, pause: &Paused, stop: &StopSignal) -> Result<(), JobError> {
+        let clock = &self.store().seams().clock;
+        let mut journal = self.journal(name).await?;
+        while clock.now() < pause.recheck_at && !stop.is_set() {
+            clock.sleep(LIMIT_LOOK.min(pause.recheck_at.since(clock.now()))).await;
+            journal.refresh().await?;
+            if journal.state().usage_limit(clock.now()) > pause.limit_percent {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One claim's worth of steps.
+async fn run(
+    session: &Session,
+    request: &BackupRequest,
+    asked: &mut Asked,
+    progress: &dyn Progress,
+) -> Result<(SnapshotId, Fold, Ended), JobError> {
+    let open = open_snapshot(session, request).await?;
+    let next = match &open {
+        Some(record) => {
+            let journal = session.journal.lock().await;
+            let snapshot = Snapshot::open(session.host.store(), &session.name, journal.state(), record.id).await?;
+            snapshot.fold().next.clone()
+        }
+        None => None,
+    };
+    let decision = match &next {
+        Some(Next::Done) => Decision::Proceed(0),
+        next => session.decide(cost_of(next.as_ref()), asked, progress).await?,
+    };
+    let grant = session.grant_for(&decision);
+    let spending = session.parts.gate.spending();
+    let mut claim = session.claim.lock().await;
+    let mut journal = session.journal.lock().await;
+    let writer = match &open {
+        Some(record) => SnapshotWriter::resume(&mut claim, &mut journal, &session.actor, record.id, grant.clone(), spending).await?,
+        None => {
+            let begin = Begin { kind: SnapshotKind::Full, objects: request.objects.clone(), connector: session.digest };
+            SnapshotWriter::begin(&mut claim, &mut journal, &session.actor, begin, grant.clone(), spending).await?
+        }
+    };
+    drop((claim, journal));
+    progress.tell(&ProgressEvent::Snapshot { snapshot: writer.id().to_string(), new: open.is_none() });
+
+    let next = writer.fold().next.clone().unwrap_or(Next::Plan { requests: u64::from(PLAN_REQUESTS) });
+    let mut backup = Backup { session, request, progress, writer, next, grant, tries: 0 };
+    let ended = match decision {
+        Decision::Pause(pause) => Ended::Paused(pause),
+        Decision::Proceed(_) => loop {
+            if let Some(ended) = backup.step(asked).await? {
+                break ended;
+            }
+        },
+    };
+    backup.end(ended).await
+}
+
+/// The snapshot to go on with. One that doesn't fit what is asked for now is closed, and stays readable.
+async fn open_snapshot(session: &Session, request: &BackupRequest) -> Result<Option<SnapshotRecord>, JobError> {
+    let mut journal = session.journal.lock().await;
+    let Some(open) = journal.state().open_snapshot().cloned() else { return Ok(None) };
+    let mut objects = (open.objects.clone(), request.objects.clone());
+    objects.0.sort();
+    objects.1.sort();
+    if !request.full && objects.0 == objects.1 {
+        return Ok(Some(open));
+    }
+    journal.append(&session.actor, Event::SnapshotSuperseded { snapshot: open.id }).await?;
+    Ok(None)
+}
+
+/// Estimated requests of what comes next.
+fn cost_of(next: Option<&Next>) -> u32 {
+    match next {
+        None => PLAN_REQUESTS,
+        Some(Next::Plan { requests } | Next::Batch { requests }) => u32::try_from(*requests).unwrap_or(u32::MAX),
+        Some(Next::AgainAfter { .. } | Next::Blocked(_)) => BATCH_REQUESTS,
+        Some(Next::Done) => 0,
+    }
+}
+
+impl Session {
+    /// The grant that the next durable entry carries.
+    fn grant_for(&self, decision: &Decision) -> Option<Grant> {
+        match decision {
+            Decision::Proceed(requests) if *requests > 0 => {
+                Some(Grant::new(*requests, GrantPurpose::Batch, self.host.store().seams()))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// A backup under way.
+struct Backup<'a> {
+    session: &'a Session,
+    request: &'a BackupRequest,
+    progress: &'a dyn Progress,
+    writer: SnapshotWriter,
+    next: Next,
+    /// Durable in the log's last entry.
+    grant: Option<Grant>,
+    /// Failures of the step that comes next.
+    tries: u32,
+}
+
+/// What an export gave.
+struct Went {
+    checkpoint: Option<Checkpoint>,
+    next: Next,
+}
+
+impl Backup<'_> {
+    /// One step: run what comes next under the durable grant, decide what follows, commit. `None`: it goes on.
+    async fn step(&mut self, asked: &mut Asked) -> Result<Option<Ended>, JobError> {
+        if self.next == Next::Done {
+            return Ok(Some(Ended::Complete));
+        }
+        if self.request.stop.is_set() {
+            return Ok(Some(Ended::Stopped));
+        }
+        if let Next::AgainAfter { seconds } = self.next {
+            let wait = Duration::from_secs(seconds);
+            self.progress.tell(&ProgressEvent::Waiting { wait });
+            self.clock().sleep(wait).await;
+        }
+        let (began_at, sent_before) = (self.clock().now(), self.session.sent());
+        let outcome = Outcome::new(Some(self.writer.stage()));
+        if let Some(grant) = &self.grant {
+            self.session.parts.gate.begin(grant);
+        }
+        let checkpoint = self.writer.checkpoint().await?;
+        let (step, went) = match checkpoint {
+            None => (Step::Plan, self.plan(&outcome).await),
+            Some(checkpoint) => (Step::Batch, self.batch(&outcome, checkpoint).await),
+        };
+        self.session.parts.gate.end();
+        let attempt = Attempt { step, began_at, requests: self.session.sent() - sent_before };
+        match went {
+            Ok(went) => self.went(attempt, went, &outcome, asked).await,
+            Err(error) => self.failed(attempt, error, &outcome, asked).await,
+        }
+    }
+
+    async fn plan(&self, outcome: &Outcome) -> Result<Went, JobError> {
+        let objects = self.request.objects.iter().map(ToString::to_string).collect();
+        let options = BackupOptions { objects, full: true, details: vec![("snapshot".to_owned(), self.writer.id().to_string())] };
+        let imports = self.session.imports(true, outcome, None);
+        match answered("plan-backup", self.session.connector.plan_backup(imports, options).await)? {
+            Planned::Ready(first) => Ok(Went { checkpoint: Some(checkpoint(first.at)), next: next(first.next) }),
+            Planned::More(requests) => Ok(Went { checkpoint: None, next: Next::Plan { requests: u64::from(requests.max(1)) } }),
+            Planned::AgainAfter(seconds) => Ok(Went { checkpoint: None, next: Next::AgainAfter { seconds: u64::from(seconds) } }),
+            Planned::Blocked(failure) | Planned::Other(failure) => Err(JobError::Blocked(failure)),
+        }
+    }
+
+    async fn batch(&self, outcome: &Outcome, at: Checkpoint) -> Result<Went, JobError> {
+        let imports = self.session.imports(true, outcome, Some(self.writer.reader()));
+        let at = exports::Checkpoint { state_version: at.state_version, data: at.data.to_vec() };
+        let result = answered("run-batch", self.session.connector.run_batch(imports, at).await)?;
+        Ok(Went { checkpoint: Some(checkpoint(result.at)), next: next(result.next) })
+    }
+
+    /// Decides what follows, then commits all of the step as one entry.
+    async fn went(&mut self, attempt: Attempt, went: Went, outcome: &Outcome, asked: &mut Asked) -> Result<Option<Ended>, JobError> {
+        self.tries = 0;
+        let ready = attempt.step == Step::Plan && went.checkpoint.is_some();
+        let staged = outcome.take_staged().await.unwrap_or_else(|| self.writer.stage());
+        let ended = self.commit(attempt, staged, went, outcome, asked).await?;
+        let fold = self.writer.fold();
+        let sent = self.session.sent();
+        if ready {
+            let skipped = fold.objects.values().filter(|object| object.state == ObjectState::Skipped).count() as u64;
+            let estimates = fold.objects.values().filter_map(|object| object.estimate.as_ref());
+            self.progress.tell(&ProgressEvent::Planned {
+                objects: fold.objects.len() as u64 - skipped,
+                skipped,
+                requests: estimated_requests(fold),
+                records: estimates.map(|estimate| estimate.records).sum(),
+            });
+        } else if attempt.step == Step::Plan {
+            self.progress.tell(&ProgressEvent::Planning { sent, usage: self.session.usage() });
+        } else {
+            self.progress.tell(&batch_event(fold, sent, self.session));
+        }
+        Ok(ended)
+    }
+
+    /// What a failed step spent is kept, nothing else of it; then it is tried again, or the job is failed.
+    async fn failed(&mut self, attempt: Attempt, error: JobError, outcome: &Outcome, asked: &mut Asked) -> Result<Option<Ended>, JobError> {
+        drop(outcome.take_staged().await);
+        drop(outcome.take_reports());
+        self.tries += 1;
+        let again = self.tries < TRIES && may_be_tried_again(&error);
+        let same = Went { checkpoint: None, next: self.next.clone() };
+        let reason = error.to_string();
+        let staged = self.writer.stage();
+        if !again {
+            self.commit_under(attempt, staged, same, outcome, None).await?;
+            return Ok(Some(Ended::Failed(reason)));
+        }
+        let ended = self.commit(attempt, staged, same, outcome, asked).await?;
+        if ended.is_none() {
+            let wait = RETRY_WAIT * 2u32.pow(self.tries - 1);
+            self.progress.tell(&ProgressEvent::Retrying { reason, tries: self.tries, wait });
+            self.clock().sleep(wait).await;
+        }
+        Ok(ended)
+    }
+
+    async fn commit(
+        &mut self,
+        attempt: Attempt,
+        staged: Staged,
+        went: Went,
+        outcome: &Outcome,
+        asked: &mut Asked,
+    ) -> Result<Option<Ended>, JobError> {
+        let (grant, ended) = match &went.next {
+            Next::Done => (None, Some(Ended::Complete)),
+            Next::Blocked(failure) => (None, Some(Ended::Failed(blocked_text(failure)))),
+            next => match self.session.decide(cost_of(Some(next)), asked, self.progress).await? {
+                Decision::Pause(pause) => (None, Some(Ended::Paused(pause))),
+                proceed => (self.session.grant_for(&proceed), None),
+            },
+        };
+        self.commit_under(attempt, staged, went, outcome, grant).await?;
+        Ok(ended)
+    }
+
+    async fn commit_under(
+        &mut self,
+        attempt: Attempt,
+        staged: Staged,
+        went: Went,
+        outcome: &Outcome,
+        grant: Option<Grant>,
+    ) -> Result<(), JobError> {
+        let journal_head = self.session.journal.lock().await.head().hash;
+        let commit = Commit {
+            step: attempt.step,
+            began_at: attempt.began_at,
+            checkpoint: went.checkpoint,
+            next: went.next.clone(),
+            grant: grant.clone(),
+            spending: self.session.parts.gate.spending(),
+            objects: outcome.take_reports().into_list(),
+            readings: outcome.take_readings().into_iter().map(crate::quota::from_import).collect(),
+            requests: attempt.requests,
+            connector: self.session.digest,
+            journal_head,
+        };
+        self.writer.commit(staged, commit).await?;
+        self.next = went.next;
+        self.grant = grant;
+        Ok(())
+    }
+
+    /// Journals how the run ended.
+    async fn end(self, ended: Ended) -> Result<(SnapshotId, Fold, Ended), JobError> {
+        let Backup { session, mut writer, .. } = self;
+        let (id, fold) = (writer.id(), writer.fold().clone());
+        let mut journal = session.journal.lock().await;
+        match &ended {
+            Ended::Complete => {
+                writer.complete(&mut journal, &session.actor).await?;
+                // A limit that was raised for the first backup goes back with its end.
+                journal.note_limit_gone_back(session.parts.clock.now()).await?;
+            }
+            Ended::Paused(pause) => writer.pause(&mut journal, &session.actor, pause.clone()).await?,
+            Ended::Failed(reason) => {
+                let failed = Event::SnapshotFailed { snapshot: id, reason: reason.clone() };
+                journal.append(&session.actor, failed).await?;
+            }
+            Ended::Stopped => {}
+        }
+        Ok((id, fold, ended))
+    }
+
+    fn clock(&self) -> &dyn Clock {
+        &*self.session.parts.clock
+    }
+}
+
+/// A step that was run.
+#[derive(Clone, Copy)]
+struct Attempt {
+    step: Step,
+    began_at: Timestamp,
+    requests: u64,
+}
+
+/// No retry helps where configuration, permission or state are wrong, and none is wanted where the plan is refused.
+fn may_be_tried_again(error: &JobError) -> bool {
+    use exports::ConnectorError::{Authorization, Configuration, State, Unsupported};
+    match error {
+        JobError::Connector(error) => !matches!(error, Configuration(_) | Authorization(_) | State(_) | Unsupported(_)),
+        JobError::Call { .. } => true,
+        _ => false,
+    }
+}
+
+fn batch_event(fold: &Fold, sent: u64, session: &Session) -> ProgressEvent {
+    let read = fold.objects.values().filter(|object| object.state != ObjectState::Skipped);
+    let expected = |object: &backup_store::snapshot::ObjectFold| {
+        let planned = object.estimate.as_ref().map_or(0, |estimate| estimate.records);
+        object.total.unwrap_or(planned).max(object.records)
+    };
+    ProgressEvent::Batch {
+        records: fold.records(),
+        expected: read.clone().map(expected).sum(),
+        objects_complete: read.clone().filter(|object| object.state == ObjectState::Complete).count() as u64,
+        objects: read.count() as u64,
+        sent,
+        estimated: estimated_requests(fold),
+        usage: session.usage(),
+    }
+}
+
+fn checkpoint(at: exports::Checkpoint) -> Checkpoint {
+    Checkpoint { state_version: at.state_version, data: at.data.into() }
+}
+
+fn next(next: exports::Next) -> Next {
+    match next {
+        exports::Next::Batch(requests) => Next::Batch { requests: u64::from(requests) },
+        exports::Next::AgainAfter(seconds) => Next::AgainAfter { seconds: u64::from(seconds) },
+        exports::Next::Blocked(why) | exports::Next::Other(why) => Next::Blocked(failure(why)),
+        exports::Next::Done => Next::Done,
+    }
+}
+
+fn blocked_text(failure: &backup_store::Failure) -> String {
+    let backup_store::Failure { code, message, remedy, object, .. } = failure.clone();
+    told(&backup_runtime::imports::Failure { code, message, remedy, object, details: Vec::new() })
+}

@@ -1,0 +1,343 @@
+//! What one call of a connector's export works with: adapters from the runtime's import traits to the gate, the staged batch, the
+//! values and the reports of the job.
+//!
+//! The rule: a call is given exactly what the contract lets it use. `decide` gets readings and no http, a check can't append.
+
+use super::reports::Reports;
+use crate::http::{BlobBody, BlobSink, Blobs};
+use crate::quota::ScopeGate;
+use async_trait::async_trait;
+use backup_runtime::imports::{self, Imports, NamedValue, Reading, StorageError};
+use backup_seams::{Clock, Timestamp};
+use backup_store::{Claim, ObjectName, Snapshot, Staged, StoreError, Values};
+use bytes::Bytes;
+use futures::StreamExt;
+use futures::future::{BoxFuture, Either, select};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::mpsc;
+
+/// How long a call is asked to take; the runtime's wall clock is longer.
+const CALL_TIME: Duration = Duration::from_secs(10 * 60);
+
+/// Set from outside to end the batch under way at its next committable point.
+#[derive(Clone, Debug, Default)]
+pub struct StopSignal(Arc<AtomicBool>);
+
+impl StopSignal {
+    /// Asks the job to end after what is under way.
+    pub fn stop(&self) {
+        self.0.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether it was asked to.
+    pub fn is_set(&self) -> bool {
+        self.0.load(Ordering::SeqCst)
+    }
+}
+
+/// What a call leaves behind: the staged batch and what was told. Shared between the host and the sandbox for one call.
+#[derive(Clone)]
+pub(super) struct Outcome {
+    staged: Arc<tokio::sync::Mutex<Option<Staged>>>,
+    reports: Arc<Mutex<Reports>>,
+    readings: Arc<Mutex<Vec<Reading>>>,
+}
+
+impl Outcome {
+    pub(super) fn new(staged: Option<Staged>) -> Outcome {
+        Outcome { staged: Arc::new(tokio::sync::Mutex::new(staged)), reports: Arc::default(), readings: Arc::default() }
+    }
+
+    /// The staged batch, once.
+    pub(super) async fn take_staged(&self) -> Option<Staged> {
+        self.staged.lock().await.take()
+    }
+
+    pub(super) fn take_reports(&self) -> Reports {
+        std::mem::take(&mut *self.reports.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(super) fn take_readings(&self) -> Vec<Reading> {
+        std::mem::take(&mut *self.readings.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// What all calls of one session share.
+#[derive(Clone)]
+pub(super) struct CallParts {
+    pub(super) gate: Arc<ScopeGate>,
+    pub(super) claim: Arc<tokio::sync::Mutex<Claim>>,
+    pub(super) values: Arc<tokio::sync::Mutex<Values>>,
+    pub(super) clock: Arc<dyn Clock>,
+    pub(super) stop: StopSignal,
+    pub(super) configuration: String,
+}
+
+impl CallParts {
+    /// Imports of one call. `http`: `None` where it may not send. `current`: what it may read back.
+    pub(super) fn imports(&self, http: Option<Box<dyn imports::Http>>, outcome: &Outcome, current: Option<Snapshot>) -> Imports {
+        Imports {
+            job: Box::new(Job { parts: self.clone(), ends_at: self.clock.now().after(CALL_TIME) }),
+            http,
+            storage: Box::new(Storage { parts: self.clone(), outcome: outcome.clone(), current }),
+            report: Box::new(Report(Arc::clone(&outcome.reports))),
+            log: Box::new(Log),
+        }
+    }
+}
+
+struct Job {
+    parts: CallParts,
+    ends_at: Timestamp,
+}
+
+impl imports::Job for Job {
+    fn configuration(&self) -> String {
+        self.parts.configuration.clone()
+    }
+
+    fn usage_limit(&self) -> u8 {
+        self.parts.gate.limit().get()
+    }
+
+    fn requests_left(&self) -> u32 {
+        self.parts.gate.left()
+    }
+
+    fn ends_at(&self) -> Timestamp {
+        self.ends_at
+    }
+
+    fn should_stop(&self) -> bool {
+        self.parts.stop.is_set()
+    }
+}
+
+struct Storage {
+    parts: CallParts,
+    outcome: Outcome,
+    current: Option<Snapshot>,
+}
+
+const NO_BATCH: &str = "this call has no batch: only run-batch may append, bury and use blobs";
+
+impl Storage {
+    fn object(name: &str) -> Result<ObjectName, StorageError> {
+        name.parse().map_err(|e: backup_store::NameError| StorageError::BadName(e.to_string()))
+    }
+}
+
+fn no_batch() -> StorageError {
+    StorageError::Other("not-permitted".to_owned(), NO_BATCH.to_owned())
+}
+
+#[async_trait]
+impl imports::Storage for Storage {
+    async fn append(&mut self, object: &str, rows: Vec<imports::Row>) -> Result<(), StorageError> {
+        let object = Self::object(object)?;
+        let rows = rows.into_iter().map(|row| backup_store::Row { key: row.key, revision: row.revision, body: row.body }).collect();
+        let mut staged = self.outcome.staged.lock().await;
+        staged.as_mut().ok_or_else(no_batch)?.append(&object, rows).await.map_err(storage_error)
+    }
+
+    async fn bury(&mut self, object: &str, rows: Vec<imports::Tombstone>) -> Result<(), StorageError> {
+        let object = Self::object(object)?;
+        let rows = rows.into_iter().map(|row| backup_store::Tombstone { key: row.key, at: row.at }).collect();
+        let mut staged = self.outcome.staged.lock().await;
+        staged.as_mut().ok_or_else(no_batch)?.bury(&object, rows).await.map_err(storage_error)
+    }
+
+    async fn reuse_blob(&mut self, key: &str) -> Result<Option<u64>, StorageError> {
+        self.outcome.staged.lock().await.as_mut().ok_or_else(no_batch)?.reuse_blob(key).await.map_err(storage_error)
+    }
+
+    async fn read_blob(&mut self, key: &str, offset: u64, max: u32) -> Result<Bytes, StorageError> {
+        self.outcome.staged.lock().await.as_mut().ok_or_else(no_batch)?.read_blob(key, offset, max).await.map_err(storage_error)
+    }
+
+    async fn open(&mut self, which: imports::Which) -> Result<Option<Box<dyn imports::Snapshot>>, StorageError> {
+        Ok(match which {
+            imports::Which::Current => self.current.clone().map(|snapshot| Box::new(Reader(snapshot)) as Box<dyn imports::Snapshot>),
+            // Incremental backups and restores are not offered by this host yet.
+            imports::Which::Predecessor | imports::Which::Source => None,
+        })
+    }
+
+    async fn put(&mut self, entries: Vec<(String, Option<Bytes>)>) -> Result<(), StorageError> {
+        let claim = self.parts.claim.lock().await;
+        self.parts.values.lock().await.put(&claim, entries).await.map_err(storage_error)
+    }
+
+    async fn get(&mut self, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, StorageError> {
+        let values = self.parts.values.lock().await;
+        Ok(keys.iter().map(|key| values.get(key)).collect())
+    }
+
+    async fn keys(&mut self, prefix: &str, after: &str, max: u32) -> Result<Vec<String>, StorageError> {
+        Ok(self.parts.values.lock().await.keys(prefix, after, max))
+    }
+
+    async fn observe(&mut self, reading: Reading) -> Result<(), StorageError> {
+        self.outcome.readings.lock().unwrap_or_else(PoisonError::into_inner).push(reading.clone());
+        self.parts.gate.observe(reading);
+        Ok(())
+    }
+
+    async fn readings(&mut self) -> Result<Vec<imports::Standing>, StorageError> {
+        Ok(self.parts.gate.standings())
+    }
+
+    async fn own_requests(&mut self, hours: u32) -> Result<Vec<imports::Hour>, StorageError> {
+        let own = self.parts.gate.own_requests(hours);
+        Ok(own.into_iter().map(|hour| imports::Hour { start: hour.start, sent: hour.sent }).collect())
+    }
+}
+
+struct Reader(Snapshot);
+
+#[async_trait]
+impl imports::Snapshot for Reader {
+    async fn objects(&mut self) -> Result<Vec<String>, StorageError> {
+        Ok(self.0.fold().objects.keys().map(ToString::to_string).collect())
+    }
+
+    async fn read(&mut self, object: &str, cursor: &str, max: u32) -> Result<(Vec<imports::Row>, String), StorageError> {
+        let page = self.0.read(&Storage::object(object)?, cursor, max).await.map_err(storage_error)?;
+        Ok((page.rows.into_iter().map(into_row).collect(), page.cursor))
+    }
+
+    async fn find(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Option<imports::Row>>, StorageError> {
+        let found = self.0.find(&Storage::object(object)?, &keys).await.map_err(storage_error)?;
+        Ok(found.into_iter().map(|row| row.map(into_row)).collect())
+    }
+}
+
+fn into_row(row: backup_store::Row) -> imports::Row {
+    imports::Row { key: row.key, revision: row.revision, body: row.body }
+}
+
+struct Report(Arc<Mutex<Reports>>);
+
+impl Report {
+    fn told(&self, object: &str, tell: impl FnOnce(&mut backup_store::ObjectReport)) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).told(object, tell);
+    }
+}
+
+impl imports::Report for Report {
+    fn progress(&mut self, object: &str, records: u64, total: Option<u64>) {
+        self.told(object, |report| {
+            report.records = Some(records);
+            report.total = total.or(report.total);
+        });
+    }
+
+    fn skipped(&mut self, object: &str, why: imports::Failure) {
+        self.told(object, |report| {
+            report.state = Some(backup_store::ObjectState::Skipped);
+            report.skipped = Some(failure(why));
+        });
+    }
+
+    fn remark(&mut self, object: &str, what: imports::Failure) {
+        self.told(object, |report| report.remarks.push(failure(what)));
+    }
+
+    fn finished(&mut self, object: &str) {
+        self.told(object, |report| report.state = Some(backup_store::ObjectState::Complete));
+    }
+
+    fn estimate(&mut self, object: &str, way: &str, requests: u64, records: u64, bytes: u64) {
+        let way = way.to_owned();
+        self.told(object, |report| report.estimate = Some(backup_store::snapshot::Estimate { way, requests, records, bytes }));
+    }
+}
+
+/// The connector's log goes where the host's own goes.
+struct Log;
+
+impl imports::Log for Log {
+    fn write(&mut self, at: imports::Level, message: &str, fields: Vec<NamedValue>) {
+        let fields = fields.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
+        match at {
+            imports::Level::Debug => tracing::debug!(target: "connector", "{message} {fields}"),
+            imports::Level::Info => tracing::info!(target: "connector", "{message} {fields}"),
+            imports::Level::Warn => tracing::warn!(target: "connector", "{message} {fields}"),
+            imports::Level::Error => tracing::error!(target: "connector", "{message} {fields}"),
+        }
+    }
+}
+
+/// Blobs of the batch under way, for bodies that are saved or sent.
+pub(super) struct StagedBlobs(pub(super) Outcome);
+
+#[async_trait]
+impl Blobs for StagedBlobs {
+    async fn stage(&self, key: &str) -> Result<Box<dyn BlobSink>, StorageError> {
+        let (pieces, mut received) = mpsc::channel::<Bytes>(1);
+        let (staged, key) = (Arc::clone(&self.0.staged), key.to_owned());
+        let work = async move {
+            let mut staged = staged.lock().await;
+            let staged = staged.as_mut().ok_or_else(no_batch)?;
+            let pieces = futures::stream::poll_fn(move |cx| received.poll_recv(cx)).map(Ok::<_, std::convert::Infallible>);
+            staged.save_blob(&key, pieces.boxed()).await.map(drop).map_err(save_error)
+        };
+        Ok(Box::new(Sink { pieces: Some(pieces), work: Box::pin(work) }))
+    }
+
+    async fn open(&self, key: &str) -> Result<BlobBody, StorageError> {
+        Err(StorageError::Other("unsupported".to_owned(), format!("sending the blob {key} is not offered by this host yet")))
+    }
+}
+
+/// Pieces go through a channel into the store's own stream; both sides are driven by whoever writes, so nothing is spawned.
+struct Sink {
+    pieces: Option<mpsc::Sender<Bytes>>,
+    work: BoxFuture<'static, Result<(), StorageError>>,
+}
+
+#[async_trait]
+impl BlobSink for Sink {
+    async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
+        let Some(pieces) = self.pieces.clone() else { return Err(no_batch()) };
+        match select(Box::pin(pieces.send(bytes)), &mut self.work).await {
+            Either::Left(_) => Ok(()),
+            Either::Right((ended, _)) => {
+                self.pieces = None;
+                ended
+            }
+        }
+    }
+
+    async fn finish(mut self: Box<Self>) -> Result<(), StorageError> {
+        self.pieces = None;
+        self.work.await
+    }
+}
+
+fn save_error(error: backup_store::snapshot::SaveError<std::convert::Infallible>) -> StorageError {
+    match error {
+        backup_store::snapshot::SaveError::Store(error) => storage_error(error),
+        backup_store::snapshot::SaveError::Source(never) => match never {},
+    }
+}
+
+/// What the connector is told of a store's error.
+pub(super) fn storage_error(error: StoreError) -> StorageError {
+    match error {
+        StoreError::Full { .. } => StorageError::Full,
+        StoreError::BadName(e) => StorageError::BadName(e.to_string()),
+        StoreError::BadRow { .. } => StorageError::BadName(error.to_string()),
+        StoreError::TooLarge { limit, .. } => StorageError::TooLarge(limit),
+        StoreError::Unavailable { .. } | StoreError::Unsettled { .. } => StorageError::Unavailable(error.to_string()),
+        other => StorageError::Other("store".to_owned(), other.to_string()),
+    }
+}
+
+/// The contract's failure as the store keeps it.
+pub(super) fn failure(failure: imports::Failure) -> backup_store::Failure {
+    let imports::Failure { code, message, remedy, object, details } = failure;
+    backup_store::Failure { code, message, remedy, object, details }
+}

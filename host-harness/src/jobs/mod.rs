@@ -1,0 +1,26 @@
+//! Jobs: what runs a connector forward, and the only code that does.
+//!
+//! A job is a [`Session`](session) (a claimed scope with its gate, a loaded connector) and a loop of steps: decide → batch →
+//! commit. Executed twice, the second step loses cleanly; killed anywhere, the next run goes on from the last committed entry and
+//! takes what may have been spent as spent.
+//!
+//! Not here: what a person reads (`bin/backup-host`), what a record is (the connector), how anything is stored (`backup_store`).
+
+mod backup;
+mod check;
+mod error;
+mod host;
+mod imports;
+mod plan;
+mod progress;
+mod reports;
+mod results;
+mod session;
+mod step;
+
+pub use backup::BackupRequest;
+pub use error::JobError;
+pub use host::{AddConnection, Host, HostParts};
+pub use imports::StopSignal;
+pub use progress::{Progress, ProgressEvent, Silent, Usage};
+pub use results::{BackupResult, Calls, CheckResult, ObjectResult, PauseResult, PlanResult, PlannedObject, State};

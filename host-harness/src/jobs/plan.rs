@@ -1,0 +1,99 @@
+//! `plan`: what a backup would read and what that costs, without a snapshot.
+
+use super::error::JobError;
+use super::host::Host;
+use super::imports::{Outcome, StopSignal};
+use super::progress::{Progress, ProgressEvent};
+use super::results::{Calls, PauseResult, PlanResult, PlannedObject};
+use super::session::{Session, answered};
+use super::step::{Asked, Decision};
+use backup_runtime::exports::{BackupOptions, Planned};
+use backup_store::{Actor, ConnectionName, GrantPurpose, ObjectName, ObjectReport};
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Estimated requests of the first planning step.
+const PLAN_REQUESTS: u32 = 8;
+
+impl Host {
+    /// Asks the connector for a plan, within the usage limit. What it learns is kept, so that the backup doesn't ask again.
+    pub async fn plan(
+        &self,
+        name: &ConnectionName,
+        actor: &Actor,
+        objects: &[ObjectName],
+        progress: &dyn Progress,
+    ) -> Result<PlanResult, JobError> {
+        let session = Session::open(self, name, "plan", actor, StopSignal::default()).await?;
+        let planned = plan(&session, objects, progress).await;
+        session.release().await?;
+        let (told, pause) = planned?;
+        Ok(result(name, told, pause, session.sent()))
+    }
+}
+
+type Told = BTreeMap<ObjectName, ObjectReport>;
+
+async fn plan(session: &Session, objects: &[ObjectName], progress: &dyn Progress) -> Result<(Told, Option<PauseResult>), JobError> {
+    let objects: Vec<String> = objects.iter().map(ToString::to_string).collect();
+    let mut asked = Asked::ByHand;
+    let mut cost = PLAN_REQUESTS;
+    loop {
+        let granted = match session.decide(cost, &mut asked, progress).await? {
+            Decision::Proceed(requests) => requests,
+            Decision::Pause(pause) => return Ok((Told::new(), Some(PauseResult::from(&pause)))),
+        };
+        let grant = session.grant(granted, GrantPurpose::Plan).await?;
+        let outcome = Outcome::new(None);
+        let options = BackupOptions { objects: objects.clone(), full: true, details: Vec::new() };
+        let planned = session.connector.plan_backup(session.imports(true, &outcome, None), options).await;
+        session.spent(&grant).await?;
+        match answered("plan-backup", planned)? {
+            Planned::Ready(_) => {
+                let told = outcome.take_reports().into_list();
+                return Ok((told.into_iter().map(|report| (report.object.clone(), report)).collect(), None));
+            }
+            Planned::More(requests) => {
+                cost = requests.max(1);
+                progress.tell(&ProgressEvent::Planning { sent: session.sent(), usage: session.usage() });
+            }
+            Planned::AgainAfter(seconds) => {
+                let wait = Duration::from_secs(u64::from(seconds));
+                progress.tell(&ProgressEvent::Waiting { wait });
+                session.parts.clock.sleep(wait).await;
+            }
+            Planned::Blocked(failure) | Planned::Other(failure) => return Err(JobError::Blocked(failure)),
+        }
+    }
+}
+
+fn result(name: &ConnectionName, told: Told, pause: Option<PauseResult>, sent: u64) -> PlanResult {
+    let objects: Vec<PlannedObject> = told.into_values().map(planned_object).collect();
+    let requests = objects.iter().map(|object| object.requests).sum();
+    PlanResult {
+        connection: name.to_string(),
+        requests,
+        records: objects.iter().map(|object| object.records).sum(),
+        bytes: objects.iter().map(|object| object.bytes).sum(),
+        calls: Calls { sent, estimated: requests },
+        objects,
+        pause,
+    }
+}
+
+fn planned_object(report: ObjectReport) -> PlannedObject {
+    let text = |failure: backup_store::Failure| format!("{}: {}", failure.code, failure.message);
+    let (way, requests, records, bytes) = match report.estimate {
+        Some(estimate) => (Some(estimate.way), estimate.requests, estimate.records, estimate.bytes),
+        None => (None, 0, 0, 0),
+    };
+    PlannedObject {
+        name: report.object.to_string(),
+        way,
+        requests,
+        records,
+        bytes,
+        skipped: report.skipped.map(text),
+        remarks: report.remarks.into_iter().map(text).collect(),
+    }
+}

@@ -1,0 +1,106 @@
+//! What a job tells while it runs, for whoever shows it.
+
+use super::results::PauseResult;
+use serde::Serialize;
+use std::time::Duration;
+
+/// Takes events of a job under way. Called from the job: it has to return at once.
+pub trait Progress: Send + Sync {
+    /// One event.
+    fn tell(&self, event: &ProgressEvent);
+}
+
+/// Tells nobody.
+#[derive(Clone, Copy, Debug)]
+pub struct Silent;
+
+impl Progress for Silent {
+    fn tell(&self, _: &ProgressEvent) {}
+}
+
+/// The org's requests as far as is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Usage {
+    /// By all applications.
+    pub used: u64,
+    /// Of so many.
+    pub max: u64,
+    /// Where this connection stops.
+    pub ceiling: u64,
+    /// Of `used`, what other applications sent: `used` less own requests of the last 24 hours.
+    pub others: u64,
+}
+
+/// Something happened.
+#[derive(Clone, Debug, Serialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub enum ProgressEvent {
+    /// The snapshot that this run writes.
+    Snapshot {
+        /// Its id.
+        snapshot: String,
+        /// False: an earlier run began it.
+        new: bool,
+    },
+    /// A planning step is committed.
+    Planning {
+        /// Requests sent by this run.
+        sent: u64,
+        /// What is known.
+        usage: Option<Usage>,
+    },
+    /// The plan is ready.
+    Planned {
+        /// Objects to read.
+        objects: u64,
+        /// Objects that can't be read.
+        skipped: u64,
+        /// Estimate, planning included.
+        requests: u64,
+        /// Estimate.
+        records: u64,
+    },
+    /// A batch is committed.
+    Batch {
+        /// Records in the snapshot.
+        records: u64,
+        /// Records expected in all.
+        expected: u64,
+        /// Objects that are complete.
+        objects_complete: u64,
+        /// Objects to read.
+        objects: u64,
+        /// Requests sent by this run.
+        sent: u64,
+        /// Requests estimated for the whole backup.
+        estimated: u64,
+        /// What is known.
+        usage: Option<Usage>,
+    },
+    /// A step failed and is tried again.
+    Retrying {
+        /// Why.
+        reason: String,
+        /// Tries so far.
+        tries: u32,
+        /// Wait before the next.
+        wait: Duration,
+    },
+    /// A short wait within the run.
+    Waiting {
+        /// How long.
+        wait: Duration,
+    },
+    /// The quota was asked for.
+    Probed {
+        /// What is known now.
+        usage: Option<Usage>,
+    },
+    /// The backup pauses.
+    Paused {
+        /// Why, and the numbers.
+        pause: PauseResult,
+    },
+    /// It goes on after a pause within this run.
+    Resuming,
+}

@@ -1,0 +1,185 @@
+//! What jobs give back; serialised as the command line's JSON, whose fields docs/CLI.md documents.
+
+use backup_store::journal::{Paused, rfc3339};
+use backup_store::snapshot::{Fold, Next, ObjectFold};
+use backup_store::{ObjectState, SnapshotId};
+use serde::Serialize;
+
+/// Whether a snapshot holds all that it should.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum State {
+    /// All of it.
+    Complete,
+    /// Some of it; it can be read, and a later run goes on.
+    Partial,
+}
+
+/// Requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Calls {
+    /// Every counted attempt of this run: checks, plan, probes, retries too.
+    pub sent: u64,
+    /// What the plan says for the whole backup.
+    pub estimated: u64,
+}
+
+/// Why a backup pauses, and the numbers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PauseResult {
+    /// `usage-limit`, `org-limit`, `bulk-limit`.
+    pub reason: String,
+    /// By all applications.
+    pub used: u64,
+    /// Of so many.
+    pub max: u64,
+    /// The usage limit in force.
+    pub limit_percent: u8,
+    /// Where to stop.
+    pub ceiling: u64,
+    /// RFC 3339, UTC.
+    pub recheck_at: String,
+}
+
+impl From<&Paused> for PauseResult {
+    fn from(pause: &Paused) -> PauseResult {
+        PauseResult {
+            reason: pause.reason.clone(),
+            used: pause.used,
+            max: pause.max,
+            limit_percent: pause.limit_percent.get(),
+            ceiling: pause.ceiling,
+            recheck_at: rfc3339(pause.recheck_at),
+        }
+    }
+}
+
+/// One object of a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ObjectResult {
+    /// Its name.
+    pub name: String,
+    /// How far it is.
+    pub state: ObjectState,
+    /// Records in the snapshot.
+    pub records: u64,
+    /// Why it is skipped, or what people should know of it.
+    pub reason: Option<String>,
+}
+
+impl ObjectResult {
+    /// One object by the fold of the log.
+    pub fn of(name: &str, object: &ObjectFold) -> ObjectResult {
+        let failure = object.reason.iter().chain(&object.remarks);
+        let texts: Vec<String> = failure.map(|failure| format!("{}: {}", failure.code, failure.message)).collect();
+        ObjectResult {
+            name: name.to_owned(),
+            state: object.state,
+            records: object.records,
+            reason: (!texts.is_empty()).then(|| texts.join("; ")),
+        }
+    }
+}
+
+/// What a backup run gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BackupResult {
+    /// `TENANT/CONNECTION`.
+    pub connection: String,
+    /// Its id.
+    pub snapshot: String,
+    /// Complete or partial.
+    pub state: State,
+    /// Why it pauses; none where it is complete, failed or was stopped.
+    pub pause: Option<PauseResult>,
+    /// Why it can't go on by itself; the snapshot stays readable, and running the backup again goes on.
+    pub failed: Option<String>,
+    /// Records in the snapshot.
+    pub records: u64,
+    /// Blobs in the snapshot.
+    pub blobs: u64,
+    /// Bytes of records and blobs, uncompressed.
+    pub bytes: u64,
+    /// Requests.
+    pub calls: Calls,
+    /// By name.
+    pub objects: Vec<ObjectResult>,
+}
+
+impl BackupResult {
+    pub(super) fn of(connection: String, snapshot: SnapshotId, fold: &Fold, sent: u64) -> BackupResult {
+        let blobs: u64 = fold.blobs.values().map(|blob| blob.length).sum();
+        BackupResult {
+            connection,
+            snapshot: snapshot.to_string(),
+            state: if fold.next == Some(Next::Done) { State::Complete } else { State::Partial },
+            pause: None,
+            failed: None,
+            records: fold.records(),
+            blobs: fold.blobs.len() as u64,
+            bytes: blobs + fold.objects.values().map(|object| object.raw_bytes).sum::<u64>(),
+            calls: Calls { sent, estimated: estimated_requests(fold) },
+            objects: fold.objects.iter().map(|(name, object)| ObjectResult::of(name.as_str(), object)).collect(),
+        }
+    }
+}
+
+/// What the plan says for the whole backup, planning included.
+pub(super) fn estimated_requests(fold: &Fold) -> u64 {
+    fold.objects.values().filter_map(|object| object.estimate.as_ref()).map(|estimate| estimate.requests).sum()
+}
+
+/// One object of a plan.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlannedObject {
+    /// Its name.
+    pub name: String,
+    /// How it will be read; none where it is skipped.
+    pub way: Option<String>,
+    /// Requests.
+    pub requests: u64,
+    /// Records.
+    pub records: u64,
+    /// Bytes of answers.
+    pub bytes: u64,
+    /// Why it is skipped.
+    pub skipped: Option<String>,
+    /// What is not read of it yet, and other remarks.
+    pub remarks: Vec<String>,
+}
+
+/// What a plan gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PlanResult {
+    /// `TENANT/CONNECTION`.
+    pub connection: String,
+    /// Requests that the backup will send: all objects together, on top of what planning sent.
+    pub requests: u64,
+    /// Records.
+    pub records: u64,
+    /// Bytes of answers.
+    pub bytes: u64,
+    /// Requests: sent by this run for the plan itself, and estimated for the backup.
+    pub calls: Calls,
+    /// By name.
+    pub objects: Vec<PlannedObject>,
+    /// Why there is no whole plan yet.
+    pub pause: Option<PauseResult>,
+}
+
+/// What a check gives.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CheckResult {
+    /// `TENANT/CONNECTION`.
+    pub connection: String,
+    /// What shares its quota.
+    pub scope: String,
+    /// What the connector told.
+    pub facts: std::collections::BTreeMap<String, String>,
+    /// The org's requests.
+    pub usage: Option<super::progress::Usage>,
+    /// The usage limit in force.
+    pub limit_percent: u8,
+    /// Requests of this run.
+    pub calls: Calls,
+}

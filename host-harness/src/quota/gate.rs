@@ -1,0 +1,133 @@
+//! The gate before every attempt on the wire.
+
+use super::ledger::{Ledger, from_import};
+use crate::http::Gate;
+use async_trait::async_trait;
+use backup_runtime::imports::{self, SendError};
+use backup_seams::Clock;
+use backup_store::{Claim, Grant, Hour, Journal, Percent, Spending};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Admits attempts of one claimed scope: the claim holds, and the ledger has room under the limit that is in force *now* — the
+/// journal is asked each time, since another process may have lowered it.
+pub struct ScopeGate {
+    ledger: Mutex<Ledger>,
+    /// The usage limit as last read; `requests-left` can't wait for the store.
+    limit: Mutex<Percent>,
+    journal: Arc<tokio::sync::Mutex<Journal>>,
+    claim: Arc<tokio::sync::Mutex<Claim>>,
+    clock: Arc<dyn Clock>,
+}
+
+impl ScopeGate {
+    /// A gate that goes on from what the claim found. `quota`: the name of what requests spend.
+    pub async fn open(
+        quota: &str,
+        claim: Arc<tokio::sync::Mutex<Claim>>,
+        journal: Arc<tokio::sync::Mutex<Journal>>,
+        clock: Arc<dyn Clock>,
+    ) -> ScopeGate {
+        let now = clock.now();
+        let spending = claim.lock().await.spending();
+        let limit = journal.lock().await.state().usage_limit(now);
+        ScopeGate { ledger: Mutex::new(Ledger::open(quota, spending, now)), limit: Mutex::new(limit), journal, claim, clock }
+    }
+
+    /// Sends under this grant from now on. It has to be durable already.
+    pub fn begin(&self, grant: &Grant) {
+        self.ledger().begin(grant);
+    }
+
+    /// Nothing is sent from now on; what remains of the grant is released.
+    pub fn end(&self) {
+        self.ledger().end();
+    }
+
+    /// Requests that may still be sent under the open grant.
+    pub fn left(&self) -> u32 {
+        let left = self.ledger().left(self.limit(), self.clock.now());
+        u32::try_from(left).unwrap_or(u32::MAX)
+    }
+
+    /// What the host itself would still send, whatever the connector says; `None` before the first reading.
+    pub fn allowance(&self) -> Option<u64> {
+        self.ledger().allowance(self.limit(), self.clock.now())
+    }
+
+    /// Takes a reading.
+    pub fn observe(&self, reading: imports::Reading) {
+        self.ledger().observe(from_import(reading), self.clock.now());
+    }
+
+    /// What is known of each quota.
+    pub fn standings(&self) -> Vec<imports::Standing> {
+        self.ledger().standings()
+    }
+
+    /// Own requests of the last hours.
+    pub fn own_requests(&self, hours: u32) -> Vec<Hour> {
+        self.ledger().own_requests(hours, self.clock.now())
+    }
+
+    /// Attempts counted since the scope was claimed.
+    pub fn sent(&self) -> u64 {
+        self.ledger().sent()
+    }
+
+    /// Used and max, as far as is known.
+    pub fn usage(&self) -> Option<(u64, u64)> {
+        self.ledger().usage()
+    }
+
+    /// The last reading of what requests spend.
+    pub fn last_reading(&self) -> Option<backup_store::Reading> {
+        self.ledger().last_reading().cloned()
+    }
+
+    /// What the next durable record has to carry.
+    pub fn spending(&self) -> Spending {
+        self.ledger().spending(self.clock.now())
+    }
+
+    /// The usage limit as last read.
+    pub fn limit(&self) -> Percent {
+        *lock(&self.limit)
+    }
+
+    /// Reads the usage limit in force again.
+    pub async fn refresh_limit(&self) -> Result<Percent, backup_store::StoreError> {
+        let mut journal = self.journal.lock().await;
+        journal.refresh().await?;
+        let limit = journal.state().usage_limit(self.clock.now());
+        *lock(&self.limit) = limit;
+        Ok(limit)
+    }
+
+    fn ledger(&self) -> MutexGuard<'_, Ledger> {
+        lock(&self.ledger)
+    }
+}
+
+#[async_trait]
+impl Gate for ScopeGate {
+    async fn admit(&self, cost: u32) -> Result<u64, SendError> {
+        let limit = self.refresh_limit().await.map_err(|e| SendError::NotSent(format!("the usage limit can't be read: {e}")))?;
+        if !self.claim.lock().await.still_held() {
+            return Err(SendError::NotPermitted("another host may have taken over; this one sends nothing more".to_owned()));
+        }
+        self.ledger().admit(cost, limit, self.clock.now()).map_err(|_| SendError::AllowanceSpent)
+    }
+
+    fn not_sent(&self, number: u64) {
+        self.ledger().not_sent(number);
+    }
+
+    fn answered(&self, number: u64) {
+        self.ledger().answered(number);
+    }
+}
+
+/// A panic elsewhere leaves numbers that are still right: every change is made in one go.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,486 @@
+//! What a scope has sent and what it knows, and what is left by both.
+//!
+//! The rules it keeps: an attempt is counted before it is sent; a newer reading replaces the estimate, an older one doesn't;
+//! requests that a crash may have sent stay counted until a reading is new enough to hold them; own requests in 24 hours never
+//! pass the ceiling, whatever the readings say.
+
+use backup_runtime::imports;
+use backup_seams::Timestamp;
+use backup_store::{Grant, GrantPurpose, Hour, Percent, Reading, ReadingSource, Spending, Standing, Unsettled};
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+/// How far a source's numbers may lag behind (Salesforce, limits resource: "accurate within five minutes").
+const LAG: Duration = Duration::from_secs(5 * 60);
+const HOUR_MS: u64 = 3_600_000;
+const DAY: Duration = Duration::from_secs(24 * 3_600);
+
+/// Nothing may be sent for this cost now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Refused {
+    /// What was left.
+    pub left: u64,
+}
+
+/// One attempt on the wire.
+#[derive(Clone, Copy, Debug)]
+struct Sent {
+    number: u64,
+    at: Timestamp,
+    cost: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct OpenGrant {
+    purpose: GrantPurpose,
+    left: u64,
+}
+
+/// See the module. One for each claim of a scope.
+#[derive(Debug)]
+pub struct Ledger {
+    quota: String,
+    /// The part of the spending that this process found.
+    found: Spending,
+    opened_at: Timestamp,
+    next_number: u64,
+    /// Sent by this process: since the last reading of `quota`, and for [`LAG`].
+    recent: VecDeque<Sent>,
+    /// Numbers and costs of requests without an answer.
+    awaiting: BTreeMap<u64, u64>,
+    sent: u64,
+    grant: Option<OpenGrant>,
+}
+
+impl Ledger {
+    /// Goes on from what the claim found. `quota` is what requests spend.
+    pub fn open(quota: &str, found: Spending, now: Timestamp) -> Ledger {
+        // What a dead host may have sent had numbers too.
+        let next_number = found.next_request_number + found.unsettled.iter().map(|u| u.requests).sum::<u64>();
+        Ledger {
+            quota: quota.to_owned(),
+            found,
+            opened_at: now,
+            next_number,
+            recent: VecDeque::new(),
+            awaiting: BTreeMap::new(),
+            sent: 0,
+            grant: None,
+        }
+    }
+
+    /// From now on requests are sent under this grant, which is durable already.
+    pub fn begin(&mut self, grant: &Grant) {
+        self.grant = Some(OpenGrant { purpose: grant.purpose, left: grant.requests });
+    }
+
+    /// What remains of the grant is released; nothing is sent until the next.
+    pub fn end(&mut self) {
+        self.grant = None;
+        self.awaiting.clear();
+    }
+
+    /// Attempts counted since the ledger was opened.
+    pub fn sent(&self) -> u64 {
+        self.sent
+    }
+
+    /// Requests that may be sent now under the open grant.
+    pub fn left(&self, limit: Percent, now: Timestamp) -> u64 {
+        let Some(grant) = self.grant else { return 0 };
+        match (grant.purpose, self.standing()) {
+            (GrantPurpose::Probe, _) | (GrantPurpose::Check, None) => grant.left,
+            (_, None) => 0,
+            (_, Some(_)) => grant.left.min(self.allowance(limit, now).unwrap_or(0)),
+        }
+    }
+
+    /// What may be sent before the ceiling, by the host's own arithmetic; `None` before the first reading.
+    pub fn allowance(&self, limit: Percent, now: Timestamp) -> Option<u64> {
+        let standing = self.standing()?;
+        if standing.reading.source == ReadingSource::Refusal {
+            return Some(0);
+        }
+        let ceiling = super::ceiling(limit, standing.reading.max);
+        Some(ceiling.saturating_sub(self.used(standing)).min(ceiling.saturating_sub(self.own_in_a_day(now))))
+    }
+
+    /// Counts an attempt that is about to be sent and gives its number.
+    pub fn admit(&mut self, cost: u32, limit: Percent, now: Timestamp) -> Result<u64, Refused> {
+        let cost = u64::from(cost.max(1));
+        let left = self.left(limit, now);
+        let Some(grant) = self.grant.as_mut().filter(|_| cost <= left) else { return Err(Refused { left }) };
+        grant.left -= cost;
+        let number = self.next_number;
+        self.next_number += 1;
+        self.sent += cost;
+        self.awaiting.insert(number, cost);
+        self.recent.push_back(Sent { number, at: now, cost });
+        add_to_hour(&mut self.found.hours, now, cost);
+        for standing in self.found.readings.iter_mut().filter(|s| s.reading.quota == self.quota) {
+            standing.own_since += cost;
+        }
+        Ok(number)
+    }
+
+    /// It provably was not sent: as if it had never been admitted.
+    pub fn not_sent(&mut self, number: u64) {
+        let Some(cost) = self.awaiting.remove(&number) else { return };
+        let Some(place) = self.recent.iter().position(|sent| sent.number == number) else { return };
+        let Some(sent) = self.recent.remove(place) else { return };
+        self.sent -= cost;
+        if let Some(grant) = self.grant.as_mut() {
+            grant.left += cost;
+        }
+        if let Some(hour) = self.found.hours.iter_mut().find(|hour| hour.start == hour_of(sent.at)) {
+            hour.sent = hour.sent.saturating_sub(cost);
+        }
+        for standing in self.found.readings.iter_mut().filter(|s| s.reading.quota == self.quota) {
+            if standing.reading.request.is_none_or(|request| request < number) {
+                standing.own_since = standing.own_since.saturating_sub(cost);
+            }
+        }
+    }
+
+    /// An answer came, or none will.
+    pub fn answered(&mut self, number: u64) {
+        self.awaiting.remove(&number);
+    }
+
+    /// Takes a reading. What can't be true is not believed: a request that was not sent yet, a moment to come.
+    pub fn observe(&mut self, mut reading: Reading, now: Timestamp) {
+        reading.observed_at = reading.observed_at.min(now);
+        reading.request = reading.request.filter(|number| *number < self.next_number);
+        let place = self.found.readings.iter().position(|s| s.reading.quota == reading.quota);
+        if let Some(last) = place.and_then(|place| self.found.readings.get(place))
+            && !replaces(&reading, &last.reading)
+        {
+            return;
+        }
+        let own_since = if reading.quota == self.quota { self.own_since(&reading) } else { 0 };
+        let standing = Standing { reading, own_since };
+        match place {
+            Some(place) => self.found.readings[place] = standing,
+            None => self.found.readings.push(standing),
+        }
+        self.forget_old(now);
+    }
+
+    /// What the contract's `storage.readings` gives.
+    pub fn standings(&self) -> Vec<imports::Standing> {
+        let standing = |s: &Standing| {
+            let own = s.reading.quota == self.quota;
+            imports::Standing {
+                last: into_import(&s.reading),
+                own_since: if own { s.own_since + self.unsettled_after(&s.reading) } else { 0 },
+                in_flight: if own { u32::try_from(self.in_flight_before(&s.reading)).unwrap_or(u32::MAX) } else { 0 },
+            }
+        };
+        self.found.readings.iter().map(standing).collect()
+    }
+
+    /// What the contract's `storage.own-requests` gives: own requests by hour, those that a crash may have sent among them.
+    pub fn own_requests(&self, hours: u32, now: Timestamp) -> Vec<Hour> {
+        let mut own = self.found.hours.clone();
+        for unsettled in &self.found.unsettled {
+            add_to_hour(&mut own, unsettled.until, unsettled.requests);
+        }
+        let first = hour_of(now).0.saturating_sub(u64::from(hours.saturating_sub(1)) * HOUR_MS);
+        own.retain(|hour| hour.start.0 >= first && hour.sent > 0);
+        own
+    }
+
+    /// Used by all applications as far as is known, and max; `None` before the first reading.
+    pub fn usage(&self) -> Option<(u64, u64)> {
+        self.standing().map(|standing| (self.used(standing), standing.reading.max))
+    }
+
+    /// The last reading of the quota that requests spend.
+    pub fn last_reading(&self) -> Option<&Reading> {
+        self.standing().map(|standing| &standing.reading)
+    }
+
+    /// All of it, to be kept with the next durable record.
+    pub fn spending(&self, now: Timestamp) -> Spending {
+        let mut spending = self.found.clone();
+        spending.next_request_number = self.next_number;
+        spending.hours.retain(|hour| hour.start.0 + HOUR_MS > now.before(DAY).0);
+        spending.unsettled.retain(|unsettled| unsettled.until > now.before(DAY));
+        spending
+    }
+
+    fn standing(&self) -> Option<&Standing> {
+        self.found.readings.iter().find(|s| s.reading.quota == self.quota)
+    }
+
+    fn used(&self, standing: &Standing) -> u64 {
+        let reading = &standing.reading;
+        reading.used.saturating_add(standing.own_since + self.in_flight_before(reading) + self.unsettled_after(reading))
+    }
+
+    /// Sent before the reading's request and not answered: the source may not have counted them yet.
+    fn in_flight_before(&self, reading: &Reading) -> u64 {
+        let Some(request) = reading.request else { return 0 };
+        self.awaiting.range(..request).map(|(_, cost)| cost).sum()
+    }
+
+    fn own_since(&self, reading: &Reading) -> u64 {
+        if let Some(request) = reading.request
+            && reading.source != ReadingSource::LimitsResource
+        {
+            return self.recent.iter().filter(|sent| sent.number > request).map(|sent| sent.cost).sum();
+        }
+        let since = if reading.source == ReadingSource::LimitsResource {
+            reading.observed_at.before(LAG)
+        } else {
+            reading.observed_at
+        };
+        let by_this_process: u64 = self.recent.iter().filter(|sent| sent.at >= since).map(|sent| sent.cost).sum();
+        // Of what was sent before this process only the hours are known: an hour that reaches into the lag counts whole.
+        let before: u64 = if since < self.opened_at {
+            let hours = self.found.hours.iter().filter(|hour| hour.start.0 + HOUR_MS > since.0);
+            hours.map(|hour| hour.sent).sum::<u64>().saturating_sub(self.recent.iter().map(|sent| sent.cost).sum())
+        } else {
+            0
+        };
+        by_this_process + before
+    }
+
+    fn unsettled_after(&self, reading: &Reading) -> u64 {
+        let covered = |unsettled: &&Unsettled| reading.observed_at < unsettled.until.after(LAG);
+        self.found.unsettled.iter().filter(covered).map(|unsettled| unsettled.requests).sum()
+    }
+
+    fn own_in_a_day(&self, now: Timestamp) -> u64 {
+        let since = now.before(DAY);
+        let hours = self.found.hours.iter().filter(|hour| hour.start.0 + HOUR_MS > since.0).map(|hour| hour.sent);
+        let unsettled = self.found.unsettled.iter().filter(|u| u.until > since).map(|u| u.requests);
+        hours.sum::<u64>() + unsettled.sum::<u64>()
+    }
+
+    /// Keeps what a later reading may still ask for.
+    fn forget_old(&mut self, now: Timestamp) {
+        let request = self.standing().and_then(|s| s.reading.request).unwrap_or(0);
+        while let Some(first) = self.recent.front()
+            && first.number <= request
+            && first.at < now.before(LAG)
+        {
+            self.recent.pop_front();
+        }
+    }
+}
+
+/// A refusal beats a header on the same answer, a header beats the resource it came with.
+fn replaces(new: &Reading, last: &Reading) -> bool {
+    fn rank(source: ReadingSource) -> u8 {
+        match source {
+            ReadingSource::Refusal => 3,
+            ReadingSource::ResponseHeader => 2,
+            ReadingSource::LimitsResource => 1,
+            ReadingSource::Other => 0,
+        }
+    }
+    match (new.request, last.request) {
+        (Some(new_request), Some(last_request)) if new_request != last_request => new_request > last_request,
+        (Some(_), Some(_)) => rank(new.source) >= rank(last.source),
+        _ => new.observed_at >= last.observed_at,
+    }
+}
+
+fn hour_of(at: Timestamp) -> Timestamp {
+    Timestamp(at.0 / HOUR_MS * HOUR_MS)
+}
+
+fn add_to_hour(hours: &mut Vec<Hour>, at: Timestamp, cost: u64) {
+    let start = hour_of(at);
+    match hours.binary_search_by_key(&start, |hour| hour.start) {
+        Ok(place) => hours[place].sent += cost,
+        Err(place) => hours.insert(place, Hour { start, sent: cost }),
+    }
+}
+
+fn into_import(reading: &Reading) -> imports::Reading {
+    imports::Reading {
+        quota: reading.quota.clone(),
+        used: reading.used,
+        max: reading.max,
+        observed_at: reading.observed_at,
+        source: match reading.source {
+            ReadingSource::ResponseHeader => imports::ReadingSource::ResponseHeader,
+            ReadingSource::LimitsResource => imports::ReadingSource::LimitsResource,
+            ReadingSource::Refusal => imports::ReadingSource::Refusal,
+            ReadingSource::Other => imports::ReadingSource::Other,
+        },
+        request: reading.request,
+    }
+}
+
+/// The contract's reading as the store keeps it.
+pub(crate) fn from_import(reading: imports::Reading) -> Reading {
+    Reading {
+        quota: reading.quota,
+        used: reading.used,
+        max: reading.max,
+        observed_at: reading.observed_at,
+        source: match reading.source {
+            imports::ReadingSource::ResponseHeader => ReadingSource::ResponseHeader,
+            imports::ReadingSource::LimitsResource => ReadingSource::LimitsResource,
+            imports::ReadingSource::Refusal => ReadingSource::Refusal,
+            imports::ReadingSource::Other => ReadingSource::Other,
+        },
+        request: reading.request,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: Timestamp = Timestamp(1_800_000_000_000);
+
+    fn percent(percent: u8) -> Percent {
+        Percent::new(percent).unwrap()
+    }
+
+    fn reading(used: u64, max: u64, request: Option<u64>) -> Reading {
+        let source = ReadingSource::ResponseHeader;
+        Reading { quota: "Q".into(), used, max, observed_at: NOW, source, request }
+    }
+
+    fn grant(requests: u64, purpose: GrantPurpose) -> Grant {
+        Grant { id: "g".into(), requests, at: NOW, purpose }
+    }
+
+    fn ledger(purpose: GrantPurpose, requests: u64) -> Ledger {
+        let mut ledger = Ledger::open("Q", Spending::default(), NOW);
+        ledger.begin(&grant(requests, purpose));
+        ledger
+    }
+
+    #[test]
+    fn before_the_first_reading_only_a_check_or_a_probe_may_send() {
+        let limit = percent(100);
+        assert_eq!(ledger(GrantPurpose::Batch, 9).admit(1, limit, NOW), Err(Refused { left: 0 }));
+        let mut check = ledger(GrantPurpose::Check, 1);
+        assert_eq!(check.admit(1, limit, NOW), Ok(0));
+        assert_eq!(check.admit(1, limit, NOW), Err(Refused { left: 0 }), "one request, and no more");
+    }
+
+    #[test]
+    fn the_request_that_reaches_the_ceiling_is_the_last() {
+        let mut ledger = ledger(GrantPurpose::Batch, 1_000);
+        ledger.observe(reading(3_997, 5_000, None), NOW);
+        let limit = percent(80);
+        assert_eq!((0..10).filter(|_| ledger.admit(1, limit, NOW).is_ok()).count(), 3);
+        assert_eq!(ledger.usage(), Some((4_000, 5_000)));
+        ledger.observe(reading(3_998, 5_000, Some(0)), NOW);
+        assert!(ledger.admit(1, limit, NOW).is_err(), "the first answer of three: two are still to be counted");
+    }
+
+    #[test]
+    fn a_lowered_limit_counts_at_the_next_attempt() {
+        let mut ledger = ledger(GrantPurpose::Batch, 1_000);
+        ledger.observe(reading(40, 100, None), NOW);
+        assert!(ledger.admit(1, percent(50), NOW).is_ok());
+        assert!(ledger.admit(1, percent(41), NOW).is_err());
+        assert!(ledger.admit(1, percent(50), NOW).is_ok());
+    }
+
+    #[test]
+    fn what_was_not_sent_is_given_back() {
+        let mut ledger = ledger(GrantPurpose::Batch, 2);
+        ledger.observe(reading(0, 100, None), NOW);
+        let number = ledger.admit(2, percent(50), NOW).unwrap();
+        ledger.not_sent(number);
+        assert_eq!((ledger.left(percent(50), NOW), ledger.sent(), ledger.usage()), (2, 0, Some((0, 100))));
+        assert!(ledger.own_requests(24, NOW).is_empty());
+    }
+
+    #[test]
+    fn readings_of_earlier_requests_and_of_the_future_change_nothing() {
+        let mut ledger = ledger(GrantPurpose::Batch, 100);
+        ledger.observe(reading(0, 1_000, None), NOW);
+        for _ in 0..3 {
+            ledger.admit(1, percent(50), NOW).unwrap();
+        }
+        ledger.observe(reading(400, 1_000, Some(2)), NOW);
+        ledger.observe(reading(1, 1_000, Some(1)), NOW);
+        assert_eq!(ledger.usage().unwrap().0, 402, "requests 0 and 1 are still awaited");
+        let invented = Reading { observed_at: NOW.after(DAY), ..reading(400, 1_000, Some(u64::MAX)) };
+        ledger.observe(invented, NOW);
+        assert!(ledger.admit(98, percent(50), NOW).is_err());
+    }
+
+    #[test]
+    fn a_refusal_stops_all_but_a_probe_until_a_newer_answer() {
+        let mut ledger = ledger(GrantPurpose::Batch, 100);
+        ledger.observe(reading(1, 1_000, None), NOW);
+        let first = ledger.admit(1, percent(50), NOW).unwrap();
+        ledger.answered(first);
+        ledger.observe(Reading { source: ReadingSource::Refusal, ..reading(1_000, 1_000, Some(first)) }, NOW);
+        ledger.observe(reading(2, 1_000, Some(first)), NOW);
+        assert_eq!(ledger.left(percent(50), NOW), 0, "the header on the same answer doesn't count");
+        ledger.begin(&grant(1, GrantPurpose::Probe));
+        let probe = ledger.admit(1, percent(50), NOW).unwrap();
+        ledger.observe(reading(3, 1_000, Some(probe)), NOW);
+        ledger.begin(&grant(100, GrantPurpose::Batch));
+        assert_eq!(ledger.left(percent(50), NOW), 100);
+    }
+
+    #[test]
+    fn a_limits_reading_keeps_own_requests_of_five_minutes_on_top() {
+        let mut ledger = ledger(GrantPurpose::Batch, 100);
+        ledger.observe(reading(0, 1_000, None), NOW);
+        ledger.admit(5, percent(50), NOW).unwrap();
+        let later = NOW.after(Duration::from_secs(200));
+        ledger.admit(7, percent(50), later).unwrap();
+        let at = NOW.after(Duration::from_secs(400));
+        ledger.observe(Reading { source: ReadingSource::LimitsResource, observed_at: at, ..reading(5, 1_000, Some(1)) }, at);
+        assert_eq!(ledger.usage().unwrap().0, 12);
+    }
+
+    #[test]
+    fn what_a_crash_may_have_sent_counts_until_a_reading_is_five_minutes_newer() {
+        let unsettled = vec![Unsettled { requests: 8, from: NOW, until: NOW.after(Duration::from_secs(60)) }];
+        let found = Spending {
+            readings: vec![Standing { reading: reading(10, 1_000, Some(4)), own_since: 2 }],
+            unsettled,
+            next_request_number: 7,
+            ..Spending::default()
+        };
+        let mut ledger = Ledger::open("Q", found, NOW);
+        assert_eq!(ledger.usage(), Some((20, 1_000)));
+        ledger.begin(&grant(1, GrantPurpose::Batch));
+        assert_eq!(ledger.admit(1, percent(50), NOW), Ok(15), "numbers go on behind those that may have been used");
+        let at = |seconds| NOW.after(Duration::from_secs(seconds));
+        ledger.observe(Reading { observed_at: at(359), ..reading(30, 1_000, Some(15)) }, at(359));
+        assert_eq!(ledger.standings()[0].own_since, 8);
+        ledger.observe(Reading { observed_at: at(360), ..reading(30, 1_000, Some(15)) }, at(360));
+        assert_eq!(ledger.standings()[0].own_since, 0);
+        assert_eq!(ledger.own_requests(24, NOW).iter().map(|hour| hour.sent).sum::<u64>(), 9);
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+        /// Whatever a connector says: what was sent in a day stays under the highest ceiling it could claim.
+        #[test]
+        fn invented_readings_never_let_own_requests_of_a_day_pass_the_ceiling(
+            limit in 1u8..=100, used in prop::collection::vec(0u64..2_000, 1..60), costs in prop::collection::vec(1u32..50, 60), step in 0u64..3_600
+        ) {
+            let (limit, max) = (percent(limit), 1_000);
+            let mut ledger = ledger(GrantPurpose::Batch, u64::MAX);
+            let mut now = NOW;
+            for (used, cost) in used.into_iter().zip(costs) {
+                now = now.after(Duration::from_secs(step));
+                let invented = Reading { observed_at: now, ..reading(used, max, Some(ledger.next_number.saturating_sub(1))) };
+                ledger.observe(invented, now);
+                let _ = ledger.admit(cost, limit, now);
+                let day: u64 = ledger.recent.iter().filter(|sent| sent.at > now.before(DAY)).map(|sent| sent.cost).sum();
+                prop_assert!(day <= crate::quota::ceiling(limit, max));
+            }
+        }
+    }
+}

@@ -1,0 +1,194 @@
+use crate::{SharedClock, component};
+use backup_runtime::{Runtime, RuntimeConfig};
+use backup_seams::SeededRandomness;
+use backup_store::{Actor, ConnectionName, Journal, Percent, Seams, Snapshot, SnapshotId, Store};
+use fake_salesforce::{Fake, Options};
+use futures::StreamExt;
+use host_harness::connections::ConnectionConfig;
+use host_harness::credentials::SecretsFolder;
+use host_harness::http::{Limits, Network};
+use host_harness::jobs::{AddConnection, BackupRequest, BackupResult, Host, HostParts, JobError, ObjectResult, Silent};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use tempfile::TempDir;
+
+/// What a rig is built with.
+pub struct RigOptions {
+    /// The org and how it counts.
+    pub fake: Options,
+    /// The usage limit.
+    pub limit: u8,
+    /// Which component: `salesforce` or `hostile`.
+    pub component: &'static str,
+    /// More members of the connector's configuration.
+    pub settings: Value,
+    /// A store of the test's own, behind the seam.
+    pub store: Option<Store>,
+}
+
+impl RigOptions {
+    /// The real connector at the usual limit.
+    pub fn of(fake: Options) -> RigOptions {
+        RigOptions { fake, limit: 50, component: "salesforce", settings: json!({"api_version": "v62.0"}), store: None }
+    }
+
+    /// At another limit.
+    pub fn limit(mut self, percent: u8) -> RigOptions {
+        self.limit = percent;
+        self
+    }
+}
+
+/// One org, one host, one connection.
+pub struct Rig {
+    /// The org.
+    pub fake: Fake,
+    /// The host.
+    pub host: Host,
+    /// The connection.
+    pub name: ConnectionName,
+    /// The folder of the store, where it is one.
+    pub data: PathBuf,
+    folder: TempDir,
+    settings: Value,
+    component: &'static str,
+}
+
+impl Rig {
+    /// Starts the org and adds the connection. Nothing is sent yet.
+    pub async fn new(options: RigOptions) -> Rig {
+        let fake = Fake::start(options.fake).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let seams = seams(&fake);
+        let store = match options.store {
+            Some(store) => store,
+            None => Store::open(data.to_str().unwrap(), seams).await.unwrap(),
+        };
+        let host = host(store, &folder.path().join("secrets"), &data);
+        let name = "acme".parse().unwrap();
+        let rig = Rig { fake, host, name, data, folder, settings: options.settings, component: options.component };
+        rig.add(&rig.host, &rig.name, options.limit).await;
+        rig
+    }
+
+    /// Adds a connection on this org.
+    pub async fn add(&self, host: &Host, name: &ConnectionName, limit: u8) {
+        let mut config = self.settings.clone();
+        config["instance_url"] = json!(self.fake.url());
+        config["usage_limit"] = json!(limit);
+        config["auth"] = json!({"kind": "access-token", "token": self.fake.access_token()});
+        let config = ConnectionConfig::parse(config.to_string().as_bytes()).unwrap();
+        let add = AddConnection { name: name.clone(), config, connector: component(self.component), actor: Actor::host() };
+        host.add_connection(add).await.unwrap();
+    }
+
+    /// Another host on the same data, with locks of its own: what a second process is.
+    pub async fn second_host(&self) -> Host {
+        let store = Store::open(self.data.to_str().unwrap(), seams(&self.fake)).await.unwrap();
+        host(store, &self.folder.path().join("secrets"), &self.data)
+    }
+
+    /// A run by hand of all objects.
+    pub async fn backup(&self) -> Result<BackupResult, JobError> {
+        self.backup_with(&BackupRequest::default()).await
+    }
+
+    /// A run by hand.
+    pub async fn backup_with(&self, request: &BackupRequest) -> Result<BackupResult, JobError> {
+        self.host.backup(&self.name, &Actor::host(), request, &Silent).await
+    }
+
+    /// Sets the limit as another process would.
+    pub async fn set_limit(&self, percent: u8) {
+        let mut journal = self.journal().await;
+        let now = self.host.store().seams().clock.now();
+        journal.set_usage_limit(&Actor::host(), Percent::new(percent).unwrap(), None, now).await.unwrap();
+    }
+
+    /// The journal as it is now.
+    pub async fn journal(&self) -> Journal {
+        Journal::open(self.host.store(), &self.name).await.unwrap()
+    }
+
+    /// What is committed of a snapshot.
+    pub async fn snapshot(&self, id: &str) -> Snapshot {
+        let journal = self.journal().await;
+        let id: SnapshotId = id.parse().unwrap();
+        Snapshot::open(self.host.store(), &self.name, journal.state(), id).await.unwrap()
+    }
+
+    /// Records of each object of a snapshot, as lines.
+    pub async fn records(&self, snapshot: &str) -> BTreeMap<String, Vec<String>> {
+        let snapshot = self.snapshot(snapshot).await;
+        let mut records = BTreeMap::new();
+        for object in snapshot.fold().objects.keys() {
+            let mut lines = Vec::new();
+            let mut rows = snapshot.rows(object);
+            while let Some(row) = rows.next().await {
+                lines.push(String::from_utf8(row.unwrap().body.to_vec()).unwrap());
+            }
+            records.insert(object.to_string(), lines);
+        }
+        records
+    }
+
+    /// Asserts that a snapshot holds every record of every object that isn't skipped, byte for byte what the org has, and no other.
+    pub async fn assert_equals_org(&self, result: &BackupResult) {
+        let mut read = self.records(&result.snapshot).await;
+        for ObjectResult { name, state, .. } in &result.objects {
+            if *state == backup_store::ObjectState::Skipped {
+                continue;
+            }
+            let found: BTreeSet<String> = read.remove(name).unwrap_or_default().into_iter().collect();
+            let expected: BTreeSet<String> = self.oracle(name).into_iter().collect();
+            let missing = expected.difference(&found).next();
+            let extra = found.difference(&expected).next();
+            assert!(
+                missing.is_none() && extra.is_none(),
+                "{name}: {} records in the org, {} in the snapshot; the org has {missing:?}, the snapshot has {extra:?}",
+                expected.len(),
+                found.len()
+            );
+        }
+    }
+
+    /// What the org has of an object, as a backup should hold it: all but deleted rows, archived ones too, without base64 bodies.
+    pub fn oracle(&self, object: &str) -> Vec<String> {
+        let wanted = fake_salesforce::oracle::Wanted { scan: fake_salesforce::org::Scan { deleted: false, archived: true }, ..Default::default() };
+        lines(&self.fake.oracle_of(object, &wanted))
+    }
+
+    /// Counted requests of ours that the org has seen.
+    pub fn counted(&self) -> u64 {
+        self.fake.totals().client
+    }
+
+    /// The folder of the data.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+}
+
+/// Lines of text.
+pub fn lines(text: &[u8]) -> Vec<String> {
+    String::from_utf8(text.to_vec()).unwrap().lines().map(str::to_owned).collect()
+}
+
+fn seams(fake: &Fake) -> Seams {
+    Seams { clock: Arc::new(SharedClock::new(fake.clock().clone())), randomness: Arc::new(SeededRandomness::new(7)) }
+}
+
+fn host(store: Store, secrets: &Path, data: &Path) -> Host {
+    let clock = Arc::clone(&store.seams().clock);
+    Host::new(HostParts {
+        store,
+        runtime: Runtime::new(RuntimeConfig { clock, ..RuntimeConfig::default() }).unwrap(),
+        transport: Arc::new(Network::new().unwrap()),
+        secrets: SecretsFolder::locate(Some(secrets), data.to_str().unwrap()).unwrap(),
+        http_limits: Limits::default(),
+        name: "test".to_owned(),
+    })
+}
