@@ -14,7 +14,7 @@
 //! | `POST rules` | any of the switches of [`crate::rest::Rules`] |
 //! | `GET objects` | every object with its number of live rows |
 //! | `GET oracle/X` | the rows of X; `fields=`, `deleted=true`, `archived=true`, `version=` |
-//! | `POST rows` | a list of writes by somebody else: `create`, `update`, `delete`, `undelete`, `purge` |
+//! | `POST rows` | a list of writes by somebody else: `{"create":{"object":…,"fields":{…}}}`, `{"update":{"id":…,"fields":{…}}}`, and `delete`, `undelete`, `purge` with `{"id":…}` |
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -292,8 +292,11 @@ async fn oracle(
     ([("content-type", "application/x-ndjson")], Body::from_stream(pieces)).into_response()
 }
 
+/// One write by somebody else.
+///
+/// Tagged from outside: a tag inside would have serde buffer the fields, and numbers would lose their digits.
 #[derive(Deserialize)]
-#[serde(tag = "write", rename_all = "kebab-case", deny_unknown_fields)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 enum Write {
     Create { object: String, fields: SentFields },
     Update { id: String, fields: SentFields },

@@ -191,7 +191,9 @@ impl Quota {
             Ok(())
         } else {
             account.totals.refused += 1;
-            Err(DailyLimitExceeded { counted: if account.options.count_refused { cost } else { 0 } })
+            Err(DailyLimitExceeded {
+                counted: if account.options.count_refused { cost } else { 0 },
+            })
         }
     }
 

@@ -19,7 +19,7 @@ const MAX_IDS: usize = 600_000;
 pub(super) fn updated(service: &Service, org: &Org, call: &Call, object: &Object) -> Answer {
     let (start, end) = match span(service, call, object, UPDATED_REACH_MS) {
         Ok(span) => span,
-        Err(answer) => return answer,
+        Err(refused) => return refused.into(),
     };
     let ids = org.updated_between(&service.viewer(), object.name(), start, end.min(covered(service)));
     if ids.len() > MAX_IDS {
@@ -32,7 +32,7 @@ pub(super) fn updated(service: &Service, org: &Org, call: &Call, object: &Object
 pub(super) fn deleted(service: &Service, org: &Org, call: &Call, object: &Object) -> Answer {
     let (start, end) = match span(service, call, object, DELETED_REACH_MS) {
         Ok(span) => span,
-        Err(answer) => return answer,
+        Err(refused) => return refused.into(),
     };
     let reach_ms = service.rules().deleted_log_ms.clamp(0, DELETED_REACH_MS);
     let earliest = whole_minute(service.now() - TimeDelta::milliseconds(reach_ms));
@@ -57,32 +57,44 @@ fn covered(service: &Service) -> DateTime<Utc> {
     (service.now() - TimeDelta::milliseconds(service.rules().oldest_transaction_ms)).trunc_subsecs(0)
 }
 
-fn span(service: &Service, call: &Call, object: &Object, reach_ms: i64) -> Result<(DateTime<Utc>, DateTime<Utc>), Answer> {
-    if !object.schema.replicateable {
-        let message = format!("object type {} is not replicateable", object.name());
-        return Err(Answer::refusal(400, "INVALID_TYPE", &message));
+/// A span that can't be asked for.
+struct BadSpan {
+    code: &'static str,
+    message: String,
+}
+
+impl From<BadSpan> for Answer {
+    fn from(bad: BadSpan) -> Self {
+        Self::refusal(400, bad.code, &bad.message)
     }
-    let read = |name: &str| -> Result<DateTime<Utc>, Answer> {
+}
+
+fn span(service: &Service, call: &Call, object: &Object, reach_ms: i64) -> Result<(DateTime<Utc>, DateTime<Utc>), BadSpan> {
+    let bad = |code: &'static str, message: String| BadSpan { code, message };
+    if !object.schema.replicateable {
+        return Err(bad(
+            "INVALID_TYPE",
+            format!("object type {} is not replicateable", object.name()),
+        ));
+    }
+    let read = |name: &str| {
+        // A plus sign that wasn't escaped has become a space.
         let text = call
             .parameter(name)
-            .ok_or_else(|| Answer::refusal(400, "MISSING_ARGUMENT", name))?;
-        // A plus sign that wasn't escaped has become a space.
-        let parsed = DateTime::parse_from_rfc3339(&text.replace(' ', "+"));
-        let parsed = parsed.or_else(|_| DateTime::parse_from_str(&text.replace(' ', "+"), "%Y-%m-%dT%H:%M:%S%.f%z"));
-        let at = parsed.map_err(|_| Answer::refusal(400, "INVALID_REPLICATION_DATE", &format!("{name} is no date: {text}")))?;
-        Ok(whole_minute(at.to_utc()))
+            .ok_or_else(|| bad("MISSING_ARGUMENT", name.to_owned()))?
+            .replace(' ', "+");
+        let parsed = DateTime::parse_from_rfc3339(&text).or_else(|_| DateTime::parse_from_str(&text, "%Y-%m-%dT%H:%M:%S%.f%z"));
+        let at = parsed.map_err(|_| bad("INVALID_REPLICATION_DATE", format!("{name} is no date: {text}")))?;
+        Ok::<_, BadSpan>(whole_minute(at.to_utc()))
     };
     let (start, end) = (read("start")?, read("end")?);
     if start >= end {
-        return Err(Answer::refusal(
-            400,
-            "INVALID_REPLICATION_DATE",
-            "startDate must be at least one minute before endDate",
-        ));
+        let message = "startDate must be at least one minute before endDate";
+        return Err(bad("INVALID_REPLICATION_DATE", message.to_owned()));
     }
     if start < service.now() - TimeDelta::milliseconds(reach_ms) {
         let message = format!("startDate cannot be more than {} days ago", reach_ms / DAY_MS);
-        return Err(Answer::refusal(400, "INVALID_REPLICATION_DATE", &message));
+        return Err(bad("INVALID_REPLICATION_DATE", message));
     }
     Ok((start, end))
 }

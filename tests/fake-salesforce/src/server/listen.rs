@@ -5,6 +5,7 @@
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::response::Response;
@@ -70,15 +71,31 @@ fn finish(response: Result<Response, Infallible>) -> Result<Response<CutBody>, C
     let Ok(response) = response;
     match response.extensions().get::<Cut>().copied() {
         Some(Cut::Now) => Err(CutOnPurpose),
-        Some(Cut::After(bytes)) => Ok(response.map(|body| CutBody { body, left: Some(bytes) })),
-        None => Ok(response.map(|body| CutBody { body, left: None })),
+        Some(Cut::After(bytes)) => Ok(response.map(|body| CutBody::new(body, Some(bytes)))),
+        None => Ok(response.map(|body| CutBody::new(body, None))),
     }
 }
 
-/// A body that breaks off after a number of bytes.
+/// How long what was sent before a cut has to leave: hyper drops what it still holds when a body fails.
+const TIME_TO_LEAVE: Duration = Duration::from_millis(50);
+
+/// A body that may break off after a number of bytes.
 struct CutBody {
     body: Body,
+    /// Bytes until it breaks off; none: never.
     left: Option<usize>,
+    /// Runs once the last byte is handed over.
+    leaving: Option<Pin<Box<tokio::time::Sleep>>>,
+}
+
+impl CutBody {
+    fn new(body: Body, left: Option<usize>) -> Self {
+        Self {
+            body,
+            left,
+            leaving: None,
+        }
+    }
 }
 
 impl http_body::Body for CutBody {
@@ -86,23 +103,30 @@ impl http_body::Body for CutBody {
     type Error = Box<dyn std::error::Error + Send + Sync>;
 
     fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
-        if self.left == Some(0) {
-            return Poll::Ready(Some(Err(Box::new(CutOnPurpose))));
-        }
-        let frame = std::task::ready!(http_body::Body::poll_frame(Pin::new(&mut self.body), context));
-        Poll::Ready(match (frame, self.left) {
-            (Some(Ok(frame)), Some(left)) => {
-                let kept = frame
-                    .into_data()
-                    .map(|data| data.slice(..left.min(data.len())))
-                    .unwrap_or_default();
-                self.left = Some(left - kept.len());
-                Some(Ok(Frame::data(kept)))
+        if let Some(left) = self.left.filter(|left| *left > 0) {
+            match std::task::ready!(http_body::Body::poll_frame(Pin::new(&mut self.body), context)) {
+                Some(Ok(frame)) => {
+                    let kept = frame
+                        .into_data()
+                        .map(|data| data.slice(..left.min(data.len())))
+                        .unwrap_or_default();
+                    self.left = Some(left - kept.len());
+                    return Poll::Ready(Some(Ok(Frame::data(kept))));
+                }
+                Some(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
+                // A short answer breaks off too, instead of ending well before the cut.
+                None => self.left = Some(0),
             }
-            // Also a short answer breaks off, instead of ending well before the cut.
-            (None, Some(_)) => Some(Err(Box::new(CutOnPurpose))),
-            (frame, _) => frame.map(|f| f.map_err(Into::into)),
-        })
+        }
+        if self.left.is_none() {
+            let frame = std::task::ready!(http_body::Body::poll_frame(Pin::new(&mut self.body), context));
+            return Poll::Ready(frame.map(|f| f.map_err(Into::into)));
+        }
+        let leaving = self
+            .leaving
+            .get_or_insert_with(|| Box::pin(tokio::time::sleep(TIME_TO_LEAVE)));
+        std::task::ready!(leaving.as_mut().poll(context));
+        Poll::Ready(Some(Err(Box::new(CutOnPurpose))))
     }
 
     fn size_hint(&self) -> SizeHint {

@@ -17,7 +17,10 @@ pub struct Answer {
 
 impl Answer {
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, v)| v.as_str())
+        self.headers
+            .iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case(name))
+            .map(|(_, v)| v.as_str())
     }
 
     pub fn json(&self) -> Value {
@@ -51,7 +54,10 @@ pub enum Broken {
 
 pub fn send(fake: &Fake, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer, Broken> {
     let mut stream = TcpStream::connect(fake.address()).unwrap();
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: fake\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: fake\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
@@ -67,15 +73,22 @@ fn parse(raw: &[u8]) -> Result<Answer, Broken> {
     let head = String::from_utf8(raw[..end].to_vec()).unwrap();
     let mut lines = head.split("\r\n");
     let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let headers: Vec<(String, String)> =
-        lines.map(|l| l.split_once(": ").unwrap()).map(|(n, v)| (n.to_owned(), v.to_owned())).collect();
-    let mut answer = Answer { status, headers, body: raw[end + 4..].to_vec() };
+    let headers: Vec<(String, String)> = lines
+        .map(|l| l.split_once(": ").unwrap())
+        .map(|(n, v)| (n.to_owned(), v.to_owned()))
+        .collect();
+    let mut answer = Answer {
+        status,
+        headers,
+        body: raw[end + 4..].to_vec(),
+    };
     if answer.header("transfer-encoding").is_some() {
         answer.body = unchunk(&answer.body)?;
-    } else if let Some(length) = answer.header("content-length") {
-        if answer.body.len() < length.parse().unwrap() {
-            return Err(Broken::InBody(answer.body.len()));
-        }
+    } else if answer
+        .header("content-length")
+        .is_some_and(|length| answer.body.len() < length.parse().unwrap())
+    {
+        return Err(Broken::InBody(answer.body.len()));
     }
     Ok(answer)
 }
@@ -84,7 +97,9 @@ fn unchunk(mut raw: &[u8]) -> Result<Vec<u8>, Broken> {
     let mut body = Vec::new();
     loop {
         let broken = Broken::InBody(body.len());
-        let Some(line) = raw.windows(2).position(|w| w == b"\r\n") else { return Err(broken) };
+        let Some(line) = raw.windows(2).position(|w| w == b"\r\n") else {
+            return Err(broken);
+        };
         let length = usize::from_str_radix(std::str::from_utf8(&raw[..line]).unwrap(), 16).unwrap();
         if length == 0 {
             return Ok(body);
@@ -119,7 +134,11 @@ pub fn try_call(fake: &Fake, method: &str, path: &str, headers: &[(&str, &str)],
     let authorization = authorization(fake);
     let mut all = vec![("Authorization", authorization.as_str())];
     all.extend_from_slice(headers);
-    let path = if path.starts_with("/services") { path.to_owned() } else { format!("/services/data/v62.0/{path}") };
+    let path = if path.starts_with("/services") {
+        path.to_owned()
+    } else {
+        format!("/services/data/v62.0/{path}")
+    };
     send(fake, method, &path, &all, body)
 }
 
@@ -129,7 +148,15 @@ pub fn query(fake: &Fake, soql: &str) -> Answer {
 }
 
 pub fn encoded(text: &str) -> String {
-    text.bytes().map(|b| if b.is_ascii_alphanumeric() { char::from(b).to_string() } else { format!("%{b:02X}") }).collect()
+    text.bytes()
+        .map(|b| {
+            if b.is_ascii_alphanumeric() {
+                char::from(b).to_string()
+            } else {
+                format!("%{b:02X}")
+            }
+        })
+        .collect()
 }
 
 /// A composite of GETs, by reference and URL below the version (or a whole reference).
@@ -137,9 +164,19 @@ pub fn composite(fake: &Fake, parts: &[(&str, &str)]) -> Answer {
     let parts: Vec<Value> = parts
         .iter()
         .map(|(reference, url)| {
-            let url = if url.starts_with('@') || url.starts_with('/') { (*url).to_owned() } else { format!("/services/data/v62.0/{url}") };
+            let url = if url.starts_with('@') || url.starts_with('/') {
+                (*url).to_owned()
+            } else {
+                format!("/services/data/v62.0/{url}")
+            };
             serde_json::json!({ "method": "GET", "url": url, "referenceId": reference })
         })
         .collect();
-    call(fake, "POST", "composite", &[], &serde_json::json!({ "compositeRequest": parts }).to_string())
+    call(
+        fake,
+        "POST",
+        "composite",
+        &[],
+        &serde_json::json!({ "compositeRequest": parts }).to_string(),
+    )
 }

@@ -14,13 +14,22 @@ fn a_cut_before_the_effect_leaves_no_trace_and_one_after_it_does() {
     let before = fake.count("Account", fake_salesforce::org::Scan::QUERY);
     fake.faults().once(When::default(), Fault::CutBeforeEffect);
     assert_eq!(create(&fake).unwrap_err(), Broken::NoAnswer);
-    assert_eq!((fake.count("Account", fake_salesforce::org::Scan::QUERY), fake.quota().used()), (before, 0));
+    assert_eq!(
+        (fake.count("Account", fake_salesforce::org::Scan::QUERY), fake.quota().used()),
+        (before, 0)
+    );
     fake.faults().once(When::default(), Fault::CutAfterEffect);
     assert_eq!(create(&fake).unwrap_err(), Broken::NoAnswer);
-    assert_eq!((fake.count("Account", fake_salesforce::org::Scan::QUERY), fake.quota().used()), (before + 1, 1));
+    assert_eq!(
+        (fake.count("Account", fake_salesforce::org::Scan::QUERY), fake.quota().used()),
+        (before + 1, 1)
+    );
     assert_eq!(create(&fake).unwrap().status, 201);
     let log = fake.requests();
-    assert_eq!(log.iter().map(|e| (e.cost, e.status)).collect::<Vec<_>>(), [(0, None), (1, None), (1, Some(201))]);
+    assert_eq!(
+        log.iter().map(|e| (e.cost, e.status)).collect::<Vec<_>>(),
+        [(0, None), (1, None), (1, Some(201))]
+    );
 }
 
 #[test]
@@ -42,7 +51,10 @@ fn malformed_and_html_bodies_come_under_the_status_they_were_given() {
     for status in [200, 502, 503] {
         fake.faults().once(When::default(), Fault::Html { status });
         let html = get(&fake, "limits");
-        assert_eq!((html.status, html.header("content-type")), (status, Some("text/html;charset=UTF-8")));
+        assert_eq!(
+            (html.status, html.header("content-type")),
+            (status, Some("text/html;charset=UTF-8"))
+        );
         assert!(html.text().starts_with("<!DOCTYPE html>"));
     }
 }
@@ -51,12 +63,21 @@ fn malformed_and_html_bodies_come_under_the_status_they_were_given() {
 fn the_two_kinds_of_concurrency_share_the_code_of_the_daily_limit() {
     let fake = fake();
     for (fault, text) in [
-        (Fault::concurrent_requests(), "ConcurrentRequests (Concurrent API Requests) Limit exceeded."),
-        (Fault::concurrent_long_transactions(), "ConcurrentPerOrgLongTxn Limit exceeded."),
+        (
+            Fault::concurrent_requests(),
+            "ConcurrentRequests (Concurrent API Requests) Limit exceeded.",
+        ),
+        (
+            Fault::concurrent_long_transactions(),
+            "ConcurrentPerOrgLongTxn Limit exceeded.",
+        ),
         (Fault::total_requests(), "TotalRequests Limit exceeded."),
     ] {
         fake.faults().once(When::default(), fault);
-        assert_eq!(get(&fake, "limits").error(), (403, "REQUEST_LIMIT_EXCEEDED".into(), text.into()));
+        assert_eq!(
+            get(&fake, "limits").error(),
+            (403, "REQUEST_LIMIT_EXCEEDED".into(), text.into())
+        );
     }
     assert_eq!(fake.quota().used(), 0);
 }
@@ -72,7 +93,13 @@ fn one_request_can_be_told_that_its_session_is_over() {
 #[test]
 fn a_delayed_request_is_served_late() {
     let fake = fake();
-    fake.faults().once(When { path_contains: Some("/query".into()), ..When::default() }, Fault::Delay { ms: 150 });
+    fake.faults().once(
+        When {
+            path_contains: Some("/query".into()),
+            ..When::default()
+        },
+        Fault::Delay { ms: 150 },
+    );
     let begun = Instant::now();
     assert_eq!(query(&fake, "SELECT Id FROM User LIMIT 1").status, 200);
     assert!(begun.elapsed() >= Duration::from_millis(150));

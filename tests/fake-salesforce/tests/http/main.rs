@@ -21,5 +21,14 @@ fn fake() -> Fake {
 }
 
 fn options() -> Options {
-    Options::of(OrgSpec::of(7, &[("Account", 6_500), ("Contact", 300), ("Task", 400), ("User", 20), ("ContentVersion", 3)]))
+    Options::of(OrgSpec::of(
+        7,
+        &[
+            ("Account", 6_500),
+            ("Contact", 300),
+            ("Task", 400),
+            ("User", 20),
+            ("ContentVersion", 3),
+        ],
+    ))
 }

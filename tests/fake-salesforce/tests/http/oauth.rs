@@ -13,14 +13,26 @@ fn token(fake: &Fake, form: &str) -> Answer {
 
 fn works(fake: &Fake, access_token: &str) -> bool {
     let authorization = format!("Bearer {access_token}");
-    send(fake, "GET", "/services/data/v62.0/limits", &[("Authorization", &authorization)], "").unwrap().status == 200
+    send(
+        fake,
+        "GET",
+        "/services/data/v62.0/limits",
+        &[("Authorization", &authorization)],
+        "",
+    )
+    .unwrap()
+    .status
+        == 200
 }
 
 #[test]
 fn client_credentials_open_a_session_and_name_the_instance() {
     let fake = fake();
     let client = fake.oauth().options().clone();
-    let form = format!("grant_type=client_credentials&client_id={}&client_secret={}", client.client_id, client.client_secret);
+    let form = format!(
+        "grant_type=client_credentials&client_id={}&client_secret={}",
+        client.client_id, client.client_secret
+    );
     let answer = token(&fake, &form).json();
     assert_eq!(answer["instance_url"], fake.url());
     assert_eq!(answer["token_type"], "Bearer");
@@ -37,13 +49,22 @@ fn a_rotated_refresh_token_dies_with_its_use() {
     let fake = Fake::start(options).unwrap();
     let client = fake.oauth().options().clone();
     let refresh = |refresh_token: &str| {
-        token(&fake, &format!("grant_type=refresh_token&client_id={}&refresh_token={refresh_token}", client.client_id))
+        token(
+            &fake,
+            &format!(
+                "grant_type=refresh_token&client_id={}&refresh_token={refresh_token}",
+                client.client_id
+            ),
+        )
     };
     let first = refresh(&client.refresh_token).json();
     let next = first["refresh_token"].as_str().unwrap().to_owned();
     let dead = refresh(&client.refresh_token);
     assert_eq!(dead.status, 400);
-    assert_eq!(dead.json(), json!({ "error": "invalid_grant", "error_description": "expired access/refresh token" }));
+    assert_eq!(
+        dead.json(),
+        json!({ "error": "invalid_grant", "error_description": "expired access/refresh token" })
+    );
     assert!(works(&fake, refresh(&next).json()["access_token"].as_str().unwrap()));
 }
 
@@ -53,7 +74,10 @@ fn an_expired_session_is_refused_as_recorded_and_not_counted() {
     assert_eq!(get(&fake, "limits").status, 200);
     fake.oauth().expire_sessions();
     let refused = get(&fake, "limits");
-    assert_eq!(refused.text(), "[{\"message\":\"Session expired or invalid\",\"errorCode\":\"INVALID_SESSION_ID\"}]");
+    assert_eq!(
+        refused.text(),
+        "[{\"message\":\"Session expired or invalid\",\"errorCode\":\"INVALID_SESSION_ID\"}]"
+    );
     assert_eq!((refused.status, fake.quota().used()), (401, 1));
 }
 
@@ -77,7 +101,10 @@ fn a_jwt_is_taken_from_the_owner_of_the_key_alone() {
     assert_eq!(answer.status, 200, "{}", answer.text());
     assert_eq!(answer.json().get("refresh_token"), None);
     assert!(works(&fake, answer.json()["access_token"].as_str().unwrap()));
-    assert_eq!(grant("somebody@example.com", soon, &private_key).json()["error"], "invalid_grant");
+    assert_eq!(
+        grant("somebody@example.com", soon, &private_key).json()["error"],
+        "invalid_grant"
+    );
     assert_eq!(grant(&client.username, 1_000, &private_key).json()["error"], "invalid_grant");
     assert_eq!(grant(&client.username, soon, &key_pair().0).json()["error"], "invalid_grant");
 }

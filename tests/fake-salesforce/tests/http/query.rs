@@ -15,12 +15,21 @@ fn a_query_comes_in_pages_and_repeats_a_page_that_is_asked_for_again() {
     assert_eq!(first["records"].as_array().unwrap().len(), 2_000);
     assert_eq!(first["records"][0]["attributes"]["type"], "Account");
     let next = first["nextRecordsUrl"].as_str().unwrap().to_owned();
-    assert!(next.starts_with("/services/data/v62.0/query/01g") && next.ends_with("-2000"), "{next}");
+    assert!(
+        next.starts_with("/services/data/v62.0/query/01g") && next.ends_with("-2000"),
+        "{next}"
+    );
 
     let mut ids: Vec<String> = Vec::new();
     let mut page = first;
     loop {
-        ids.extend(page["records"].as_array().unwrap().iter().map(|r| r["Id"].as_str().unwrap().to_owned()));
+        ids.extend(
+            page["records"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|r| r["Id"].as_str().unwrap().to_owned()),
+        );
         match page["nextRecordsUrl"].as_str() {
             Some(url) => page = get(&fake, url).json(),
             None => break,
@@ -35,11 +44,17 @@ fn a_query_comes_in_pages_and_repeats_a_page_that_is_asked_for_again() {
 #[test]
 fn a_locator_lives_for_two_days() {
     let fake = fake();
-    let next = query(&fake, "SELECT Id FROM Account").json()["nextRecordsUrl"].as_str().unwrap().to_owned();
+    let next = query(&fake, "SELECT Id FROM Account").json()["nextRecordsUrl"]
+        .as_str()
+        .unwrap()
+        .to_owned();
     fake.clock().advance(2 * DAY_MS - HOUR_MS);
     assert_eq!(get(&fake, &next).status, 200);
     fake.clock().advance(HOUR_MS);
-    assert_eq!(get(&fake, &next).error(), (400, "INVALID_QUERY_LOCATOR".into(), "invalid query locator".into()));
+    assert_eq!(
+        get(&fake, &next).error(),
+        (400, "INVALID_QUERY_LOCATOR".into(), "invalid query locator".into())
+    );
 }
 
 #[test]
@@ -47,7 +62,12 @@ fn the_record_has_the_bytes_of_the_oracle_after_its_attributes() {
     let fake = fake();
     let org = fake.org().read().unwrap();
     let user = fake.user();
-    let fields: Vec<String> = org.object("Contact").unwrap().visible_fields(&user).map(|(_, f)| f.name.clone()).collect();
+    let fields: Vec<String> = org
+        .object("Contact")
+        .unwrap()
+        .visible_fields(&user)
+        .map(|(_, f)| f.name.clone())
+        .collect();
     drop(org);
     let body = query(&fake, &format!("SELECT {} FROM Contact ORDER BY Id", fields.join(","))).text();
     let oracle = String::from_utf8(fake.oracle("Contact")).unwrap();
@@ -63,7 +83,11 @@ fn keyset_pages_join_to_the_whole() {
     let mut last = String::new();
     let mut ids = Vec::new();
     loop {
-        let soql = if last.is_empty() { String::new() } else { format!("WHERE Id > '{last}' ") };
+        let soql = if last.is_empty() {
+            String::new()
+        } else {
+            format!("WHERE Id > '{last}' ")
+        };
         let page = query(&fake, &format!("SELECT Id FROM Account {soql}ORDER BY Id LIMIT 1000")).json();
         let found = page["records"].as_array().unwrap().clone();
         assert_eq!(page["totalSize"].as_u64().unwrap(), found.len() as u64);
@@ -74,7 +98,12 @@ fn keyset_pages_join_to_the_whole() {
     let whole = String::from_utf8(fake.oracle("Account")).unwrap();
     let expected: Vec<String> = whole
         .lines()
-        .map(|l| serde_json::from_str::<serde_json::Value>(l).unwrap()["Id"].as_str().unwrap().to_owned())
+        .map(|l| {
+            serde_json::from_str::<serde_json::Value>(l).unwrap()["Id"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        })
         .collect();
     assert_eq!(ids, expected);
 }
@@ -100,14 +129,38 @@ fn refusals_read_as_recorded() {
          describe call for the appropriate names."
     );
     let cases = [
-        ("SELECT Nope FROM Account", "INVALID_FIELD", "No such column 'Nope' on entity 'Account'"),
-        ("SELECT Nope.Name FROM Account", "INVALID_FIELD", "Didn't understand relationship 'Nope' in field path"),
+        (
+            "SELECT Nope FROM Account",
+            "INVALID_FIELD",
+            "No such column 'Nope' on entity 'Account'",
+        ),
+        (
+            "SELECT Nope.Name FROM Account",
+            "INVALID_FIELD",
+            "Didn't understand relationship 'Nope' in field path",
+        ),
         ("SELECT Id FORM Account", "MALFORMED_QUERY", "unexpected token: 'FORM'"),
-        ("SELECT Id FROM Account OFFSET 2001", "NUMBER_OUTSIDE_VALID_RANGE", "Maximum SOQL offset allowed is 2000"),
-        ("SELECT FIELDS(ALL) FROM Account", "MALFORMED_QUERY", "must have a LIMIT of at most 200"),
+        (
+            "SELECT Id FROM Account OFFSET 2001",
+            "NUMBER_OUTSIDE_VALID_RANGE",
+            "Maximum SOQL offset allowed is 2000",
+        ),
+        (
+            "SELECT FIELDS(ALL) FROM Account",
+            "MALFORMED_QUERY",
+            "must have a LIMIT of at most 200",
+        ),
         ("SELECT Id FROM Account ALL ROWS", "MALFORMED_QUERY", "ALL ROWS not allowed"),
-        ("SELECT Id FROM Account WHERE Id = 'x'", "INVALID_QUERY_FILTER_OPERATOR", "invalid ID field: x"),
-        ("SELECT Id FROM Account WHERE CreatedDate > 'x'", "INVALID_FIELD", "must be of type dateTime and should not be enclosed"),
+        (
+            "SELECT Id FROM Account WHERE Id = 'x'",
+            "INVALID_QUERY_FILTER_OPERATOR",
+            "invalid ID field: x",
+        ),
+        (
+            "SELECT Id FROM Account WHERE CreatedDate > 'x'",
+            "INVALID_FIELD",
+            "must be of type dateTime and should not be enclosed",
+        ),
         ("SELECT Id, Id FROM Account", "INVALID_FIELD", "duplicate field selected: Id"),
     ];
     for (soql, code, text) in cases {
@@ -120,31 +173,52 @@ fn refusals_read_as_recorded() {
 #[test]
 fn conditions_order_and_relationships_do_what_they_say() {
     let fake = fake();
-    let count = |condition: &str| query(&fake, &format!("SELECT COUNT() FROM Account {condition}")).json()["totalSize"].as_i64().unwrap();
+    let count = |condition: &str| {
+        query(&fake, &format!("SELECT COUNT() FROM Account {condition}")).json()["totalSize"]
+            .as_i64()
+            .unwrap()
+    };
     let all = count("");
     assert!(all > 6_000);
     assert_eq!(count("WHERE Id != null"), all);
     assert_eq!(count("WHERE NOT (Id != null)"), 0);
     assert_eq!(count("WHERE Name LIKE '%'") + count("WHERE Name = null"), all);
     let half = "2020-01-01T00:00:00Z";
-    assert_eq!(count(&format!("WHERE CreatedDate < {half}")) + count(&format!("WHERE CreatedDate >= {half}")), all);
+    assert_eq!(
+        count(&format!("WHERE CreatedDate < {half}")) + count(&format!("WHERE CreatedDate >= {half}")),
+        all
+    );
 
     let named = query(&fake, "SELECT Id, Owner.Name FROM Account WHERE OwnerId != null LIMIT 3").json();
     let owner = &named["records"][0]["Owner"];
     assert_eq!(owner["attributes"]["type"], "User");
     assert!(owner["Name"].is_string());
 
-    let sorted = query(&fake, "SELECT Id, SystemModstamp FROM Account ORDER BY SystemModstamp DESC, Id LIMIT 500").json();
+    let sorted = query(
+        &fake,
+        "SELECT Id, SystemModstamp FROM Account ORDER BY SystemModstamp DESC, Id LIMIT 500",
+    )
+    .json();
     let stamps: Vec<(String, String)> = sorted["records"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|r| (r["SystemModstamp"].as_str().unwrap().to_owned(), r["Id"].as_str().unwrap().to_owned()))
+        .map(|r| {
+            (
+                r["SystemModstamp"].as_str().unwrap().to_owned(),
+                r["Id"].as_str().unwrap().to_owned(),
+            )
+        })
         .collect();
     assert!(stamps.is_sorted_by(|a, b| a.0 > b.0 || (a.0 == b.0 && a.1 < b.1)));
 
     let groups = query(&fake, "SELECT OwnerId, COUNT(Id) total FROM Account GROUP BY OwnerId").json();
-    let sum: i64 = groups["records"].as_array().unwrap().iter().map(|g| g["total"].as_i64().unwrap()).sum();
+    let sum: i64 = groups["records"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|g| g["total"].as_i64().unwrap())
+        .sum();
     assert_eq!(sum, all);
     assert_eq!(groups["records"][0]["attributes"]["type"], "AggregateResult");
 }
@@ -152,9 +226,15 @@ fn conditions_order_and_relationships_do_what_they_say() {
 #[test]
 fn query_all_shows_the_bin_and_archived_activities() {
     let fake = fake();
-    let all = get(&fake, &format!("queryAll?q={}", encoded("SELECT COUNT() FROM Task"))).json()["totalSize"].as_i64().unwrap();
+    let all = get(&fake, &format!("queryAll?q={}", encoded("SELECT COUNT() FROM Task"))).json()["totalSize"]
+        .as_i64()
+        .unwrap();
     let live = query(&fake, "SELECT COUNT() FROM Task").json()["totalSize"].as_i64().unwrap();
-    let archived = get(&fake, &format!("queryAll?q={}", encoded("SELECT COUNT() FROM Task WHERE IsDeleted = false"))).json();
+    let archived = get(
+        &fake,
+        &format!("queryAll?q={}", encoded("SELECT COUNT() FROM Task WHERE IsDeleted = false")),
+    )
+    .json();
     let kept = archived["totalSize"].as_i64().unwrap();
     assert!(live < kept && kept < all, "{live} {kept} {all}");
 }

@@ -27,7 +27,10 @@ fn the_request_after_the_last_is_refused_until_one_comes_free() {
     fake.clock().advance(MINUTE_MS);
     get(&fake, "limits");
     let refused = get(&fake, "limits");
-    assert_eq!(refused.error(), (403, "REQUEST_LIMIT_EXCEEDED".into(), "TotalRequests Limit exceeded.".into()));
+    assert_eq!(
+        refused.error(),
+        (403, "REQUEST_LIMIT_EXCEEDED".into(), "TotalRequests Limit exceeded.".into())
+    );
     assert_eq!(refused.usage(), Some("api-usage=2/2"));
     fake.clock().advance(DAY_MS - MINUTE_MS);
     assert_eq!(get(&fake, "limits").status, 200);
@@ -49,7 +52,10 @@ fn the_limits_resource_lags_behind_the_header() {
 #[test]
 fn others_come_before_the_clients_request() {
     let fake = fake();
-    fake.set_traffic(Traffic { per_request: vec![0, 50], ..Traffic::default() });
+    fake.set_traffic(Traffic {
+        per_request: vec![0, 50],
+        ..Traffic::default()
+    });
     assert_eq!(get(&fake, "limits").usage(), Some("api-usage=1/15000"));
     assert_eq!(get(&fake, "limits").usage(), Some("api-usage=52/15000"));
     assert_eq!(fake.totals().others, 50);
@@ -69,12 +75,24 @@ fn the_header_comes_in_every_form() {
     let fake = fake();
     let usage = |form| {
         fake.quota().set_header_form(form);
-        get(&fake, "limits").headers.into_iter().find(|(n, _)| n.eq_ignore_ascii_case("Sforce-Limit-Info"))
+        get(&fake, "limits")
+            .headers
+            .into_iter()
+            .find(|(n, _)| n.eq_ignore_ascii_case("Sforce-Limit-Info"))
     };
     let per_app = "per-app-api-usage=3/1500(appName=backup)";
-    assert_eq!(usage(HeaderForm::Plain), Some(("Sforce-Limit-Info".into(), "api-usage=1/15000".into())));
-    assert_eq!(usage(HeaderForm::LowerCaseName), Some(("sforce-limit-info".into(), "api-usage=2/15000".into())));
-    assert_eq!(usage(HeaderForm::PerAppFirst).unwrap().1, format!("{per_app}; api-usage=3/15000"));
+    assert_eq!(
+        usage(HeaderForm::Plain),
+        Some(("Sforce-Limit-Info".into(), "api-usage=1/15000".into()))
+    );
+    assert_eq!(
+        usage(HeaderForm::LowerCaseName),
+        Some(("sforce-limit-info".into(), "api-usage=2/15000".into()))
+    );
+    assert_eq!(
+        usage(HeaderForm::PerAppFirst).unwrap().1,
+        format!("{per_app}; api-usage=3/15000")
+    );
     assert_eq!(usage(HeaderForm::Missing), None);
     assert_eq!(usage(HeaderForm::Broken).unwrap().1, "api-usage=unknown/");
 }
