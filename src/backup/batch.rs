@@ -362,19 +362,37 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         Ok(read.err().map(|why| body.gave_up(&why)))
     }
 
-    /// The answer is paid for, and lost: the next one is to be smaller.
+    /// The answer is paid for, and lost: the next one is to be smaller. Which of its pages was too large isn't known, so each is
+    /// taken to weigh its share: the next requests have fewer, until one alone is too large. Then it becomes shorter.
     fn ask_for_less(&mut self, load: &Load, limit: u64) {
-        let bytes = &mut self.checkpoint.answer_bytes;
+        self.checkpoint.answer_bytes = self.checkpoint.answer_bytes.min(limit / 2).max(MIN_ANSWER_BYTES);
         match load {
-            // What is too large by itself says nothing of others: its own pages become shorter.
             Load::Queries(parts) if matches!(parts[..], [Part { places: 1, .. }]) => {
-                *bytes = (*bytes).min(limit / 2).max(MIN_ANSWER_BYTES);
                 let object = parts[0].object;
                 let mut events = Vec::new();
                 self.checkpoint.objects[object].page_too_large(&mut events);
                 self.tell(object, events);
             }
-            Load::Queries(_) | Load::Describes(_) => *bytes = ((*bytes).min(limit) / 2).max(MIN_ANSWER_BYTES),
+            Load::Queries(parts) => {
+                let places: usize = parts.iter().map(|part| part.places).sum();
+                for part in parts {
+                    packing::weigh_page(
+                        &mut self.checkpoint.objects[part.object],
+                        limit.max(MIN_ANSWER_BYTES) / places.max(1) as u64,
+                    );
+                }
+            }
+            Load::Describes(objects) => {
+                let error = ApiError {
+                    code: "TOO_LARGE".to_owned(),
+                    message: format!("an answer with its describe has more than the {limit} bytes that the host takes"),
+                };
+                for n in objects {
+                    let mut events = Vec::new();
+                    self.checkpoint.objects[*n].try_again("answer-too-large", &error, &mut events);
+                    self.tell(*n, events);
+                }
+            }
         }
         self.got_somewhere = true; // it's known now how large an answer may be
         self.host().log(

@@ -17,6 +17,9 @@ const MIN_PAGE_ROWS: u32 = 200;
 /// An object that is refused for a passing reason so many times in a row is skipped.
 const MAX_TRIES: u8 = 6;
 
+/// An object that had to be begun again so many times is skipped. Limited pages alone may need five.
+const MAX_RESTARTS: u8 = 10;
+
 /// How an object is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -110,6 +113,9 @@ pub struct Object {
     /// Refusals for a passing reason since the last page.
     #[serde(rename = "t", default, skip_serializing_if = "is_zero")]
     pub tries: u8,
+    /// Times that it was begun again.
+    #[serde(rename = "x", default, skip_serializing_if = "is_zero")]
+    pub restarts: u8,
     /// Its describe was asked for again.
     #[serde(rename = "d", default, skip_serializing_if = "is_false")]
     pub described_again: bool,
@@ -180,6 +186,7 @@ impl Object {
             row_bytes,
             batch_size: None,
             tries: 0,
+            restarts: 0,
             described_again: false,
         }
     }
@@ -291,7 +298,11 @@ impl Object {
             let after = Cursor::After(last);
             if after == self.cursor {
                 // The org doesn't heed the cursor: by its own it goes on.
-                self.read_plainly();
+                let error = ApiError {
+                    code: "CURSOR_IGNORED".into(),
+                    message: "the same rows came again".into(),
+                };
+                self.read_plainly(&error, events);
                 return false;
             }
             self.cursor = after;
@@ -394,35 +405,39 @@ impl Object {
                 };
             }
             _ if self.phase == Phase::Counting => self.count_came(None, events),
-            Class::LocatorExpired => {
-                self.restart();
-                self.try_again("cursor-expired", error, events);
-            }
+            Class::LocatorExpired => self.restart(error, events),
             Class::UnknownField if !self.described_again => self.describe_again(),
             Class::UnknownField => self.skip("unknown-field", error, events),
             Class::TooComplicated => self.skip("field-list-too-long", error, events),
             // The first page came, so it's the cursor that isn't taken.
             Class::Never(_) | Class::Unclear(_) if self.way == Way::Keyset && self.cursor != Cursor::Start => {
-                self.read_plainly()
+                self.read_plainly(error, events);
             }
             Class::Never(code) => self.skip(code, error, events),
-            Class::Unclear(_) | Class::Halted if self.way == Way::Keyset => self.read_plainly(),
+            Class::Unclear(_) | Class::Halted if self.way == Way::Keyset => self.read_plainly(error, events),
             Class::Unclear(_) if error.code == "INVALID_FIELD" && !self.described_again => self.describe_again(),
             Class::Unclear(code) => self.skip(code, error, events),
             Class::Halted => self.try_again("not-answered", error, events),
         }
     }
 
-    fn restart(&mut self) {
+    /// From its beginning. Its rows have the keys that they had, so nothing doubles; but requests are spent again, so an object
+    /// that gets nowhere by it is given up.
+    fn restart(&mut self, error: &ApiError, events: &mut Vec<Event>) {
+        self.restarts += 1;
+        if self.restarts > MAX_RESTARTS {
+            self.skip("cursor-lost", error, events);
+            return;
+        }
         self.cursor = Cursor::Start;
         self.received = 0;
         self.expected = None;
         self.phase = Phase::Reading;
     }
 
-    fn read_plainly(&mut self) {
+    fn read_plainly(&mut self, error: &ApiError, events: &mut Vec<Event>) {
         self.way = Way::Plain;
-        self.restart();
+        self.restart(error, events);
     }
 
     fn limit_pages(&mut self, error: &ApiError, events: &mut Vec<Event>) {
@@ -432,7 +447,7 @@ impl Object {
             Way::Keyset | Way::Plain => PAGE_ROWS,
         };
         self.way = Way::Limited(rows);
-        self.restart();
+        self.restart(error, events);
     }
 
     fn describe_again(&mut self) {
@@ -491,7 +506,7 @@ pub fn skipped(object: &str, code: &str, error: &ApiError, received: u64) -> Fai
         "no-access" | "not-visible" => failure.remedy("give the connection's user access to the object"),
         "transaction-security" => failure.remedy("give the user the permission Exempt from Transaction Security"),
         "too-large-without-view-all-data" => failure.remedy("give the user the permission View All Data"),
-        "not-answered" | "query-timeout" | "cursor-expired" => failure.remedy("the next backup tries again"),
+        "not-answered" | "query-timeout" | "cursor-lost" => failure.remedy("the next backup tries again"),
         _ => failure,
     };
     if received > 0 {

@@ -143,7 +143,17 @@ fn page_bytes(object: &Object) -> u64 {
         Phase::Reading => object.remaining().unwrap_or(u64::MAX).min(u64::from(object.rows_a_page())),
         _ => 0,
     };
-    rows.saturating_mul(u64::from(object.row_bytes)).max(1)
+    rows.max(1).saturating_mul(u64::from(object.row_bytes)).max(1)
+}
+
+/// Takes a page of the object to weigh at least so much, until one has come.
+pub fn weigh_page(object: &mut Object, bytes: u64) {
+    let rows = object
+        .remaining()
+        .unwrap_or(u64::MAX)
+        .clamp(1, u64::from(object.rows_a_page()));
+    let row_bytes = u32::try_from(bytes.div_ceil(rows)).unwrap_or(u32::MAX);
+    object.row_bytes = object.row_bytes.max(row_bytes);
 }
 
 /// Pages of an object that one request can have.

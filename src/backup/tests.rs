@@ -339,6 +339,15 @@ fn without_record_counts_everything_is_read_all_the_same() {
     job.assert_nothing_twice();
 }
 
+#[test]
+fn a_locator_that_never_lasts_ends_in_a_reason_and_not_in_a_loop() {
+    let mut org = TinyOrg::new(&[("LoginEvent", 200, Oddity::NoIdFilter)]);
+    (org.expired, org.refuses_chain) = (true, true);
+    let mut job = Job::of(org);
+    job.run();
+    assert_eq!(job.skip("LoginEvent").as_deref(), Some("cursor-lost"));
+}
+
 /// Faults at the nth composite request that has queries.
 fn at_query(nth: usize, mut change: impl FnMut(Reply) -> Reply + 'static) -> Fault {
     let mut seen = 0;
