@@ -7,23 +7,23 @@ use crate::process;
 use crate::toolchain::WasmToolchain;
 use crate::workspace::Workspace;
 use anyhow::Result;
-use std::path::Path;
+use std::path::PathBuf;
 
 /// Builds all that a user or a test runs.
 pub fn everything(workspace: &Workspace) -> Result<()> {
     let made = components(workspace)?;
     programs(workspace)?;
     for path in &made {
-        println!("built {}", shown(workspace, path));
+        println!("built {}", workspace.shown(path));
     }
     for program in ["backup-host", "fake-salesforce"] {
-        println!("built {}", shown(workspace, &workspace.release().join(program)));
+        println!("built {}", workspace.shown(&workspace.release().join(program)));
     }
     Ok(())
 }
 
 /// Builds the components only.
-pub fn components(workspace: &Workspace) -> Result<Vec<std::path::PathBuf>> {
+pub fn components(workspace: &Workspace) -> Result<Vec<PathBuf>> {
     let toolchain = WasmToolchain::find(workspace)?;
     println!("wasm32 toolchain: {toolchain}");
     component::build_all(workspace, &toolchain)
@@ -38,9 +38,4 @@ fn programs(workspace: &Workspace) -> Result<()> {
             .cargo("build")
             .args(["--release", "--package", "host-harness", "--package", "fake-salesforce"]),
     )
-}
-
-/// A path as one would type it in the checkout.
-fn shown(workspace: &Workspace, path: &Path) -> String {
-    path.strip_prefix(workspace.root()).unwrap_or(path).display().to_string()
 }

@@ -88,7 +88,7 @@ pub fn lay_out(workspace: &Workspace) -> Result<PathBuf> {
     fs::write(folder.join("manifest.json"), text)?;
     println!(
         "package: {} ({} {}, sha256 {digest})",
-        folder.display(),
+        workspace.shown(&folder),
         manifest.name,
         manifest.version
     );

@@ -60,6 +60,11 @@ impl Workspace {
             .with_context(|| format!("the workspace has no package `{name}`"))
     }
 
+    /// A path as one would type it in the checkout.
+    pub fn shown(&self, path: &Path) -> String {
+        path.strip_prefix(self.root()).unwrap_or(path).display().to_string()
+    }
+
     /// A cargo command, run in the checkout by the cargo that runs xtask.
     pub fn cargo(&self, subcommand: &str) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));

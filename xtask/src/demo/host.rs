@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::process::{Command, Stdio};
 
 /// Longest line that is shown whole.
-const WIDTH: usize = 160;
+const WIDTH: usize = 240;
 
 /// How much of a command's output is shown.
 #[derive(Clone, Copy)]
@@ -113,7 +113,8 @@ fn shown(said: &str, show: Show) -> String {
     let left_out = lines.len().saturating_sub(first + last);
     for (place, line) in lines.iter().enumerate() {
         if place == first && left_out > 0 {
-            text.push_str(&format!("    … {left_out} lines left out\n"));
+            let lines = if left_out == 1 { "line" } else { "lines" };
+            text.push_str(&format!("    … {left_out} {lines} left out\n"));
         }
         if place < first || place >= first + left_out {
             text.push_str(&format!("    {}\n", cut(line)));

@@ -100,9 +100,9 @@ impl Org {
             .try_fold(0, |highest, used| Ok(highest.max(used?)))
     }
 
-    /// The records of an object as the org would answer them, one a line.
-    pub fn records(&self, object: &str) -> Result<Vec<u8>> {
-        self.get(&format!("oracle/{object}"))
+    /// The records of an object as the org would answer a query of these fields, one a line.
+    pub fn records(&self, object: &str, fields: &[String]) -> Result<Vec<u8>> {
+        self.get(&format!("oracle/{object}?fields={}", fields.join(",")))
     }
 
     /// Moves the org's clock ahead.
