@@ -67,20 +67,30 @@ impl ConnectionConfig {
             None if auth.tells_origin() => None,
             None => return Err(ConfigError::Missing("instance_url")),
         };
-        Ok(ConnectionConfig { origin, usage_limit, auth, settings: members })
+        Ok(ConnectionConfig {
+            origin,
+            usage_limit,
+            auth,
+            settings: members,
+        })
     }
 
     /// Checks the connector's part against the JSON Schema it describes.
     pub fn check_schema(&self, schema: &str) -> Result<(), ConfigError> {
-        let schema = serde_json::from_str(schema).map_err(|e| ConfigError::Schema(format!("its own schema is not JSON: {e}")))?;
-        let validator = jsonschema::validator_for(&schema)
-            .map_err(|e| ConfigError::Schema(format!("its own schema is not valid: {e}")))?;
+        let schema =
+            serde_json::from_str(schema).map_err(|e| ConfigError::Schema(format!("its own schema is not JSON: {e}")))?;
+        let validator =
+            jsonschema::validator_for(&schema).map_err(|e| ConfigError::Schema(format!("its own schema is not valid: {e}")))?;
         let configuration = settings_with_origin(&self.settings, self.origin.as_ref().map(ToString::to_string));
         match validator.iter_errors(&configuration).next() {
             None => Ok(()),
             Some(error) => {
                 let at = error.instance_path().to_string();
-                Err(ConfigError::Schema(if at.is_empty() { error.to_string() } else { format!("{at}: {error}") }))
+                Err(ConfigError::Schema(if at.is_empty() {
+                    error.to_string()
+                } else {
+                    format!("{at}: {error}")
+                }))
             }
         }
     }
@@ -127,14 +137,19 @@ mod tests {
 
     #[test]
     fn the_limit_is_50_unless_told_and_secrets_stay_out_of_what_is_kept() {
-        let config = parse(&json!({"instance_url": "https://x.my.salesforce.com/", "api_version": "v62.0",
-            "auth": {"kind": "access-token", "token": "00Dxx!secret"}}))
+        let config = parse(
+            &json!({"instance_url": "https://x.my.salesforce.com/", "api_version": "v62.0",
+            "auth": {"kind": "access-token", "token": "00Dxx!secret"}}),
+        )
         .unwrap();
         assert_eq!(config.usage_limit.get(), 50);
         let kept = config.without_secrets();
         assert!(!kept.to_string().contains("secret\""), "{kept}");
         let origin = config.origin.clone().unwrap();
-        assert_eq!(for_connector(&kept, &origin), r#"{"api_version":"v62.0","instance_url":"https://x.my.salesforce.com"}"#);
+        assert_eq!(
+            for_connector(&kept, &origin),
+            r#"{"api_version":"v62.0","instance_url":"https://x.my.salesforce.com"}"#
+        );
     }
 
     #[test]
@@ -144,9 +159,18 @@ mod tests {
             (json!({"instance_url": "https://x"}), "\"auth\" is missing"),
             (json!({"auth": auth}), "\"instance_url\" is missing"),
             (json!({"auth": auth, "instance_url": "http://example.com"}), "loopback"),
-            (json!({"auth": auth, "instance_url": "https://x", "usage_limit": 0}), "1 to 100"),
-            (json!({"auth": auth, "instance_url": "https://x", "usage_limit": 101}), "1 to 100"),
-            (json!({"auth": auth, "instance_url": "https://x", "usage_limit": "50"}), "1 to 100"),
+            (
+                json!({"auth": auth, "instance_url": "https://x", "usage_limit": 0}),
+                "1 to 100",
+            ),
+            (
+                json!({"auth": auth, "instance_url": "https://x", "usage_limit": 101}),
+                "1 to 100",
+            ),
+            (
+                json!({"auth": auth, "instance_url": "https://x", "usage_limit": "50"}),
+                "1 to 100",
+            ),
             (json!([1]), "one JSON object"),
         ] {
             let error = parse(&value).unwrap_err().to_string();
@@ -160,7 +184,8 @@ mod tests {
             "additionalProperties": false})
         .to_string();
         let auth = json!({"kind": "access-token", "token": "t"});
-        let config = |extra: &str, value: &str| parse(&json!({"auth": auth, "instance_url": "https://x", extra: value})).unwrap();
+        let config =
+            |extra: &str, value: &str| parse(&json!({"auth": auth, "instance_url": "https://x", extra: value})).unwrap();
         assert!(config("api_version", "v62.0").check_schema(&schema).is_ok());
         assert!(config("api_version", "62").check_schema(&schema).is_err());
         assert!(config("api_versoin", "v62.0").check_schema(&schema).is_err());

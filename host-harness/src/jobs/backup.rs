@@ -5,7 +5,7 @@ use super::host::Host;
 use super::imports::{Outcome, StopSignal, failure};
 use super::progress::{Progress, ProgressEvent};
 use super::results::{BackupResult, PauseResult, estimated_requests};
-use super::session::{Session, answered};
+use super::session::{RETRY_WAIT, Session, TRIES, answered};
 use super::step::{Asked, Decision};
 use backup_runtime::exports::{self, BackupOptions, Planned};
 use backup_seams::{Clock, Timestamp};
@@ -22,12 +22,6 @@ const PLAN_REQUESTS: u32 = 8;
 
 /// Estimated requests of a batch after a wait, where no estimate was told.
 const BATCH_REQUESTS: u32 = 8;
-
-/// How often a planning step or batch is tried before the job is `failed`. A command given by hand starts anew.
-const TRIES: u32 = 3;
-
-/// Before the second try; doubled before the third.
-const RETRY_WAIT: Duration = Duration::from_secs(10);
 
 /// While a run waits out a pause it looks this often whether the limit was raised.
 const LIMIT_LOOK: Duration = Duration::from_secs(5);
@@ -71,7 +65,11 @@ impl Host {
             let run = run(&session, &request, &mut asked, progress).await;
             sent += session.sent();
             // A host that lost the claim writes nothing more, and the error that led here is the one to tell.
-            let released = if matches!(run, Err(JobError::Store(StoreError::Lost { .. }))) { Ok(()) } else { session.release().await };
+            let released = if matches!(run, Err(JobError::Store(StoreError::Lost { .. }))) {
+                Ok(())
+            } else {
+                session.release().await
+            };
             let (snapshot, fold, ended) = run?;
             released?;
             if let Ended::Paused(pause) = &ended
@@ -134,17 +132,36 @@ async fn run(
     let mut claim = session.claim.lock().await;
     let mut journal = session.journal.lock().await;
     let writer = match &open {
-        Some(record) => SnapshotWriter::resume(&mut claim, &mut journal, &session.actor, record.id, grant.clone(), spending).await?,
+        Some(record) => {
+            SnapshotWriter::resume(&mut claim, &mut journal, &session.actor, record.id, grant.clone(), spending).await?
+        }
         None => {
-            let begin = Begin { kind: SnapshotKind::Full, objects: request.objects.clone(), connector: session.digest };
+            let begin = Begin {
+                kind: SnapshotKind::Full,
+                objects: request.objects.clone(),
+                connector: session.digest,
+            };
             SnapshotWriter::begin(&mut claim, &mut journal, &session.actor, begin, grant.clone(), spending).await?
         }
     };
     drop((claim, journal));
-    progress.tell(&ProgressEvent::Snapshot { snapshot: writer.id().to_string(), new: open.is_none() });
+    progress.tell(&ProgressEvent::Snapshot {
+        snapshot: writer.id().to_string(),
+        new: open.is_none(),
+    });
 
-    let next = writer.fold().next.clone().unwrap_or(Next::Plan { requests: u64::from(PLAN_REQUESTS) });
-    let mut backup = Backup { session, request, progress, writer, next, grant, tries: 0 };
+    let next = writer.fold().next.clone().unwrap_or(Next::Plan {
+        requests: u64::from(PLAN_REQUESTS),
+    });
+    let mut backup = Backup {
+        session,
+        request,
+        progress,
+        writer,
+        next,
+        grant,
+        tries: 0,
+    };
     let ended = match decision {
         Decision::Pause(pause) => Ended::Paused(pause),
         Decision::Proceed(_) => loop {
@@ -159,14 +176,18 @@ async fn run(
 /// The snapshot to go on with. One that doesn't fit what is asked for now is closed, and stays readable.
 async fn open_snapshot(session: &Session, request: &BackupRequest) -> Result<Option<SnapshotRecord>, JobError> {
     let mut journal = session.journal.lock().await;
-    let Some(open) = journal.state().open_snapshot().cloned() else { return Ok(None) };
+    let Some(open) = journal.state().open_snapshot().cloned() else {
+        return Ok(None);
+    };
     let mut objects = (open.objects.clone(), request.objects.clone());
     objects.0.sort();
     objects.1.sort();
     if !request.full && objects.0 == objects.1 {
         return Ok(Some(open));
     }
-    journal.append(&session.actor, Event::SnapshotSuperseded { snapshot: open.id }).await?;
+    journal
+        .append(&session.actor, Event::SnapshotSuperseded { snapshot: open.id })
+        .await?;
     Ok(None)
 }
 
@@ -236,7 +257,11 @@ impl Backup<'_> {
             Some(checkpoint) => (Step::Batch, self.batch(&outcome, checkpoint).await),
         };
         self.session.parts.gate.end();
-        let attempt = Attempt { step, began_at, requests: self.session.sent() - sent_before };
+        let attempt = Attempt {
+            step,
+            began_at,
+            requests: self.session.sent() - sent_before,
+        };
         match went {
             Ok(went) => self.went(attempt, went, &outcome, asked).await,
             Err(error) => self.failed(attempt, error, &outcome, asked).await,
@@ -245,25 +270,54 @@ impl Backup<'_> {
 
     async fn plan(&self, outcome: &Outcome) -> Result<Went, JobError> {
         let objects = self.request.objects.iter().map(ToString::to_string).collect();
-        let options = BackupOptions { objects, full: true, details: vec![("snapshot".to_owned(), self.writer.id().to_string())] };
+        let options = BackupOptions {
+            objects,
+            full: true,
+            details: vec![("snapshot".to_owned(), self.writer.id().to_string())],
+        };
         let imports = self.session.imports(true, outcome, None);
         match answered("plan-backup", self.session.connector.plan_backup(imports, options).await)? {
-            Planned::Ready(first) => Ok(Went { checkpoint: Some(checkpoint(first.at)), next: next(first.next) }),
-            Planned::More(requests) => Ok(Went { checkpoint: None, next: Next::Plan { requests: u64::from(requests.max(1)) } }),
-            Planned::AgainAfter(seconds) => Ok(Went { checkpoint: None, next: Next::AgainAfter { seconds: u64::from(seconds) } }),
+            Planned::Ready(first) => Ok(Went {
+                checkpoint: Some(checkpoint(first.at)),
+                next: next(first.next),
+            }),
+            Planned::More(requests) => Ok(Went {
+                checkpoint: None,
+                next: Next::Plan {
+                    requests: u64::from(requests.max(1)),
+                },
+            }),
+            Planned::AgainAfter(seconds) => Ok(Went {
+                checkpoint: None,
+                next: Next::AgainAfter {
+                    seconds: u64::from(seconds),
+                },
+            }),
             Planned::Blocked(failure) | Planned::Other(failure) => Err(JobError::Blocked(failure)),
         }
     }
 
     async fn batch(&self, outcome: &Outcome, at: Checkpoint) -> Result<Went, JobError> {
         let imports = self.session.imports(true, outcome, Some(self.writer.reader()));
-        let at = exports::Checkpoint { state_version: at.state_version, data: at.data.to_vec() };
+        let at = exports::Checkpoint {
+            state_version: at.state_version,
+            data: at.data.to_vec(),
+        };
         let result = answered("run-batch", self.session.connector.run_batch(imports, at).await)?;
-        Ok(Went { checkpoint: Some(checkpoint(result.at)), next: next(result.next) })
+        Ok(Went {
+            checkpoint: Some(checkpoint(result.at)),
+            next: next(result.next),
+        })
     }
 
     /// Decides what follows, then commits all of the step as one entry.
-    async fn went(&mut self, attempt: Attempt, went: Went, outcome: &Outcome, asked: &mut Asked) -> Result<Option<Ended>, JobError> {
+    async fn went(
+        &mut self,
+        attempt: Attempt,
+        went: Went,
+        outcome: &Outcome,
+        asked: &mut Asked,
+    ) -> Result<Option<Ended>, JobError> {
         self.tries = 0;
         let ready = attempt.step == Step::Plan && went.checkpoint.is_some();
         let staged = outcome.take_staged().await.unwrap_or_else(|| self.writer.stage());
@@ -271,7 +325,11 @@ impl Backup<'_> {
         let fold = self.writer.fold();
         let sent = self.session.sent();
         if ready {
-            let skipped = fold.objects.values().filter(|object| object.state == ObjectState::Skipped).count() as u64;
+            let skipped = fold
+                .objects
+                .values()
+                .filter(|object| object.state == ObjectState::Skipped)
+                .count() as u64;
             let estimates = fold.objects.values().filter_map(|object| object.estimate.as_ref());
             self.progress.tell(&ProgressEvent::Planned {
                 objects: fold.objects.len() as u64 - skipped,
@@ -280,7 +338,10 @@ impl Backup<'_> {
                 records: estimates.map(|estimate| estimate.records).sum(),
             });
         } else if attempt.step == Step::Plan {
-            self.progress.tell(&ProgressEvent::Planning { sent, usage: self.session.usage() });
+            self.progress.tell(&ProgressEvent::Planning {
+                sent,
+                usage: self.session.usage(),
+            });
         } else {
             self.progress.tell(&batch_event(fold, sent, self.session));
         }
@@ -288,12 +349,21 @@ impl Backup<'_> {
     }
 
     /// What a failed step spent is kept, nothing else of it; then it is tried again, or the job is failed.
-    async fn failed(&mut self, attempt: Attempt, error: JobError, outcome: &Outcome, asked: &mut Asked) -> Result<Option<Ended>, JobError> {
+    async fn failed(
+        &mut self,
+        attempt: Attempt,
+        error: JobError,
+        outcome: &Outcome,
+        asked: &mut Asked,
+    ) -> Result<Option<Ended>, JobError> {
         drop(outcome.take_staged().await);
         drop(outcome.take_reports());
         self.tries += 1;
-        let again = self.tries < TRIES && may_be_tried_again(&error);
-        let same = Went { checkpoint: None, next: self.next.clone() };
+        let again = self.tries < TRIES && error.may_pass();
+        let same = Went {
+            checkpoint: None,
+            next: self.next.clone(),
+        };
         let reason = error.to_string();
         let staged = self.writer.stage();
         if !again {
@@ -303,7 +373,11 @@ impl Backup<'_> {
         let ended = self.commit(attempt, staged, same, outcome, asked).await?;
         if ended.is_none() {
             let wait = RETRY_WAIT * 2u32.pow(self.tries - 1);
-            self.progress.tell(&ProgressEvent::Retrying { reason, tries: self.tries, wait });
+            self.progress.tell(&ProgressEvent::Retrying {
+                reason,
+                tries: self.tries,
+                wait,
+            });
             self.clock().sleep(wait).await;
         }
         Ok(ended)
@@ -370,7 +444,10 @@ impl Backup<'_> {
             }
             Ended::Paused(pause) => writer.pause(&mut journal, &session.actor, pause.clone()).await?,
             Ended::Failed(reason) => {
-                let failed = Event::SnapshotFailed { snapshot: id, reason: reason.clone() };
+                let failed = Event::SnapshotFailed {
+                    snapshot: id,
+                    reason: reason.clone(),
+                };
                 journal.append(&session.actor, failed).await?;
             }
             Ended::Stopped => {}
@@ -391,16 +468,6 @@ struct Attempt {
     requests: u64,
 }
 
-/// No retry helps where configuration, permission or state are wrong, and none is wanted where the plan is refused.
-fn may_be_tried_again(error: &JobError) -> bool {
-    use exports::ConnectorError::{Authorization, Configuration, State, Unsupported};
-    match error {
-        JobError::Connector(error) => !matches!(error, Configuration(_) | Authorization(_) | State(_) | Unsupported(_)),
-        JobError::Call { .. } => true,
-        _ => false,
-    }
-}
-
 fn batch_event(fold: &Fold, sent: u64, session: &Session) -> ProgressEvent {
     let read = fold.objects.values().filter(|object| object.state != ObjectState::Skipped);
     let expected = |object: &backup_store::snapshot::ObjectFold| {
@@ -419,19 +486,38 @@ fn batch_event(fold: &Fold, sent: u64, session: &Session) -> ProgressEvent {
 }
 
 fn checkpoint(at: exports::Checkpoint) -> Checkpoint {
-    Checkpoint { state_version: at.state_version, data: at.data.into() }
+    Checkpoint {
+        state_version: at.state_version,
+        data: at.data.into(),
+    }
 }
 
 fn next(next: exports::Next) -> Next {
     match next {
-        exports::Next::Batch(requests) => Next::Batch { requests: u64::from(requests) },
-        exports::Next::AgainAfter(seconds) => Next::AgainAfter { seconds: u64::from(seconds) },
+        exports::Next::Batch(requests) => Next::Batch {
+            requests: u64::from(requests),
+        },
+        exports::Next::AgainAfter(seconds) => Next::AgainAfter {
+            seconds: u64::from(seconds),
+        },
         exports::Next::Blocked(why) | exports::Next::Other(why) => Next::Blocked(failure(why)),
         exports::Next::Done => Next::Done,
     }
 }
 
 fn blocked_text(failure: &backup_store::Failure) -> String {
-    let backup_store::Failure { code, message, remedy, object, .. } = failure.clone();
-    told(&backup_runtime::imports::Failure { code, message, remedy, object, details: Vec::new() })
+    let backup_store::Failure {
+        code,
+        message,
+        remedy,
+        object,
+        ..
+    } = failure.clone();
+    told(&backup_runtime::imports::Failure {
+        code,
+        message,
+        remedy,
+        object,
+        details: Vec::new(),
+    })
 }

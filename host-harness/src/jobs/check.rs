@@ -21,7 +21,10 @@ impl Host {
             facts: checked.facts.into_iter().collect(),
             usage: session.usage(),
             limit_percent: session.parts.gate.limit().get(),
-            calls: Calls { sent: session.sent(), estimated: 1 },
+            calls: Calls {
+                sent: session.sent(),
+                estimated: 1,
+            },
         })
     }
 }
@@ -33,7 +36,12 @@ async fn check(session: &mut Session) -> Result<backup_runtime::exports::Checked
     if session.parts.gate.allowance() == Some(0) {
         let (used, max) = session.parts.gate.usage().unwrap_or_default();
         let ceiling = crate::quota::ceiling(session.parts.gate.limit(), max);
-        return Err(JobError::LimitReached { used, max, ceiling, connection: session.name.clone() });
+        return Err(JobError::LimitReached {
+            used,
+            max,
+            ceiling,
+            connection: session.name.clone(),
+        });
     }
     session.check().await
 }

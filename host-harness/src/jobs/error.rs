@@ -30,7 +30,9 @@ pub enum JobError {
     #[error(transparent)]
     Secrets(#[from] SecretsError),
     /// The secrets of this connection are on another host.
-    #[error("this host has no secrets of {0}; add the connection on this host, or name the folder that holds them with --secrets")]
+    #[error(
+        "this host has no secrets of {0}; add the connection on this host, or name the folder that holds them with --secrets"
+    )]
     NoSecrets(ConnectionName),
     /// The component that the connection is pinned to.
     #[error("the connector {digest} of {connection} is not in the store; install it with `--connector FILE.wasm`")]
@@ -66,7 +68,9 @@ pub enum JobError {
     )]
     UsageUnknown,
     /// The usage limit leaves nothing for it.
-    #[error("the usage limit leaves no request for this: {used} of {max} are used, the ceiling is {ceiling}; raise it with `backup-host limit {connection} PERCENT`")]
+    #[error(
+        "the usage limit leaves no request for this: {used} of {max} are used, the ceiling is {ceiling}; raise it with `backup-host limit {connection} PERCENT`"
+    )]
     LimitReached {
         /// Used by all applications.
         used: u64,
@@ -79,9 +83,29 @@ pub enum JobError {
     },
 }
 
+impl JobError {
+    /// Whether trying the same again can help: not where configuration, permission or state are wrong, nor where it is refused.
+    pub(super) fn may_pass(&self) -> bool {
+        use ConnectorError::{Authorization, Configuration, State, Unsupported};
+        match self {
+            JobError::Connector(error) => !matches!(error, Configuration(_) | Authorization(_) | State(_) | Unsupported(_)),
+            JobError::Call { .. } => true,
+            _ => false,
+        }
+    }
+}
+
 /// A failure as one sentence with its remedy.
 pub(crate) fn told(failure: &Failure) -> String {
-    let object = failure.object.as_ref().map(|object| format!("{object}: ")).unwrap_or_default();
-    let remedy = failure.remedy.as_ref().map(|remedy| format!("; {remedy}")).unwrap_or_default();
+    let object = failure
+        .object
+        .as_ref()
+        .map(|object| format!("{object}: "))
+        .unwrap_or_default();
+    let remedy = failure
+        .remedy
+        .as_ref()
+        .map(|remedy| format!("; {remedy}"))
+        .unwrap_or_default();
     format!("{object}{}{remedy} [{}]", failure.message, failure.code)
 }

@@ -47,7 +47,10 @@ pub struct AddConnection {
 impl Host {
     /// A host of these parts.
     pub fn new(parts: HostParts) -> Host {
-        Host { parts: Arc::new(parts), loaded: Arc::default() }
+        Host {
+            parts: Arc::new(parts),
+            loaded: Arc::default(),
+        }
     }
 
     /// The store.
@@ -58,7 +61,12 @@ impl Host {
     /// Adds a connection. Sends nothing: configuration and component are checked, secrets go to their folder, the rest into the
     /// journal.
     pub async fn add_connection(&self, add: AddConnection) -> Result<(), JobError> {
-        let AddConnection { name, config, connector, actor } = add;
+        let AddConnection {
+            name,
+            config,
+            connector,
+            actor,
+        } = add;
         let mut journal = Journal::open(self.store(), &name).await?;
         if journal.state().exists() {
             return Err(JobError::ConnectionExists(name));
@@ -67,10 +75,19 @@ impl Host {
         let description = loaded.description().clone();
         config.check_schema(&description.configuration_schema)?;
         let digest = self.store().put_component(connector.into()).await?;
-        self.parts.secrets.store_config_auth(name.tenant().as_str(), name.connection(), &config.auth)?;
-        let added = Event::ConnectionAdded { config: config.without_secrets(), usage_limit: config.usage_limit };
+        self.parts
+            .secrets
+            .store_config_auth(name.tenant().as_str(), name.connection(), &config.auth)?;
+        let added = Event::ConnectionAdded {
+            config: config.without_secrets(),
+            usage_limit: config.usage_limit,
+        };
         journal.append(&actor, added).await?;
-        let installed = Event::ConnectorInstalled { name: description.name, version: description.version, digest };
+        let installed = Event::ConnectorInstalled {
+            name: description.name,
+            version: description.version,
+            digest,
+        };
         journal.append(&actor, installed).await?;
         Ok(())
     }
@@ -98,13 +115,19 @@ impl Host {
             return Ok(loaded.clone());
         }
         let component = self.store().component(digest).await?;
-        let component = component.ok_or_else(|| JobError::NoComponent { digest, connection: name.clone() })?;
+        let component = component.ok_or_else(|| JobError::NoComponent {
+            digest,
+            connection: name.clone(),
+        })?;
         self.load(&component).await
     }
 
     async fn load(&self, component: &[u8]) -> Result<Connector, JobError> {
         let connector = self.parts.runtime.load(component).await?;
-        self.loaded.lock().await.insert(connector.digest().to_owned(), connector.clone());
+        self.loaded
+            .lock()
+            .await
+            .insert(connector.digest().to_owned(), connector.clone());
         Ok(connector)
     }
 }

@@ -47,7 +47,11 @@ pub(super) struct Outcome {
 
 impl Outcome {
     pub(super) fn new(staged: Option<Staged>) -> Outcome {
-        Outcome { staged: Arc::new(tokio::sync::Mutex::new(staged)), reports: Arc::default(), readings: Arc::default() }
+        Outcome {
+            staged: Arc::new(tokio::sync::Mutex::new(staged)),
+            reports: Arc::default(),
+            readings: Arc::default(),
+        }
     }
 
     /// The staged batch, once.
@@ -77,11 +81,23 @@ pub(super) struct CallParts {
 
 impl CallParts {
     /// Imports of one call. `http`: `None` where it may not send. `current`: what it may read back.
-    pub(super) fn imports(&self, http: Option<Box<dyn imports::Http>>, outcome: &Outcome, current: Option<Snapshot>) -> Imports {
+    pub(super) fn imports(
+        &self,
+        http: Option<Box<dyn imports::Http>>,
+        outcome: &Outcome,
+        current: Option<Snapshot>,
+    ) -> Imports {
         Imports {
-            job: Box::new(Job { parts: self.clone(), ends_at: self.clock.now().after(CALL_TIME) }),
+            job: Box::new(Job {
+                parts: self.clone(),
+                ends_at: self.clock.now().after(CALL_TIME),
+            }),
             http,
-            storage: Box::new(Storage { parts: self.clone(), outcome: outcome.clone(), current }),
+            storage: Box::new(Storage {
+                parts: self.clone(),
+                outcome: outcome.clone(),
+                current,
+            }),
             report: Box::new(Report(Arc::clone(&outcome.reports))),
             log: Box::new(Log),
         }
@@ -125,7 +141,8 @@ const NO_BATCH: &str = "this call has no batch: only run-batch may append, bury 
 
 impl Storage {
     fn object(name: &str) -> Result<ObjectName, StorageError> {
-        name.parse().map_err(|e: backup_store::NameError| StorageError::BadName(e.to_string()))
+        name.parse()
+            .map_err(|e: backup_store::NameError| StorageError::BadName(e.to_string()))
     }
 }
 
@@ -137,29 +154,71 @@ fn no_batch() -> StorageError {
 impl imports::Storage for Storage {
     async fn append(&mut self, object: &str, rows: Vec<imports::Row>) -> Result<(), StorageError> {
         let object = Self::object(object)?;
-        let rows = rows.into_iter().map(|row| backup_store::Row { key: row.key, revision: row.revision, body: row.body }).collect();
+        let rows = rows
+            .into_iter()
+            .map(|row| backup_store::Row {
+                key: row.key,
+                revision: row.revision,
+                body: row.body,
+            })
+            .collect();
         let mut staged = self.outcome.staged.lock().await;
-        staged.as_mut().ok_or_else(no_batch)?.append(&object, rows).await.map_err(storage_error)
+        staged
+            .as_mut()
+            .ok_or_else(no_batch)?
+            .append(&object, rows)
+            .await
+            .map_err(storage_error)
     }
 
     async fn bury(&mut self, object: &str, rows: Vec<imports::Tombstone>) -> Result<(), StorageError> {
         let object = Self::object(object)?;
-        let rows = rows.into_iter().map(|row| backup_store::Tombstone { key: row.key, at: row.at }).collect();
+        let rows = rows
+            .into_iter()
+            .map(|row| backup_store::Tombstone {
+                key: row.key,
+                at: row.at,
+            })
+            .collect();
         let mut staged = self.outcome.staged.lock().await;
-        staged.as_mut().ok_or_else(no_batch)?.bury(&object, rows).await.map_err(storage_error)
+        staged
+            .as_mut()
+            .ok_or_else(no_batch)?
+            .bury(&object, rows)
+            .await
+            .map_err(storage_error)
     }
 
     async fn reuse_blob(&mut self, key: &str) -> Result<Option<u64>, StorageError> {
-        self.outcome.staged.lock().await.as_mut().ok_or_else(no_batch)?.reuse_blob(key).await.map_err(storage_error)
+        self.outcome
+            .staged
+            .lock()
+            .await
+            .as_mut()
+            .ok_or_else(no_batch)?
+            .reuse_blob(key)
+            .await
+            .map_err(storage_error)
     }
 
     async fn read_blob(&mut self, key: &str, offset: u64, max: u32) -> Result<Bytes, StorageError> {
-        self.outcome.staged.lock().await.as_mut().ok_or_else(no_batch)?.read_blob(key, offset, max).await.map_err(storage_error)
+        self.outcome
+            .staged
+            .lock()
+            .await
+            .as_mut()
+            .ok_or_else(no_batch)?
+            .read_blob(key, offset, max)
+            .await
+            .map_err(storage_error)
     }
 
     async fn open(&mut self, which: imports::Which) -> Result<Option<Box<dyn imports::Snapshot>>, StorageError> {
         Ok(match which {
-            imports::Which::Current => self.current.clone().map(|snapshot| Box::new(Reader(snapshot)) as Box<dyn imports::Snapshot>),
+            imports::Which::Current => self
+                .current
+                .clone()
+                .map(|snapshot| Box::new(Reader(snapshot)) as Box<dyn imports::Snapshot>),
             // Incremental backups and restores are not offered by this host yet.
             imports::Which::Predecessor | imports::Which::Source => None,
         })
@@ -167,7 +226,13 @@ impl imports::Storage for Storage {
 
     async fn put(&mut self, entries: Vec<(String, Option<Bytes>)>) -> Result<(), StorageError> {
         let claim = self.parts.claim.lock().await;
-        self.parts.values.lock().await.put(&claim, entries).await.map_err(storage_error)
+        self.parts
+            .values
+            .lock()
+            .await
+            .put(&claim, entries)
+            .await
+            .map_err(storage_error)
     }
 
     async fn get(&mut self, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, StorageError> {
@@ -180,7 +245,11 @@ impl imports::Storage for Storage {
     }
 
     async fn observe(&mut self, reading: Reading) -> Result<(), StorageError> {
-        self.outcome.readings.lock().unwrap_or_else(PoisonError::into_inner).push(reading.clone());
+        self.outcome
+            .readings
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(reading.clone());
         self.parts.gate.observe(reading);
         Ok(())
     }
@@ -191,7 +260,13 @@ impl imports::Storage for Storage {
 
     async fn own_requests(&mut self, hours: u32) -> Result<Vec<imports::Hour>, StorageError> {
         let own = self.parts.gate.own_requests(hours);
-        Ok(own.into_iter().map(|hour| imports::Hour { start: hour.start, sent: hour.sent }).collect())
+        Ok(own
+            .into_iter()
+            .map(|hour| imports::Hour {
+                start: hour.start,
+                sent: hour.sent,
+            })
+            .collect())
     }
 }
 
@@ -204,7 +279,11 @@ impl imports::Snapshot for Reader {
     }
 
     async fn read(&mut self, object: &str, cursor: &str, max: u32) -> Result<(Vec<imports::Row>, String), StorageError> {
-        let page = self.0.read(&Storage::object(object)?, cursor, max).await.map_err(storage_error)?;
+        let page = self
+            .0
+            .read(&Storage::object(object)?, cursor, max)
+            .await
+            .map_err(storage_error)?;
         Ok((page.rows.into_iter().map(into_row).collect(), page.cursor))
     }
 
@@ -215,7 +294,11 @@ impl imports::Snapshot for Reader {
 }
 
 fn into_row(row: backup_store::Row) -> imports::Row {
-    imports::Row { key: row.key, revision: row.revision, body: row.body }
+    imports::Row {
+        key: row.key,
+        revision: row.revision,
+        body: row.body,
+    }
 }
 
 struct Report(Arc<Mutex<Reports>>);
@@ -251,7 +334,14 @@ impl imports::Report for Report {
 
     fn estimate(&mut self, object: &str, way: &str, requests: u64, records: u64, bytes: u64) {
         let way = way.to_owned();
-        self.told(object, |report| report.estimate = Some(backup_store::snapshot::Estimate { way, requests, records, bytes }));
+        self.told(object, |report| {
+            report.estimate = Some(backup_store::snapshot::Estimate {
+                way,
+                requests,
+                records,
+                bytes,
+            })
+        });
     }
 }
 
@@ -260,7 +350,11 @@ struct Log;
 
 impl imports::Log for Log {
     fn write(&mut self, at: imports::Level, message: &str, fields: Vec<NamedValue>) {
-        let fields = fields.iter().map(|(name, value)| format!("{name}={value}")).collect::<Vec<_>>().join(" ");
+        let fields = fields
+            .iter()
+            .map(|(name, value)| format!("{name}={value}"))
+            .collect::<Vec<_>>()
+            .join(" ");
         match at {
             imports::Level::Debug => tracing::debug!(target: "connector", "{message} {fields}"),
             imports::Level::Info => tracing::info!(target: "connector", "{message} {fields}"),
@@ -284,11 +378,17 @@ impl Blobs for StagedBlobs {
             let pieces = futures::stream::poll_fn(move |cx| received.poll_recv(cx)).map(Ok::<_, std::convert::Infallible>);
             staged.save_blob(&key, pieces.boxed()).await.map(drop).map_err(save_error)
         };
-        Ok(Box::new(Sink { pieces: Some(pieces), work: Box::pin(work) }))
+        Ok(Box::new(Sink {
+            pieces: Some(pieces),
+            work: Box::pin(work),
+        }))
     }
 
     async fn open(&self, key: &str) -> Result<BlobBody, StorageError> {
-        Err(StorageError::Other("unsupported".to_owned(), format!("sending the blob {key} is not offered by this host yet")))
+        Err(StorageError::Other(
+            "unsupported".to_owned(),
+            format!("sending the blob {key} is not offered by this host yet"),
+        ))
     }
 }
 
@@ -301,7 +401,9 @@ struct Sink {
 #[async_trait]
 impl BlobSink for Sink {
     async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
-        let Some(pieces) = self.pieces.clone() else { return Err(no_batch()) };
+        let Some(pieces) = self.pieces.clone() else {
+            return Err(no_batch());
+        };
         match select(Box::pin(pieces.send(bytes)), &mut self.work).await {
             Either::Left(_) => Ok(()),
             Either::Right((ended, _)) => {
@@ -338,6 +440,18 @@ pub(super) fn storage_error(error: StoreError) -> StorageError {
 
 /// The contract's failure as the store keeps it.
 pub(super) fn failure(failure: imports::Failure) -> backup_store::Failure {
-    let imports::Failure { code, message, remedy, object, details } = failure;
-    backup_store::Failure { code, message, remedy, object, details }
+    let imports::Failure {
+        code,
+        message,
+        remedy,
+        object,
+        details,
+    } = failure;
+    backup_store::Failure {
+        code,
+        message,
+        remedy,
+        object,
+        details,
+    }
 }

@@ -5,7 +5,7 @@ use super::host::Host;
 use super::imports::{Outcome, StopSignal};
 use super::progress::{Progress, ProgressEvent};
 use super::results::{Calls, PauseResult, PlanResult, PlannedObject};
-use super::session::{Session, answered};
+use super::session::{RETRY_WAIT, Session, TRIES, answered};
 use super::step::{Asked, Decision};
 use backup_runtime::exports::{BackupOptions, Planned};
 use backup_store::{Actor, ConnectionName, GrantPurpose, ObjectName, ObjectReport};
@@ -34,10 +34,15 @@ impl Host {
 
 type Told = BTreeMap<ObjectName, ObjectReport>;
 
-async fn plan(session: &Session, objects: &[ObjectName], progress: &dyn Progress) -> Result<(Told, Option<PauseResult>), JobError> {
+async fn plan(
+    session: &Session,
+    objects: &[ObjectName],
+    progress: &dyn Progress,
+) -> Result<(Told, Option<PauseResult>), JobError> {
     let objects: Vec<String> = objects.iter().map(ToString::to_string).collect();
     let mut asked = Asked::ByHand;
     let mut cost = PLAN_REQUESTS;
+    let mut tries = 1;
     loop {
         let granted = match session.decide(cost, &mut asked, progress).await? {
             Decision::Proceed(requests) => requests,
@@ -45,17 +50,41 @@ async fn plan(session: &Session, objects: &[ObjectName], progress: &dyn Progress
         };
         let grant = session.grant(granted, GrantPurpose::Plan).await?;
         let outcome = Outcome::new(None);
-        let options = BackupOptions { objects: objects.clone(), full: true, details: Vec::new() };
-        let planned = session.connector.plan_backup(session.imports(true, &outcome, None), options).await;
+        let options = BackupOptions {
+            objects: objects.clone(),
+            full: true,
+            details: Vec::new(),
+        };
+        let planned = session
+            .connector
+            .plan_backup(session.imports(true, &outcome, None), options)
+            .await;
         session.spent(&grant).await?;
-        match answered("plan-backup", planned)? {
+        let planned = match answered("plan-backup", planned) {
+            Err(error) if error.may_pass() && tries < TRIES => {
+                progress.tell(&ProgressEvent::Retrying {
+                    reason: error.to_string(),
+                    tries,
+                    wait: RETRY_WAIT * tries,
+                });
+                session.parts.clock.sleep(RETRY_WAIT * tries).await;
+                tries += 1;
+                continue;
+            }
+            planned => planned?,
+        };
+        tries = 1;
+        match planned {
             Planned::Ready(_) => {
                 let told = outcome.take_reports().into_list();
                 return Ok((told.into_iter().map(|report| (report.object.clone(), report)).collect(), None));
             }
             Planned::More(requests) => {
                 cost = requests.max(1);
-                progress.tell(&ProgressEvent::Planning { sent: session.sent(), usage: session.usage() });
+                progress.tell(&ProgressEvent::Planning {
+                    sent: session.sent(),
+                    usage: session.usage(),
+                });
             }
             Planned::AgainAfter(seconds) => {
                 let wait = Duration::from_secs(u64::from(seconds));
@@ -75,7 +104,10 @@ fn result(name: &ConnectionName, told: Told, pause: Option<PauseResult>, sent: u
         requests,
         records: objects.iter().map(|object| object.records).sum(),
         bytes: objects.iter().map(|object| object.bytes).sum(),
-        calls: Calls { sent, estimated: requests },
+        calls: Calls {
+            sent,
+            estimated: requests,
+        },
         objects,
         pause,
     }

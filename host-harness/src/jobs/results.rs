@@ -71,7 +71,9 @@ impl ObjectResult {
     /// One object by the fold of the log.
     pub fn of(name: &str, object: &ObjectFold) -> ObjectResult {
         let failure = object.reason.iter().chain(&object.remarks);
-        let texts: Vec<String> = failure.map(|failure| format!("{}: {}", failure.code, failure.message)).collect();
+        let texts: Vec<String> = failure
+            .map(|failure| format!("{}: {}", failure.code, failure.message))
+            .collect();
         ObjectResult {
             name: name.to_owned(),
             state: object.state,
@@ -112,21 +114,36 @@ impl BackupResult {
         BackupResult {
             connection,
             snapshot: snapshot.to_string(),
-            state: if fold.next == Some(Next::Done) { State::Complete } else { State::Partial },
+            state: if fold.next == Some(Next::Done) {
+                State::Complete
+            } else {
+                State::Partial
+            },
             pause: None,
             failed: None,
             records: fold.records(),
             blobs: fold.blobs.len() as u64,
             bytes: blobs + fold.objects.values().map(|object| object.raw_bytes).sum::<u64>(),
-            calls: Calls { sent, estimated: estimated_requests(fold) },
-            objects: fold.objects.iter().map(|(name, object)| ObjectResult::of(name.as_str(), object)).collect(),
+            calls: Calls {
+                sent,
+                estimated: estimated_requests(fold),
+            },
+            objects: fold
+                .objects
+                .iter()
+                .map(|(name, object)| ObjectResult::of(name.as_str(), object))
+                .collect(),
         }
     }
 }
 
 /// What the plan says for the whole backup, planning included.
 pub(super) fn estimated_requests(fold: &Fold) -> u64 {
-    fold.objects.values().filter_map(|object| object.estimate.as_ref()).map(|estimate| estimate.requests).sum()
+    fold.objects
+        .values()
+        .filter_map(|object| object.estimate.as_ref())
+        .map(|estimate| estimate.requests)
+        .sum()
 }
 
 /// One object of a plan.

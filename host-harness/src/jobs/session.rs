@@ -15,11 +15,20 @@ use backup_runtime::exports::Checked;
 use backup_runtime::imports::Imports;
 use backup_runtime::{CallError, Connector};
 use backup_seams::Timestamp;
-use backup_store::{Actor, Claim, ClaimRequest, ConnectionName, Event, Grant, GrantPurpose, Journal, Scope, Sha256, Snapshot, Spending, Values};
+use backup_store::{
+    Actor, Claim, ClaimRequest, ConnectionName, Event, Grant, GrantPurpose, Journal, Scope, Sha256, Snapshot, Spending, Values,
+};
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Attempts that a check may take before any reading: the retries of one request, and a replay with a new token.
 const CHECK_ATTEMPTS: u64 = 6;
+
+/// How often a step is tried before the job is `failed`. A command given by hand starts anew.
+pub(super) const TRIES: u32 = 3;
+
+/// Before the second try; doubled before the third.
+pub(super) const RETRY_WAIT: Duration = Duration::from_secs(10);
 
 /// See the module.
 pub(super) struct Session {
@@ -31,7 +40,6 @@ pub(super) struct Session {
     pub(super) journal: Arc<tokio::sync::Mutex<Journal>>,
     pub(super) claim: Arc<tokio::sync::Mutex<Claim>>,
     pub(super) parts: CallParts,
-    pub(super) opened_at: Timestamp,
     /// What the check that told the scope said, where this session made it.
     pub(super) checked: Option<Checked>,
     credentials: Arc<Credentials>,
@@ -50,15 +58,21 @@ impl Session {
     ) -> Result<Session, JobError> {
         let mut journal = host.journal(name).await?;
         let clock = Arc::clone(&host.store().seams().clock);
-        let opened_at = clock.now();
-        journal.note_limit_gone_back(opened_at).await?;
-        let digest = journal.state().connector().ok_or_else(|| JobError::NoConnection(name.clone()))?;
+        journal.note_limit_gone_back(clock.now()).await?;
+        let digest = journal
+            .state()
+            .connector()
+            .ok_or_else(|| JobError::NoConnection(name.clone()))?;
         let connector = host.connector(name, digest).await?;
         let credentials = credentials(host, name, &journal)?;
         let known = journal.state().scope().cloned();
         let kept = journal.state().config().cloned().unwrap_or_default();
 
-        let request = ClaimRequest { connection: name.clone(), purpose: purpose.to_owned(), host: host.parts.name.clone() };
+        let request = ClaimRequest {
+            connection: name.clone(),
+            purpose: purpose.to_owned(),
+            host: host.parts.name.clone(),
+        };
         let scope = known.clone().unwrap_or_else(|| Scope::own(name));
         let claim = Claim::acquire(host.store(), &scope, request.clone()).await?;
         // Before anything is sent, but after the claim: what is refused here must not cost a token either.
@@ -92,7 +106,6 @@ impl Session {
             journal,
             claim,
             parts,
-            opened_at,
             checked: None,
             credentials: Arc::new(credentials),
             sent_before: 0,
@@ -111,7 +124,11 @@ impl Session {
         let checked = self.check().await?;
         let scope: Scope = checked.scope.parse()?;
         self.checked = Some(checked);
-        self.journal.lock().await.append(&Actor::host(), Event::ScopeKnown { scope: scope.clone() }).await?;
+        self.journal
+            .lock()
+            .await
+            .append(&Actor::host(), Event::ScopeKnown { scope: scope.clone() })
+            .await?;
         let mut claim = Claim::acquire(self.host.store(), &scope, request).await?;
         note_recovered(&claim, &mut *self.journal.lock().await).await?;
 
@@ -128,8 +145,20 @@ impl Session {
         Ok(())
     }
 
-    /// Runs the connector's check under a grant of its own.
-    pub(super) async fn check(&mut self) -> Result<Checked, JobError> {
+    /// Runs the connector's check, again where what went wrong may pass.
+    pub(super) async fn check(&self) -> Result<Checked, JobError> {
+        let mut wait = RETRY_WAIT;
+        for _ in 1..TRIES {
+            match self.check_once().await {
+                Err(error) if error.may_pass() => self.parts.clock.sleep(wait).await,
+                answer => return answer,
+            }
+            wait *= 2;
+        }
+        self.check_once().await
+    }
+
+    async fn check_once(&self) -> Result<Checked, JobError> {
         let grant = self.grant(CHECK_ATTEMPTS, GrantPurpose::Check).await?;
         let outcome = Outcome::new(None);
         let imports = self.imports(true, &outcome, None);
@@ -179,7 +208,12 @@ impl Session {
     pub(super) fn usage(&self) -> Option<Usage> {
         let (used, max) = self.parts.gate.usage()?;
         let own: u64 = self.parts.gate.own_requests(24).iter().map(|hour| hour.sent).sum();
-        Some(Usage { used, max, ceiling: ceiling(self.parts.gate.limit(), max), others: used.saturating_sub(own) })
+        Some(Usage {
+            used,
+            max,
+            ceiling: ceiling(self.parts.gate.limit(), max),
+            others: used.saturating_sub(own),
+        })
     }
 
     /// Ends the claim cleanly: another host may go on at once.
@@ -196,14 +230,27 @@ pub(super) fn answered<T>(
     export: &'static str,
     answer: Result<Result<T, backup_runtime::exports::ConnectorError>, CallError>,
 ) -> Result<T, JobError> {
-    answer.map_err(|error| JobError::Call { export, error })?.map_err(JobError::Connector)
+    answer
+        .map_err(|error| JobError::Call { export, error })?
+        .map_err(JobError::Connector)
 }
 
 fn credentials(host: &Host, name: &ConnectionName, journal: &Journal) -> Result<Credentials, JobError> {
     let (tenant, connection) = (name.tenant().as_str(), name.connection());
-    let stored = host.parts.secrets.load(tenant, connection)?.ok_or_else(|| JobError::NoSecrets(name.clone()))?;
-    let url = journal.state().config().and_then(|config| config.get("instance_url")).and_then(|url| url.as_str());
-    let origin = url.map(crate::http::Origin::parse).transpose().map_err(crate::connections::ConfigError::InstanceUrl)?;
+    let stored = host
+        .parts
+        .secrets
+        .load(tenant, connection)?
+        .ok_or_else(|| JobError::NoSecrets(name.clone()))?;
+    let url = journal
+        .state()
+        .config()
+        .and_then(|config| config.get("instance_url"))
+        .and_then(|url| url.as_str());
+    let origin = url
+        .map(crate::http::Origin::parse)
+        .transpose()
+        .map_err(crate::connections::ConfigError::InstanceUrl)?;
     Ok(Credentials::new(CredentialsParts {
         auth: stored.auth,
         origin,
@@ -217,14 +264,22 @@ fn credentials(host: &Host, name: &ConnectionName, journal: &Journal) -> Result<
 /// What a dead host may have sent is something that people should see.
 async fn note_recovered(claim: &Claim, journal: &mut Journal) -> Result<(), JobError> {
     let Some(recovered) = claim.recovered() else { return Ok(()) };
-    let (from, until) = recovered.unsettled.iter().fold((Timestamp(u64::MAX), Timestamp(0)), |(from, until), unsettled| {
-        (from.min(unsettled.from), until.max(unsettled.until))
-    });
+    let (from, until) = recovered
+        .unsettled
+        .iter()
+        .fold((Timestamp(u64::MAX), Timestamp(0)), |(from, until), unsettled| {
+            (from.min(unsettled.from), until.max(unsettled.until))
+        });
     if recovered.unsettled.is_empty() {
         return Ok(());
     }
     let requests = recovered.unsettled.iter().map(|unsettled| unsettled.requests).sum();
-    let settled = Event::PredecessorSettled { epoch: recovered.epoch, requests, from, until };
+    let settled = Event::PredecessorSettled {
+        epoch: recovered.epoch,
+        requests,
+        from,
+        until,
+    };
     journal.append(&Actor::host(), settled).await?;
     Ok(())
 }
@@ -240,7 +295,11 @@ fn move_spending(own: Spending, to: &mut Spending) {
     to.unsettled.extend(own.unsettled);
     for mut standing in own.readings {
         standing.reading.request = None;
-        match to.readings.iter_mut().find(|other| other.reading.quota == standing.reading.quota) {
+        match to
+            .readings
+            .iter_mut()
+            .find(|other| other.reading.quota == standing.reading.quota)
+        {
             Some(other) if other.reading.observed_at > standing.reading.observed_at => {}
             Some(other) => *other = standing,
             None => to.readings.push(standing),

@@ -40,18 +40,27 @@ impl Session {
         self.parts.gate.refresh_limit().await?;
         loop {
             let outcome = Outcome::new(None);
-            match answered("decide", self.connector.decide(self.imports(false, &outcome, None), cost).await)? {
+            match answered(
+                "decide",
+                self.connector.decide(self.imports(false, &outcome, None), cost).await,
+            )? {
                 Verdict::Proceed(_) if cost == 0 => return Ok(Decision::Proceed(0)),
                 Verdict::Proceed(requests) => {
                     let own_arithmetic = self.parts.gate.allowance().unwrap_or(0);
                     let requests = u64::from(requests.min(cost)).min(own_arithmetic);
-                    return Ok(if requests > 0 { Decision::Proceed(requests) } else { Decision::Pause(self.own_pause()) });
+                    return Ok(if requests > 0 {
+                        Decision::Proceed(requests)
+                    } else {
+                        Decision::Pause(self.own_pause())
+                    });
                 }
                 Verdict::Probe(_) if self.may_probe(*asked).await => self.probe(asked, progress).await?,
                 // A source that told nothing when it was asked won't tell more when it's asked again.
                 Verdict::Probe(_) if self.parts.gate.usage().is_none() => return Err(JobError::UsageUnknown),
                 Verdict::Probe(_) => return Ok(Decision::Pause(self.own_pause())),
-                Verdict::Pause(_) if *asked == Asked::ByHand && self.reading_is_older_than_the_run() => self.probe(asked, progress).await?,
+                Verdict::Pause(_) if *asked == Asked::ByHand && self.reading_is_older_than_the_run() => {
+                    self.probe(asked, progress).await?
+                }
                 Verdict::Pause(pause) => return Ok(Decision::Pause(self.paused(pause))),
                 Verdict::Other(failure) => return Err(JobError::Blocked(failure)),
             }
@@ -64,7 +73,7 @@ impl Session {
     }
 
     fn reading_is_older_than_the_run(&self) -> bool {
-        self.parts.gate.last_reading().is_some_and(|reading| reading.observed_at < self.opened_at)
+        !self.parts.gate.is_fresh() && self.checked.is_none()
     }
 
     /// Spends a request to learn what is left, out of the reserve where it has to be. Journalled, whatever comes of it.
@@ -75,8 +84,16 @@ impl Session {
         let outcome = Outcome::new(None);
         let answer = self.connector.read_quota(self.imports(true, &outcome, None)).await;
         self.spent(&grant).await?;
-        let reading = if outcome.take_readings().is_empty() { None } else { self.parts.gate.last_reading() };
-        let probed = Event::QuotaProbed { by_hand, requests: self.sent() - sent_before, reading };
+        let reading = if outcome.take_readings().is_empty() {
+            None
+        } else {
+            self.parts.gate.last_reading()
+        };
+        let probed = Event::QuotaProbed {
+            by_hand,
+            requests: self.sent() - sent_before,
+            reading,
+        };
         self.journal.lock().await.append(&self.actor, probed).await?;
         progress.tell(&ProgressEvent::Probed { usage: self.usage() });
         match answered("read-quota", answer) {
@@ -96,7 +113,11 @@ impl Session {
             max: pause.max,
             ceiling: pause.ceiling,
             limit_percent: self.parts.gate.limit(),
-            recheck_at: self.parts.clock.now().after(Duration::from_secs(u64::from(pause.recheck_after.max(1)))),
+            recheck_at: self
+                .parts
+                .clock
+                .now()
+                .after(Duration::from_secs(u64::from(pause.recheck_after.max(1)))),
         }
     }
 

@@ -30,7 +30,13 @@ impl ScopeGate {
         let now = clock.now();
         let spending = claim.lock().await.spending();
         let limit = journal.lock().await.state().usage_limit(now);
-        ScopeGate { ledger: Mutex::new(Ledger::open(quota, spending, now)), limit: Mutex::new(limit), journal, claim, clock }
+        ScopeGate {
+            ledger: Mutex::new(Ledger::open(quota, spending, now)),
+            limit: Mutex::new(limit),
+            journal,
+            claim,
+            clock,
+        }
     }
 
     /// Sends under this grant from now on. It has to be durable already.
@@ -79,6 +85,11 @@ impl ScopeGate {
         self.ledger().usage()
     }
 
+    /// Whether what requests spend was read since the scope was claimed.
+    pub fn is_fresh(&self) -> bool {
+        self.ledger().is_fresh()
+    }
+
     /// The last reading of what requests spend.
     pub fn last_reading(&self) -> Option<backup_store::Reading> {
         self.ledger().last_reading().cloned()
@@ -111,11 +122,18 @@ impl ScopeGate {
 #[async_trait]
 impl Gate for ScopeGate {
     async fn admit(&self, cost: u32) -> Result<u64, SendError> {
-        let limit = self.refresh_limit().await.map_err(|e| SendError::NotSent(format!("the usage limit can't be read: {e}")))?;
+        let limit = self
+            .refresh_limit()
+            .await
+            .map_err(|e| SendError::NotSent(format!("the usage limit can't be read: {e}")))?;
         if !self.claim.lock().await.still_held() {
-            return Err(SendError::NotPermitted("another host may have taken over; this one sends nothing more".to_owned()));
+            return Err(SendError::NotPermitted(
+                "another host may have taken over; this one sends nothing more".to_owned(),
+            ));
         }
-        self.ledger().admit(cost, limit, self.clock.now()).map_err(|_| SendError::AllowanceSpent)
+        self.ledger()
+            .admit(cost, limit, self.clock.now())
+            .map_err(|_| SendError::AllowanceSpent)
     }
 
     fn not_sent(&self, number: u64) {

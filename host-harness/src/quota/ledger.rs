@@ -50,6 +50,8 @@ pub struct Ledger {
     awaiting: BTreeMap<u64, u64>,
     sent: u64,
     grant: Option<OpenGrant>,
+    /// A reading of `quota` was taken since the ledger was opened.
+    is_fresh: bool,
 }
 
 impl Ledger {
@@ -66,12 +68,16 @@ impl Ledger {
             awaiting: BTreeMap::new(),
             sent: 0,
             grant: None,
+            is_fresh: false,
         }
     }
 
     /// From now on requests are sent under this grant, which is durable already.
     pub fn begin(&mut self, grant: &Grant) {
-        self.grant = Some(OpenGrant { purpose: grant.purpose, left: grant.requests });
+        self.grant = Some(OpenGrant {
+            purpose: grant.purpose,
+            left: grant.requests,
+        });
     }
 
     /// What remains of the grant is released; nothing is sent until the next.
@@ -102,14 +108,20 @@ impl Ledger {
             return Some(0);
         }
         let ceiling = super::ceiling(limit, standing.reading.max);
-        Some(ceiling.saturating_sub(self.used(standing)).min(ceiling.saturating_sub(self.own_in_a_day(now))))
+        Some(
+            ceiling
+                .saturating_sub(self.used(standing))
+                .min(ceiling.saturating_sub(self.own_in_a_day(now))),
+        )
     }
 
     /// Counts an attempt that is about to be sent and gives its number.
     pub fn admit(&mut self, cost: u32, limit: Percent, now: Timestamp) -> Result<u64, Refused> {
         let cost = u64::from(cost.max(1));
         let left = self.left(limit, now);
-        let Some(grant) = self.grant.as_mut().filter(|_| cost <= left) else { return Err(Refused { left }) };
+        let Some(grant) = self.grant.as_mut().filter(|_| cost <= left) else {
+            return Err(Refused { left });
+        };
         grant.left -= cost;
         let number = self.next_number;
         self.next_number += 1;
@@ -126,7 +138,9 @@ impl Ledger {
     /// It provably was not sent: as if it had never been admitted.
     pub fn not_sent(&mut self, number: u64) {
         let Some(cost) = self.awaiting.remove(&number) else { return };
-        let Some(place) = self.recent.iter().position(|sent| sent.number == number) else { return };
+        let Some(place) = self.recent.iter().position(|sent| sent.number == number) else {
+            return;
+        };
         let Some(sent) = self.recent.remove(place) else { return };
         self.sent -= cost;
         if let Some(grant) = self.grant.as_mut() {
@@ -157,7 +171,12 @@ impl Ledger {
         {
             return;
         }
-        let own_since = if reading.quota == self.quota { self.own_since(&reading) } else { 0 };
+        self.is_fresh |= reading.quota == self.quota;
+        let own_since = if reading.quota == self.quota {
+            self.own_since(&reading)
+        } else {
+            0
+        };
         let standing = Standing { reading, own_since };
         match place {
             Some(place) => self.found.readings[place] = standing,
@@ -172,8 +191,16 @@ impl Ledger {
             let own = s.reading.quota == self.quota;
             imports::Standing {
                 last: into_import(&s.reading),
-                own_since: if own { s.own_since + self.unsettled_after(&s.reading) } else { 0 },
-                in_flight: if own { u32::try_from(self.in_flight_before(&s.reading)).unwrap_or(u32::MAX) } else { 0 },
+                own_since: if own {
+                    s.own_since + self.unsettled_after(&s.reading)
+                } else {
+                    0
+                },
+                in_flight: if own {
+                    u32::try_from(self.in_flight_before(&s.reading)).unwrap_or(u32::MAX)
+                } else {
+                    0
+                },
             }
         };
         self.found.readings.iter().map(standing).collect()
@@ -193,6 +220,11 @@ impl Ledger {
     /// Used by all applications as far as is known, and max; `None` before the first reading.
     pub fn usage(&self) -> Option<(u64, u64)> {
         self.standing().map(|standing| (self.used(standing), standing.reading.max))
+    }
+
+    /// Whether the quota that requests spend was read since the ledger was opened.
+    pub fn is_fresh(&self) -> bool {
+        self.is_fresh
     }
 
     /// The last reading of the quota that requests spend.
@@ -215,7 +247,9 @@ impl Ledger {
 
     fn used(&self, standing: &Standing) -> u64 {
         let reading = &standing.reading;
-        reading.used.saturating_add(standing.own_since + self.in_flight_before(reading) + self.unsettled_after(reading))
+        reading
+            .used
+            .saturating_add(standing.own_since + self.in_flight_before(reading) + self.unsettled_after(reading))
     }
 
     /// Sent before the reading's request and not answered: the source may not have counted them yet.
@@ -228,7 +262,12 @@ impl Ledger {
         if let Some(request) = reading.request
             && reading.source != ReadingSource::LimitsResource
         {
-            return self.recent.iter().filter(|sent| sent.number > request).map(|sent| sent.cost).sum();
+            return self
+                .recent
+                .iter()
+                .filter(|sent| sent.number > request)
+                .map(|sent| sent.cost)
+                .sum();
         }
         let since = if reading.source == ReadingSource::LimitsResource {
             reading.observed_at.before(LAG)
@@ -239,7 +278,10 @@ impl Ledger {
         // Of what was sent before this process only the hours are known: an hour that reaches into the lag counts whole.
         let before: u64 = if since < self.opened_at {
             let hours = self.found.hours.iter().filter(|hour| hour.start.0 + HOUR_MS > since.0);
-            hours.map(|hour| hour.sent).sum::<u64>().saturating_sub(self.recent.iter().map(|sent| sent.cost).sum())
+            hours
+                .map(|hour| hour.sent)
+                .sum::<u64>()
+                .saturating_sub(self.recent.iter().map(|sent| sent.cost).sum())
         } else {
             0
         };
@@ -248,12 +290,22 @@ impl Ledger {
 
     fn unsettled_after(&self, reading: &Reading) -> u64 {
         let covered = |unsettled: &&Unsettled| reading.observed_at < unsettled.until.after(LAG);
-        self.found.unsettled.iter().filter(covered).map(|unsettled| unsettled.requests).sum()
+        self.found
+            .unsettled
+            .iter()
+            .filter(covered)
+            .map(|unsettled| unsettled.requests)
+            .sum()
     }
 
     fn own_in_a_day(&self, now: Timestamp) -> u64 {
         let since = now.before(DAY);
-        let hours = self.found.hours.iter().filter(|hour| hour.start.0 + HOUR_MS > since.0).map(|hour| hour.sent);
+        let hours = self
+            .found
+            .hours
+            .iter()
+            .filter(|hour| hour.start.0 + HOUR_MS > since.0)
+            .map(|hour| hour.sent);
         let unsettled = self.found.unsettled.iter().filter(|u| u.until > since).map(|u| u.requests);
         hours.sum::<u64>() + unsettled.sum::<u64>()
     }
@@ -346,11 +398,23 @@ mod tests {
 
     fn reading(used: u64, max: u64, request: Option<u64>) -> Reading {
         let source = ReadingSource::ResponseHeader;
-        Reading { quota: "Q".into(), used, max, observed_at: NOW, source, request }
+        Reading {
+            quota: "Q".into(),
+            used,
+            max,
+            observed_at: NOW,
+            source,
+            request,
+        }
     }
 
     fn grant(requests: u64, purpose: GrantPurpose) -> Grant {
-        Grant { id: "g".into(), requests, at: NOW, purpose }
+        Grant {
+            id: "g".into(),
+            requests,
+            at: NOW,
+            purpose,
+        }
     }
 
     fn ledger(purpose: GrantPurpose, requests: u64) -> Ledger {
@@ -365,7 +429,11 @@ mod tests {
         assert_eq!(ledger(GrantPurpose::Batch, 9).admit(1, limit, NOW), Err(Refused { left: 0 }));
         let mut check = ledger(GrantPurpose::Check, 1);
         assert_eq!(check.admit(1, limit, NOW), Ok(0));
-        assert_eq!(check.admit(1, limit, NOW), Err(Refused { left: 0 }), "one request, and no more");
+        assert_eq!(
+            check.admit(1, limit, NOW),
+            Err(Refused { left: 0 }),
+            "one request, and no more"
+        );
     }
 
     #[test]
@@ -376,7 +444,10 @@ mod tests {
         assert_eq!((0..10).filter(|_| ledger.admit(1, limit, NOW).is_ok()).count(), 3);
         assert_eq!(ledger.usage(), Some((4_000, 5_000)));
         ledger.observe(reading(3_998, 5_000, Some(0)), NOW);
-        assert!(ledger.admit(1, limit, NOW).is_err(), "the first answer of three: two are still to be counted");
+        assert!(
+            ledger.admit(1, limit, NOW).is_err(),
+            "the first answer of three: two are still to be counted"
+        );
     }
 
     #[test]
@@ -394,7 +465,10 @@ mod tests {
         ledger.observe(reading(0, 100, None), NOW);
         let number = ledger.admit(2, percent(50), NOW).unwrap();
         ledger.not_sent(number);
-        assert_eq!((ledger.left(percent(50), NOW), ledger.sent(), ledger.usage()), (2, 0, Some((0, 100))));
+        assert_eq!(
+            (ledger.left(percent(50), NOW), ledger.sent(), ledger.usage()),
+            (2, 0, Some((0, 100)))
+        );
         assert!(ledger.own_requests(24, NOW).is_empty());
     }
 
@@ -408,7 +482,10 @@ mod tests {
         ledger.observe(reading(400, 1_000, Some(2)), NOW);
         ledger.observe(reading(1, 1_000, Some(1)), NOW);
         assert_eq!(ledger.usage().unwrap().0, 402, "requests 0 and 1 are still awaited");
-        let invented = Reading { observed_at: NOW.after(DAY), ..reading(400, 1_000, Some(u64::MAX)) };
+        let invented = Reading {
+            observed_at: NOW.after(DAY),
+            ..reading(400, 1_000, Some(u64::MAX))
+        };
         ledger.observe(invented, NOW);
         assert!(ledger.admit(98, percent(50), NOW).is_err());
     }
@@ -419,9 +496,19 @@ mod tests {
         ledger.observe(reading(1, 1_000, None), NOW);
         let first = ledger.admit(1, percent(50), NOW).unwrap();
         ledger.answered(first);
-        ledger.observe(Reading { source: ReadingSource::Refusal, ..reading(1_000, 1_000, Some(first)) }, NOW);
+        ledger.observe(
+            Reading {
+                source: ReadingSource::Refusal,
+                ..reading(1_000, 1_000, Some(first))
+            },
+            NOW,
+        );
         ledger.observe(reading(2, 1_000, Some(first)), NOW);
-        assert_eq!(ledger.left(percent(50), NOW), 0, "the header on the same answer doesn't count");
+        assert_eq!(
+            ledger.left(percent(50), NOW),
+            0,
+            "the header on the same answer doesn't count"
+        );
         ledger.begin(&grant(1, GrantPurpose::Probe));
         let probe = ledger.admit(1, percent(50), NOW).unwrap();
         ledger.observe(reading(3, 1_000, Some(probe)), NOW);
@@ -437,15 +524,29 @@ mod tests {
         let later = NOW.after(Duration::from_secs(200));
         ledger.admit(7, percent(50), later).unwrap();
         let at = NOW.after(Duration::from_secs(400));
-        ledger.observe(Reading { source: ReadingSource::LimitsResource, observed_at: at, ..reading(5, 1_000, Some(1)) }, at);
+        ledger.observe(
+            Reading {
+                source: ReadingSource::LimitsResource,
+                observed_at: at,
+                ..reading(5, 1_000, Some(1))
+            },
+            at,
+        );
         assert_eq!(ledger.usage().unwrap().0, 12);
     }
 
     #[test]
     fn what_a_crash_may_have_sent_counts_until_a_reading_is_five_minutes_newer() {
-        let unsettled = vec![Unsettled { requests: 8, from: NOW, until: NOW.after(Duration::from_secs(60)) }];
+        let unsettled = vec![Unsettled {
+            requests: 8,
+            from: NOW,
+            until: NOW.after(Duration::from_secs(60)),
+        }];
         let found = Spending {
-            readings: vec![Standing { reading: reading(10, 1_000, Some(4)), own_since: 2 }],
+            readings: vec![Standing {
+                reading: reading(10, 1_000, Some(4)),
+                own_since: 2,
+            }],
             unsettled,
             next_request_number: 7,
             ..Spending::default()
@@ -453,11 +554,27 @@ mod tests {
         let mut ledger = Ledger::open("Q", found, NOW);
         assert_eq!(ledger.usage(), Some((20, 1_000)));
         ledger.begin(&grant(1, GrantPurpose::Batch));
-        assert_eq!(ledger.admit(1, percent(50), NOW), Ok(15), "numbers go on behind those that may have been used");
+        assert_eq!(
+            ledger.admit(1, percent(50), NOW),
+            Ok(15),
+            "numbers go on behind those that may have been used"
+        );
         let at = |seconds| NOW.after(Duration::from_secs(seconds));
-        ledger.observe(Reading { observed_at: at(359), ..reading(30, 1_000, Some(15)) }, at(359));
+        ledger.observe(
+            Reading {
+                observed_at: at(359),
+                ..reading(30, 1_000, Some(15))
+            },
+            at(359),
+        );
         assert_eq!(ledger.standings()[0].own_since, 8);
-        ledger.observe(Reading { observed_at: at(360), ..reading(30, 1_000, Some(15)) }, at(360));
+        ledger.observe(
+            Reading {
+                observed_at: at(360),
+                ..reading(30, 1_000, Some(15))
+            },
+            at(360),
+        );
         assert_eq!(ledger.standings()[0].own_since, 0);
         assert_eq!(ledger.own_requests(24, NOW).iter().map(|hour| hour.sent).sum::<u64>(), 9);
     }

@@ -7,7 +7,10 @@ use std::path::PathBuf;
 pub fn component(name: &str) -> Vec<u8> {
     let path = folder().join(format!("{name}.wasm"));
     std::fs::read(&path).unwrap_or_else(|error| {
-        panic!("{}: {error}; run `cargo xtask build`, or name the folder of components in BACKUP_TEST_COMPONENTS", path.display())
+        panic!(
+            "{}: {error}; run `cargo xtask build`, or name the folder of components in BACKUP_TEST_COMPONENTS",
+            path.display()
+        )
     })
 }
 
@@ -16,6 +19,15 @@ fn folder() -> PathBuf {
     if let Some(folder) = std::env::var_os("BACKUP_TEST_COMPONENTS") {
         return folder.into();
     }
+    target().join("components")
+}
+
+/// Where what is compiled of them is kept between tests.
+pub(crate) fn compiled() -> PathBuf {
+    target().join("compiled-components")
+}
+
+fn target() -> PathBuf {
     let test = std::env::current_exe().unwrap();
-    test.ancestors().nth(3).unwrap().join("components")
+    test.ancestors().nth(3).unwrap().to_owned()
 }

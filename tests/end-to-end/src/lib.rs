@@ -9,7 +9,9 @@ mod clock;
 mod components;
 pub mod program;
 mod rig;
+mod transport;
 
 pub use clock::SharedClock;
 pub use components::component;
 pub use rig::{Rig, RigOptions, lines};
+pub use transport::BeforeSend;

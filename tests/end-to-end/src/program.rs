@@ -14,7 +14,9 @@ pub struct Program {
 impl Program {
     /// Nothing in it yet.
     pub fn new() -> Program {
-        Program { folder: tempfile::tempdir().unwrap() }
+        Program {
+            folder: tempfile::tempdir().unwrap(),
+        }
     }
 
     /// The data root.
@@ -45,7 +47,9 @@ impl Program {
     pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(path());
         command.args(arguments);
-        command.env("BACKUP_HOST_DATA", self.data()).env("BACKUP_HOST_SECRETS", self.folder.path().join("secrets"));
+        command
+            .env("BACKUP_HOST_DATA", self.data())
+            .env("BACKUP_HOST_SECRETS", self.folder.path().join("secrets"));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
     }

@@ -1,12 +1,16 @@
+use crate::components::compiled;
+use crate::transport::{BeforeSend, Observed};
 use crate::{SharedClock, component};
 use backup_runtime::{Runtime, RuntimeConfig};
 use backup_seams::SeededRandomness;
-use backup_store::{Actor, ConnectionName, Journal, Percent, Seams, Snapshot, SnapshotId, Store};
+use backup_store::{Actor, ConnectionName, Journal, LeaseOnly, Percent, Seams, Snapshot, SnapshotId, Store};
+use fake_salesforce::oracle::Wanted;
+use fake_salesforce::org::{FieldType, Scan};
 use fake_salesforce::{Fake, Options};
 use futures::StreamExt;
 use host_harness::connections::ConnectionConfig;
 use host_harness::credentials::SecretsFolder;
-use host_harness::http::{Limits, Network};
+use host_harness::http::Limits;
 use host_harness::jobs::{AddConnection, BackupRequest, BackupResult, Host, HostParts, JobError, ObjectResult, Silent};
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,14 +28,23 @@ pub struct RigOptions {
     pub component: &'static str,
     /// More members of the connector's configuration.
     pub settings: Value,
-    /// A store of the test's own, behind the seam.
-    pub store: Option<Store>,
+    /// A store of the test's own, behind the seam; its clock has to be the fake's.
+    pub backend: Option<Arc<dyn object_store::ObjectStore>>,
+    /// Called before each request that is sent.
+    pub before_send: Option<BeforeSend>,
 }
 
 impl RigOptions {
     /// The real connector at the usual limit.
     pub fn of(fake: Options) -> RigOptions {
-        RigOptions { fake, limit: 50, component: "salesforce", settings: json!({"api_version": "v62.0"}), store: None }
+        RigOptions {
+            fake,
+            limit: 50,
+            component: "salesforce",
+            settings: json!({"api_version": "v62.0"}),
+            backend: None,
+            before_send: None,
+        }
     }
 
     /// At another limit.
@@ -63,13 +76,21 @@ impl Rig {
         let folder = tempfile::tempdir().unwrap();
         let data = folder.path().join("data");
         let seams = seams(&fake);
-        let store = match options.store {
-            Some(store) => store,
+        let store = match options.backend {
+            Some(backend) => Store::with_backend(backend, Arc::new(LeaseOnly), seams).await.unwrap(),
             None => Store::open(data.to_str().unwrap(), seams).await.unwrap(),
         };
-        let host = host(store, &folder.path().join("secrets"), &data);
+        let host = host(store, &folder.path().join("secrets"), &data, options.before_send);
         let name = "acme".parse().unwrap();
-        let rig = Rig { fake, host, name, data, folder, settings: options.settings, component: options.component };
+        let rig = Rig {
+            fake,
+            host,
+            name,
+            data,
+            folder,
+            settings: options.settings,
+            component: options.component,
+        };
         rig.add(&rig.host, &rig.name, options.limit).await;
         rig
     }
@@ -81,14 +102,19 @@ impl Rig {
         config["usage_limit"] = json!(limit);
         config["auth"] = json!({"kind": "access-token", "token": self.fake.access_token()});
         let config = ConnectionConfig::parse(config.to_string().as_bytes()).unwrap();
-        let add = AddConnection { name: name.clone(), config, connector: component(self.component), actor: Actor::host() };
+        let add = AddConnection {
+            name: name.clone(),
+            config,
+            connector: component(self.component),
+            actor: Actor::host(),
+        };
         host.add_connection(add).await.unwrap();
     }
 
     /// Another host on the same data, with locks of its own: what a second process is.
     pub async fn second_host(&self) -> Host {
         let store = Store::open(self.data.to_str().unwrap(), seams(&self.fake)).await.unwrap();
-        host(store, &self.folder.path().join("secrets"), &self.data)
+        host(store, &self.folder.path().join("secrets"), &self.data, None)
     }
 
     /// A run by hand of all objects.
@@ -105,7 +131,10 @@ impl Rig {
     pub async fn set_limit(&self, percent: u8) {
         let mut journal = self.journal().await;
         let now = self.host.store().seams().clock.now();
-        journal.set_usage_limit(&Actor::host(), Percent::new(percent).unwrap(), None, now).await.unwrap();
+        journal
+            .set_usage_limit(&Actor::host(), Percent::new(percent).unwrap(), None, now)
+            .await
+            .unwrap();
     }
 
     /// The journal as it is now.
@@ -117,7 +146,9 @@ impl Rig {
     pub async fn snapshot(&self, id: &str) -> Snapshot {
         let journal = self.journal().await;
         let id: SnapshotId = id.parse().unwrap();
-        Snapshot::open(self.host.store(), &self.name, journal.state(), id).await.unwrap()
+        Snapshot::open(self.host.store(), &self.name, journal.state(), id)
+            .await
+            .unwrap()
     }
 
     /// Records of each object of a snapshot, as lines.
@@ -157,8 +188,34 @@ impl Rig {
 
     /// What the org has of an object, as a backup should hold it: all but deleted rows, archived ones too, without base64 bodies.
     pub fn oracle(&self, object: &str) -> Vec<String> {
-        let wanted = fake_salesforce::oracle::Wanted { scan: fake_salesforce::org::Scan { deleted: false, archived: true }, ..Default::default() };
-        lines(&self.fake.oracle_of(object, &wanted))
+        Rig::oracle_of(&self.fake, object)
+    }
+
+    /// The same of any org.
+    pub fn oracle_of(fake: &Fake, object: &str) -> Vec<String> {
+        // Compound fields repeat what their parts say, and bodies aren't read yet.
+        let left_out = [FieldType::Address, FieldType::Location, FieldType::Base64];
+        let viewer = fake.user();
+        let org = fake.org().read().unwrap();
+        let object_of_org = org.object(object).unwrap();
+        let visible = object_of_org.visible_fields(&viewer).map(|(_, field)| field);
+        let fields = visible
+            .filter(|field| !left_out.contains(&field.kind))
+            .map(|field| field.name.to_string())
+            .collect();
+        drop(org);
+        let scan = Scan {
+            deleted: false,
+            archived: true,
+        };
+        lines(&fake.oracle_of(
+            object,
+            &Wanted {
+                scan,
+                fields: Some(fields),
+                ..Wanted::default()
+            },
+        ))
     }
 
     /// Counted requests of ours that the org has seen.
@@ -178,15 +235,23 @@ pub fn lines(text: &[u8]) -> Vec<String> {
 }
 
 fn seams(fake: &Fake) -> Seams {
-    Seams { clock: Arc::new(SharedClock::new(fake.clock().clone())), randomness: Arc::new(SeededRandomness::new(7)) }
+    Seams {
+        clock: Arc::new(SharedClock::new(fake.clock().clone())),
+        randomness: Arc::new(SeededRandomness::new(7)),
+    }
 }
 
-fn host(store: Store, secrets: &Path, data: &Path) -> Host {
+fn host(store: Store, secrets: &Path, data: &Path, before_send: Option<BeforeSend>) -> Host {
     let clock = Arc::clone(&store.seams().clock);
     Host::new(HostParts {
         store,
-        runtime: Runtime::new(RuntimeConfig { clock, ..RuntimeConfig::default() }).unwrap(),
-        transport: Arc::new(Network::new().unwrap()),
+        runtime: Runtime::new(RuntimeConfig {
+            clock,
+            compilation_cache: Some(compiled()),
+            ..RuntimeConfig::default()
+        })
+        .unwrap(),
+        transport: Arc::new(Observed::new(before_send)),
         secrets: SecretsFolder::locate(Some(secrets), data.to_str().unwrap()).unwrap(),
         http_limits: Limits::default(),
         name: "test".to_owned(),

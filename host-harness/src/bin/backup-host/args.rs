@@ -34,7 +34,13 @@ Examples:
 #[derive(Debug, Args)]
 pub struct Global {
     /// Where everything durable is: a folder, or the URL of an object store.
-    #[arg(long, env = "BACKUP_HOST_DATA", default_value = "backup-data", global = true, value_name = "DIR|URL")]
+    #[arg(
+        long,
+        env = "BACKUP_HOST_DATA",
+        default_value = "backup-data",
+        global = true,
+        value_name = "DIR|URL"
+    )]
     pub data: String,
     /// Where secrets are kept on this host; outside the data folder. By default a folder of your own state folder.
     #[arg(long, env = "BACKUP_HOST_SECRETS", global = true, value_name = "DIR")]
@@ -59,8 +65,10 @@ pub enum Command {
         json: bool,
     },
     /// Back up: go on with a partial snapshot, or begin one.
-    #[command(after_help = "A backup that reaches the usage limit pauses: exit code 3. What it has is a partial snapshot that can be read; run it again \
-when requests are available, or raise the limit, and it goes on in the same snapshot.")]
+    #[command(
+        after_help = "A backup that reaches the usage limit pauses: exit code 3. What it has is a partial snapshot that can be read; run it again \
+when requests are available, or raise the limit, and it goes on in the same snapshot."
+    )]
     Backup {
         name: ConnectionName,
         /// Begin a new full snapshot; a partial one is closed and stays readable.
@@ -104,11 +112,13 @@ when requests are available, or raise the limit, and it goes on in the same snap
         format: Format,
     },
     /// Show the usage limit, or set it. Every change is in the audit trail.
-    #[command(after_help = "The limit is the percent of the org's daily API requests that all applications together may have used when backups stop: \
+    #[command(
+        after_help = "The limit is the percent of the org's daily API requests that all applications together may have used when backups stop: \
 with 80, the last 20 % are never touched. For the first backup 90-100 is advised:
 
   backup-host limit acme 90 --until first-backup-complete
-  backup-host limit acme 90 --until 2days")]
+  backup-host limit acme 90 --until 2days"
+    )]
     Limit {
         name: ConnectionName,
         /// 1-100.

@@ -22,12 +22,20 @@ pub struct Failure {
 impl Failure {
     /// It could not be done.
     pub fn failed(text: impl Into<String>) -> Failure {
-        Failure { text: text.into(), code: FAILED, closed_pipe: false }
+        Failure {
+            text: text.into(),
+            code: FAILED,
+            closed_pipe: false,
+        }
     }
 
     /// It was asked for in a way that can't be.
     pub fn wrong_use(text: impl Into<String>) -> Failure {
-        Failure { text: text.into(), code: WRONG_USE, closed_pipe: false }
+        Failure {
+            text: text.into(),
+            code: WRONG_USE,
+            closed_pipe: false,
+        }
     }
 
     /// What a program sees.
@@ -78,6 +86,10 @@ impl From<StoreError> for Failure {
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {
         let closed_pipe = error.kind() == std::io::ErrorKind::BrokenPipe;
-        Failure { text: format!("the output can't be written: {error}"), code: FAILED, closed_pipe }
+        Failure {
+            text: format!("the output can't be written: {error}"),
+            code: FAILED,
+            closed_pipe,
+        }
     }
 }

@@ -49,5 +49,8 @@ fn tell(failure: &Failure) -> ExitCode {
 fn start_log(verbose: bool) {
     let default = if verbose { "info,wasmtime=warn" } else { "error" };
     let filter = tracing_subscriber::EnvFilter::try_from_env("BACKUP_HOST_LOG").unwrap_or_else(|_| default.into());
-    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .init();
 }

@@ -20,15 +20,28 @@ pub struct Opened {
 
 impl Opened {
     pub async fn open(global: &Global) -> Result<Opened, Failure> {
-        let seams = Seams { clock: Arc::new(SystemClock), randomness: Arc::new(SystemRandomness) };
+        let seams = Seams {
+            clock: Arc::new(SystemClock),
+            randomness: Arc::new(SystemRandomness),
+        };
         let store = Store::open(&global.data, seams).await?;
-        Ok(Opened { store, secrets: global.secrets.clone(), data: global.data.clone() })
+        Ok(Opened {
+            store,
+            secrets: global.secrets.clone(),
+            data: global.data.clone(),
+        })
     }
 
     /// The whole host, for commands that run a connector.
     pub fn host(&self) -> Result<Host, Failure> {
-        let runtime = Runtime::new(RuntimeConfig::default()).map_err(|e| Failure::failed(e.to_string()))?;
         let secrets = SecretsFolder::locate(self.secrets.as_deref(), &self.data).map_err(|e| Failure::failed(e.to_string()))?;
+        // Beside the secrets, where nobody else can write: what is kept there runs as native code.
+        let compilation_cache = Some(secrets.path().join("compiled"));
+        let runtime = Runtime::new(RuntimeConfig {
+            compilation_cache,
+            ..RuntimeConfig::default()
+        });
+        let runtime = runtime.map_err(|e| Failure::failed(e.to_string()))?;
         let transport = Network::new().map_err(|e| Failure::failed(e.to_string()))?;
         Ok(Host::new(HostParts {
             store: self.store.clone(),
@@ -57,7 +70,12 @@ impl Opened {
 /// Who runs the command, for the audit trail.
 pub fn actor(by: Option<&str>) -> Actor {
     let user = || std::env::var("USER").or_else(|_| std::env::var("LOGNAME")).ok();
-    Actor(by.map(str::to_owned).or_else(user).filter(|name| !name.is_empty()).unwrap_or_else(|| "command line".to_owned()))
+    Actor(
+        by.map(str::to_owned)
+            .or_else(user)
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| "command line".to_owned()),
+    )
 }
 
 /// The connector's bytes: the file that was named, or the component that stands beside this program.
@@ -65,12 +83,16 @@ pub fn connector(named: Option<&PathBuf>) -> Result<Vec<u8>, Failure> {
     let path = match named {
         Some(path) => path.clone(),
         None => {
-            let program = std::env::current_exe().map_err(|e| Failure::failed(format!("this program's own place is not known: {e}")))?;
+            let program =
+                std::env::current_exe().map_err(|e| Failure::failed(format!("this program's own place is not known: {e}")))?;
             program.with_file_name("salesforce.wasm")
         }
     };
     std::fs::read(&path).map_err(|error| {
-        let text = format!("the connector {} can't be read ({error}); build it with `cargo xtask build`, or name one with --connector", path.display());
+        let text = format!(
+            "the connector {} can't be read ({error}); build it with `cargo xtask build`, or name one with --connector",
+            path.display()
+        );
         Failure::failed(text)
     })
 }

@@ -26,13 +26,21 @@ pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
     };
     let widths: Vec<usize> = (0..head.len()).map(width).collect();
     let numeric = |column: usize| {
-        let mut cells = rows.iter().filter_map(|row| row.get(column)).filter(|cell| !cell.is_empty()).peekable();
+        let mut cells = rows
+            .iter()
+            .filter_map(|row| row.get(column))
+            .filter(|cell| !cell.is_empty())
+            .peekable();
         cells.peek().is_some() && cells.all(|cell| cell.bytes().all(|b| b.is_ascii_digit() || b == b','))
     };
     let right: Vec<bool> = (0..head.len()).map(numeric).collect();
     let render = |cells: &[String]| {
         let cells = cells.iter().zip(&widths).zip(&right).map(|((cell, &width), &right)| {
-            if right { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            if right {
+                format!("{cell:>width$}")
+            } else {
+                format!("{cell:<width$}")
+            }
         });
         cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
     };
@@ -64,6 +72,9 @@ mod tests {
 
     #[test]
     fn numbers_are_grouped() {
-        assert_eq!([0, 999, 1_000, 1_234_567].map(number), ["0", "999", "1,000", "1,234,567"].map(String::from));
+        assert_eq!(
+            [0, 999, 1_000, 1_234_567].map(number),
+            ["0", "999", "1,000", "1,234,567"].map(String::from)
+        );
     }
 }

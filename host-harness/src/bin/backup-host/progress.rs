@@ -62,8 +62,21 @@ impl Progress for Show {
             }
             return;
         }
-        if let ProgressEvent::Batch { records, expected, sent, estimated, usage, .. } = event {
-            let requests = format!("{} of about {} requests{}", number(*sent), number(*estimated), usage_text(usage.as_ref()));
+        if let ProgressEvent::Batch {
+            records,
+            expected,
+            sent,
+            estimated,
+            usage,
+            ..
+        } = event
+        {
+            let requests = format!(
+                "{} of about {} requests{}",
+                number(*sent),
+                number(*estimated),
+                usage_text(usage.as_ref())
+            );
             match self {
                 Show::Bar(bar) => {
                     bar.set_length((*expected).max(*records));
@@ -74,7 +87,11 @@ impl Progress for Show {
                     let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
                     if last.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
                         *last = Some(Instant::now());
-                        self.say(&format!("{} of about {} records, {requests}", number(*records), number((*expected).max(*records))));
+                        self.say(&format!(
+                            "{} of about {} records, {requests}",
+                            number(*records),
+                            number((*expected).max(*records))
+                        ));
                     }
                 }
                 Show::Json => {}
@@ -91,17 +108,29 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
     Some(match event {
         ProgressEvent::Snapshot { snapshot, new: true } => format!("snapshot {snapshot} begun"),
         ProgressEvent::Snapshot { snapshot, new: false } => format!("going on with snapshot {snapshot}"),
-        ProgressEvent::Planning { sent, usage } => format!("planning: {} requests sent{}", number(*sent), usage_text(usage.as_ref())),
-        ProgressEvent::Planned { objects, skipped, requests, records } => format!(
+        ProgressEvent::Planning { sent, usage } => {
+            format!("planning: {} requests sent{}", number(*sent), usage_text(usage.as_ref()))
+        }
+        ProgressEvent::Planned {
+            objects,
+            skipped,
+            requests,
+            records,
+        } => format!(
             "planned: {} records of {objects} objects in about {} requests; {skipped} objects can't be read",
             number(*records),
             number(*requests)
         ),
-        ProgressEvent::Retrying { reason, tries, wait } => format!("try {tries} failed: {reason}; again in {} s", wait.as_secs()),
+        ProgressEvent::Retrying { reason, tries, wait } => {
+            format!("try {tries} failed: {reason}; again in {} s", wait.as_secs())
+        }
         ProgressEvent::Waiting { wait } => format!("waiting {} s", wait.as_secs()),
         ProgressEvent::Probed { usage } => format!("asked how many requests are used{}", usage_text(usage.as_ref())),
         ProgressEvent::Paused { pause } => {
-            format!("paused ({}): {} of {} used, ceiling {}; next look at {}", pause.reason, pause.used, pause.max, pause.ceiling, pause.recheck_at)
+            format!(
+                "paused ({}): {} of {} used, ceiling {}; next look at {}",
+                pause.reason, pause.used, pause.max, pause.ceiling, pause.recheck_at
+            )
         }
         ProgressEvent::Resuming => "going on".to_owned(),
         ProgressEvent::Batch { .. } => return None,
@@ -110,7 +139,15 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
 
 /// `; org: 312 used / ceiling 500 / max 1,000, 120 by others`
 pub fn usage_text(usage: Option<&Usage>) -> String {
-    let Some(Usage { used, max, ceiling, others }) = usage else { return String::new() };
+    let Some(Usage {
+        used,
+        max,
+        ceiling,
+        others,
+    }) = usage
+    else {
+        return String::new();
+    };
     let [used, max, ceiling, others] = [used, max, ceiling, others].map(|n| number(*n));
     format!("; org: {used} used / ceiling {ceiling} / max {max}, {others} by others")
 }

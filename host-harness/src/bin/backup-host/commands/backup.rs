@@ -13,7 +13,11 @@ pub async fn plan(open: &Opened, name: &ConnectionName, objects: &[ObjectName], 
     let planned = open.host()?.plan(name, &actor(None), objects, &show).await;
     show.end();
     let plan = planned?;
-    if as_json { json(&plan)? } else { print_plan(&plan)? }
+    if as_json {
+        json(&plan)?
+    } else {
+        print_plan(&plan)?
+    }
     Ok(exit_code(plan.pause.as_ref()))
 }
 
@@ -29,10 +33,17 @@ fn print_plan(plan: &PlanResult) -> Result<(), Failure> {
     let rows: Vec<Vec<String>> = read.clone().map(row).collect();
     table(&["OBJECT", "RECORDS", "REQUESTS", "WAY"], &rows)?;
     for object in &plan.objects {
-        object.remarks.iter().try_for_each(|remark| line(&format!("note: {}: {remark}", object.name)))?;
+        object
+            .remarks
+            .iter()
+            .try_for_each(|remark| line(&format!("note: {}: {remark}", object.name)))?;
     }
     for object in plan.objects.iter().filter(|object| object.skipped.is_some()) {
-        line(&format!("skipped: {}: {}", object.name, object.skipped.clone().unwrap_or_default()))?;
+        line(&format!(
+            "skipped: {}: {}",
+            object.name,
+            object.skipped.clone().unwrap_or_default()
+        ))?;
     }
     let skipped = plan.objects.len() - read.count();
     line(&format!(
@@ -63,7 +74,11 @@ pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest
     };
     show.end();
     let result = done?;
-    if as_json { json(&result)? } else { print(&result)? }
+    if as_json {
+        json(&result)?
+    } else {
+        print(&result)?
+    }
     if result.failed.is_some() || (result.state == State::Partial && result.pause.is_none()) {
         return Ok(ExitCode::FAILURE);
     }
@@ -71,7 +86,11 @@ pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest
 }
 
 fn exit_code(pause: Option<&PauseResult>) -> ExitCode {
-    if pause.is_some() { ExitCode::from(PAUSED) } else { ExitCode::SUCCESS }
+    if pause.is_some() {
+        ExitCode::from(PAUSED)
+    } else {
+        ExitCode::SUCCESS
+    }
 }
 
 fn print(result: &BackupResult) -> Result<(), Failure> {
@@ -100,7 +119,10 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
         print_pause(pause, &result.connection, "the backup")?;
     } else if let Some(reason) = &result.failed {
         line(&format!("failed: {reason}"))?;
-        line(&format!("what is committed stands; `backup-host backup {}` goes on from there", result.connection))?;
+        line(&format!(
+            "what is committed stands; `backup-host backup {}` goes on from there",
+            result.connection
+        ))?;
     } else if result.state == State::Partial {
         line(&format!("stopped; `backup-host backup {}` goes on", result.connection))?;
     }
@@ -108,11 +130,20 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
 }
 
 fn print_pause(pause: &PauseResult, connection: &str, what: &str) -> Result<(), Failure> {
-    let PauseResult { reason, used, max, limit_percent, ceiling, recheck_at } = pause;
+    let PauseResult {
+        reason,
+        used,
+        max,
+        limit_percent,
+        ceiling,
+        recheck_at,
+    } = pause;
     let (used, max, ceiling) = (number(*used), number(*max), number(*ceiling));
     line(&match reason.as_str() {
         "org-limit" => format!("{what} pauses: the org itself refuses more requests today ({used} of {max} used)"),
-        _ => format!("{what} pauses at the usage limit: {used} of {max} requests are used by all applications, {limit_percent} % is {ceiling}"),
+        _ => format!(
+            "{what} pauses at the usage limit: {used} of {max} requests are used by all applications, {limit_percent} % is {ceiling}"
+        ),
     })?;
     line(&format!(
         "it goes on in the same snapshot when run again after requests have come free (look again at {recheck_at}), or at once after \

@@ -11,7 +11,13 @@ use std::collections::{HashMap, HashSet};
 use std::io::{BufWriter, Write};
 use std::process::ExitCode;
 
-pub async fn run(open: &Opened, name: &ConnectionName, text: &str, object: &ObjectName, format: Format) -> Result<ExitCode, Failure> {
+pub async fn run(
+    open: &Opened,
+    name: &ConnectionName,
+    text: &str,
+    object: &ObjectName,
+    format: Format,
+) -> Result<ExitCode, Failure> {
     let snapshot = selected(open, name, text).await?;
     must_hold(&snapshot, object)?;
     let out = BufWriter::new(std::io::stdout().lock());
@@ -55,7 +61,9 @@ async fn csv(snapshot: &Snapshot, object: &ObjectName, out: impl Write) -> Resul
         let row = row?;
         let members: HashMap<String, &RawValue> = members(&row.body)?.into_iter().collect();
         for column in &columns {
-            writer.write_field(members.get(column).map(|value| cell(value)).unwrap_or_default()).map_err(csv_failure)?;
+            writer
+                .write_field(members.get(column).map(|value| cell(value)).unwrap_or_default())
+                .map_err(csv_failure)?;
         }
         writer.write_record(None::<&[u8]>).map_err(csv_failure)?;
     }
@@ -84,7 +92,8 @@ fn members(body: &[u8]) -> Result<Vec<(String, &RawValue)>, Failure> {
             deserializer.deserialize_map(Visitor).map(Members)
         }
     }
-    let members: Members<'_> = serde_json::from_slice(body).map_err(|e| Failure::failed(format!("a record is not one JSON object: {e}")))?;
+    let members: Members<'_> =
+        serde_json::from_slice(body).map_err(|e| Failure::failed(format!("a record is not one JSON object: {e}")))?;
     Ok(members.0)
 }
 
@@ -113,6 +122,16 @@ mod tests {
     fn numbers_keep_their_digits_and_texts_lose_their_quotes() {
         let body = br#"{"Id":"001","N":1.6147805824397E13,"B":123456789012345678,"T":"a \"b\"\nc","E":null,"A":{"city":"X"}}"#;
         let cells: Vec<String> = members(body).unwrap().into_iter().map(|(_, value)| cell(value)).collect();
-        assert_eq!(cells, ["001", "1.6147805824397E13", "123456789012345678", "a \"b\"\nc", "", r#"{"city":"X"}"#]);
+        assert_eq!(
+            cells,
+            [
+                "001",
+                "1.6147805824397E13",
+                "123456789012345678",
+                "a \"b\"\nc",
+                "",
+                r#"{"city":"X"}"#
+            ]
+        );
     }
 }

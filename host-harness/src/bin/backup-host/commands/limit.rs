@@ -20,7 +20,9 @@ pub async fn run(
     let mut journal = open.host()?.journal(name).await?;
     let now = open.clock().now();
     if let Some(percent) = percent {
-        journal.set_usage_limit(&actor(by), percent, until.map(|until| until.at(now)), now).await?;
+        journal
+            .set_usage_limit(&actor(by), percent, until.map(|until| until.at(now)), now)
+            .await?;
     }
     let state = journal.state();
     let limit = state.usage_limit(now);
@@ -32,7 +34,11 @@ pub async fn run(
             (Some(until), Some(then)) => format!(" until {until}, then {} %", then.get()),
             _ => String::new(),
         };
-        line(&format!("{name}: usage limit {} %{end}; backups stop when {} % of the org's requests remain", limit.get(), 100 - limit.get()))?;
+        line(&format!(
+            "{name}: usage limit {} %{end}; backups stop when {} % of the org's requests remain",
+            limit.get(),
+            100 - limit.get()
+        ))?;
     }
     Ok(ExitCode::SUCCESS)
 }

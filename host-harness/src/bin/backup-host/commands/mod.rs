@@ -15,17 +15,54 @@ use std::process::ExitCode;
 pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
     match command {
         Command::Connection(command) => connection::run(command, open).await,
-        Command::Plan { name, full: _, objects, json } => backup::plan(open, &name, &objects, json).await,
-        Command::Backup { name, full, objects, wait, json } => {
-            let request = host_harness::jobs::BackupRequest { objects, full, wait, ..Default::default() };
+        Command::Plan {
+            name,
+            full: _,
+            objects,
+            json,
+        } => backup::plan(open, &name, &objects, json).await,
+        Command::Backup {
+            name,
+            full,
+            objects,
+            wait,
+            json,
+        } => {
+            let request = host_harness::jobs::BackupRequest {
+                objects,
+                full,
+                wait,
+                ..Default::default()
+            };
             backup::backup(open, &name, request, json).await
         }
         Command::Status { name, json } => snapshots::status(open, &name, json).await,
         Command::Snapshots { name, json } => snapshots::list(open, &name, json).await,
-        Command::Ls { name, snapshot, object, json } => snapshots::ls(open, &name, &snapshot, object.as_ref(), json).await,
-        Command::Export { name, snapshot, object, format } => export::run(open, &name, &snapshot, &object, format).await,
-        Command::Limit { name, percent, until, by, json } => limit::run(open, &name, percent, until, by.as_deref(), json).await,
-        Command::Audit { name, verify, expect, json } => verify::audit(open, &name, verify, expect, json).await,
+        Command::Ls {
+            name,
+            snapshot,
+            object,
+            json,
+        } => snapshots::ls(open, &name, &snapshot, object.as_ref(), json).await,
+        Command::Export {
+            name,
+            snapshot,
+            object,
+            format,
+        } => export::run(open, &name, &snapshot, &object, format).await,
+        Command::Limit {
+            name,
+            percent,
+            until,
+            by,
+            json,
+        } => limit::run(open, &name, percent, until, by.as_deref(), json).await,
+        Command::Audit {
+            name,
+            verify,
+            expect,
+            json,
+        } => verify::audit(open, &name, verify, expect, json).await,
         Command::Check { name, json } => verify::check(open, &name, json).await,
         Command::Gc { name, json } => verify::gc(open, &name, json).await,
         // Needs no store; done before one is opened.

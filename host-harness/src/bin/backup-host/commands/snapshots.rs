@@ -25,7 +25,12 @@ pub async fn selected(open: &Opened, name: &ConnectionName, text: &str) -> Resul
 pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
     let journal = open.journal(name).await?;
     let mut infos = Vec::new();
-    for record in journal.state().snapshots().iter().filter(|record| record.standing != Standing::Pruned) {
+    for record in journal
+        .state()
+        .snapshots()
+        .iter()
+        .filter(|record| record.standing != Standing::Pruned)
+    {
         infos.push(Snapshot::open(&open.store, name, journal.state(), record.id).await?.info());
     }
     if as_json {
@@ -34,9 +39,19 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
     }
     let row = |info: &SnapshotInfo| {
         let completed = info.completed_at.map_or_else(|| standing_text(&info.standing), rfc3339);
-        vec![info.id.to_string(), state_text(info.state).to_owned(), rfc3339(info.started_at), completed, number(info.records), number(info.calls)]
+        vec![
+            info.id.to_string(),
+            state_text(info.state).to_owned(),
+            rfc3339(info.started_at),
+            completed,
+            number(info.records),
+            number(info.calls),
+        ]
     };
-    table(&["SNAPSHOT", "STATE", "STARTED", "COMPLETED", "RECORDS", "REQUESTS"], &infos.iter().map(row).collect::<Vec<_>>())?;
+    table(
+        &["SNAPSHOT", "STATE", "STARTED", "COMPLETED", "RECORDS", "REQUESTS"],
+        &infos.iter().map(row).collect::<Vec<_>>(),
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -73,25 +88,54 @@ fn standing_text(standing: &Standing) -> String {
     }
 }
 
-pub async fn ls(open: &Opened, name: &ConnectionName, text: &str, object: Option<&ObjectName>, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn ls(
+    open: &Opened,
+    name: &ConnectionName,
+    text: &str,
+    object: Option<&ObjectName>,
+    as_json: bool,
+) -> Result<ExitCode, Failure> {
     let snapshot = selected(open, name, text).await?;
     let Some(object) = object else {
-        let objects = snapshot.fold().objects.iter().map(|(name, object)| ObjectResult::of(name.as_str(), object));
+        let objects = snapshot
+            .fold()
+            .objects
+            .iter()
+            .map(|(name, object)| ObjectResult::of(name.as_str(), object));
         let objects: Vec<ObjectResult> = objects.collect();
         if as_json {
             json(&objects)?;
             return Ok(ExitCode::SUCCESS);
         }
-        let state = |object: &ObjectResult| serde_json::to_value(object.state).ok().and_then(|s| s.as_str().map(str::to_owned)).unwrap_or_default();
-        let row = |object: &ObjectResult| vec![object.name.clone(), state(object), number(object.records), object.reason.clone().unwrap_or_default()];
-        table(&["OBJECT", "STATE", "RECORDS", "REASON"], &objects.iter().map(row).collect::<Vec<_>>())?;
+        let state = |object: &ObjectResult| {
+            serde_json::to_value(object.state)
+                .ok()
+                .and_then(|s| s.as_str().map(str::to_owned))
+                .unwrap_or_default()
+        };
+        let row = |object: &ObjectResult| {
+            vec![
+                object.name.clone(),
+                state(object),
+                number(object.records),
+                object.reason.clone().unwrap_or_default(),
+            ]
+        };
+        table(
+            &["OBJECT", "STATE", "RECORDS", "REASON"],
+            &objects.iter().map(row).collect::<Vec<_>>(),
+        )?;
         return Ok(ExitCode::SUCCESS);
     };
     must_hold(&snapshot, object)?;
     let mut rows = snapshot.rows(object);
     while let Some(row) = rows.next().await {
         let row = row?;
-        if as_json { json(&json!({"key": row.key, "revision": row.revision}))? } else { line(&row.key)? }
+        if as_json {
+            json(&json!({"key": row.key, "revision": row.revision}))?
+        } else {
+            line(&row.key)?
+        }
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -102,7 +146,9 @@ pub fn must_hold(snapshot: &Snapshot, object: &ObjectName) -> Result<(), Failure
         return Ok(());
     }
     let id = snapshot.info().id;
-    Err(Failure::failed(format!("snapshot {id} has no object {object}; `backup-host ls NAME {id}` lists those it has")))
+    Err(Failure::failed(format!(
+        "snapshot {id} has no object {object}; `backup-host ls NAME {id}` lists those it has"
+    )))
 }
 
 pub async fn status(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
@@ -114,13 +160,21 @@ pub async fn status(open: &Opened, name: &ConnectionName, as_json: bool) -> Resu
     }
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     line(&format!("connection      {name}"))?;
-    let until = if status["usage_limit"]["until"].is_null() { String::new() } else { format!(" until {}", text(&status["usage_limit"]["until"])) };
+    let until = if status["usage_limit"]["until"].is_null() {
+        String::new()
+    } else {
+        format!(" until {}", text(&status["usage_limit"]["until"]))
+    };
     line(&format!("usage limit     {} %{until}", status["usage_limit"]["percent"]))?;
     match &status["usage"] {
         Value::Null => line("requests        nothing known yet")?,
         usage => line(&format!(
             "requests        {} used / ceiling {} / max {}, {} by others, at {}",
-            usage["used"], usage["ceiling"], usage["max"], usage["others"], text(&usage["observed_at"])
+            usage["used"],
+            usage["ceiling"],
+            usage["max"],
+            usage["others"],
+            text(&usage["observed_at"])
         ))?,
     }
     match &status["snapshot"] {
@@ -145,7 +199,11 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Value, Failure> {
     let (name, state) = (journal.connection(), journal.state());
     let now = open.clock().now();
     let limit = state.usage_limit(now);
-    let newest = state.snapshots().iter().rev().find(|record| record.standing != Standing::Pruned);
+    let newest = state
+        .snapshots()
+        .iter()
+        .rev()
+        .find(|record| record.standing != Standing::Pruned);
     let snapshot = match newest {
         Some(record) => info_json(&Snapshot::open(&open.store, name, state, record.id).await?.info()),
         None => Value::Null,

@@ -8,7 +8,13 @@ use backup_store::{Claim, ClaimRequest, ConnectionName, Damage, Journal, Scope, 
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
-pub async fn audit(open: &Opened, name: &ConnectionName, verify: bool, expect: Option<Sha256>, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn audit(
+    open: &Opened,
+    name: &ConnectionName,
+    verify: bool,
+    expect: Option<Sha256>,
+    as_json: bool,
+) -> Result<ExitCode, Failure> {
     if verify {
         return verify_audit(open, name, expect, as_json).await;
     }
@@ -18,31 +24,67 @@ pub async fn audit(open: &Opened, name: &ConnectionName, verify: bool, expect: O
         return Ok(ExitCode::SUCCESS);
     }
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    let row = |entry: &Value| vec![text(&entry["seq"]), text(&entry["at"]), text(&entry["actor"]), text(&entry["event"]), details(entry)];
-    table(&["SEQ", "AT", "ACTOR", "EVENT", "DETAILS"], &trail.iter().map(row).collect::<Vec<_>>())?;
+    let row = |entry: &Value| {
+        vec![
+            text(&entry["seq"]),
+            text(&entry["at"]),
+            text(&entry["actor"]),
+            text(&entry["event"]),
+            details(entry),
+        ]
+    };
+    table(
+        &["SEQ", "AT", "ACTOR", "EVENT", "DETAILS"],
+        &trail.iter().map(row).collect::<Vec<_>>(),
+    )?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// What an event tells beyond the columns.
 fn details(entry: &Value) -> String {
     let shown = ["seq", "at", "actor", "event", "prev", "hash", "config"];
-    let Some(members) = entry.as_object() else { return String::new() };
-    let members = members.iter().filter(|(name, value)| !shown.contains(&name.as_str()) && !value.is_null());
-    members.map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned))).collect::<Vec<_>>().join(" ")
+    let Some(members) = entry.as_object() else {
+        return String::new();
+    };
+    let members = members
+        .iter()
+        .filter(|(name, value)| !shown.contains(&name.as_str()) && !value.is_null());
+    members
+        .map(|(name, value)| format!("{name}={}", value.as_str().map_or_else(|| value.to_string(), str::to_owned)))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
-async fn verify_audit(open: &Opened, name: &ConnectionName, expect: Option<Sha256>, as_json: bool) -> Result<ExitCode, Failure> {
+async fn verify_audit(
+    open: &Opened,
+    name: &ConnectionName,
+    expect: Option<Sha256>,
+    as_json: bool,
+) -> Result<ExitCode, Failure> {
     let damages = Journal::verify(&open.store, name, expect).await?;
-    let head = if damages.is_empty() { Some(open.journal(name).await?.head()) } else { None };
+    let head = if damages.is_empty() {
+        Some(open.journal(name).await?.head())
+    } else {
+        None
+    };
     if as_json {
         let head_hash = head.map(|head| head.hash.to_string());
-        json(&json!({"connection": name.to_string(), "ok": damages.is_empty(), "entries": head.map(|head| head.seq), "head": head_hash, "damages": damages}))?;
+        json(
+            &json!({"connection": name.to_string(), "ok": damages.is_empty(), "entries": head.map(|head| head.seq), "head": head_hash, "damages": damages}),
+        )?;
     } else if let Some(head) = head {
-        line(&format!("the audit trail of {name} is whole: {} entries, head {}", head.seq, head.hash))?;
+        line(&format!(
+            "the audit trail of {name} is whole: {} entries, head {}",
+            head.seq, head.hash
+        ))?;
     } else {
         print_damages(&damages)?;
     }
-    Ok(if damages.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if damages.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 pub async fn check(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
@@ -54,7 +96,11 @@ pub async fn check(open: &Opened, name: &ConnectionName, as_json: bool) -> Resul
         }))?;
     } else {
         print_damages(&checked.damages)?;
-        let verdict = if checked.damages.is_empty() { "all of it is whole" } else { "not all of it is whole" };
+        let verdict = if checked.damages.is_empty() {
+            "all of it is whole"
+        } else {
+            "not all of it is whole"
+        };
         line(&format!(
             "{name}: {} entries, {} segments, {} blobs, {} checkpoints, {} read again; {verdict}",
             number(checked.entries),
@@ -64,7 +110,11 @@ pub async fn check(open: &Opened, name: &ConnectionName, as_json: bool) -> Resul
             bytes(checked.bytes)
         ))?;
     }
-    Ok(if checked.damages.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+    Ok(if checked.damages.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }
 
 fn print_damages(damages: &[Damage]) -> Result<(), Failure> {
@@ -74,7 +124,11 @@ fn print_damages(damages: &[Damage]) -> Result<(), Failure> {
 pub async fn gc(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
     let mut journal = open.journal(name).await?;
     let scope = journal.state().scope().cloned().unwrap_or_else(|| Scope::own(name));
-    let request = ClaimRequest { connection: name.clone(), purpose: "gc".to_owned(), host: format!("process {}", std::process::id()) };
+    let request = ClaimRequest {
+        connection: name.clone(),
+        purpose: "gc".to_owned(),
+        host: format!("process {}", std::process::id()),
+    };
     let mut claim = Claim::acquire(&open.store, &scope, request).await?;
     let collected = collect_garbage(&mut claim, &mut journal, &actor(None)).await;
     let spending = claim.spending();

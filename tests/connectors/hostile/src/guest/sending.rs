@@ -32,10 +32,10 @@ pub fn send(configuration: &Configuration) -> Result<Option<Vec<u8>>, ConnectorE
             Err(error) => return Err(ConnectorError::Source(failure("cut-body", format!("{error:?}")))),
         }
     }
-    let told = match configuration.behaviour {
-        Behaviour::InventReadings => Some((0, 1_000_000_000)),
-        _ => told(&response.header("Sforce-Limit-Info"), &body),
-    };
+    let told = told(&response.header("Sforce-Limit-Info"), &body).map(|(used, max)| match configuration.behaviour {
+        Behaviour::InventReadings => (0, max),
+        _ => (used, max),
+    });
     if let Some((used, max)) = told {
         let reading = Reading {
             quota: QUOTA.into(),

@@ -1,0 +1,214 @@
+//! The built component itself: what it imports, and that it decides as its native code does.
+
+use async_trait::async_trait;
+use backup_runtime::imports::{self, Imports, NamedValue, StorageError};
+use backup_runtime::{Runtime, RuntimeConfig, exports};
+use backup_seams::{Timestamp, VirtualClock};
+use bytes::Bytes;
+use end_to_end::component;
+use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
+use salesforce::quota::{Facts, Hour, Percent, Source, Standing, Usage, Verdict, decide};
+use std::sync::Arc;
+
+const NOW: u64 = 1_800_000_000_000;
+
+#[test]
+fn imports_nothing_but_the_contract() {
+    let wit_component::DecodedWasm::Component(resolve, world) = wit_component::decode(&component("salesforce")).unwrap() else {
+        panic!("not a component");
+    };
+    let world = &resolve.worlds[world];
+    assert!(!world.imports.is_empty());
+    for (key, _) in &world.imports {
+        let name = resolve.name_world_key(key);
+        assert!(name.starts_with("backup:connector/"), "the component imports {name}");
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Case {
+    reading: Option<(u64, u64, bool, u64)>,
+    own_since: u64,
+    in_flight: u32,
+    limit: u8,
+    hours: Vec<(u64, u64)>,
+    cost: u32,
+}
+
+fn cases() -> impl Strategy<Value = Case> {
+    let reading = proptest::option::weighted(
+        0.95,
+        (0u64..12_000, 0u64..12_000, prop::bool::weighted(0.1), 0u64..200_000_000),
+    );
+    let hours = prop::collection::vec((0u64..40, 0u64..500), 0..25);
+    (reading, 0u64..1_000, 0u32..5, 1u8..=100, hours, 0u32..1_000).prop_map(
+        |(reading, own_since, in_flight, limit, mut hours, cost)| {
+            hours.sort_by_key(|(ago, _)| std::cmp::Reverse(*ago));
+            Case {
+                reading,
+                own_since,
+                in_flight,
+                limit,
+                hours,
+                cost,
+            }
+        },
+    )
+}
+
+impl Case {
+    fn hours(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.hours
+            .iter()
+            .map(|(ago, sent)| ((NOW / 3_600_000 - ago) * 3_600_000, *sent))
+    }
+
+    fn natively(&self) -> Verdict {
+        let standing = self.reading.map(|(used, max, refused, age)| Standing {
+            usage: Usage { used, max },
+            source: if refused { Source::Refusal } else { Source::Answer },
+            observed_at_ms: NOW - age,
+            own_since: self.own_since + u64::from(self.in_flight),
+        });
+        let own: Vec<Hour> = self.hours().map(|(start_ms, sent)| Hour { start_ms, sent }).collect();
+        decide(
+            &Facts {
+                standing,
+                limit: Percent::new(self.limit).unwrap(),
+                own: &own,
+                now_ms: NOW,
+            },
+            self.cost,
+        )
+    }
+
+    fn imports(&self) -> Imports {
+        Imports {
+            job: Box::new(self.clone()),
+            http: None,
+            storage: Box::new(self.clone()),
+            report: Box::new(self.clone()),
+            log: Box::new(self.clone()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn decides_through_the_component_as_natively_in_10_000_cases() {
+    let clock = Arc::new(VirtualClock::new(Timestamp(NOW)));
+    let runtime = Runtime::new(RuntimeConfig {
+        clock,
+        ..RuntimeConfig::default()
+    })
+    .unwrap();
+    let connector = runtime.load(&component("salesforce")).await.unwrap();
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..10_000 {
+        let case = cases().new_tree(&mut runner).unwrap().current();
+        let through = connector.decide(case.imports(), case.cost).await.unwrap().unwrap();
+        let same = match (case.natively(), &through) {
+            (Verdict::Proceed(a), exports::Verdict::Proceed(b)) | (Verdict::Probe(a), exports::Verdict::Probe(b)) => a == *b,
+            (Verdict::Pause(a), exports::Verdict::Pause(b)) => {
+                (a.reason.as_str(), a.used, a.max, a.ceiling, a.recheck_after)
+                    == (b.reason.as_str(), b.used, b.max, b.ceiling, b.recheck_after)
+            }
+            _ => false,
+        };
+        assert!(
+            same,
+            "{case:?}: {:?} natively, {through:?} through the component",
+            case.natively()
+        );
+    }
+}
+
+impl imports::Job for Case {
+    fn configuration(&self) -> String {
+        r#"{"instance_url":"https://example.my.salesforce.com"}"#.to_owned()
+    }
+    fn usage_limit(&self) -> u8 {
+        self.limit
+    }
+    fn requests_left(&self) -> u32 {
+        0
+    }
+    fn ends_at(&self) -> Timestamp {
+        Timestamp(NOW + 600_000)
+    }
+    fn should_stop(&self) -> bool {
+        false
+    }
+}
+
+#[async_trait]
+impl imports::Storage for Case {
+    async fn append(&mut self, _: &str, _: Vec<imports::Row>) -> Result<(), StorageError> {
+        unreachable!("decide appends nothing")
+    }
+    async fn bury(&mut self, _: &str, _: Vec<imports::Tombstone>) -> Result<(), StorageError> {
+        unreachable!("decide buries nothing")
+    }
+    async fn reuse_blob(&mut self, _: &str) -> Result<Option<u64>, StorageError> {
+        unreachable!("decide has no blobs")
+    }
+    async fn read_blob(&mut self, _: &str, _: u64, _: u32) -> Result<Bytes, StorageError> {
+        unreachable!("decide has no blobs")
+    }
+    async fn open(&mut self, _: imports::Which) -> Result<Option<Box<dyn imports::Snapshot>>, StorageError> {
+        unreachable!("decide reads no snapshot")
+    }
+    async fn put(&mut self, _: Vec<(String, Option<Bytes>)>) -> Result<(), StorageError> {
+        unreachable!("decide puts nothing")
+    }
+    async fn get(&mut self, _: Vec<String>) -> Result<Vec<Option<Bytes>>, StorageError> {
+        unreachable!("decide gets nothing")
+    }
+    async fn keys(&mut self, _: &str, _: &str, _: u32) -> Result<Vec<String>, StorageError> {
+        unreachable!("decide lists nothing")
+    }
+    async fn observe(&mut self, _: imports::Reading) -> Result<(), StorageError> {
+        unreachable!("decide tells no reading")
+    }
+    async fn readings(&mut self) -> Result<Vec<imports::Standing>, StorageError> {
+        let standing = |(used, max, refused, age)| imports::Standing {
+            last: imports::Reading {
+                quota: salesforce::quota::DAILY_API_REQUESTS.to_owned(),
+                used,
+                max,
+                observed_at: Timestamp(NOW - age),
+                source: if refused {
+                    imports::ReadingSource::Refusal
+                } else {
+                    imports::ReadingSource::ResponseHeader
+                },
+                request: Some(1),
+            },
+            own_since: self.own_since,
+            in_flight: self.in_flight,
+        };
+        Ok(self.reading.map(standing).into_iter().collect())
+    }
+    async fn own_requests(&mut self, _: u32) -> Result<Vec<imports::Hour>, StorageError> {
+        Ok(self
+            .hours()
+            .map(|(start, sent)| imports::Hour {
+                start: Timestamp(start),
+                sent,
+            })
+            .collect())
+    }
+}
+
+impl imports::Report for Case {
+    fn progress(&mut self, _: &str, _: u64, _: Option<u64>) {}
+    fn skipped(&mut self, _: &str, _: imports::Failure) {}
+    fn remark(&mut self, _: &str, _: imports::Failure) {}
+    fn finished(&mut self, _: &str) {}
+    fn estimate(&mut self, _: &str, _: &str, _: u64, _: u64, _: u64) {}
+}
+
+impl imports::Log for Case {
+    fn write(&mut self, _: imports::Level, _: &str, _: Vec<NamedValue>) {}
+}

@@ -1,0 +1,167 @@
+//! What programs rely on: exit codes and JSON fields of the real command line.
+
+use end_to_end::program::{Program, last_json};
+use fake_salesforce::org::OrgSpec;
+use fake_salesforce::quota::QuotaOptions;
+use fake_salesforce::{Fake, Options};
+
+fn org(used: u64) -> Fake {
+    let quota = QuotaOptions {
+        max: 1_000,
+        used,
+        ..QuotaOptions::default()
+    };
+    Fake::start(Options {
+        quota,
+        ..Options::of(OrgSpec::small(13))
+    })
+    .unwrap()
+}
+
+#[test]
+fn a_backup_pauses_with_exit_code_3_and_goes_on_in_the_same_snapshot() {
+    let (fake, program) = (org(490), Program::new());
+    assert_eq!(program.add("acme", &fake, 50).status.code(), Some(0));
+    assert_eq!(fake.totals().client, 0, "adding sends nothing");
+
+    let output = program.run(&["backup", "acme", "--json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let paused = last_json(&output);
+    assert_eq!(
+        (paused["state"].as_str(), paused["connection"].as_str()),
+        (Some("partial"), Some("default/acme"))
+    );
+    let pause = &paused["pause"];
+    assert_eq!(
+        (
+            pause["reason"].as_str(),
+            &pause["used"],
+            &pause["max"],
+            &pause["limit_percent"],
+            &pause["ceiling"]
+        ),
+        (Some("usage-limit"), &500.into(), &1_000.into(), &50.into(), &500.into())
+    );
+    assert!(pause["recheck_at"].as_str().unwrap().ends_with('Z'));
+    assert_eq!(paused["calls"]["sent"].as_u64(), Some(fake.totals().client));
+    let text = String::from_utf8_lossy(&output.stdout).to_lowercase();
+    assert!(!text.contains("\"failed\":\""), "nothing is called failed: {text}");
+
+    let id = paused["snapshot"].as_str().unwrap();
+    let listed = program.json(&["snapshots", "acme", "--json"]);
+    assert_eq!(
+        (
+            listed[0]["id"].as_str(),
+            listed[0]["state"].as_str(),
+            listed[0]["kind"].as_str()
+        ),
+        (Some(id), Some("partial"), Some("full"))
+    );
+    assert!(listed[0]["completed_at"].is_null() && listed[0]["calls"].as_u64().is_some());
+    for object in paused["objects"].as_array().unwrap() {
+        let (name, records) = (object["name"].as_str().unwrap(), object["records"].as_u64().unwrap());
+        if object["state"] != "skipped" {
+            let exported = program.run(&["export", "acme", "latest", name]);
+            assert_eq!(
+                (
+                    exported.status.code(),
+                    exported.stdout.iter().filter(|b| **b == b'\n').count() as u64
+                ),
+                (Some(0), records),
+                "{name}"
+            );
+        }
+    }
+
+    assert_eq!(program.run(&["limit", "acme", "80", "--by", "ana"]).status.code(), Some(0));
+    let output = program.run(&["backup", "acme", "--json"]);
+    let complete = last_json(&output);
+    assert_eq!(
+        (
+            output.status.code(),
+            complete["state"].as_str(),
+            complete["snapshot"].as_str()
+        ),
+        (Some(0), Some("complete"), Some(id))
+    );
+    assert!(complete["pause"].is_null());
+}
+
+#[test]
+fn csv_has_a_header_and_as_many_records_as_ndjson() {
+    let (fake, program) = (org(0), Program::new());
+    program.add("acme", &fake, 50);
+    assert_eq!(program.run(&["backup", "acme", "--object", "Contact"]).status.code(), Some(0));
+    let csv = program
+        .run(&["export", "acme", "latest", "Contact", "--format", "csv"])
+        .stdout;
+    let mut reader = csv::Reader::from_reader(csv.as_slice());
+    assert_eq!(reader.headers().unwrap().get(0), Some("Id"));
+    let records = reader.records().map(|record| record.unwrap()).count();
+    let lines = end_to_end::lines(&program.run(&["export", "acme", "latest", "Contact"]).stdout).len();
+    assert!(records == lines && records > 0, "{records} and {lines}");
+}
+
+#[test]
+fn wrong_use_is_exit_code_2_and_failure_1_each_with_a_remedy() {
+    let (fake, program) = (org(0), Program::new());
+    program.add("acme", &fake, 50);
+    for wrong in [
+        &["limit", "acme", "0"][..],
+        &["limit", "acme", "101"],
+        &["backup"],
+        &["limit", "acme", "--until", "1h"],
+        &["nonsense"],
+    ] {
+        assert_eq!(program.run(wrong).status.code(), Some(2), "{wrong:?}");
+    }
+    for (failing, part) in [
+        (&["backup", "nobody"][..], "connection add"),
+        (&["export", "acme", "latest", "Account"], "no snapshot yet"),
+        (
+            &["connection", "add", "acme", "--config", "/nonexistent.json"],
+            "/nonexistent.json",
+        ),
+    ] {
+        let output = program.run(failing);
+        let error = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(
+            matches!(output.status.code(), Some(1 | 2)) && error.contains(part),
+            "{failing:?}: {error}"
+        );
+    }
+}
+
+#[test]
+fn no_secret_is_in_the_data_folder_or_in_what_is_shown() {
+    let (fake, program) = (org(0), Program::new());
+    program.add("acme", &fake, 50);
+    program.run(&["backup", "acme"]);
+    let token = fake.access_token();
+    let shown = [
+        program.run(&["connection", "show", "acme", "--json"]),
+        program.run(&["audit", "acme", "--json"]),
+        program.run(&["status", "acme"]),
+    ];
+    assert!(
+        shown
+            .iter()
+            .all(|output| !String::from_utf8_lossy(&output.stdout).contains(&token))
+    );
+    let mut folders = vec![program.data()];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).unwrap() {
+            let path = entry.unwrap().path();
+            if path.is_dir() {
+                folders.push(path);
+            } else {
+                let bytes = std::fs::read(&path).unwrap();
+                assert!(
+                    !bytes.windows(token.len()).any(|window| window == token.as_bytes()),
+                    "{}",
+                    path.display()
+                );
+            }
+        }
+    }
+}
