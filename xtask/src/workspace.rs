@@ -65,10 +65,25 @@ impl Workspace {
         path.strip_prefix(self.root()).unwrap_or(path).display().to_string()
     }
 
-    /// A cargo command, run in the checkout by the cargo that runs xtask.
+    /// A cargo command, run in the checkout by the cargo that runs xtask, as if it had been typed in a shell.
     pub fn cargo(&self, subcommand: &str) -> Command {
         let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
         cargo.arg(subcommand).current_dir(self.root());
+        // What `cargo run` tells xtask about itself. Build scripts (ring's) watch these names, and would run again, and all that
+        // depends on them be compiled again, whenever somebody went from `cargo xtask` to plain cargo and back.
+        for (name, _) in std::env::vars_os() {
+            if name.to_str().is_some_and(tells_of_xtask) {
+                cargo.env_remove(name);
+            }
+        }
         cargo
     }
+}
+
+/// Whether `cargo run` sets this variable for the program it runs.
+fn tells_of_xtask(variable: &str) -> bool {
+    ["CARGO_PKG_", "CARGO_MANIFEST_"]
+        .iter()
+        .any(|prefix| variable.starts_with(prefix))
+        || ["CARGO_BIN_NAME", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"].contains(&variable)
 }
