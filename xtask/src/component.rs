@@ -182,6 +182,24 @@ mod tests {
     }
 
     #[test]
+    fn a_component_says_who_made_it_from_what() {
+        let workspace = crate::workspace::Workspace::find().unwrap();
+        let component = component_of("package backup:connector@0.1.0; world plugin {}");
+        let described = describe(workspace.package("salesforce").unwrap())
+            .unwrap()
+            .to_wasm(&component)
+            .unwrap();
+        let metadata = wasm_metadata::Payload::from_binary(&described).unwrap();
+        let metadata = metadata.metadata();
+        assert_eq!(metadata.name.as_deref(), Some("salesforce"));
+        assert_eq!(metadata.version.as_ref().unwrap().to_string(), env!("CARGO_PKG_VERSION"));
+        assert_eq!(metadata.licenses.as_ref().unwrap().to_string(), "Apache-2.0");
+        assert_eq!(metadata.authors.as_ref().unwrap().to_string(), env!("CARGO_PKG_AUTHORS"));
+        assert_eq!(metadata.source.as_ref().unwrap().to_string(), env!("CARGO_PKG_REPOSITORY"));
+        assert!(metadata.description.as_ref().unwrap().to_string().contains("Salesforce"));
+    }
+
+    #[test]
     fn an_unchanged_file_keeps_its_time() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("new/a.wasm");
