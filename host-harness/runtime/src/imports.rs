@@ -101,8 +101,8 @@ pub struct Request {
 /// Why there is no answer; `http.send-error`.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SendError {
-    /// Nothing was sent: what is left doesn't cover the cost.
-    #[error("nothing was sent: the allowance is spent")]
+    /// Nothing more was sent: what is left doesn't cover the cost.
+    #[error("nothing more was sent: the allowance is spent")]
     AllowanceSpent,
     /// Nothing was sent: the call, the origin or a header is not permitted.
     #[error("not permitted: {0}")]

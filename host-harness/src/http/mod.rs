@@ -1,5 +1,5 @@
 //! What a connector's `http` import does: requests to the connection's own origin, with the host's credentials, counted and
-//! retried by the rules of DESIGN §4.
+//! retried by the rules that `wit/http.wit` states.
 //!
 //! [`Client`] serves one call of an export. It asks [`Gate`] before every attempt on the wire, and reaches the network through
 //! the seam [`Transport`] only; [`Network`] is the real one. What the quota is, what is left of it, and where blobs are kept is

@@ -293,7 +293,7 @@ impl Backup<'_> {
                     seconds: u64::from(seconds),
                 },
             }),
-            Planned::Blocked(failure) | Planned::Other(failure) => Err(JobError::Blocked(failure)),
+            Planned::Blocked(failure) | Planned::Other(failure) => Err(JobError::Blocked(Box::new(failure))),
         }
     }
 

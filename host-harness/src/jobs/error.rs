@@ -50,7 +50,7 @@ pub enum JobError {
     Load(#[from] LoadError),
     /// The connector ended a call with an error.
     #[error("{}", told(.0.failure()))]
-    Connector(ConnectorError),
+    Connector(Box<ConnectorError>),
     /// The sandbox ended a call.
     #[error("the connector failed in `{export}`: {error}")]
     Call {
@@ -61,7 +61,7 @@ pub enum JobError {
     },
     /// The source can't be gone on with.
     #[error("{}", told(.0))]
-    Blocked(Failure),
+    Blocked(Box<Failure>),
     /// Neither header nor limits resource tells anything.
     #[error(
         "the source tells no API usage, neither with its answers nor by its limits, so nothing may be sent; give the user the permission View Setup and Configuration"
@@ -88,7 +88,7 @@ impl JobError {
     pub(super) fn may_pass(&self) -> bool {
         use ConnectorError::{Authorization, Configuration, State, Unsupported};
         match self {
-            JobError::Connector(error) => !matches!(error, Configuration(_) | Authorization(_) | State(_) | Unsupported(_)),
+            JobError::Connector(error) => !matches!(**error, Configuration(_) | Authorization(_) | State(_) | Unsupported(_)),
             JobError::Call { .. } => true,
             _ => false,
         }

@@ -91,7 +91,7 @@ async fn plan(
                 progress.tell(&ProgressEvent::Waiting { wait });
                 session.parts.clock.sleep(wait).await;
             }
-            Planned::Blocked(failure) | Planned::Other(failure) => return Err(JobError::Blocked(failure)),
+            Planned::Blocked(failure) | Planned::Other(failure) => return Err(JobError::Blocked(Box::new(failure))),
         }
     }
 }

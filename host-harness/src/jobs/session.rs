@@ -232,7 +232,7 @@ pub(super) fn answered<T>(
 ) -> Result<T, JobError> {
     answer
         .map_err(|error| JobError::Call { export, error })?
-        .map_err(JobError::Connector)
+        .map_err(|error| JobError::Connector(Box::new(error)))
 }
 
 fn credentials(host: &Host, name: &ConnectionName, journal: &Journal) -> Result<Credentials, JobError> {

@@ -5,7 +5,7 @@ use super::imports::Outcome;
 use super::progress::{Progress, ProgressEvent};
 use super::session::{Session, answered};
 use crate::quota::ceiling;
-use backup_runtime::exports::{Pause, Verdict};
+use backup_runtime::exports::{ConnectorError, Pause, Verdict};
 use backup_store::journal::Paused;
 use backup_store::{Event, GrantPurpose};
 use std::time::Duration;
@@ -62,7 +62,7 @@ impl Session {
                     self.probe(asked, progress).await?
                 }
                 Verdict::Pause(pause) => return Ok(Decision::Pause(self.paused(pause))),
-                Verdict::Other(failure) => return Err(JobError::Blocked(failure)),
+                Verdict::Other(failure) => return Err(JobError::Blocked(Box::new(failure))),
             }
         }
     }
@@ -97,7 +97,10 @@ impl Session {
         self.journal.lock().await.append(&self.actor, probed).await?;
         progress.tell(&ProgressEvent::Probed { usage: self.usage() });
         match answered("read-quota", answer) {
-            Err(error @ JobError::Connector(backup_runtime::exports::ConnectorError::Authorization(_))) => Err(error),
+            // Nothing that comes later will get in either.
+            Err(JobError::Connector(error)) if matches!(*error, ConnectorError::Authorization(_)) => {
+                Err(JobError::Connector(error))
+            }
             Err(error) => {
                 tracing::warn!("the quota could not be read: {error}");
                 Ok(())

@@ -26,8 +26,15 @@ impl Program {
 
     /// Writes a configuration for an org and adds a connection with it.
     pub fn add(&self, name: &str, fake: &Fake, limit: u8) -> Output {
-        let config = json!({"instance_url": fake.url(), "api_version": "v62.0", "usage_limit": limit,
-            "auth": {"kind": "access-token", "token": fake.access_token()}});
+        self.add_with(
+            name,
+            &json!({"instance_url": fake.url(), "api_version": "v62.0", "usage_limit": limit,
+            "auth": {"kind": "access-token", "token": fake.access_token()}}),
+        )
+    }
+
+    /// Adds a connection with this configuration.
+    pub fn add_with(&self, name: &str, config: &Value) -> Output {
         let file = self.folder.path().join(format!("{}.json", name.replace('/', "-")));
         std::fs::write(&file, config.to_string()).unwrap();
         self.run(&["connection", "add", name, "--config", file.to_str().unwrap()])

@@ -195,7 +195,13 @@ impl JournalState {
                 self.temporary = None;
             }
             Event::ConnectionChanged { config } => self.config = Some(config.clone()),
-            Event::ConnectionRemoved => self.added = false,
+            Event::ConnectionRemoved => {
+                self.added = false;
+                // Under the same name another org may be added: nothing goes on from this one.
+                self.scope = None;
+                let open = self.snapshots.iter_mut().filter(|snapshot| snapshot.standing.may_go_on());
+                open.for_each(|snapshot| snapshot.standing = Standing::Superseded);
+            }
             Event::UsageLimitChanged {
                 to, until: Some(until), ..
             } => {

@@ -153,3 +153,25 @@ fn an_event_of_a_newer_version_is_read_as_unknown() {
     assert_eq!(record.event, Event::Unknown);
     assert!(Percent::new(0).is_none() && Percent::new(101).is_none());
 }
+
+#[tokio::test]
+async fn nothing_of_a_removed_connection_is_gone_on_with_under_its_name() {
+    let fixture = Fixture::new(9);
+    let (_, mut journal) = fixture.added().await;
+    let seams = fixture.seams();
+    let snapshot = SnapshotId::generate(&*seams.clock, &*seams.randomness);
+    let begun = Event::SnapshotBegun {
+        snapshot,
+        kind: crate::SnapshotKind::Full,
+        objects: Vec::new(),
+        connector: Sha256::ZERO,
+    };
+    let scope = "00D000000000001".parse().unwrap();
+    for event in [Event::ScopeKnown { scope }, begun, Event::ConnectionRemoved] {
+        journal.append(&actor(), event).await.unwrap();
+    }
+    crate::testing::fixture::add(&mut journal).await.unwrap();
+    assert!(journal.state().exists());
+    assert!(journal.state().scope().is_none() && journal.state().open_snapshot().is_none());
+    assert_eq!(journal.state().snapshot(snapshot).unwrap().standing, Standing::Superseded);
+}

@@ -1,9 +1,12 @@
 //! What programs rely on: exit codes and JSON fields of the real command line.
 
 use end_to_end::program::{Program, last_json};
+use fake_salesforce::faults::Fault;
+use fake_salesforce::oauth::OauthOptions;
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::QuotaOptions;
 use fake_salesforce::{Fake, Options};
+use serde_json::json;
 
 fn org(used: u64) -> Fake {
     let quota = QuotaOptions {
@@ -97,7 +100,7 @@ fn csv_has_a_header_and_as_many_records_as_ndjson() {
         .stdout;
     let mut reader = csv::Reader::from_reader(csv.as_slice());
     assert_eq!(reader.headers().unwrap().get(0), Some("Id"));
-    let records = reader.records().map(|record| record.unwrap()).count();
+    let records = reader.records().filter(Result::is_ok).count();
     let lines = end_to_end::lines(&program.run(&["export", "acme", "latest", "Contact"]).stdout).len();
     assert!(records == lines && records > 0, "{records} and {lines}");
 }
@@ -163,5 +166,43 @@ fn no_secret_is_in_the_data_folder_or_in_what_is_shown() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn client_credentials_and_rotating_refresh_tokens_last_through_expired_sessions() {
+    for kind in ["client-credentials", "refresh-token"] {
+        let oauth = OauthOptions {
+            rotate_refresh_tokens: true,
+            ..OauthOptions::default()
+        };
+        let fake = Fake::start(Options {
+            oauth,
+            ..Options::of(OrgSpec::small(14))
+        })
+        .unwrap();
+        let given = fake.oauth().options().clone();
+        let mut auth =
+            json!({"kind": kind, "login_url": fake.url(), "client_id": given.client_id, "client_secret": given.client_secret});
+        if kind == "refresh-token" {
+            auth["refresh_token"] = json!(given.refresh_token);
+        }
+        let program = Program::new();
+        // The token answer tells where the instance is.
+        assert_eq!(program.add_with("acme", &json!({"auth": auth})).status.code(), Some(0));
+        for at in [4, 9] {
+            fake.faults().at_request(at, Fault::ExpiredSession);
+        }
+        let output = program.run(&["backup", "acme", "--json"]);
+        let result = last_json(&output);
+        assert_eq!(
+            (output.status.code(), result["state"].as_str()),
+            (Some(0), Some("complete")),
+            "{kind}: {result}"
+        );
+        assert!(
+            result["calls"]["sent"].as_u64() >= Some(fake.totals().client),
+            "{kind}: an attempt that is refused counts"
+        );
     }
 }

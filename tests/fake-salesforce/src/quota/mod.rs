@@ -4,7 +4,7 @@
 //! `/limits` say (each with its own lag).
 //! Not for: which request costs how much; that's decided where requests are served.
 //!
-//! Choices where Salesforce documents nothing (facts §7):
+//! Choices where Salesforce documents nothing:
 //! - a refused request doesn't count, unless `count_refused` says so;
 //! - soft overage ends at `overage_percent` over max (10 by default); Developer, Trial and Sandbox orgs have none;
 //! - others' requests that fall to the same moment as the client's are made just before it;

@@ -86,7 +86,7 @@ pub enum Behaviour {
     TrapAfterObserve,
     /// Sends a request that costs one more than is left, and then all that it can; `decide` proceeds always.
     AskMoreThanLeft,
-    /// Tells that nothing is used of a huge quota, and sends all that it can; `decide` proceeds always.
+    /// Tells that nothing is used, whatever the answer says, and sends all that it can; `decide` proceeds always.
     InventReadings,
     /// Gives a checkpoint of `bytes` (one over 1 MiB).
     HugeCheckpoint,
