@@ -30,7 +30,7 @@ impl Show {
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
         // The template is a constant; a wrong one shows in the first run.
-        if let Ok(style) = ProgressStyle::with_template("{bar:30} {percent:>3}%  {msg}  {eta} left") {
+        if let Ok(style) = ProgressStyle::with_template("{bar:20} {percent:>3}%  {eta} left  {wide_msg}") {
             bar.set_style(style);
         }
         Show::Bar(bar)
