@@ -102,7 +102,8 @@ impl Default for Processor {
     fn default() -> Self {
         Processor::Ticks {
             every: Duration::from_millis(10),
-            limit: Duration::from_secs(60),
+            // A batch may take answers of a gigabyte apart, on a machine that is busy with other things.
+            limit: Duration::from_secs(180),
         }
     }
 }
