@@ -18,7 +18,7 @@ use backup_store::{
 use std::time::Duration;
 
 /// Estimated requests of the first planning step; the connector tells better from then on.
-const PLAN_REQUESTS: u32 = 8;
+pub(super) const PLAN_REQUESTS: u32 = 8;
 
 /// Estimated requests of a batch after a wait, where no estimate was told.
 const BATCH_REQUESTS: u32 = 8;

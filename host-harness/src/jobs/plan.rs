@@ -1,5 +1,6 @@
 //! `plan`: what a backup would read and what that costs, without a snapshot.
 
+use super::backup::PLAN_REQUESTS;
 use super::error::JobError;
 use super::host::Host;
 use super::imports::{Outcome, StopSignal};
@@ -11,9 +12,6 @@ use backup_runtime::exports::{BackupOptions, Planned};
 use backup_store::{Actor, ConnectionName, GrantPurpose, ObjectName, ObjectReport};
 use std::collections::BTreeMap;
 use std::time::Duration;
-
-/// Estimated requests of the first planning step.
-const PLAN_REQUESTS: u32 = 8;
 
 impl Host {
     /// Asks the connector for a plan, within the usage limit. What it learns is kept, so that the backup doesn't ask again.
