@@ -19,8 +19,10 @@ pub struct Workspace {
 impl Workspace {
     /// Asks cargo.
     pub fn find() -> Result<Self> {
+        // As `cargo run` says now, not as it was compiled: checkouts that share a target folder share this program too.
+        let package = std::env::var_os("CARGO_MANIFEST_DIR").unwrap_or_else(|| env!("CARGO_MANIFEST_DIR").into());
         let metadata = MetadataCommand::new()
-            .manifest_path(Path::new(env!("CARGO_MANIFEST_DIR")).join("Cargo.toml"))
+            .manifest_path(Path::new(&package).join("Cargo.toml"))
             .no_deps()
             .exec()
             .context("cargo could not describe the workspace")?;
