@@ -161,6 +161,7 @@ fn audit_line(entry: &Entry<Record>) -> serde_json::Value {
     // Serialising plain data to a JSON value doesn't fail: no maps with other keys than text, no failing `Serialize`.
     let body = serde_json::to_value(&entry.body).unwrap_or_default();
     let mut line = body.as_object().cloned().unwrap_or_default();
+    times_as_text(&mut line);
     line.insert("seq".to_owned(), entry.seq.into());
     line.insert("at".to_owned(), rfc3339(entry.at).into());
     for optional in ["from", "to"] {
@@ -170,6 +171,26 @@ fn audit_line(entry: &Entry<Record>) -> serde_json::Value {
         line.insert(name.to_owned(), hash.to_string().into());
     }
     line.into()
+}
+
+/// Moments within an event, as text too: they are kept in milliseconds.
+fn times_as_text(line: &mut serde_json::Map<String, serde_json::Value>) {
+    let text = |at: &serde_json::Value| at.as_u64().map(|at| rfc3339(Timestamp(at)).into());
+    if let Some(at) = line.get("until").and_then(|until| until.get("at")).and_then(text) {
+        line.insert("until".to_owned(), at);
+    }
+    let is_settled = line.get("event").is_some_and(|event| event == "predecessor-settled");
+    let names: &[&str] = if is_settled { &["from", "until"] } else { &["recheck_at"] };
+    for name in names {
+        if let Some(at) = line.get(*name).and_then(text) {
+            line.insert((*name).to_owned(), at);
+        }
+    }
+    if let Some(reading) = line.get_mut("reading").and_then(|reading| reading.as_object_mut())
+        && let Some(at) = reading.get("observed_at").and_then(text)
+    {
+        reading.insert("observed_at".to_owned(), at);
+    }
 }
 
 /// A moment as people read it: RFC 3339 in UTC, to the millisecond.

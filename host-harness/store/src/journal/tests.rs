@@ -175,3 +175,31 @@ async fn nothing_of_a_removed_connection_is_gone_on_with_under_its_name() {
     assert!(journal.state().scope().is_none() && journal.state().open_snapshot().is_none());
     assert_eq!(journal.state().snapshot(snapshot).unwrap().standing, Standing::Superseded);
 }
+
+#[tokio::test]
+async fn the_audit_trail_tells_moments_as_text() {
+    let fixture = Fixture::new(10);
+    let (store, mut journal) = fixture.added().await;
+    let now = store.clock().now();
+    let end = now.after(Duration::from_secs(60));
+    journal
+        .set_usage_limit(&actor(), percent(60), Some(Until::At(end)), now)
+        .await
+        .unwrap();
+    let settled = Event::PredecessorSettled {
+        epoch: 1,
+        requests: 2,
+        from: now,
+        until: end,
+    };
+    journal.append(&actor(), settled).await.unwrap();
+    let audit = journal.audit();
+    let [.., limit, settled] = audit.as_slice() else {
+        panic!("two entries")
+    };
+    assert_eq!((&limit["until"], &limit["from"]), (&rfc3339(end).into(), &50.into()));
+    assert_eq!(
+        (&settled["from"], &settled["until"]),
+        (&rfc3339(now).into(), &rfc3339(end).into())
+    );
+}
