@@ -17,7 +17,7 @@ fn config() -> RuntimeConfig {
     RuntimeConfig {
         processor: Processor::Ticks {
             every: Duration::from_millis(5),
-            limit: Duration::from_millis(500),
+            limit: Duration::from_secs(4),
         },
         memory_for_guests: 16 * RuntimeConfig::default().memory_per_call,
         ..RuntimeConfig::default()

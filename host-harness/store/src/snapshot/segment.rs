@@ -1,7 +1,9 @@
 //! One segment file: records of one object, sorted by key, that standard tools can read.
 //!
-//!     zstd frame        one record's body a line, byte for byte       zstdcat FILE | jq
-//!     skippable frame   zstd of one `["key",revision]` a line         passed over by every zstd reader
+//! ```text
+//! zstd frame        one record's body a line, byte for byte       zstdcat FILE | jq
+//! skippable frame   zstd of one `["key",revision]` a line         passed over by every zstd reader
+//! ```
 //!
 //! A tombstone's body is `{"key":…,"at":…}`, its revision that time. A row's key need not be in its body, so both are kept apart;
 //! in this order also readers that look at the first frame only get the records.
