@@ -523,6 +523,8 @@ mod tests {
         ledger.admit(5, percent(50), NOW).unwrap();
         let later = NOW.after(Duration::from_secs(200));
         ledger.admit(7, percent(50), later).unwrap();
+        ledger.answered(0);
+        ledger.answered(1);
         let at = NOW.after(Duration::from_secs(400));
         ledger.observe(
             Reading {
