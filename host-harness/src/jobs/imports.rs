@@ -16,7 +16,7 @@ use futures::future::{BoxFuture, Either, select};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::mpsc;
+use tokio::sync::{MappedMutexGuard, MutexGuard, mpsc};
 
 /// How long a call is asked to take; the runtime's wall clock is longer.
 const CALL_TIME: Duration = Duration::from_secs(10 * 60);
@@ -140,6 +140,11 @@ struct Storage {
 const NO_BATCH: &str = "this call has no batch: only run-batch may append, bury and use blobs";
 
 impl Storage {
+    /// The staged batch, where this call has one.
+    async fn batch(&self) -> Result<MappedMutexGuard<'_, Staged>, StorageError> {
+        MutexGuard::try_map(self.outcome.staged.lock().await, Option::as_mut).map_err(|_| no_batch())
+    }
+
     fn object(name: &str) -> Result<ObjectName, StorageError> {
         name.parse()
             .map_err(|e: backup_store::NameError| StorageError::BadName(e.to_string()))
@@ -162,13 +167,7 @@ impl imports::Storage for Storage {
                 body: row.body,
             })
             .collect();
-        let mut staged = self.outcome.staged.lock().await;
-        staged
-            .as_mut()
-            .ok_or_else(no_batch)?
-            .append(&object, rows)
-            .await
-            .map_err(storage_error)
+        self.batch().await?.append(&object, rows).await.map_err(storage_error)
     }
 
     async fn bury(&mut self, object: &str, rows: Vec<imports::Tombstone>) -> Result<(), StorageError> {
@@ -180,37 +179,15 @@ impl imports::Storage for Storage {
                 at: row.at,
             })
             .collect();
-        let mut staged = self.outcome.staged.lock().await;
-        staged
-            .as_mut()
-            .ok_or_else(no_batch)?
-            .bury(&object, rows)
-            .await
-            .map_err(storage_error)
+        self.batch().await?.bury(&object, rows).await.map_err(storage_error)
     }
 
     async fn reuse_blob(&mut self, key: &str) -> Result<Option<u64>, StorageError> {
-        self.outcome
-            .staged
-            .lock()
-            .await
-            .as_mut()
-            .ok_or_else(no_batch)?
-            .reuse_blob(key)
-            .await
-            .map_err(storage_error)
+        self.batch().await?.reuse_blob(key).await.map_err(storage_error)
     }
 
     async fn read_blob(&mut self, key: &str, offset: u64, max: u32) -> Result<Bytes, StorageError> {
-        self.outcome
-            .staged
-            .lock()
-            .await
-            .as_mut()
-            .ok_or_else(no_batch)?
-            .read_blob(key, offset, max)
-            .await
-            .map_err(storage_error)
+        self.batch().await?.read_blob(key, offset, max).await.map_err(storage_error)
     }
 
     async fn open(&mut self, which: imports::Which) -> Result<Option<Box<dyn imports::Snapshot>>, StorageError> {

@@ -5,7 +5,7 @@ use super::error::JobError;
 use super::host::Host;
 use super::imports::{Outcome, StopSignal};
 use super::progress::{Progress, ProgressEvent};
-use super::results::{Calls, PauseResult, PlanResult, PlannedObject};
+use super::results::{Calls, PauseResult, PlanResult, PlannedObject, brief};
 use super::session::{RETRY_WAIT, Session, TRIES, answered};
 use super::step::{Asked, Decision};
 use backup_runtime::exports::{BackupOptions, Planned};
@@ -112,7 +112,6 @@ fn result(name: &ConnectionName, told: Told, pause: Option<PauseResult>, sent: u
 }
 
 fn planned_object(report: ObjectReport) -> PlannedObject {
-    let text = |failure: backup_store::Failure| format!("{}: {}", failure.code, failure.message);
     let (way, requests, records, bytes) = match report.estimate {
         Some(estimate) => (Some(estimate.way), estimate.requests, estimate.records, estimate.bytes),
         None => (None, 0, 0, 0),
@@ -123,7 +122,7 @@ fn planned_object(report: ObjectReport) -> PlannedObject {
         requests,
         records,
         bytes,
-        skipped: report.skipped.map(text),
-        remarks: report.remarks.into_iter().map(text).collect(),
+        skipped: report.skipped.as_ref().map(brief),
+        remarks: report.remarks.iter().map(brief).collect(),
     }
 }

@@ -71,9 +71,7 @@ impl ObjectResult {
     /// One object by the fold of the log.
     pub fn of(name: &str, object: &ObjectFold) -> ObjectResult {
         let failure = object.reason.iter().chain(&object.remarks);
-        let texts: Vec<String> = failure
-            .map(|failure| format!("{}: {}", failure.code, failure.message))
-            .collect();
+        let texts: Vec<String> = failure.map(brief).collect();
         ObjectResult {
             name: name.to_owned(),
             state: object.state,
@@ -81,6 +79,11 @@ impl ObjectResult {
             reason: (!texts.is_empty()).then(|| texts.join("; ")),
         }
     }
+}
+
+/// A failure as one clause among others: its code and what happened.
+pub(super) fn brief(failure: &backup_store::Failure) -> String {
+    format!("{}: {}", failure.code, failure.message)
 }
 
 /// What a backup run gives.

@@ -44,7 +44,7 @@ pub async fn run(
 }
 
 /// When a limit goes back by itself, and to what.
-fn ending(state: &JournalState, limit: Percent) -> (Option<String>, Option<Percent>) {
+pub fn ending(state: &JournalState, limit: Percent) -> (Option<String>, Option<Percent>) {
     match state.temporary_limit() {
         Some(temporary) if temporary.percent == limit => {
             let until = match temporary.until {

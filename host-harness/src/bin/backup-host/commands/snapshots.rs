@@ -1,9 +1,10 @@
 //! `status`, `snapshots` and `ls`.
 
+use super::limit::ending;
 use crate::failure::Failure;
 use crate::open::Opened;
 use crate::output::{bytes, json, line, number, table};
-use backup_store::journal::{Paused, Standing, Until, rfc3339};
+use backup_store::journal::{Paused, Standing, rfc3339};
 use backup_store::snapshot::select;
 use backup_store::{ConnectionName, Journal, JournalState, ObjectName, Snapshot, SnapshotInfo, SnapshotState, scope};
 use futures::StreamExt;
@@ -218,10 +219,7 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Value, Failure> {
             "others": used.saturating_sub(own), "observed_at": rfc3339(standing.reading.observed_at),
         })
     });
-    let until = state.temporary_limit().map(|temporary| match temporary.until {
-        Until::FirstBackupComplete => "first-backup-complete".to_owned(),
-        Until::At(at) => rfc3339(at),
-    });
+    let (until, _) = ending(state, limit);
     Ok(json!({
         "connection": name.to_string(),
         "scope": state.scope().map(ToString::to_string),
