@@ -6,6 +6,7 @@
 //!
 //! `Fake::start(Options::of(OrgSpec::tiny(1)))` gives a running double with handles to its clock, quota, faults, org and log.
 
+pub mod bulk;
 pub mod clock;
 pub mod composite;
 mod control;

@@ -23,7 +23,8 @@ struct Arguments {
     /// What the org comes from: equal seeds make equal orgs.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// tiny, small, real, wide or million; with overrides like `small,Account=5000`.
+    /// tiny, small, real, wide, widest, million, files, bench-s, bench-m or bench-l; with overrides like `small,Account=5000`, or
+    /// `files,ContentVersion.body=2147483648` for a first body of that many bytes.
     #[arg(long, default_value = "small")]
     size: String,
     /// The org's daily API requests; by default what the edition has.

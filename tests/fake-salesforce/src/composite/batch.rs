@@ -81,6 +81,9 @@ fn serve_part(service: &Service, outer: &Call, part: &Part, counted: &mut u64) -
     if target.path.first().is_some_and(|p| p == "composite") && target.path.get(1).is_none_or(|p| p != "sobjects") {
         return Answer::not_found();
     }
+    if target.path.first().is_some_and(|p| p == "jobs") {
+        return Answer::not_found();
+    }
     match service.quota.charge(1) {
         Ok(()) => *counted += 1,
         Err(exceeded) => {

@@ -200,6 +200,7 @@ fn is_allowed(service: &Service, method: &str, target: &Target) -> bool {
                     .is_some_and(|f| f.kind == crate::org::FieldType::Base64);
             !is_blob
         }
+        ["sobjects", _, _, "richTextImageFields", ..] => false,
         ["sobjects", ..] | ["query" | "queryAll"] | ["query" | "queryAll", _] | ["composite", "sobjects", ..] => true,
         _ => false,
     }

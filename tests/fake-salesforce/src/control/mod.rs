@@ -9,12 +9,20 @@
 //! | `POST clock` | `{"advance_ms":…}` or `{"set_ms":…}` |
 //! | `POST quota` | any of `max`, `used`, `others_send`, `header`, `edition`, `header_lag_ms` with `limits_lag_ms`, `traffic` |
 //! | `POST faults`, `DELETE faults` | adds one rule or a list; takes all away |
-//! | `POST sessions` | any of `expire`, `open`, `revoke_refresh_tokens`, `expire_locators` |
+//! | `POST sessions` | any of `expire`, `open`, `revoke_refresh_tokens`, `expire_locators`, `expire_bulk_jobs` |
+//! | `POST bulk` | any of `max_jobs`, `max_mb`, `others_jobs`, `others_mb`; `fail_next` with `message`; `slow_next` with `by_ms`; `expire_bulk_jobs` |
 //! | `POST user` | `kind` and any permission by name, `hide_fields` as `[["Account","Phone"]]` |
-//! | `POST rules` | any of the switches of [`crate::rest::Rules`] |
+//! | `POST rules` | any of the switches of [`crate::rest::Rules`]; those of bulk jobs as `bulk_queue_ms`, `bulk_base_ms`, … |
 //! | `GET objects` | every object with its number of live rows |
 //! | `GET oracle/X` | the rows of X; `fields=`, `deleted=true`, `archived=true`, `version=` |
-//! | `POST rows` | a list of writes by somebody else: `{"create":{"object":…,"fields":{…}}}`, `{"update":{"id":…,"fields":{…}}}`, and `delete`, `undelete`, `purge` with `{"id":…}` |
+//! | `GET oracle/X/ID/FIELD` | the bytes of a body |
+//! | `GET bodies/X` | each body of X as a line: `id`, `field`, `length`, `md5` |
+//! | `POST bodies` | `{"id":…,"field":…,"length":…}`: gives a row a body of so many bytes, made when it's read |
+//! | `POST rows` | a list of writes by somebody else: `{"create":{"object":…,"fields":{…}}}`, `{"update":{"id":…,"fields":{…}}}`, and `delete`, `undelete`, `purge` (getDeleted tells of it), `vanish` (nothing does) with `{"id":…}` |
+//! | `POST churn` | random changes as of [`crate::org::Churn`]; tells how many rows of each object |
+//! | `POST transactions` | a list of writes that commit later; gives `transaction` and the `ids` of created rows |
+//! | `POST transactions/N/commit` | commits; the rows have the stamps of the begin |
+//! | `POST definitions` | a list of `{"add-field":{"object":…,"name":…,"kind":…,"filled":…}}`, `{"remove-field":{"object":…,"field":…}}`, `{"add-object":{"name":…}}` |
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -29,10 +37,15 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::faults::Rule;
-use crate::oracle::{Lines, Wanted};
-use crate::org::{RecordId, Scan, SentFields};
+use crate::oracle::{self, Lines, Wanted};
+use crate::org::{Change, Churn, NewField, RecordId, Scan};
 use crate::quota::{Edition, HeaderForm, Traffic};
+use crate::rest;
+use crate::rest::answer::{BodyStream, FILE_TYPE};
 use crate::server::Shared;
+
+/// With which message a bulk job fails where none is given.
+const BULK_FAILURE: &str = "InternalServerError : An unexpected error occurred. The query was retried 15 times.";
 
 /// The routes.
 pub(crate) fn router(shared: Shared) -> Router<Shared> {
@@ -46,7 +59,15 @@ pub(crate) fn router(shared: Shared) -> Router<Shared> {
         .route("/user", post(user))
         .route("/rules", post(rules))
         .route("/objects", get(objects))
-        .route("/oracle/{object}", get(oracle))
+        .route("/oracle/{object}", get(oracle_of_rows))
+        .route("/oracle/{object}/{id}/{field}", get(oracle_of_body))
+        .route("/bodies/{object}", get(bodies))
+        .route("/bodies", post(set_body))
+        .route("/churn", post(churn))
+        .route("/transactions", post(begin))
+        .route("/transactions/{number}/commit", post(commit))
+        .route("/definitions", post(definitions))
+        .route("/bulk", post(bulk))
         .route("/rows", post(rows))
         .with_state(shared)
 }
@@ -154,6 +175,8 @@ struct SessionChange {
     revoke_refresh_tokens: bool,
     #[serde(default)]
     expire_locators: bool,
+    #[serde(default)]
+    expire_bulk_jobs: bool,
 }
 
 async fn sessions(State(shared): State<Shared>, Json(change): Json<SessionChange>) -> StatusCode {
@@ -168,6 +191,9 @@ async fn sessions(State(shared): State<Shared>, Json(change): Json<SessionChange
     }
     if change.expire_locators {
         shared.service.locators.expire_all();
+    }
+    if change.expire_bulk_jobs {
+        shared.service.bulk.expire_all();
     }
     StatusCode::NO_CONTENT
 }
@@ -233,6 +259,14 @@ struct RulesChange {
     oldest_transaction_ms: Option<i64>,
     deleted_log_ms: Option<i64>,
     token_requests_count: Option<bool>,
+    files_tell_usage: Option<bool>,
+    bulk_queue_ms: Option<i64>,
+    bulk_base_ms: Option<i64>,
+    bulk_ms_per_100k_rows: Option<i64>,
+    bulk_chunk_rows: Option<u64>,
+    bulk_page_rows: Option<u64>,
+    bulk_page_bytes: Option<u64>,
+    bulk_tells_usage: Option<bool>,
 }
 
 async fn rules(State(shared): State<Shared>, Json(change): Json<RulesChange>) -> StatusCode {
@@ -241,6 +275,15 @@ async fn rules(State(shared): State<Shared>, Json(change): Json<RulesChange>) ->
     soql.max_cells = change.max_cells.unwrap_or(soql.max_cells);
     soql.long_text_rows = change.long_text_rows.unwrap_or(soql.long_text_rows);
     soql.max_formulas = change.max_formulas.unwrap_or(soql.max_formulas);
+    let bulk = &mut rules.bulk;
+    bulk.queue_ms = change.bulk_queue_ms.unwrap_or(bulk.queue_ms);
+    bulk.base_ms = change.bulk_base_ms.unwrap_or(bulk.base_ms);
+    bulk.ms_per_100k_rows = change.bulk_ms_per_100k_rows.unwrap_or(bulk.ms_per_100k_rows);
+    bulk.chunk_rows = change.bulk_chunk_rows.unwrap_or(bulk.chunk_rows);
+    bulk.page_rows = change.bulk_page_rows.unwrap_or(bulk.page_rows);
+    bulk.page_bytes = change.bulk_page_bytes.unwrap_or(bulk.page_bytes);
+    bulk.tells_usage = change.bulk_tells_usage.unwrap_or(bulk.tells_usage);
+    rules.files_tell_usage = change.files_tell_usage.unwrap_or(rules.files_tell_usage);
     rules.locators_count_as_queries = change.locators_count_as_queries.unwrap_or(rules.locators_count_as_queries);
     rules.refuse_chain = change.refuse_chain.unwrap_or(rules.refuse_chain);
     rules.oldest_transaction_ms = change.oldest_transaction_ms.unwrap_or(rules.oldest_transaction_ms);
@@ -262,7 +305,7 @@ async fn objects(State(shared): State<Shared>) -> Json<Value> {
     Json(json!(all))
 }
 
-async fn oracle(
+async fn oracle_of_rows(
     State(shared): State<Shared>,
     Path(object): Path<String>,
     Query(query): Query<HashMap<String, String>>,
@@ -292,51 +335,161 @@ async fn oracle(
     ([("content-type", "application/x-ndjson")], Body::from_stream(pieces)).into_response()
 }
 
-/// One write by somebody else.
-///
-/// Tagged from outside: a tag inside would have serde buffer the fields, and numbers would lose their digits.
-#[derive(Deserialize)]
-#[serde(rename_all = "kebab-case", deny_unknown_fields)]
-enum Write {
-    Create { object: String, fields: SentFields },
-    Update { id: String, fields: SentFields },
-    Delete { id: String },
-    Undelete { id: String },
-    Purge { id: String },
-}
-
 /// Writes as an administrator; gives the ids in the order of the writes, or says which write failed and stops there.
-async fn rows(State(shared): State<Shared>, Json(writes): Json<Vec<Write>>) -> Response {
+async fn rows(State(shared): State<Shared>, Json(writes): Json<Vec<Change>>) -> Response {
     let now = shared.service.now();
     let mut org = shared.service.org_mut();
-    let everybody = org.administrator();
     let mut ids = Vec::new();
-    for write in writes {
-        let parse = |id: &str| id.parse::<RecordId>().map_err(|e| e.to_string());
-        let done = match &write {
-            Write::Create { object, fields } => org.create(&everybody, object, fields, now).map_err(|e| e.to_string()),
-            Write::Update { id, fields } => parse(id).and_then(|id| {
-                org.update(&everybody, id, fields, now)
-                    .map(|()| id)
-                    .map_err(|e| e.to_string())
-            }),
-            Write::Delete { id } => {
-                parse(id).and_then(|id| org.delete(&everybody, id, now).map(|()| id).map_err(|e| e.to_string()))
-            }
-            Write::Undelete { id } => {
-                parse(id).and_then(|id| org.undelete(&everybody, id, now).map(|()| id).map_err(|e| e.to_string()))
-            }
-            Write::Purge { id } => {
-                parse(id).and_then(|id| org.purge(&everybody, id, now).map(|()| id).map_err(|e| e.to_string()))
-            }
-        };
-        match done {
+    for write in &writes {
+        match org.apply(write, now) {
             Ok(id) => ids.push(id.to_string()),
-            Err(error) => {
-                let message = format!("write {} failed: {error}\n", ids.len() + 1);
-                return (StatusCode::BAD_REQUEST, message).into_response();
-            }
+            Err(error) => return refused(&format!("write {} failed: {error}", ids.len() + 1)),
         }
     }
     Json(ids).into_response()
+}
+
+fn refused(what: &str) -> Response {
+    (StatusCode::BAD_REQUEST, format!("{what}\n")).into_response()
+}
+
+async fn churn(State(shared): State<Shared>, Json(wanted): Json<Churn>) -> Response {
+    let now = shared.service.now();
+    Json(shared.service.org_mut().churn(&wanted, now)).into_response()
+}
+
+async fn begin(State(shared): State<Shared>, Json(writes): Json<Vec<Change>>) -> Response {
+    let now = shared.service.now();
+    match shared.service.org_mut().begin(writes, now) {
+        Ok((number, ids)) => Json(json!({ "transaction": number, "ids": ids })).into_response(),
+        Err(error) => refused(&error.to_string()),
+    }
+}
+
+async fn commit(State(shared): State<Shared>, Path(number): Path<u64>) -> Response {
+    match shared.service.org_mut().commit(number) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refused(&error.to_string()),
+    }
+}
+
+/// One change of a definition.
+#[derive(Deserialize)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+enum Redefinition {
+    AddField {
+        object: String,
+        name: String,
+        kind: String,
+        #[serde(default)]
+        filled: u8,
+    },
+    RemoveField {
+        object: String,
+        field: String,
+    },
+    AddObject {
+        name: String,
+    },
+}
+
+async fn definitions(State(shared): State<Shared>, Json(changes): Json<Vec<Redefinition>>) -> Response {
+    let now = shared.service.now();
+    let mut org = shared.service.org_mut();
+    for change in changes {
+        let done = match change {
+            Redefinition::AddField {
+                object,
+                name,
+                kind,
+                filled,
+            } => org.add_field(&object, &NewField { name, kind, filled }, now),
+            Redefinition::RemoveField { object, field } => org.remove_field(&object, &field, now),
+            Redefinition::AddObject { name } => org.add_object(&name, now),
+        };
+        if let Err(error) = done {
+            return refused(&error.to_string());
+        }
+    }
+    StatusCode::NO_CONTENT.into_response()
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct BulkChange {
+    max_jobs: Option<u64>,
+    max_mb: Option<u64>,
+    #[serde(default)]
+    others_jobs: u64,
+    #[serde(default)]
+    others_mb: u64,
+    #[serde(default)]
+    fail_next: u64,
+    message: Option<String>,
+    #[serde(default)]
+    slow_next: u64,
+    #[serde(default)]
+    by_ms: i64,
+    #[serde(default)]
+    expire_bulk_jobs: bool,
+}
+
+async fn bulk(State(shared): State<Shared>, Json(change): Json<BulkChange>) -> Json<Value> {
+    let now_ms = shared.service.clock.now_ms();
+    let jobs = &shared.service.bulk;
+    jobs.set_limits(change.max_jobs, change.max_mb.map(|mb| mb * 1024));
+    jobs.others_use(now_ms, change.others_jobs, change.others_mb * 1024);
+    if change.fail_next > 0 {
+        let message = change.message.unwrap_or_else(|| BULK_FAILURE.to_owned());
+        jobs.fail_next(change.fail_next, &message);
+    }
+    if change.slow_next > 0 {
+        jobs.slow_next(change.slow_next, change.by_ms);
+    }
+    if change.expire_bulk_jobs {
+        jobs.expire_all();
+    }
+    let (count, storage) = (jobs.jobs_used(now_ms), jobs.megabytes_used(now_ms));
+    Json(json!({ "jobs": { "used": count.used, "max": count.max }, "mb": { "used": storage.used, "max": storage.max } }))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct NewBody {
+    id: String,
+    field: String,
+    length: u64,
+}
+
+async fn set_body(State(shared): State<Shared>, Json(wanted): Json<NewBody>) -> Response {
+    let now = shared.service.now();
+    let Ok(id) = wanted.id.parse::<RecordId>() else {
+        return refused(&format!("`{}` is no id", wanted.id));
+    };
+    match shared.service.org_mut().set_body(id, &wanted.field, wanted.length, now) {
+        Ok(()) => StatusCode::NO_CONTENT.into_response(),
+        Err(error) => refused(&error.to_string()),
+    }
+}
+
+async fn oracle_of_body(State(shared): State<Shared>, Path((object, id, field)): Path<(String, String, String)>) -> Response {
+    let found = id
+        .parse()
+        .ok()
+        .and_then(|id| oracle::body(&shared.service.org(), &object, id, &field));
+    let Some(blob) = found else {
+        return (StatusCode::NOT_FOUND, format!("{object} {id} has no body {field}\n")).into_response();
+    };
+    let length = blob.length();
+    let stream = BodyStream::new(Arc::clone(&shared.service.org), rest::answer::Body::Blob(blob));
+    let headers = [("content-type", FILE_TYPE.to_owned()), ("content-length", length.to_string())];
+    (headers, Body::from_stream(stream)).into_response()
+}
+
+async fn bodies(State(shared): State<Shared>, Path(object): Path<String>) -> Response {
+    if shared.service.org().object(&object).is_none() {
+        return (StatusCode::NOT_FOUND, format!("no object `{object}`\n")).into_response();
+    }
+    let lines = oracle::bodies(&shared.service.org(), &shared.service.viewer(), &object);
+    ([("content-type", "application/x-ndjson")], lines).into_response()
 }

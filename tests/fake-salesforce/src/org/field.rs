@@ -194,6 +194,8 @@ pub struct Field {
     pub compound_field_name: Option<String>,
     /// Describe's `extraTypeInfo` (`plaintextarea`, `richtextarea`, `personname`…).
     pub extra_type_info: Option<String>,
+    /// It was taken away. It keeps its place, so that rows keep the values of the others, and has no name any more.
+    pub removed: bool,
     /// How generated rows get their value.
     pub(crate) shape: Shape,
 }

@@ -1,9 +1,14 @@
 //! The org that the double pretends to be: its objects, their fields and rows, who sees what, and writes.
 //!
 //! It knows nothing of HTTP, SOQL or quota: the rest of the crate asks it. An org comes whole from an [`OrgSpec`] (seed and sizes) and
-//! two orgs of one spec are equal byte for byte. Generated rows cost no memory; written ones lie over them.
+//! two orgs of one spec are equal byte for byte. Generated rows cost no memory; written ones lie over them. A clone of an org is that org
+//! as it was, and shares with it whatever hasn't changed since.
 
 mod accept;
+mod body;
+mod change;
+mod churn;
+mod definition;
 mod describe;
 mod field;
 mod generate;
@@ -21,10 +26,14 @@ mod viewer;
 mod write;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use chrono::{DateTime, Utc};
 
 pub use self::{
+    change::{Change, CommitError, NoSuchTransaction},
+    churn::{Churn, Churned},
+    definition::{DefinitionError, NewField, http_date},
     describe::DescribeOptions,
     field::{Field, FieldType, PicklistEntry},
     incoming::{Sent, SentFields},
@@ -40,15 +49,18 @@ pub use self::{
 };
 
 /// An org.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub struct Org {
+    spec: Arc<OrgSpec>,
     id: RecordId,
     now: DateTime<Utc>,
     administrator: RecordId,
     standard_user: RecordId,
     objects: Vec<Object>,
-    by_name: HashMap<String, usize>,
-    by_prefix: HashMap<KeyPrefix, usize>,
+    by_name: Arc<HashMap<String, usize>>,
+    by_prefix: Arc<HashMap<KeyPrefix, usize>>,
+    transactions: Vec<change::Transaction>,
+    transactions_begun: u64,
 }
 
 impl Org {
@@ -57,7 +69,7 @@ impl Org {
         generate::org(spec)
     }
 
-    pub(crate) fn assemble(now: DateTime<Utc>, objects: Vec<Object>) -> Org {
+    pub(crate) fn assemble(spec: &OrgSpec, objects: Vec<Object>) -> Org {
         let by_name = objects
             .iter()
             .enumerate()
@@ -71,13 +83,16 @@ impl Org {
             .map(|(i, o)| (o.table.ids.prefix, i))
             .collect();
         let mut org = Org {
+            spec: Arc::new(spec.clone()),
             id: RecordId::EMPTY,
-            now,
+            now: spec.now,
             administrator: RecordId::EMPTY,
             standard_user: RecordId::EMPTY,
             objects,
-            by_name,
-            by_prefix,
+            by_name: Arc::new(by_name),
+            by_prefix: Arc::new(by_prefix),
+            transactions: Vec::new(),
+            transactions_begun: 0,
         };
         let id_at = |object: &str, ordinal| org.object(object).map_or(RecordId::EMPTY, |o| o.table.ids.id(ordinal));
         (org.id, org.administrator, org.standard_user) = (id_at("Organization", 0), id_at("User", 0), id_at("User", 1));

@@ -3,6 +3,9 @@
 //! A behaviour is data that the query engine consults; nothing here runs a query.
 
 use std::collections::HashMap;
+use std::sync::Arc;
+
+use chrono::{DateTime, Utc};
 
 use crate::org::{
     field::Field,
@@ -157,36 +160,51 @@ pub struct ObjectSchema {
     pub behaviour: Behaviour,
 }
 
-/// An object: its schema and its rows.
-#[derive(Debug)]
+/// An object: its schema and its rows. A clone shares both until either side changes.
+#[derive(Debug, Clone)]
 pub struct Object {
     /// What describe says.
-    pub schema: ObjectSchema,
+    pub schema: Arc<ObjectSchema>,
+    /// When its definition last changed.
+    pub definition_changed: DateTime<Utc>,
     pub(crate) table: Table,
-    by_name: HashMap<String, usize>,
-    by_relationship: HashMap<String, usize>,
+    names: Arc<Names>,
+}
+
+/// Where fields are found by name, all in lower case.
+#[derive(Debug)]
+struct Names {
+    fields: HashMap<String, usize>,
+    relationships: HashMap<String, usize>,
+}
+
+impl Names {
+    fn of(schema: &ObjectSchema) -> Names {
+        let there = || schema.fields.iter().enumerate().filter(|(_, f)| !f.removed);
+        Names {
+            fields: there().map(|(i, f)| (f.name.to_ascii_lowercase(), i)).collect(),
+            relationships: there()
+                .filter_map(|(i, f)| Some((f.relationship_name.as_ref()?.to_ascii_lowercase(), i)))
+                .collect(),
+        }
+    }
 }
 
 impl Object {
-    pub(crate) fn new(schema: ObjectSchema, table: Table) -> Object {
-        let by_name = schema
-            .fields
-            .iter()
-            .enumerate()
-            .map(|(i, f)| (f.name.to_ascii_lowercase(), i))
-            .collect();
-        let by_relationship = schema
-            .fields
-            .iter()
-            .enumerate()
-            .filter_map(|(i, f)| Some((f.relationship_name.as_ref()?.to_ascii_lowercase(), i)))
-            .collect();
+    pub(crate) fn new(schema: ObjectSchema, table: Table, definition_changed: DateTime<Utc>) -> Object {
         Object {
-            schema,
+            names: Arc::new(Names::of(&schema)),
+            schema: Arc::new(schema),
+            definition_changed,
             table,
-            by_name,
-            by_relationship,
         }
+    }
+
+    /// Changes what describe says.
+    pub(crate) fn redefine(&mut self, changed: DateTime<Utc>, change: impl FnOnce(&mut ObjectSchema)) {
+        change(Arc::make_mut(&mut self.schema));
+        self.names = Arc::new(Names::of(&self.schema));
+        self.definition_changed = changed;
     }
 
     /// API name.
@@ -196,7 +214,7 @@ impl Object {
 
     /// The index of a field in `schema.fields`, by its name in any case, whoever may see it.
     pub fn field_index(&self, name: &str) -> Option<usize> {
-        self.by_name.get(&name.to_ascii_lowercase()).copied()
+        self.names.fields.get(&name.to_ascii_lowercase()).copied()
     }
 
     /// A field by its name in any case, if this user may see it.
@@ -208,7 +226,7 @@ impl Object {
 
     /// The reference field that a relationship name (`Owner`) goes through, if this user may see it.
     pub fn relationship(&self, viewer: &Viewer, name: &str) -> Option<(usize, &Field)> {
-        let index = *self.by_relationship.get(&name.to_ascii_lowercase())?;
+        let index = *self.names.relationships.get(&name.to_ascii_lowercase())?;
         let field = &self.schema.fields[index];
         viewer.sees_field(&self.schema.name, &field.name).then_some((index, field))
     }
@@ -219,7 +237,7 @@ impl Object {
             .fields
             .iter()
             .enumerate()
-            .filter(|(_, f)| viewer.sees_field(&self.schema.name, &f.name))
+            .filter(|(_, f)| !f.removed && viewer.sees_field(&self.schema.name, &f.name))
     }
 
     /// The rows that a user sees, in order of Id (of creation, where ids are shared).
@@ -239,10 +257,19 @@ impl Object {
 
     /// The row with this Id, if the scan and the user let it be seen.
     pub fn row<'a>(&'a self, viewer: &'a Viewer, scan: Scan, id: RecordId) -> Option<crate::org::Row<'a>> {
-        let ordinal = self.table.ordinal(id)?;
+        self.row_at(viewer, scan, self.table.ordinal(id)?)
+    }
+
+    /// The row at a position that [`crate::org::Row::ordinal`] told, if the scan and the user let it be seen.
+    pub fn row_at<'a>(&'a self, viewer: &'a Viewer, scan: Scan, ordinal: u64) -> Option<crate::org::Row<'a>> {
         self.rows_from(viewer, scan, ordinal)
             .next()
             .filter(|row| row.ordinal() == ordinal)
+    }
+
+    /// One past the last ordinal.
+    pub fn end(&self) -> u64 {
+        self.table.end()
     }
 
     /// How many rows [`Object::rows`] would give. O(changed rows) for a user who sees all, else a scan.
@@ -262,10 +289,16 @@ impl Object {
 
     /// How many rows [`Object::rows_from`] would give.
     pub fn count_from(&self, viewer: &Viewer, scan: Scan, ordinal: u64) -> u64 {
+        self.count_between(viewer, scan, ordinal, u64::MAX)
+    }
+
+    /// How many rows [`Object::rows_from`] would give before it comes to ordinal `end`.
+    pub fn count_between(&self, viewer: &Viewer, scan: Scan, ordinal: u64, end: u64) -> u64 {
         if self.schema.behaviour.owner_visible_only && !viewer.view_all_data {
-            self.rows_from(viewer, scan, ordinal).count() as u64
+            let rows = self.rows_from(viewer, scan, ordinal);
+            rows.take_while(|row| row.ordinal() < end).count() as u64
         } else {
-            self.table.count_from(scan, ordinal)
+            self.table.count_between(scan, ordinal, end)
         }
     }
 }

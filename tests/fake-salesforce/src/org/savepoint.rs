@@ -2,16 +2,16 @@
 //!
 //! Rule: rolling back to a savepoint leaves every row as it was when the savepoint was made.
 
-use std::collections::BTreeMap;
+use rpds::RedBlackTreeMapSync;
 
 use crate::org::{Org, table::StoredRow};
 
 /// What was written of every object when the savepoint was made.
 #[derive(Debug)]
-pub struct Savepoint(Vec<(u64, BTreeMap<u64, StoredRow>)>);
+pub struct Savepoint(Vec<(u64, RedBlackTreeMapSync<u64, StoredRow>)>);
 
 impl Org {
-    /// Remembers the rows as they are. Costs as much memory as what was ever written.
+    /// Remembers the rows as they are. Costs next to nothing: what was written is shared until it changes.
     pub fn savepoint(&self) -> Savepoint {
         Savepoint(
             self.objects

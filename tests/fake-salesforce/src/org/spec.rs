@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 
-use crate::org::generate::preset;
+use crate::org::generate::{bench, preset};
 
 /// The language of an org's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -25,8 +25,28 @@ pub struct ObjectSpec {
     pub rows: u64,
     /// Custom fields on top of the ordinary ones: 500 make a wide object of about 15 KB a row.
     pub extra_fields: usize,
+    /// Whether those have names of 60 characters, a package's prefix and a full name, instead of short ones: what it takes for
+    /// one object's fields to need more than 100,000 characters of a query.
+    pub long_names: bool,
     /// So many rows in turn share one SystemModstamp, as a bulk load leaves them. 1: none does.
     pub rows_per_stamp: u64,
+    /// The body of the object's first row has so many bytes; by dice otherwise.
+    pub first_body: Option<u64>,
+}
+
+impl ObjectSpec {
+    /// An object without rows and with nothing special.
+    #[must_use]
+    pub fn named(name: &str) -> ObjectSpec {
+        ObjectSpec {
+            name: name.to_owned(),
+            rows: 0,
+            extra_fields: 0,
+            long_names: false,
+            rows_per_stamp: 1,
+            first_body: None,
+        }
+    }
 }
 
 /// What to make an org from. Equal specs make equal orgs.
@@ -42,10 +62,25 @@ pub struct OrgSpec {
     pub objects: Vec<ObjectSpec>,
 }
 
+/// Every preset by its name.
+const PRESETS: [(&str, fn(u64) -> OrgSpec); 10] = [
+    ("tiny", OrgSpec::tiny),
+    ("small", OrgSpec::small),
+    ("real", OrgSpec::real),
+    ("wide", OrgSpec::wide),
+    ("widest", OrgSpec::widest),
+    ("million", OrgSpec::million),
+    ("files", OrgSpec::files),
+    ("bench-s", OrgSpec::bench_s),
+    ("bench-m", OrgSpec::bench_m),
+    ("bench-l", OrgSpec::bench_l),
+];
+
 /// A preset, or a part of a spec's text, that there is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error(
-    "`{0}` is no org: write a preset (tiny, small, real, wide, million) and then overrides like `Account=5000`, separated by commas"
+    "`{0}` is no org: write a preset ({names}) and then overrides like `Account=5000` or `ContentVersion.body=2147483648`, separated by \
+     commas", names = PRESETS.map(|(name, _)| name).join(", ")
 )]
 pub struct UnknownPreset(pub String);
 
@@ -82,6 +117,33 @@ impl OrgSpec {
         preset::million(seed)
     }
 
+    /// Two objects whose fields don't fit into one query: 800 fields with names of 60 characters, and 1,700, whose names alone are
+    /// longer than a query may be.
+    pub fn widest(seed: u64) -> OrgSpec {
+        bench::widest(seed)
+    }
+
+    /// 19 objects with some 420 files among them: attachments, documents, versions of files (every third has the bytes of others), and
+    /// images in rich texts.
+    pub fn files(seed: u64) -> OrgSpec {
+        bench::files(seed)
+    }
+
+    /// 20 objects, 50,000 rows that a query sees.
+    pub fn bench_s(seed: u64) -> OrgSpec {
+        bench::small(seed)
+    }
+
+    /// 150 objects, 1,200,000 rows that a query sees; most objects are small, and all can be queried.
+    pub fn bench_m(seed: u64) -> OrgSpec {
+        bench::middle(seed)
+    }
+
+    /// 800 objects, 200 million rows that a query sees.
+    pub fn bench_l(seed: u64) -> OrgSpec {
+        bench::large(seed)
+    }
+
     /// Sets the number of rows of an object, and adds the object where it is missing.
     #[must_use]
     pub fn with_rows(mut self, name: &str, rows: u64) -> OrgSpec {
@@ -93,6 +155,20 @@ impl OrgSpec {
     #[must_use]
     pub fn with_extra_fields(mut self, name: &str, fields: usize) -> OrgSpec {
         self.entry(name).extra_fields = fields;
+        self
+    }
+
+    /// Gives the additional fields of an object names of 60 characters.
+    #[must_use]
+    pub fn with_long_names(mut self, name: &str) -> OrgSpec {
+        self.entry(name).long_names = true;
+        self
+    }
+
+    /// Gives the first row of an object a body of so many bytes.
+    #[must_use]
+    pub fn with_first_body(mut self, name: &str, bytes: u64) -> OrgSpec {
+        self.entry(name).first_body = Some(bytes);
         self
     }
 
@@ -128,36 +204,30 @@ impl OrgSpec {
             .iter()
             .position(|o| o.name.eq_ignore_ascii_case(name))
             .unwrap_or_else(|| {
-                self.objects.push(ObjectSpec {
-                    name: name.to_owned(),
-                    rows: 0,
-                    extra_fields: 0,
-                    rows_per_stamp: 1,
-                });
+                self.objects.push(ObjectSpec::named(name));
                 self.objects.len() - 1
             });
         &mut self.objects[at]
     }
 
-    /// Reads `preset[,Object=rows]…`.
+    /// Reads `preset[,Object=rows][,Object.body=bytes]…`.
     ///
     /// # Errors
     /// Names the part that can't be read.
     pub fn parse(text: &str, seed: u64) -> Result<OrgSpec, UnknownPreset> {
         let mut parts = text.split(',').map(str::trim);
         let name = parts.next().unwrap_or_default();
-        let mut spec = match name {
-            "tiny" => OrgSpec::tiny(seed),
-            "small" => OrgSpec::small(seed),
-            "real" => OrgSpec::real(seed),
-            "wide" => OrgSpec::wide(seed),
-            "million" => OrgSpec::million(seed),
-            other => return Err(UnknownPreset(other.to_owned())),
-        };
+        let preset = PRESETS.iter().find(|(known, _)| *known == name);
+        let (_, make) = preset.ok_or_else(|| UnknownPreset(name.to_owned()))?;
+        let mut spec = make(seed);
         for part in parts {
             let unknown = || UnknownPreset(part.to_owned());
-            let (name, rows) = part.split_once('=').ok_or_else(unknown)?;
-            spec = spec.with_rows(name, u64::from_str(rows).map_err(|_| unknown())?);
+            let (name, number) = part.split_once('=').ok_or_else(unknown)?;
+            let number = u64::from_str(number).map_err(|_| unknown())?;
+            spec = match name.strip_suffix(".body") {
+                Some(name) => spec.with_first_body(name, number),
+                None => spec.with_rows(name, number),
+            };
         }
         Ok(spec)
     }

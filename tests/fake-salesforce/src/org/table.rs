@@ -2,11 +2,12 @@
 //!
 //! Rows are numbered by *ordinal* in the order of their Ids. Ordinals below `generated` come from the seed; those above were
 //! created by clients. Rule kept here: memory grows with what was written, never with the size of the org; an Id is found, a range
-//! begun and rows counted without a scan.
+//! begun and rows counted without a scan; a copy of a table shares all it can, so that a bulk job keeps the rows as they were.
 
 use std::collections::BTreeMap;
 
 use chrono::{DateTime, Utc};
+use rpds::RedBlackTreeMapSync;
 
 use crate::org::{
     generate::{Stamps, dice},
@@ -82,7 +83,19 @@ impl Every {
 pub(crate) enum RowState {
     Live,
     Deleted,
+    /// Gone for good; getDeleted tells of it.
     Purged,
+    /// Gone for good without a trace: its entry in the log of deletions never came to be.
+    Vanished,
+    /// Created by a transaction that still runs: it has its Id, and nobody sees it.
+    Uncommitted,
+}
+
+impl RowState {
+    /// Whether getDeleted tells of rows in it.
+    fn is_in_deletion_log(self) -> bool {
+        matches!(self, RowState::Deleted | RowState::Purged)
+    }
 }
 
 /// What was written of a row: all of a created one, the changes of a generated one.
@@ -94,7 +107,7 @@ pub(crate) struct StoredRow {
 }
 
 /// The rows of one object.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Table {
     pub ids: IdSpace,
     pub seed: u64,
@@ -105,13 +118,18 @@ pub(crate) struct Table {
     pub archived_below: u64,
     pub stamps: Stamps,
     pub owner_field: Option<usize>,
-    pub stored: BTreeMap<u64, StoredRow>,
+    pub stored: RedBlackTreeMapSync<u64, StoredRow>,
 }
 
 impl Table {
     /// One past the last ordinal.
     pub fn end(&self) -> u64 {
         self.generated + self.created
+    }
+
+    /// The ordinal of the first generated row that isn't in the bin from the start. Two neighbours never both are.
+    pub fn first_live(&self) -> u64 {
+        u64::from(self.generated_state(0) != RowState::Live)
     }
 
     /// The ordinal of the row with this Id, in whatever state.
@@ -143,9 +161,31 @@ impl Table {
         stored.map_or_else(|| self.stamps.system_modstamp(ordinal), |row| row.stamp)
     }
 
-    /// The rows that were deleted in `[from, to)`, in whatever way, and when.
+    /// Changes where a written row is, and nothing else of it.
+    pub fn restate(&mut self, ordinal: u64, state: RowState) {
+        if let Some(row) = self.stored.get_mut(&ordinal) {
+            row.state = state;
+        }
+    }
+
+    /// Whether generated rows that nobody wrote to may have been touched at a time, or after it.
+    fn is_generated_since(&self, from: DateTime<Utc>) -> bool {
+        from <= self.stamps.latest()
+    }
+
+    /// The ordinals that may have been touched at a time, or after it.
+    pub fn touched_since(&self, from: DateTime<Utc>) -> Box<dyn Iterator<Item = u64> + '_> {
+        if self.is_generated_since(from) {
+            Box::new(0..self.end())
+        } else {
+            Box::new(self.stored.keys().copied())
+        }
+    }
+
+    /// The rows that were deleted in `[from, to)`, in whatever way that leaves a trace, and when.
     pub fn deleted_between(&self, from: DateTime<Utc>, to: DateTime<Utc>) -> Vec<(RecordId, DateTime<Utc>)> {
-        let in_bin = self.deleted.into_iter().flat_map(|every| {
+        let bin = self.deleted.filter(|_| self.is_generated_since(from));
+        let in_bin = bin.into_iter().flat_map(|every| {
             let first = every.phase;
             (first..self.generated).step_by(every.period as usize)
         });
@@ -155,7 +195,7 @@ impl Table {
         let written = self
             .stored
             .iter()
-            .filter(|(_, row)| row.state != RowState::Live)
+            .filter(|(_, row)| row.state.is_in_deletion_log())
             .map(|(ordinal, row)| (*ordinal, row.stamp));
         let mut found: Vec<_> = untouched.chain(written).filter(|(_, at)| (from..to).contains(at)).collect();
         found.sort_unstable();
@@ -167,23 +207,27 @@ impl Table {
             && match state {
                 RowState::Live => true,
                 RowState::Deleted => scan.deleted,
-                RowState::Purged => false,
+                RowState::Purged | RowState::Vanished | RowState::Uncommitted => false,
             }
     }
 
-    /// The rows from an ordinal that a scan takes, whoever owns them.
-    pub fn count_from(&self, scan: Scan, ordinal: u64) -> u64 {
+    /// The rows from one ordinal up to another, without it, that a scan takes, whoever owns them.
+    pub fn count_between(&self, scan: Scan, ordinal: u64, end: u64) -> u64 {
+        if ordinal >= end {
+            return 0;
+        }
         let from = if scan.archived {
             ordinal
         } else {
             ordinal.max(self.archived_below)
-        }
-        .min(self.generated);
-        let mut count = self.generated - from;
+        };
+        let to = end.min(self.generated);
+        let from = from.min(to);
+        let mut count = to - from;
         if let (false, Some(every)) = (scan.deleted, self.deleted) {
-            count -= every.below(self.generated) - every.below(from);
+            count -= every.below(to) - every.below(from);
         }
-        for (at, row) in self.stored.range(ordinal..) {
+        for (at, row) in self.stored.range(ordinal..end) {
             if *at < self.generated && self.takes(scan, *at, self.generated_state(*at)) {
                 count -= 1;
             }

@@ -85,7 +85,7 @@ impl Org {
         let table = &mut self.object_mut(&name).ok_or_else(|| no_such_type(&name))?.table;
         let ordinal = table.end();
         table.created += 1;
-        table.stored.insert(
+        table.stored.insert_mut(
             ordinal,
             StoredRow {
                 values,
@@ -242,12 +242,7 @@ impl Org {
                     .into_iter()
                     .chain(object.table.stored.keys().copied().filter(|o| Some(*o) != ordinal));
                 candidates
-                    .filter_map(|ordinal| {
-                        object
-                            .rows_from(viewer, Scan::QUERY, ordinal)
-                            .next()
-                            .filter(|row| row.ordinal() == ordinal)
-                    })
+                    .filter_map(|ordinal| object.row_at(viewer, Scan::QUERY, ordinal))
                     .filter(has_it)
                     .map(|row| row.id())
                     .collect()
@@ -284,9 +279,9 @@ impl Org {
             deleted: false,
             archived: true,
         };
-        object
-            .rows(viewer, scan)
-            .filter(|row| (from..to).contains(&row.system_modstamp()))
+        let touched = object.table.touched_since(from);
+        let rows = touched.filter_map(|ordinal| object.row_at(viewer, scan, ordinal));
+        rows.filter(|row| (from..to).contains(&row.system_modstamp()))
             .map(|row| row.id())
             .collect()
     }
@@ -299,7 +294,7 @@ impl Org {
         object.table.deleted_between(from, to)
     }
 
-    fn object_mut(&mut self, name: &str) -> Option<&mut Object> {
+    pub(super) fn object_mut(&mut self, name: &str) -> Option<&mut Object> {
         let index = *self.by_name.get(&name.to_ascii_lowercase())?;
         self.objects.get_mut(index)
     }
@@ -352,7 +347,7 @@ impl Org {
         found
     }
 
-    fn set_state(&mut self, id: RecordId, state: RowState, now: DateTime<Utc>) {
+    pub(super) fn set_state(&mut self, id: RecordId, state: RowState, now: DateTime<Utc>) {
         let Some(object) = self.object_of(id) else { return };
         let (name, ordinal) = (object.name().to_owned(), object.table.ordinal(id));
         if let Some(ordinal) = ordinal {
@@ -360,20 +355,26 @@ impl Org {
         }
     }
 
-    fn change(&mut self, object: &str, ordinal: u64, now: DateTime<Utc>, change: impl FnOnce(&mut StoredRow)) {
+    pub(super) fn change(&mut self, object: &str, ordinal: u64, now: DateTime<Utc>, change: impl FnOnce(&mut StoredRow)) {
         let Some(object) = self.object_mut(object) else { return };
         let table = &mut object.table;
-        let unwritten = StoredRow {
+        let mut stored = table.stored.get(&ordinal).cloned().unwrap_or_else(|| StoredRow {
             values: BTreeMap::new(),
             state: table.state(ordinal, None),
             stamp: now,
-        };
-        let stored = table.stored.entry(ordinal).or_insert(unwritten);
-        change(stored);
+        });
+        change(&mut stored);
         stored.stamp = now;
+        table.stored.insert_mut(ordinal, stored);
     }
 
-    fn default_values(&self, viewer: &Viewer, object: &Object, values: &mut BTreeMap<usize, Value>, now: DateTime<Utc>) {
+    pub(super) fn default_values(
+        &self,
+        viewer: &Viewer,
+        object: &Object,
+        values: &mut BTreeMap<usize, Value>,
+        now: DateTime<Utc>,
+    ) {
         let user = Value::Id(viewer.user_id);
         for (index, field) in object.schema.fields.iter().enumerate() {
             if values.get(&index).is_some_and(|value| !value.is_null()) {

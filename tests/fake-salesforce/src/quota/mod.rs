@@ -21,8 +21,7 @@ use serde::{Deserialize, Serialize};
 use self::header::PerApp;
 pub use self::header::{HeaderForm, NAME as HEADER_NAME};
 pub use self::traffic::{Burst, Stream, Traffic};
-use self::window::Window;
-pub use self::window::{By, LONGEST_LAG_MS, Usage};
+pub use self::window::{By, LONGEST_LAG_MS, Usage, Window};
 use crate::clock::{Clock, HOUR_MS, MINUTE_MS};
 
 /// The kind of org: decides whether going over max is let through.
@@ -85,6 +84,12 @@ pub struct QuotaOptions {
     pub traffic: Traffic,
     /// The name in the per-app part of the header.
     pub app_name: String,
+}
+
+impl QuotaOptions {
+    fn limits_lag(&self) -> i64 {
+        self.limits_lag_ms.clamp(0, LONGEST_LAG_MS)
+    }
 }
 
 impl Default for QuotaOptions {
@@ -228,11 +233,17 @@ impl Quota {
     pub fn limits_reading(&self) -> Reading {
         let now_ms = self.clock.now_ms();
         let account = self.settled(now_ms);
-        let lag_ms = account.options.limits_lag_ms.clamp(0, LONGEST_LAG_MS);
+        let lag_ms = account.options.limits_lag();
         Reading {
             used: account.window.usage_at(now_ms - lag_ms).total(),
             max: account.options.max,
         }
+    }
+
+    /// How old what `/limits` says is, in milliseconds.
+    #[must_use]
+    pub fn limits_lag_ms(&self) -> i64 {
+        self.lock().options.limits_lag()
     }
 
     /// The value of the `Sforce-Limit-Info` header now, or none where the form leaves it out.

@@ -11,12 +11,15 @@ use bytes::Bytes;
 use futures::Stream;
 use serde::Serialize;
 
+use crate::bulk::results::{Place, ResultPage};
 use crate::org::{Blob, Org};
 use crate::soql::{Page, SoqlError};
 
 /// The org, shared between requests.
 pub type SharedOrg = Arc<RwLock<Org>>;
 
+/// The content type of files.
+pub const FILE_TYPE: &str = "application/octetstream";
 /// Bytes of one piece of a body; about what a socket takes at once.
 const PIECE_BYTES: usize = 128 * 1024;
 
@@ -56,6 +59,8 @@ pub enum Body {
     Json(Vec<u8>),
     /// A page of a query.
     Page(PageBody),
+    /// A page of the results of a bulk job.
+    Results(ResultPage),
     /// The bytes of a file.
     Blob(Blob),
     /// JSON that holds other bodies.
@@ -86,6 +91,15 @@ pub enum Piece {
         from: usize,
         /// Whether any record was written, so that the next one needs a comma.
         begun: bool,
+    },
+    /// Rows of a bulk job.
+    Rows {
+        /// The page.
+        page: ResultPage,
+        /// The first row that isn't written yet.
+        from: Place,
+        /// Rows that aren't written yet.
+        left: u64,
     },
     /// A file from this byte on.
     Blob(Blob, u64),
@@ -243,6 +257,11 @@ impl Body {
             Self::Json(json) => vec![Piece::Bytes(json.into())],
             Self::Blob(blob) => vec![Piece::Blob(blob, 0)],
             Self::Pieces(pieces) => pieces,
+            Self::Results(page) => {
+                let from = page.results.place(page.first);
+                let (head, left) = (page.head().into(), page.rows);
+                vec![Piece::Bytes(head), Piece::Rows { page, from, left }]
+            }
             Self::Page(page) => {
                 let head = page.head();
                 vec![
@@ -265,7 +284,7 @@ impl Body {
             Self::Empty => Some(0),
             Self::Json(json) => Some(json.len() as u64),
             Self::Blob(blob) => Some(blob.length()),
-            Self::Page(_) | Self::Pieces(_) => None,
+            Self::Page(_) | Self::Results(_) | Self::Pieces(_) => None,
         }
     }
 }
@@ -300,6 +319,13 @@ impl BodyStream {
                     };
                     if next < page.page.len() {
                         self.pieces.push_front(Piece::Records { page, from: next, begun });
+                    }
+                }
+                Piece::Rows { page, mut from, left } => {
+                    let written = page.results.write(&mut from, page.dialect, left, PIECE_BYTES, &mut out);
+                    if written > 0 && written < left {
+                        let left = left - written;
+                        self.pieces.push_front(Piece::Rows { page, from, left });
                     }
                 }
                 Piece::Blob(blob, offset) => {

@@ -21,12 +21,13 @@ pub(super) fn updated(service: &Service, org: &Org, call: &Call, object: &Object
         Ok(span) => span,
         Err(refused) => return refused.into(),
     };
-    let ids = org.updated_between(&service.viewer(), object.name(), start, end.min(covered(service)));
+    let covered = covered(service, org);
+    let ids = org.updated_between(&service.viewer(), object.name(), start, end.min(covered));
     if ids.len() > MAX_IDS {
         return too_many();
     }
     let ids: Vec<String> = ids.iter().map(ToString::to_string).collect();
-    Answer::json(&json!({ "ids": ids, "latestDateCovered": printed(end.min(covered(service))) }))
+    Answer::json(&json!({ "ids": ids, "latestDateCovered": printed(end.min(covered)) }))
 }
 
 pub(super) fn deleted(service: &Service, org: &Org, call: &Call, object: &Object) -> Answer {
@@ -36,7 +37,7 @@ pub(super) fn deleted(service: &Service, org: &Org, call: &Call, object: &Object
     };
     let reach_ms = service.rules().deleted_log_ms.clamp(0, DELETED_REACH_MS);
     let earliest = whole_minute(service.now() - TimeDelta::milliseconds(reach_ms));
-    let covered = covered(service);
+    let covered = covered(service, org);
     let rows = org.deleted_between(object.name(), start.max(earliest), end.min(covered));
     if rows.len() > MAX_IDS {
         return too_many();
@@ -53,8 +54,10 @@ pub(super) fn deleted(service: &Service, org: &Org, call: &Call, object: &Object
 }
 
 /// Up to where it's certain that nothing will turn up later: the start of the oldest transaction still running.
-fn covered(service: &Service) -> DateTime<Utc> {
-    (service.now() - TimeDelta::milliseconds(service.rules().oldest_transaction_ms)).trunc_subsecs(0)
+fn covered(service: &Service, org: &Org) -> DateTime<Utc> {
+    let now = service.now();
+    let by_rule = now - TimeDelta::milliseconds(service.rules().oldest_transaction_ms);
+    by_rule.min(org.oldest_transaction().unwrap_or(now)).trunc_subsecs(0)
 }
 
 /// A span that can't be asked for.

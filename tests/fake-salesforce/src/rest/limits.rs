@@ -31,8 +31,13 @@ pub(super) fn limits(service: &Service, call: &Call) -> Answer {
         "DailyBulkApiBatches"
     };
     add(batches, entry(15_000, 15_000));
-    add("DailyBulkV2QueryFileStorageMB", entry(976_562, 976_562));
-    add("DailyBulkV2QueryJobs", entry(10_000, 10_000));
+    let at_ms = service.clock.now_ms() - service.quota.limits_lag_ms();
+    for (name, daily) in [
+        ("DailyBulkV2QueryFileStorageMB", service.bulk.megabytes_used(at_ms)),
+        ("DailyBulkV2QueryJobs", service.bulk.jobs_used(at_ms)),
+    ] {
+        add(name, entry(daily.max, daily.max.saturating_sub(daily.used)));
+    }
     add("DailyAsyncApexExecutions", entry(250_000, 250_000));
     add("ConcurrentAsyncGetReportInstances", entry(200, 200));
     add("HourlyTimeBasedWorkflow", entry(50, 50));

@@ -20,6 +20,7 @@ use self::answer::{Answer, SharedOrg};
 use self::call::Call;
 use self::locators::Locators;
 pub use self::versions::versions;
+use crate::bulk::{self, BulkRules, Jobs};
 use crate::clock::Clock;
 use crate::composite;
 use crate::org::{Org, Viewer};
@@ -31,6 +32,10 @@ use crate::soql::SoqlRules;
 pub struct Rules {
     /// Lengths of pages, and when a query is too complicated.
     pub soql: SoqlRules,
+    /// Bulk jobs.
+    pub bulk: BulkRules,
+    /// Whether answers with a file carry `Sforce-Limit-Info`. Not documented.
+    pub files_tell_usage: bool,
     /// Whether `/query/<locator>` counts among the five queries of a composite. An old page of the documentation says so,
     /// newer ones and clients in the field don't.
     pub locators_count_as_queries: bool,
@@ -48,6 +53,8 @@ impl Default for Rules {
     fn default() -> Self {
         Self {
             soql: SoqlRules::default(),
+            bulk: BulkRules::default(),
+            files_tell_usage: true,
             locators_count_as_queries: false,
             refuse_chain: false,
             oldest_transaction_ms: 0,
@@ -70,6 +77,8 @@ pub struct Service {
     pub quota: Quota,
     /// Open queries.
     pub locators: Arc<Locators>,
+    /// Bulk jobs.
+    pub bulk: Arc<Jobs>,
     /// What can be chosen.
     pub rules: Arc<std::sync::RwLock<Rules>>,
     /// `http://127.0.0.1:port`
@@ -123,6 +132,7 @@ impl Service {
                 "GET" => query::more(self, call, locator),
                 other => Answer::method_not_allowed(other, "GET"),
             },
+            ["jobs", "query", rest @ ..] => bulk::serve(self, call, rest),
             ["sobjects", rest @ ..] => sobjects::serve(self, call, rest),
             ["composite", "batch"] => composite::batch::serve(self, call).0,
             ["composite", "sobjects", rest @ ..] => composite::collections::serve(self, call, rest),

@@ -1,13 +1,13 @@
 //! `/sobjects`: describes, single rows, upserts by external id, blobs.
 
-use chrono::DateTime;
+use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::Service;
-use super::answer::{Answer, ApiError, Body};
+use super::answer::{Answer, ApiError, Body, FILE_TYPE};
 use super::call::Call;
 use super::changes;
-use crate::org::{DescribeOptions, Object, Org, RecordId, Scan, Sent, SentFields, Viewer, WriteError};
+use crate::org::{DescribeOptions, Object, Org, RecordId, Scan, Sent, SentFields, Viewer, WriteError, http_date};
 use crate::soql::Projection;
 
 pub(super) fn serve(service: &Service, call: &Call, path: &[&str]) -> Answer {
@@ -31,6 +31,7 @@ pub(super) fn serve(service: &Service, call: &Call, path: &[&str]) -> Answer {
                 ("GET", [id]) => by_id(id, |id| read(service, call, &object, id)),
                 ("PATCH", [id]) => by_id(id, |id| update(service, call, id)),
                 ("DELETE", [id]) => by_id(id, |id| delete(service, id)),
+                ("GET", [id, "richTextImageFields", field, image]) => rich_text_image(service, &object, id, field, image),
                 (_, [key, value]) => by_key(service, call, &object, key, value),
                 (other, [] | ["describe" | "updated" | "deleted"] | [_]) => {
                     Answer::method_not_allowed(other, "GET, POST, PATCH, DELETE")
@@ -71,7 +72,7 @@ fn no_such_key(key: &str) -> Answer {
 fn describe_global(service: &Service, call: &Call) -> Answer {
     let org = service.org();
     let body = || Body::Json(org.describe_global(&service.viewer(), options(service, call)));
-    unless_unmodified(&org, call, body)
+    unless_unmodified(org.definitions_changed(), call, body)
 }
 
 fn basic(service: &Service, call: &Call, name: &str) -> Answer {
@@ -83,7 +84,9 @@ fn basic(service: &Service, call: &Call, name: &str) -> Answer {
 
 fn describe(service: &Service, call: &Call, name: &str, viewer: &Viewer) -> Answer {
     with_object(service, name, |org, object| {
-        unless_unmodified(org, call, || Body::Json(org.describe(object, viewer, options(service, call))))
+        unless_unmodified(object.definition_changed, call, || {
+            Body::Json(org.describe(object, viewer, options(service, call)))
+        })
     })
 }
 
@@ -94,17 +97,15 @@ fn options<'a>(service: &'a Service, call: &'a Call) -> DescribeOptions<'a> {
     }
 }
 
-/// 304 where the caller has it. Choice: the schema is as old as the org, so a describe taken after that is never stale.
-fn unless_unmodified(org: &Org, call: &Call, body: impl FnOnce() -> Body) -> Answer {
-    let created = org.created_at();
-    let changed = DateTime::from_timestamp(created.timestamp(), 0).unwrap_or(created);
+/// 304 where the caller has it. Choice: only changes of definitions move the stamp, not what is hidden from the user.
+fn unless_unmodified(changed: DateTime<Utc>, call: &Call, body: impl FnOnce() -> Body) -> Answer {
     let since = call
         .header("if-modified-since")
         .and_then(|text| DateTime::parse_from_rfc2822(text).ok());
     if since.is_some_and(|since| since >= changed) {
         return Answer::empty(304);
     }
-    Answer::of(body()).with_header("Last-Modified", changed.format("%a, %d %b %Y %H:%M:%S GMT").to_string())
+    Answer::of(body()).with_header("Last-Modified", http_date(changed))
 }
 
 // ---- rows
@@ -258,7 +259,23 @@ fn blob(service: &Service, object: &str, id: RecordId, field: &str) -> Answer {
         row.blob(index)
     });
     match found {
-        Some(blob) => Answer::of(Body::Blob(blob)).with_header("Content-Type", "application/octetstream".to_owned()),
+        Some(blob) => Answer::of(Body::Blob(blob)).with_header("Content-Type", FILE_TYPE.to_owned()),
+        None => Answer::not_found(),
+    }
+}
+
+/// An image in a rich text.
+fn rich_text_image(service: &Service, object: &str, id: &str, field: &str, image: &str) -> Answer {
+    let viewer = service.viewer();
+    let (Ok(id), Ok(image)) = (id.parse(), image.parse()) else {
+        return Answer::not_found();
+    };
+    let org = service.org();
+    let found = org
+        .object(object)
+        .and_then(|object| object.rich_text_image(&viewer, id, field, image));
+    match found {
+        Some(blob) => Answer::of(Body::Blob(blob)).with_header("Content-Type", "image/png".to_owned()),
         None => Answer::not_found(),
     }
 }

@@ -40,6 +40,7 @@ pub(super) fn resources(call: &Call) -> Answer {
     let at = |name: &str| format!("{base}/{name}");
     Answer::json(&json!({
         "composite": at("composite"),
+        "jobs": at("jobs"),
         "limits": at("limits"),
         "query": at("query"),
         "queryAll": at("queryAll"),

@@ -1,7 +1,8 @@
 //! What happens to a request before and after a resource serves it: log, faults, length limits, session, quota, headers.
 //!
 //! Rule: a request is counted once, before it's served, and every answer under `/services/data` but the list of versions
-//! carries the usage as it is after that.
+//! carries the usage as it is after that (bulk jobs and files where the rules say so). Results of bulk jobs are always compressed,
+//! files never.
 //!
 //! Choices where nothing is documented: what the edge refuses (414, 431), a request without a session, and a request to
 //! the token endpoint don't count and carry no usage; a request that a resource refuses counts.
@@ -15,6 +16,7 @@ use base64::Engine as _;
 use bytes::Bytes;
 use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
+use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 
 use super::Shared;
 use super::listen::Cut;
@@ -23,7 +25,7 @@ use crate::control;
 use crate::faults::{Fault, Seen};
 use crate::log::Subrequest;
 use crate::quota::HEADER_NAME;
-use crate::rest::answer::{Answer, Body, BodyStream};
+use crate::rest::answer::{Answer, Body, BodyStream, FILE_TYPE};
 use crate::rest::call::{Call, NoTarget, Target, decode_query};
 use crate::rest::versions;
 
@@ -40,7 +42,24 @@ pub(super) fn router(shared: Shared) -> Router {
         .nest("/__fake", control::router(shared.clone()))
         .fallback(serve)
         .with_state(shared)
-        .layer(CompressionLayer::new().gzip(true).quality(CompressionLevel::Fastest))
+        .layer(
+            CompressionLayer::new()
+                .gzip(true)
+                .quality(CompressionLevel::Fastest)
+                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new(FILE_TYPE))),
+        )
+        .layer(axum::middleware::map_request(compress_results))
+}
+
+/// Results of bulk jobs are compressed whether the caller takes that or not.
+async fn compress_results(mut request: Request) -> Request {
+    let path = request.uri().path();
+    if path.contains("/jobs/query/") && path.trim_end_matches('/').ends_with("/results") {
+        request
+            .headers_mut()
+            .insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    request
 }
 
 /// A request as it came.
@@ -247,6 +266,8 @@ fn resource(shared: &Shared, incoming: &Incoming) -> Served {
             }
         }
     }
+    let rules = service.rules();
+    let is_job = target.as_ref().is_ok_and(|t| t.path.first().is_some_and(|p| p == "jobs"));
     let mut subrequests = Vec::new();
     let answer = match target {
         _ if !service.viewer().api_enabled => {
@@ -272,10 +293,11 @@ fn resource(shared: &Shared, incoming: &Incoming) -> Served {
             }
         }
     };
+    let is_file = matches!(answer.body, Body::Blob(_));
     Served {
+        tells_usage: (rules.bulk.tells_usage || !is_job) && (rules.files_tell_usage || !is_file),
         answer,
         cost,
-        tells_usage: true,
         subrequests,
     }
 }

@@ -8,6 +8,7 @@ mod listen;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use crate::bulk::Jobs;
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::log::{Entry, Log};
@@ -145,6 +146,7 @@ impl Fake {
             viewer: Arc::new(RwLock::new(Arc::new(viewer))),
             quota: Quota::new(clock.clone(), options.quota),
             locators: Arc::new(Locators::default()),
+            bulk: Arc::new(Jobs::default()),
             rules: Arc::new(RwLock::new(options.rules)),
             instance_url: format!("http://{address}").into(),
             clock: clock.clone(),
@@ -275,6 +277,12 @@ impl Fake {
     /// Makes every open `nextRecordsUrl` invalid.
     pub fn expire_locators(&self) {
         self.shared.service.locators.expire_all();
+    }
+
+    /// Bulk jobs, and their daily limits.
+    #[must_use]
+    pub fn bulk(&self) -> &Jobs {
+        &self.shared.service.bulk
     }
 
     /// The rows of an object that the user sees, live and not archived, as lines of JSON: the bytes of the REST record with

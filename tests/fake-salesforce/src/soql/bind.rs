@@ -97,6 +97,7 @@ impl<'a> Binder<'a> {
             output,
             ids,
             filter,
+            ordered: !query.order_by.is_empty(),
             order,
             limit: query.limit,
             offset,
@@ -145,7 +146,7 @@ impl<'a> Binder<'a> {
         let mut projection = Projection::default();
         let mut seen = HashSet::new();
         let mut long_texts = 0;
-        let mut columns = 0;
+        let mut cells = Vec::new();
         for item in items {
             match item {
                 SelectItem::Field(name) => {
@@ -156,10 +157,13 @@ impl<'a> Binder<'a> {
                     }
                     let parts: Vec<&str> = path.split('.').collect();
                     let access = self.access(name, &parts)?;
+                    let mut spelled = path.to_owned();
                     if let Access::Own(index) = &access {
-                        long_texts += usize::from(is_long_custom_text(&self.object.schema.fields[*index]));
+                        let field = &self.object.schema.fields[*index];
+                        long_texts += usize::from(is_long_custom_text(field));
+                        spelled.clone_from(&field.name);
                     }
-                    columns += 1;
+                    cells.push((spelled, access));
                     projection.add(self.context.org, self.object, self.context.viewer, &parts);
                 }
                 SelectItem::Fields(set) => {
@@ -175,7 +179,7 @@ impl<'a> Binder<'a> {
                             FieldsSet::Custom => field.custom,
                         };
                         if wanted && seen.insert(field.name.to_ascii_lowercase()) {
-                            columns += 1;
+                            cells.push((field.name.clone(), Access::Own(index)));
                             projection.columns.push(Column::field(index, &field.name));
                         }
                     }
@@ -183,7 +187,8 @@ impl<'a> Binder<'a> {
                 SelectItem::Aggregate { .. } => {} // taken above
             }
         }
-        Ok((Output::Records(projection), columns, long_texts))
+        let columns = cells.len();
+        Ok((Output::Records { projection, cells }, columns, long_texts))
     }
 
     fn groups(&self, items: &[SelectItem]) -> Result<Output, SoqlError> {
@@ -416,14 +421,7 @@ impl<'a> Binder<'a> {
 
     /// The field that an access ends in; of several possible parents, the first's.
     fn schema_of(&self, access: &Access) -> Option<&'a Field> {
-        fn walk<'o>(org: &'o Org, object: &'o Object, access: &Access) -> Option<&'o Field> {
-            match access {
-                Access::Own(index) => object.schema.fields.get(*index),
-                Access::Parent { targets, .. } => targets.iter().find_map(|(name, inner)| walk(org, org.object(name)?, inner)),
-                Access::TypeName => None,
-            }
-        }
-        walk(self.context.org, self.object, access)
+        access.field(self.context.org, self.object)
     }
 
     /// A path without the object's own name or alias before it.
@@ -494,7 +492,7 @@ impl<'a> Binder<'a> {
     fn formulas(&self, output: &Output, filter: Option<&Predicate>) -> usize {
         let is_formula = |index: usize| self.object.schema.fields[index].calculated;
         let selected = match output {
-            Output::Records(projection) => projection.own_fields().filter(|i| is_formula(*i)).count(),
+            Output::Records { projection, .. } => projection.own_fields().filter(|i| is_formula(*i)).count(),
             _ => 0,
         };
         let mut filtered = 0;

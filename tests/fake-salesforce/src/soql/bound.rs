@@ -20,6 +20,8 @@ pub struct Bound {
     pub ids: IdBounds,
     /// What rows must be otherwise.
     pub filter: Option<Predicate>,
+    /// Whether the text has an ORDER BY.
+    pub ordered: bool,
     /// How rows are sorted; empty is by Id.
     pub order: Vec<SortKey>,
     /// LIMIT.
@@ -36,7 +38,12 @@ pub enum Output {
     /// Only the number of rows.
     Count,
     /// Records.
-    Records(Projection),
+    Records {
+        /// As JSON.
+        projection: Projection,
+        /// As a table: each column's name, and the way to its value.
+        cells: Vec<(String, Access)>,
+    },
     /// Groups of rows, or all rows as one group.
     Groups {
         /// GROUP BY, each with its name in the answer.

@@ -8,7 +8,7 @@ use std::collections::HashSet;
 
 use super::ast::Operator;
 use super::dates::Span;
-use crate::org::{Org, RecordId, Row, Scan, Value, Viewer};
+use crate::org::{Field, Object, Org, RecordId, Row, Scan, Value, Viewer};
 
 /// The way from a row to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,6 +27,16 @@ pub enum Access {
 }
 
 impl Access {
+    /// The field that it ends in; of several possible parents, the first's.
+    #[must_use]
+    pub fn field<'o>(&self, org: &'o Org, object: &'o Object) -> Option<&'o Field> {
+        match self {
+            Self::Own(index) => object.schema.fields.get(*index),
+            Self::Parent { targets, .. } => targets.iter().find_map(|(name, inner)| inner.field(org, org.object(name)?)),
+            Self::TypeName => None,
+        }
+    }
+
     /// The value for a row; null where there is no parent, or none that has such a field.
     #[must_use]
     pub fn value(&self, row: &Row<'_>, org: &Org, viewer: &Viewer) -> Value {

@@ -16,6 +16,7 @@ use super::ast::Function;
 use super::bind::{Context, bind};
 use super::bound::{Bound, Cell, Output};
 use super::error::SoqlError;
+use super::filter::Access;
 use super::parse::parse;
 use crate::org::{Object, Org, Row, Scan, Value, Viewer, write_json_string};
 
@@ -56,6 +57,15 @@ enum Positions {
     Range { start: u64, end: u64 },
     /// These ordinals, in this order.
     List(Vec<u64>),
+}
+
+/// How a query's rows are kept.
+#[derive(Clone, Copy, Debug)]
+pub enum Found<'a> {
+    /// All rows that the scan takes between two ordinals.
+    Between,
+    /// These ordinals, in this order.
+    Listed(&'a [u64]),
 }
 
 /// Some rows of a query.
@@ -198,7 +208,7 @@ impl Cursor {
     fn sorted(&self, org: &Org, object: &Object, ordinals: Vec<u64>) -> Vec<u64> {
         let viewer = &*self.viewer;
         let keys_of = |ordinal: u64| -> Option<(Vec<Value>, u64)> {
-            let row = row_at(object, viewer, ordinal)?;
+            let row = object.row_at(viewer, Scan::QUERY_ALL, ordinal)?;
             Some((
                 self.bound.order.iter().map(|k| k.access.value(&row, org, viewer)).collect(),
                 ordinal,
@@ -242,6 +252,64 @@ impl Cursor {
                 }
             }
             Positions::List(mut ordinals) => Positions::List(ordinals.split_off(skipped.min(ordinals.len()))),
+        }
+    }
+
+    /// The object's name as describe spells it.
+    #[must_use]
+    pub fn object(&self) -> &str {
+        &self.bound.object
+    }
+
+    /// The user who asks.
+    #[must_use]
+    pub fn viewer(&self) -> &Arc<Viewer> {
+        &self.viewer
+    }
+
+    /// Which rows it takes besides live ones.
+    #[must_use]
+    pub fn scan(&self) -> Scan {
+        self.bound.scan
+    }
+
+    /// Its columns, each with the way to its value; none where it counts or groups.
+    #[must_use]
+    pub fn cells(&self) -> &[(String, Access)] {
+        match &self.bound.output {
+            Output::Records { cells, .. } => cells,
+            Output::Count | Output::Groups { .. } => &[],
+        }
+    }
+
+    /// Whether it has ORDER BY, LIMIT, or an end of its own: the order of its rows, or which of them come, isn't left to the server.
+    #[must_use]
+    pub fn is_ordered(&self) -> bool {
+        self.bound.ordered || self.bound.limit.is_some() || self.available < self.total_size.unsigned_abs()
+    }
+
+    /// Whether it skips rows.
+    #[must_use]
+    pub fn has_offset(&self) -> bool {
+        self.bound.offset > 0
+    }
+
+    /// How its rows are kept.
+    #[must_use]
+    pub fn found(&self) -> Found<'_> {
+        match &self.rows {
+            Positions::Range { .. } => Found::Between,
+            Positions::List(ordinals) => Found::Listed(ordinals),
+        }
+    }
+
+    /// The ordinals between which its rows are, where they aren't listed.
+    #[must_use]
+    pub fn ordinals(&self, org: &Org) -> (u64, u64) {
+        let last = org.object(&self.bound.object).map_or(0, Object::end);
+        match self.rows {
+            Positions::Range { start, end } => (start.min(last), end.min(last)),
+            Positions::List(_) => (0, last),
         }
     }
 
@@ -322,7 +390,7 @@ impl Cursor {
                 (Vec::new(), aggregates.iter().map(|_| Aggregate::default()).collect()),
             );
         }
-        for row in ordinals.filter_map(|o| row_at(object, viewer, o)) {
+        for row in ordinals.filter_map(|o| object.row_at(viewer, Scan::QUERY_ALL, o)) {
             let values: Vec<Value> = by.iter().map(|(_, access)| access.value(&row, org, viewer)).collect();
             let key = values.iter().map(Value::to_plain).collect();
             let (_, sums) = groups
@@ -347,7 +415,7 @@ impl Cursor {
     }
 }
 
-fn group_json(by: &[(String, super::filter::Access)], cells: &[Cell], keys: &[Value], sums: &[Aggregate]) -> Vec<u8> {
+fn group_json(by: &[(String, Access)], cells: &[Cell], keys: &[Value], sums: &[Aggregate]) -> Vec<u8> {
     let mut json = b"{\"attributes\":{\"type\":\"AggregateResult\"}".to_vec();
     let mut next_sum = sums.iter();
     for cell in cells {
@@ -403,14 +471,6 @@ impl Aggregate {
     }
 }
 
-/// The row at an ordinal in whatever state, if the user sees it.
-fn row_at<'a>(object: &'a Object, viewer: &'a Viewer, ordinal: u64) -> Option<Row<'a>> {
-    object
-        .rows_from(viewer, Scan::QUERY_ALL, ordinal)
-        .next()
-        .filter(|row| row.ordinal() == ordinal)
-}
-
 impl Page {
     /// Rows on it.
     #[must_use]
@@ -464,12 +524,12 @@ impl Page {
             out.extend_from_slice(group);
             return true;
         }
-        let Output::Records(projection) = &cursor.bound.output else {
+        let Output::Records { projection, .. } = &cursor.bound.output else {
             return false;
         };
         let row = org
             .object(&cursor.bound.object)
-            .and_then(|object| row_at(object, &cursor.viewer, *ordinal));
+            .and_then(|object| object.row_at(&cursor.viewer, Scan::QUERY_ALL, *ordinal));
         row.map(|row| projection.write(&row, org, &cursor.viewer, version, out))
             .is_some()
     }

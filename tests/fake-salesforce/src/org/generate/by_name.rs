@@ -281,7 +281,7 @@ fn custom(name: &str) -> Draft {
 /// A standard object of which no more is known than its name.
 fn ordinary(name: &str) -> Draft {
     let kind = name.bytes().fold(0u32, |sum, byte| sum + u32::from(byte)) % 4;
-    match kind {
+    let draft = match kind {
         0 => Draft::business(name, "").owned(&["User"], false).with(ordinary_fields()),
         1 => Draft::setup(name, "").audit(Audit::NoBin).with(ordinary_fields()),
         2 => Draft::setup(name, "").with(ordinary_fields()),
@@ -290,8 +290,18 @@ fn ordinary(name: &str) -> Draft {
             .not_replicateable()
             .audit(Audit::NoBin)
             .with(ordinary_fields().map(Field::read_only)),
-    }
+    };
+    if NOT_BULK.contains(&name) { draft.not_bulk() } else { draft }
 }
+
+/// Objects that bulk queries don't take, as clients in the field list them, beside statuses and priorities.
+const NOT_BULK: &[&str] = &[
+    "AcceptedEventRelation",
+    "DeclinedEventRelation",
+    "UndecidedEventRelation",
+    "PartnerRole",
+    "FieldSecurityClassification",
+];
 
 fn ordinary_fields() -> [Field; 6] {
     [
@@ -304,16 +314,39 @@ fn ordinary_fields() -> [Field; 6] {
     ]
 }
 
+/// A field as an administrator adds it, of a type by its everyday name; none where there's no such type.
+pub(crate) fn new_field(name: &str, kind: &str) -> Option<Field> {
+    Some(match kind {
+        "text" => text(name, 255, Words::Sentence),
+        "area" => area(name, 32_768, Words::Lines),
+        "rich-text" => rich_text(name),
+        "number" => double(name, 12, 3),
+        "checkbox" => flag(name, 30),
+        "date" => date(name),
+        "datetime" => datetime(name),
+        "picklist" => picklist(name, &["One", "Two", "Three"]),
+        "formula" => formula(name, "NumberOfEmployees"),
+        _ => return None,
+    })
+}
+
 /// The custom field number `number` of a wide object: mostly empty, of every type.
-pub(crate) fn extra_field(number: usize) -> Field {
-    let name = |kind: &str| format!("Extra_{kind}_{number:04}__c");
+pub(crate) fn extra_field(number: usize, long_name: bool) -> Field {
+    // A package's prefix of 15 characters and a name of 40 are the longest there are.
+    let name = |kind: &str| match long_name {
+        false => format!("Extra_{kind}_{number:04}__c"),
+        true => format!(
+            "measuringdevice__{:x<35}_{number:04}__c",
+            format!("Extra_{kind}_of_the_device_")
+        ),
+    };
     match number % 12 {
         0 => double(&name("Number"), 12, 4).filled(45),
         1 => picklist(&name("Choice"), &["Alpha", "Beta", "Gamma \"quoted\"", "Δ"]).filled(45),
         2 => date(&name("Date")).filled(40),
         3 => flag(&name("Flag"), 30),
         4 => area(&name("Long_Text"), 32_768, Words::Sentence).filled(25),
-        5 => formula(&format!("Extra_Formula_{number:04}__c"), "NumberOfEmployees"),
+        5 => formula(&name("Formula"), "NumberOfEmployees"),
         6 => datetime(&name("Moment")).filled(40),
         7 => currency(&name("Currency")).filled(40),
         8 => lookup(&name("Lookup"), &["User"]).filled(40),

@@ -34,6 +34,11 @@ pub(crate) struct Stamps {
 }
 
 impl Stamps {
+    /// No row is touched later.
+    pub fn latest(&self) -> DateTime<Utc> {
+        at(self.first + self.span)
+    }
+
     /// Rises with the ordinal.
     pub fn created(&self, ordinal: u64) -> DateTime<Utc> {
         at(self.created_seconds(ordinal))
@@ -60,7 +65,7 @@ impl Stamps {
     pub fn system_modstamp(&self, ordinal: u64) -> DateTime<Utc> {
         let modified = self.last_modified(ordinal);
         if self.rows_per_stamp == 1 && dice(self.seed, ordinal) % 8 == 1 {
-            let latest = at(self.first + self.span);
+            let latest = self.latest();
             return (modified + chrono::TimeDelta::seconds(2)).min(latest.max(modified));
         }
         modified

@@ -58,6 +58,7 @@ fn field(name: &str, kind: FieldType, shape: Kind) -> Field {
         child_relationship_name: None,
         compound_field_name: None,
         extra_type_info: None,
+        removed: false,
         shape: Shape { filled: 60, kind: shape },
     }
 }
@@ -111,6 +112,10 @@ pub(crate) fn rich_text(name: &str) -> Field {
     Field {
         html_formatted: true,
         extra_type_info: Some("richtextarea".into()),
+        shape: Shape {
+            filled: 60,
+            kind: Kind::RichText,
+        },
         ..area(name, 32_768, Words::Html)
     }
 }
@@ -250,11 +255,17 @@ pub(crate) fn time(name: &str) -> Field {
     field(name, FieldType::Time, Kind::Time)
 }
 
-pub(crate) fn body(name: &str, least: u64, most: u64) -> Field {
+pub(crate) fn body(name: &str, least: u64, most: u64, common: u64) -> Field {
+    let shape = Kind::Body {
+        least,
+        most,
+        common,
+        first: None,
+    };
     Field {
         permissionable: false,
-        shape: Shape::always(Kind::Body(least, most)),
-        ..field(name, FieldType::Base64, Kind::Body(0, 0))
+        shape: Shape::always(shape.clone()),
+        ..field(name, FieldType::Base64, shape)
     }
 }
 

@@ -3,6 +3,7 @@
 //! Nothing is stored for generated rows. The rule kept here: everything is a function of the spec alone, and the seed of an object
 //! depends on its name, so that adding an object to a spec changes no row of the others but what they refer to.
 
+pub(crate) mod bench;
 mod by_name;
 mod dice;
 mod draft;
@@ -14,19 +15,23 @@ mod setup;
 mod shape;
 mod words;
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 
+use chrono::{DateTime, TimeDelta, Utc};
+use rpds::RedBlackTreeMapSync;
+
+pub(crate) use self::{
+    by_name::new_field,
+    dice::{Stamps, dice, seed_of},
+    shape::Shape,
+};
 use self::{
-    dice::seed_of,
     draft::{Audit, Draft},
     shape::{Kind, Target},
 };
-pub(crate) use self::{
-    dice::{Stamps, dice},
-    shape::Shape,
-};
 use crate::org::{
     Org, OrgSpec, Value,
+    definition::first_told,
     object::{Object, RecordType},
     record_id::KeyPrefix,
     spec::ObjectSpec,
@@ -49,9 +54,14 @@ struct Planned {
 
 /// Makes the org.
 pub(crate) fn org(spec: &OrgSpec) -> Org {
+    Org::assemble(spec, objects(spec))
+}
+
+/// Makes the objects of an org, in the order of the spec.
+pub(crate) fn objects(spec: &OrgSpec) -> Vec<Object> {
     let mut planned = plan(spec);
     list_record_types(&mut planned);
-    list_entities(&mut planned);
+    list_entities(&mut planned, spec);
     let targets: HashMap<String, Target> = planned
         .iter()
         .map(|p| {
@@ -65,8 +75,7 @@ pub(crate) fn org(spec: &OrgSpec) -> Org {
             )
         })
         .collect();
-    let objects = planned.into_iter().map(|p| finish(p, spec, &targets)).collect();
-    Org::assemble(spec.now, objects)
+    planned.into_iter().map(|p| finish(p, spec, &targets)).collect()
 }
 
 fn plan(spec: &OrgSpec) -> Vec<Planned> {
@@ -95,7 +104,8 @@ fn plan(spec: &OrgSpec) -> Vec<Planned> {
             if let Some(oddity) = draft.oddity {
                 oddity.apply(&mut draft.schema.behaviour, &draft.schema.name, spec.language);
             }
-            draft.schema.fields.extend((0..object.extra_fields).map(by_name::extra_field));
+            let extra = |number| by_name::extra_field(number, object.long_names);
+            draft.schema.fields.extend((0..object.extra_fields).map(extra));
             draft.finish_fields();
             let seed = seed_of(spec.seed, &draft.schema.name);
             let first = 1_000 + dice(seed, 1) % 100_000_000;
@@ -177,7 +187,7 @@ fn list_record_types(planned: &mut [Planned]) {
 }
 
 /// Makes a row of `EntityDefinition` for each object.
-fn list_entities(planned: &mut [Planned]) {
+fn list_entities(planned: &mut [Planned], spec: &OrgSpec) {
     let Some(at) = planned.iter().position(|p| p.draft.schema.name == "EntityDefinition") else {
         return;
     };
@@ -190,12 +200,19 @@ fn list_entities(planned: &mut [Planned]) {
             .key_prefix
             .map_or(Value::Null, |prefix| Value::text(prefix.as_str()))
     });
+    let changed = of_each(&|p| first_told(p.draft.schema.custom, defined_at(spec, p.seed)));
     let entity = &mut planned[at];
     entity.spec.rows = names.len() as u64;
     list(entity, "DurableId", names.clone());
     list(entity, "QualifiedApiName", names);
     list(entity, "Label", labels);
     list(entity, "KeyPrefix", prefixes);
+    list(entity, "LastModifiedDate", changed);
+}
+
+/// When the definition of a generated object last changed.
+fn defined_at(spec: &OrgSpec, seed: u64) -> DateTime<Utc> {
+    spec.now - TimeDelta::seconds(86_400 + (dice(seed, 5) % 34_560_000) as i64)
 }
 
 fn finish(planned: Planned, spec: &OrgSpec, targets: &HashMap<String, Target>) -> Object {
@@ -216,6 +233,9 @@ fn finish(planned: Planned, spec: &OrgSpec, targets: &HashMap<String, Target>) -
                 .filter_map(|name| targets.get(name))
                 .copied()
                 .collect();
+        }
+        if let Kind::Body { first, .. } = &mut field.shape.kind {
+            *first = object.first_body;
         }
         if field.name == "RecordTypeId" {
             field.shape.kind = Kind::OneOf(record_types.clone().into());
@@ -242,7 +262,7 @@ fn finish(planned: Planned, spec: &OrgSpec, targets: &HashMap<String, Target>) -
         archived_below,
         stamps,
         owner_field,
-        stored: BTreeMap::new(),
+        stored: RedBlackTreeMapSync::new_sync(),
     };
-    Object::new(schema, table)
+    Object::new(schema, table, defined_at(spec, seed))
 }

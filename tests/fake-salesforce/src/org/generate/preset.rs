@@ -26,7 +26,7 @@ pub(crate) fn base(seed: u64) -> OrgSpec {
         )
 }
 
-fn of(seed: u64, objects: &[(&str, u64)]) -> OrgSpec {
+pub(crate) fn of(seed: u64, objects: &[(&str, u64)]) -> OrgSpec {
     objects
         .iter()
         .fold(base(seed), |spec, (name, rows)| spec.with_rows(name, *rows))
@@ -98,7 +98,7 @@ pub(crate) fn small(seed: u64) -> OrgSpec {
 }
 
 /// Standard objects beyond those with an entry of their own.
-const ORDINARY: &[&str] = &[
+pub(crate) const ORDINARY: &[&str] = &[
     "AcceptedEventRelation",
     "AccountBrand",
     "AccountCleanInfo",

@@ -191,7 +191,7 @@ pub(crate) fn object(name: &str) -> Option<Draft> {
             integer("BodyLength", 0, 0)
                 .read_only()
                 .shaped(Kind::BodyLength("Body".into())),
-            body("Body", 0, 60_000).mandatory(),
+            body("Body", 0, 60_000, 0).mandatory(),
             area("Description", 500, Words::Sentence).filled(10),
         ]),
         "Document" => Draft::setup(name, "015").with([
@@ -202,7 +202,7 @@ pub(crate) fn object(name: &str) -> Option<Draft> {
             integer("BodyLength", 0, 0)
                 .read_only()
                 .shaped(Kind::BodyLength("Body".into())),
-            body("Body", 0, 20_000),
+            body("Body", 0, 20_000, 0),
         ]),
         "ContentDocument" => Draft::setup(name, "069").owned(&["User"], true).archives(0).with([
             text("Title", 255, Words::FileName).mandatory().naming(),
@@ -223,7 +223,12 @@ pub(crate) fn object(name: &str) -> Option<Draft> {
             text("Title", 255, Words::FileName).filled(100).naming(),
             text("PathOnClient", 500, Words::FileName).set_once().filled(100),
             picklist("FileType", &["PDF", "WORD_X", "PNG", "TEXT"]).read_only(),
-            text("FileExtension", 40, Words::State).read_only(),
+            given(
+                "FileExtension",
+                40,
+                Kind::OneOf(["pdf", "docx", "png", "txt"].map(crate::org::Value::text).into()),
+            )
+            .read_only(),
             integer("ContentSize", 0, 0)
                 .read_only()
                 .shaped(Kind::BodyLength("VersionData".into())),
@@ -231,7 +236,7 @@ pub(crate) fn object(name: &str) -> Option<Draft> {
             lookup("FirstPublishLocationId", &["Account", "User", "Case"])
                 .set_once()
                 .filled(30),
-            body("VersionData", 1, 200_000).set_once(),
+            body("VersionData", 1, 200_000, 12).set_once(),
         ]),
         "ContentDocumentLink" => Draft::setup(name, "06A")
             .audit(Audit::Nothing)

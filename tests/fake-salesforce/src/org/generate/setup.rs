@@ -124,6 +124,7 @@ pub(crate) fn object(name: &str) -> Option<Draft> {
                 given("QualifiedApiName", 70, Kind::Listed([].into())).read_only(),
                 given("KeyPrefix", 3, Kind::Listed([].into())).read_only(),
                 given("Label", 80, Kind::Listed([].into())).read_only().naming(),
+                datetime("LastModifiedDate").read_only().shaped(Kind::Listed([].into())),
             ]),
         "AppDefinition" => Draft::setup(name, "")
             .read_only()

@@ -75,6 +75,8 @@ pub(crate) enum Kind {
     Pick,
     /// Some of the picklist, joined by semicolons.
     Picks,
+    /// HTML, in one of four rows with an image.
+    RichText,
     Text(Words),
     /// An integer in a range.
     Integer(i64, i64),
@@ -85,8 +87,14 @@ pub(crate) enum Kind {
     Date,
     DateTime,
     Time,
-    /// A body of so many bytes.
-    Body(u64, u64),
+    /// A body of so many bytes; of each three one is among a few that several rows have, where there are such. The first row's may be
+    /// of its own length.
+    Body {
+        least: u64,
+        most: u64,
+        common: u64,
+        first: Option<u64>,
+    },
 }
 
 impl Shape {
@@ -117,6 +125,16 @@ impl Shape {
             };
         }
         self.kind.by_dice(row, field, d)
+    }
+}
+
+impl Shape {
+    /// A value by other dice than the row's own; null where values aren't by dice.
+    pub fn by_chance(&self, row: &Row<'_>, field: &Field, dice: u64) -> Value {
+        match self.kind.of_row(row, field) {
+            Some(_) => Value::Null,
+            None => self.kind.by_dice(row, field, dice),
+        }
     }
 }
 
@@ -158,7 +176,7 @@ impl Kind {
                 _ => Value::Number("0".into()),
             },
             Kind::BodyChecksum(name) => match row.value_of(name) {
-                Value::Blob(body) => Value::Text(md5_hex(&body)),
+                Value::Blob(body) => Value::Text(body.md5()),
                 _ => Value::Null,
             },
             Kind::AutoNumber(prefix) => Value::Text(format!("{prefix}{:08}", row.ordinal + 1)),
@@ -194,6 +212,11 @@ impl Kind {
                 Value::text(chosen.join(";"))
             }
             Kind::Text(words) => Value::text(words.text(d, field.length)),
+            Kind::RichText => {
+                let text = Words::Html.text(d, field.length);
+                let image = roll.is_multiple_of(4).then(|| crate::org::body::image_tag(row.id(), roll));
+                Value::text(text + &image.unwrap_or_default())
+            }
             Kind::Integer(low, high) => Value::Number((low + (roll % (high - low + 1).unsigned_abs()) as i64).to_string()),
             Kind::Double(places) => {
                 let digits = 1 + roll % u64::from(places + field.scale);
@@ -208,10 +231,25 @@ impl Kind {
                 Value::DateTime(created + TimeDelta::seconds((roll % 31_536_000) as i64))
             }
             Kind::Time => Value::Time((roll % 86_400) as u32 * 1000),
-            Kind::Body(least, most) => Value::Blob(Blob::Generated {
-                length: least + roll % (most - least + 1),
-                seed: d,
-            }),
+            Kind::Body {
+                least,
+                most,
+                common,
+                first,
+            } => {
+                let own = (d, roll);
+                let (seed, roll) = match roll.checked_rem(3 * common) {
+                    Some(place) if place < *common => (dice(place, 0), dice(place, 1)),
+                    _ => own,
+                };
+                match first.filter(|_| row.ordinal == row.object.table.first_live()) {
+                    Some(length) => Value::Blob(Blob::Generated { length, seed: own.0 }),
+                    None => Value::Blob(Blob::Generated {
+                        length: least + roll % (most - least + 1),
+                        seed,
+                    }),
+                }
+            }
             _ => Value::Null, // told by `of_row`
         }
     }
@@ -288,18 +326,6 @@ fn print_double(unscaled: u64, scale: u32) -> String {
     }
     let (lead, rest) = trimmed.split_at(1);
     format!("{lead}.{}E{}", if rest.is_empty() { "0" } else { rest }, point - 1)
-}
-
-fn md5_hex(body: &Blob) -> String {
-    use md5::Digest as _;
-    let mut hash = md5::Md5::new();
-    let mut at = 0;
-    while at < body.length() {
-        let piece = body.read(at, 64 * 1024);
-        hash.update(&piece);
-        at += piece.len() as u64;
-    }
-    hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 #[cfg(test)]
