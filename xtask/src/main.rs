@@ -3,6 +3,7 @@
 //! Each command is a module of its own; this file only reads the command line. The rule: a fresh clone and a Rust toolchain
 //! are enough. What else a command needs it finds or fetches itself, and says so in one line.
 
+mod bench;
 mod build;
 mod component;
 mod contract;
@@ -10,6 +11,7 @@ mod demo;
 mod lint;
 mod package;
 mod process;
+mod running;
 mod test;
 mod toolchain;
 mod workspace;
@@ -41,6 +43,8 @@ enum Task {
     Lint,
     /// Backs up a fake org within its usage limit: pauses, goes on, and checks all of it.
     Demo,
+    /// Measures: requests against other tools', every value, memory.
+    Bench(bench::Arguments),
     /// Lays the component, its digest and the documented contract together to be shipped.
     Package,
 }
@@ -49,8 +53,8 @@ fn main() -> ExitCode {
     match run(Arguments::parse().command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            // A test runner has said what failed; its summary stays the last thing on the screen.
-            if !error.is::<test::Failed>() {
+            // A test runner or a benchmark has said what failed; its summary stays the last thing on the screen.
+            if !error.is::<test::Failed>() && !error.is::<bench::Missed>() {
                 eprintln!("error: {error:#}");
             }
             ExitCode::FAILURE
@@ -65,6 +69,7 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Test { runner } => test::run(&workspace, &runner),
         Task::Lint => lint::run(&workspace),
         Task::Demo => demo::run(&workspace),
+        Task::Bench(arguments) => bench::run(&workspace, &arguments),
         Task::Package => package::lay_out(&workspace).map(drop),
     }
 }

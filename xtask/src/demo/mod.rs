@@ -3,20 +3,20 @@
 //! The script of a story in eight steps, as a user would type them. It doesn't only show: each step checks what it says
 //! against the fake org's own books, and the demo fails where they disagree.
 
-mod host;
-mod org;
+mod show;
 
 use crate::build;
+use crate::running::{Fake, FakeOptions, Host};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, ensure};
 use console::style;
-use host::{Exit, Host, Show};
 use indexmap::IndexMap;
-use org::Org;
 use serde::de::IgnoredAny;
 use serde_json::Value;
+use show::{Exit, Show};
 use std::collections::BTreeSet;
 use std::fs;
+use std::io::Read as _;
 
 /// Requests that the org may have in 24 hours.
 const MAX: u64 = 1_000;
@@ -36,16 +36,19 @@ const COMPARED: [&str; 3] = ["Account", "Contact", "Opportunity"];
 /// Builds, and tells the story.
 pub fn run(workspace: &Workspace) -> Result<()> {
     build::everything(workspace)?;
-    let folder = workspace.target().join("demo");
-    if folder.exists() {
-        fs::remove_dir_all(&folder)?;
-    }
-    fs::create_dir_all(&folder)?;
-
-    let org = Org::start(workspace, MAX, OTHERS, OTHERS_AGO)?;
-    let host = Host::new(workspace, folder.clone(), org.client_secret());
+    let org = Fake::start(
+        &workspace.release(),
+        &FakeOptions {
+            size: "real",
+            seed: 1,
+            max: MAX,
+            used: OTHERS,
+            used_minutes_ago: OTHERS_AGO,
+        },
+    )?;
+    let host = Host::new(&workspace.release(), workspace.target().join("demo"), org.client_secret())?;
     fs::write(
-        folder.join("acme.json"),
+        host.folder().join("acme.json"),
         serde_json::to_vec_pretty(&org.configuration(LIMIT))?,
     )?;
 
@@ -67,11 +70,11 @@ pub fn run(workspace: &Workspace) -> Result<()> {
         totals.client,
         MAX - CEILING,
     ));
-    say(&format!("What it left is in {}.", workspace.shown(&folder)));
+    say(&format!("What it left is in {}.", workspace.shown(host.folder())));
     Ok(())
 }
 
-fn connect(host: &Host, org: &Org) -> Result<()> {
+fn connect(host: &Host, org: &Fake) -> Result<()> {
     heading("1. Connect an org");
     say(&format!(
         "A fake Salesforce runs at {}: an org of 406 objects that may have {MAX} API requests in 24 hours.\n\
@@ -79,16 +82,21 @@ fn connect(host: &Host, org: &Org) -> Result<()> {
          whomever, the backup stops.",
         org.url()
     ));
-    host.run(&["connection", "add", NAME, "--config", "acme.json"], Show::All, Exit::Done)?;
+    show::run(
+        host,
+        &["connection", "add", NAME, "--config", "acme.json"],
+        Show::All,
+        Exit::Done,
+    )?;
     ensure!(org.stats()?.client == 0, "adding a connection sent something");
-    host.run(&["connection", "check", NAME], Show::All, Exit::Done)?;
-    host.run(&["limit", NAME], Show::All, Exit::Done)?;
+    show::run(host, &["connection", "check", NAME], Show::All, Exit::Done)?;
+    show::run(host, &["limit", NAME], Show::All, Exit::Done)?;
     Ok(())
 }
 
 fn plan(host: &Host) -> Result<()> {
     heading("2. What will it cost?");
-    host.run(&["plan", NAME], Show::Ends { first: 8, last: 3 }, Exit::Done)?;
+    show::run(host, &["plan", NAME], Show::Ends { first: 8, last: 3 }, Exit::Done)?;
     Ok(())
 }
 
@@ -98,9 +106,9 @@ struct Paused {
     sent: u64,
 }
 
-fn back_up_until_the_pause(host: &Host, org: &Org) -> Result<Paused> {
+fn back_up_until_the_pause(host: &Host, org: &Fake) -> Result<Paused> {
     heading("3. Back up, until the limit says stop");
-    host.run(&["backup", NAME], Show::Ends { first: 0, last: 4 }, Exit::Paused)?;
+    show::run(host, &["backup", NAME], Show::Ends { first: 0, last: 4 }, Exit::Paused)?;
     let status = host.json(&["status", NAME])?;
     let snapshot = text(&status, "/snapshot/id")?;
     ensure!(
@@ -128,7 +136,7 @@ fn back_up_until_the_pause(host: &Host, org: &Org) -> Result<Paused> {
         books.used - books.client,
         MAX - CEILING
     ));
-    host.run(&["status", NAME], Show::All, Exit::Done)?;
+    show::run(host, &["status", NAME], Show::All, Exit::Done)?;
     Ok(Paused {
         snapshot,
         sent: books.client,
@@ -137,8 +145,8 @@ fn back_up_until_the_pause(host: &Host, org: &Org) -> Result<Paused> {
 
 fn look_into_the_partial_snapshot(host: &Host) -> Result<()> {
     heading("4. A partial snapshot can be read");
-    host.run(&["snapshots", NAME], Show::All, Exit::Done)?;
-    host.run(&["ls", NAME, "latest"], Show::Ends { first: 8, last: 4 }, Exit::Done)?;
+    show::run(host, &["snapshots", NAME], Show::All, Exit::Done)?;
+    show::run(host, &["ls", NAME, "latest"], Show::Ends { first: 8, last: 4 }, Exit::Done)?;
     let objects = host.json(&["ls", NAME, "latest"])?;
     let whole: Vec<&str> = objects
         .as_array()
@@ -152,7 +160,8 @@ fn look_into_the_partial_snapshot(host: &Host) -> Result<()> {
         .or(whole.first())
         .context("no object is complete in the partial snapshot")?;
     say(&format!("One record of {object}, as it was read:"));
-    let records = host.run(
+    let records = show::run(
+        host,
         &["export", NAME, "latest", object],
         Show::Ends { first: 1, last: 0 },
         Exit::Done,
@@ -164,7 +173,7 @@ fn look_into_the_partial_snapshot(host: &Host) -> Result<()> {
 }
 
 /// Gives how many requests of others have left the window.
-fn let_time_pass(org: &Org) -> Result<u64> {
+fn let_time_pass(org: &Fake) -> Result<u64> {
     heading("5. Time passes");
     let before = org.stats()?;
     org.advance_minutes(OTHERS_AGO + 60)?;
@@ -182,10 +191,10 @@ fn let_time_pass(org: &Org) -> Result<u64> {
     Ok(freed)
 }
 
-fn complete_the_same_snapshot(host: &Host, org: &Org, paused: &Paused) -> Result<()> {
+fn complete_the_same_snapshot(host: &Host, org: &Fake, paused: &Paused) -> Result<()> {
     heading("6. The same command again goes on, in the same snapshot");
-    host.run(&["backup", NAME], Show::Ends { first: 0, last: 4 }, Exit::Done)?;
-    host.run(&["snapshots", NAME], Show::All, Exit::Done)?;
+    show::run(host, &["backup", NAME], Show::Ends { first: 0, last: 4 }, Exit::Done)?;
+    show::run(host, &["snapshots", NAME], Show::All, Exit::Done)?;
     let snapshots = host.json(&["snapshots", NAME])?;
     ensure!(
         snapshots.as_array().is_some_and(|all| all.len() == 1),
@@ -207,14 +216,16 @@ fn complete_the_same_snapshot(host: &Host, org: &Org, paused: &Paused) -> Result
     Ok(())
 }
 
-fn compare_with_the_org(host: &Host, org: &Org) -> Result<()> {
+fn compare_with_the_org(host: &Host, org: &Fake) -> Result<()> {
     heading("7. Is it what the org holds?");
     for object in COMPARED {
         let exported = host.output(&["export", NAME, "latest", object])?;
         let exported: BTreeSet<&[u8]> = lines(&exported);
         let record = exported.first().with_context(|| format!("the snapshot has no {object}"))?;
         let fields: IndexMap<String, IgnoredAny> = serde_json::from_slice(record)?;
-        let held = org.records(object, &fields.into_keys().collect::<Vec<_>>())?;
+        let mut held = Vec::new();
+        org.records(object, &fields.into_keys().collect::<Vec<_>>())?
+            .read_to_end(&mut held)?;
         let held: BTreeSet<&[u8]> = lines(&held);
         ensure!(!held.is_empty(), "the org has no {object}");
         let missing = held.difference(&exported).count();
@@ -231,11 +242,11 @@ fn compare_with_the_org(host: &Host, org: &Org) -> Result<()> {
 
 fn verify(host: &Host) -> Result<()> {
     heading("8. Who did what, and is it all still there?");
-    host.run(&["check", NAME], Show::All, Exit::Done)?;
-    host.run(&["audit", NAME], Show::All, Exit::Done)?;
+    show::run(host, &["check", NAME], Show::All, Exit::Done)?;
+    show::run(host, &["audit", NAME], Show::All, Exit::Done)?;
     let head = text(&host.json(&["status", NAME])?, "/head")?;
     say("Whoever keeps the head elsewhere finds out later if the trail was cut or written anew:");
-    host.run(&["audit", NAME, "--verify", "--expect", &head], Show::All, Exit::Done)?;
+    show::run(host, &["audit", NAME, "--verify", "--expect", &head], Show::All, Exit::Done)?;
     Ok(())
 }
 

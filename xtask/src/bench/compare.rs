@@ -1,0 +1,209 @@
+//! Every value of a snapshot against the org's own: the bytes of each record, and which fields there are.
+//!
+//! Records are compared as sets of digests, so that neither side has to be held in memory; where they differ, a few are read again
+//! to say in which fields. The rule: an object that can't be compared is a difference.
+
+use crate::running::{Fake, Host};
+use anyhow::{Context, Result};
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+use std::collections::HashMap;
+use std::io::BufRead as _;
+
+/// Records of an object that are looked at closely where they differ.
+const EXAMPLES: usize = 3;
+/// Fields that no record holds: compound ones are there by their parts, files as blobs.
+const BY_OTHER_MEANS: [&str; 3] = ["address", "location", "base64"];
+
+/// What a comparison found.
+#[derive(Debug, Default, Serialize)]
+pub struct Comparison {
+    /// Objects of the snapshot that were compared.
+    pub objects: u64,
+    /// Records of the org in them.
+    pub records: u64,
+    /// Values of those records.
+    pub values: u64,
+    /// What differs, by object.
+    pub differences: Vec<Difference>,
+}
+
+/// How an object's records differ.
+#[derive(Debug, Serialize)]
+pub struct Difference {
+    /// Which object.
+    pub object: String,
+    /// Records of the org that the snapshot has otherwise or not at all.
+    pub of_the_org: u64,
+    /// Records of the snapshot that the org has otherwise or not at all.
+    pub of_the_snapshot: u64,
+    /// In words, some of it.
+    pub examples: Vec<String>,
+}
+
+impl Difference {
+    fn in_words(object: &str, said: String) -> Self {
+        Self {
+            object: object.to_owned(),
+            of_the_org: 0,
+            of_the_snapshot: 0,
+            examples: vec![said],
+        }
+    }
+}
+
+/// Compares each object that the snapshot says is complete; one that it says is not is a difference where the org has it.
+pub fn newest_snapshot(host: &Host, fake: &Fake, connection: &str) -> Result<Comparison> {
+    #[derive(Deserialize)]
+    struct Listed {
+        name: String,
+        state: String,
+        reason: Option<String>,
+    }
+    let listed: Vec<Listed> = serde_json::from_value(host.json(&["ls", connection, "latest"])?)?;
+    let listed: HashMap<&str, &Listed> = listed.iter().map(|object| (object.name.as_str(), object)).collect();
+    let mut found = Comparison::default();
+    for object in fake.objects()?.iter().filter(|object| !object.refuses_query) {
+        let name = object.name.as_str();
+        match listed.get(name) {
+            Some(listed) if listed.state == "complete" => compare(host, fake, connection, name, &mut found)?,
+            // An object that only says of itself that it can be queried: the org's refusal is then the reason.
+            Some(listed) if listed.state == "skipped" && object.rows == 0 => {}
+            Some(listed) => found.differences.push(Difference::in_words(
+                name,
+                format!(
+                    "is {} in the snapshot ({}), and the org has {} records",
+                    listed.state,
+                    listed.reason.as_deref().unwrap_or("no reason"),
+                    object.rows
+                ),
+            )),
+            None if object.rows == 0 => {}
+            None => found.differences.push(Difference::in_words(
+                name,
+                format!("is not in the snapshot, and the org has {} records", object.rows),
+            )),
+        }
+    }
+    Ok(found)
+}
+
+type Print = [u8; 16];
+
+fn print_of(line: &[u8]) -> Print {
+    let mut print = Print::default();
+    print.copy_from_slice(&Sha256::digest(line)[..16]);
+    print
+}
+
+fn compare(host: &Host, fake: &Fake, connection: &str, object: &str, found: &mut Comparison) -> Result<()> {
+    let export = ["export", connection, "latest", object];
+    let mut held: HashMap<Print, u32> = HashMap::new();
+    let mut fields: Vec<String> = Vec::new();
+    let mut exported = host.lines(&export)?;
+    let mut line = Vec::new();
+    while exported.next_into(&mut line)? {
+        if fields.is_empty() {
+            fields = names(&line).with_context(|| format!("the first exported record of {object} is not JSON"))?;
+        }
+        *held.entry(print_of(&line)).or_default() += 1;
+    }
+    found.objects += 1;
+    let asked = if fields.is_empty() {
+        vec!["Id".to_owned()]
+    } else {
+        fields.clone()
+    };
+    let mut odd: Vec<Vec<u8>> = Vec::new();
+    let (mut records, mut of_the_org) = (0, 0);
+    for line in fake.records(object, &asked)?.split(b'\n') {
+        let line = line?;
+        records += 1;
+        match held.get_mut(&print_of(&line)) {
+            Some(left) if *left > 0 => *left -= 1,
+            _ => {
+                of_the_org += 1;
+                if odd.len() < EXAMPLES {
+                    odd.push(line);
+                }
+            }
+        }
+    }
+    found.records += records;
+    found.values += records * fields.len() as u64;
+    let of_the_snapshot = held.values().map(|left| u64::from(*left)).sum();
+    let mut examples = Vec::new();
+    if !fields.is_empty() {
+        examples.extend(missing_fields(fake, object, &fields)?);
+    }
+    if of_the_org + of_the_snapshot > 0 {
+        examples.extend(explain(host, &export, &odd)?);
+    }
+    if of_the_org + of_the_snapshot > 0 || !examples.is_empty() {
+        found.differences.push(Difference {
+            object: object.to_owned(),
+            of_the_org,
+            of_the_snapshot,
+            examples,
+        });
+    }
+    Ok(())
+}
+
+/// Names the fields that the org describes and the records don't have.
+fn missing_fields(fake: &Fake, object: &str, fields: &[String]) -> Result<Option<String>> {
+    let described = fake.api(&format!("sobjects/{object}/describe"))?;
+    let described = described["fields"].as_array().into_iter().flatten();
+    let missing: Vec<&str> = described
+        .filter(|field| !field["type"].as_str().is_some_and(|kind| BY_OTHER_MEANS.contains(&kind)))
+        .filter_map(|field| field["name"].as_str())
+        .filter(|name| !fields.iter().any(|field| field == name))
+        .collect();
+    Ok((!missing.is_empty()).then(|| format!("fields that no record has: {}", missing.join(", "))))
+}
+
+/// Finds records of the org in the export again, and says where they differ.
+fn explain(host: &Host, export: &[&str], odd: &[Vec<u8>]) -> Result<Vec<String>> {
+    let mut said = Vec::new();
+    for ours in odd {
+        let org: IndexMap<String, Box<RawValue>> = serde_json::from_slice(ours)?;
+        let Some(id) = org.get("Id") else {
+            said.push("a record without Id differs".to_owned());
+            continue;
+        };
+        let mut exported = host.lines(export)?;
+        let mut line = Vec::new();
+        let mut twin = None;
+        while exported.next_into(&mut line)? {
+            let record: IndexMap<String, Box<RawValue>> = serde_json::from_slice(&line)?;
+            if record.get("Id").is_some_and(|other| other.get() == id.get()) {
+                twin = Some(record);
+                break;
+            }
+        }
+        said.push(match twin {
+            None => format!("{} is not in the snapshot", id.get()),
+            Some(twin) => {
+                let differing = org.iter().filter_map(|(name, value)| {
+                    let other = twin.get(name).map_or("nothing", |other| other.get());
+                    (other != value.get()).then(|| format!("{name} is {} and {other} in the snapshot", value.get()))
+                });
+                let differing: Vec<String> = differing.collect();
+                match differing.is_empty() {
+                    true => format!("{} is there twice, or its fields in another order", id.get()),
+                    false => format!("{}: {}", id.get(), differing.join("; ")),
+                }
+            }
+        });
+    }
+    Ok(said)
+}
+
+/// The names of a record's fields, in its order.
+fn names(record: &[u8]) -> Result<Vec<String>> {
+    let record: IndexMap<String, Value> = serde_json::from_slice(record)?;
+    Ok(record.into_keys().collect())
+}

@@ -1,0 +1,164 @@
+//! The fewest requests that Salesforce's rules leave room for. docs/BENCHMARKS.md argues for each term.
+//!
+//! Two numbers: the *lower bound* is for a backup that tells its plan before it reads, and reads by query; the *floor* is for
+//! one that knows all answers beforehand. Ours is judged by the lower bound; nothing gets below the floor.
+
+use super::truth::{Changes, ObjectTruth, Truth};
+use serde::Serialize;
+
+/// Parts of a composite request.
+const PARTS: u64 = 25;
+/// Parts of a composite request that may be queries.
+const QUERIES: u64 = 5;
+/// Rows of a page.
+const PAGE_ROWS: u64 = 2_000;
+/// What a bulk job takes at least: its creation and one page of results, no poll.
+const JOB: u64 = 2;
+
+/// What a pass takes at least.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Bound {
+    /// For a backup that plans first and reads by query.
+    pub lower_bound: u64,
+    /// For one that knows what there is.
+    pub floor: u64,
+}
+
+/// Pages of an object's rows; one tells that there are none.
+pub fn pages(rows: u64) -> u64 {
+    rows.div_ceil(PAGE_ROWS).max(1)
+}
+
+/// Whether a bulk job takes fewer requests than pages five to a request.
+fn is_large(rows: u64) -> bool {
+    pages(rows) > JOB * QUERIES
+}
+
+/// For every row of every object.
+pub fn full(truth: &Truth) -> Bound {
+    let objects = truth.len() as u64;
+    let large = truth.values().filter(|object| is_large(object.rows)).count() as u64;
+    let small = truth.values().filter(|object| !is_large(object.rows));
+    let small_pages: u64 = small.map(|object| pages(object.rows)).sum();
+    let (global, counts) = (1, 1);
+    let reading = small_pages.div_ceil(QUERIES) + JOB * large;
+    Bound {
+        lower_bound: global + counts + objects.div_ceil(PARTS) + reading,
+        // Describes in the places that queries leave free.
+        floor: global + (objects + small_pages).div_ceil(PARTS).max(small_pages.div_ceil(QUERIES)) + JOB * large,
+    }
+}
+
+/// For what changed and what went.
+pub fn incremental(truth: &Truth) -> Bound {
+    let looks: u64 = truth
+        .values()
+        .map(|object| u64::from(object.changes == Changes::Told) + u64::from(object.tells_deletions))
+        .sum();
+    let queries: u64 = truth.values().map(queries_of).sum();
+    Bound {
+        lower_bound: requests(looks + queries, queries),
+        floor: floor(truth),
+    }
+}
+
+/// Pages that bring the changed rows.
+fn queries_of(object: &ObjectTruth) -> u64 {
+    match object.changes {
+        Changes::Told if object.changed == 0 => 0,
+        Changes::Told | Changes::Stamped => pages(object.changed),
+        Changes::Unknown => pages(object.rows),
+    }
+}
+
+fn requests(parts: u64, queries: u64) -> u64 {
+    parts.div_ceil(PARTS).max(queries.div_ceil(QUERIES))
+}
+
+/// Who knows which objects changed looks at the others only, asks the changed ones outright, and may fetch records one by one where
+/// they are few: that takes a look at the object's Ids first, and a part for each record, but no query.
+fn floor(truth: &Truth) -> u64 {
+    let deletions = truth.values().filter(|object| object.tells_deletions).count() as u64;
+    let unchanged = truth.values().filter(|object| queries_of(object) == 0).count() as u64;
+    let mut queries: u64 = truth.values().map(queries_of).sum();
+    let mut parts = deletions + unchanged + queries;
+    let mut fewest = requests(parts, queries);
+    let told = truth
+        .values()
+        .filter(|object| object.changes == Changes::Told && object.changed > 0);
+    let mut told: Vec<&ObjectTruth> = told.collect();
+    told.sort_by_key(|object| object.changed);
+    for object in told {
+        parts += 1 + object.changed - queries_of(object);
+        queries -= queries_of(object);
+        fewest = fewest.min(requests(parts, queries));
+    }
+    fewest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn org(objects: &[ObjectTruth]) -> Truth {
+        objects
+            .iter()
+            .enumerate()
+            .map(|(number, object)| (format!("O{number}__c"), object.clone()))
+            .collect()
+    }
+
+    fn rows(rows: u64) -> ObjectTruth {
+        ObjectTruth {
+            rows,
+            tells_deletions: true,
+            ..ObjectTruth::default()
+        }
+    }
+
+    fn changed(changed: u64) -> ObjectTruth {
+        ObjectTruth { changed, ..rows(5_000) }
+    }
+
+    #[test]
+    fn an_empty_object_still_has_to_be_asked() {
+        assert_eq!((pages(0), pages(2_000), pages(2_001)), (1, 1, 2));
+    }
+
+    #[test]
+    fn a_full_pass_takes_five_pages_to_a_request_and_two_requests_for_a_large_object() {
+        // 26 objects of one page and one of 300,000 rows: global, counts, two describes, six composites, one job.
+        let mut objects = vec![rows(10); 26];
+        objects.push(rows(300_000));
+        let bound = full(&org(&objects));
+        assert_eq!(bound.lower_bound, 1 + 1 + 2 + 6 + 2);
+        assert!(bound.floor <= bound.lower_bound);
+    }
+
+    #[test]
+    fn bulk_pays_from_eleven_pages_on() {
+        assert!(!is_large(20_000));
+        assert!(is_large(20_001));
+    }
+
+    #[test]
+    fn an_incremental_of_nothing_is_looks_alone() {
+        let bound = incremental(&org(&vec![rows(100); 50]));
+        assert_eq!(bound.lower_bound, 4); // 100 looks
+        assert_eq!(bound.floor, 4);
+    }
+
+    #[test]
+    fn looks_stand_in_the_places_that_queries_leave_free() {
+        let bound = incremental(&org(&vec![changed(300); 50]));
+        assert_eq!(bound.lower_bound, 10); // 50 queries, and 100 looks beside them
+    }
+
+    #[test]
+    fn few_records_may_be_fetched_one_by_one() {
+        let bound = incremental(&org(&vec![changed(1); 50]));
+        assert_eq!(bound.lower_bound, 10);
+        // 25 objects outright by query, and 25 by a look and a record: with 50 looks for deletions that is 125 parts.
+        assert_eq!(bound.floor, 5);
+    }
+}

@@ -1,0 +1,106 @@
+//! What the org itself says was there to be read: rows, changes and deletions, by object.
+
+use crate::running::Fake;
+use crate::running::fake::Churned;
+use anyhow::Result;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+use std::io::BufRead as _;
+
+/// One object that can be queried.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct ObjectTruth {
+    /// Live rows.
+    pub rows: u64,
+    /// Live rows that were changed or created since the last pass.
+    pub changed: u64,
+    /// Rows that went since the last pass, those in the recycle bin and those that aren't.
+    pub deleted: u64,
+    /// How its changes can be found.
+    pub changes: Changes,
+    /// Whether rows of it can go, and getDeleted tells which.
+    pub tells_deletions: bool,
+}
+
+/// How the changed rows of an object can be told from the others.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Changes {
+    /// getUpdated tells whether there are any, and a stamp which they are.
+    #[default]
+    Told,
+    /// By a query for its stamp.
+    Stamped,
+    /// Not at all: all rows have to be read.
+    Unknown,
+}
+
+/// Fields that tell when a row was changed, the better ones first.
+const STAMPS: [&str; 3] = ["SystemModstamp", "LastModifiedDate", "CreatedDate"];
+
+/// All of them, by name.
+pub type Truth = BTreeMap<String, ObjectTruth>;
+
+/// The org as it stands, nothing changed yet.
+pub fn at_rest(fake: &Fake) -> Result<Truth> {
+    let objects = fake.objects()?;
+    let rows = objects.into_iter().filter(|object| !object.refuses_query);
+    Ok(rows
+        .map(|object| {
+            let truth = ObjectTruth {
+                rows: object.rows,
+                ..ObjectTruth::default()
+            };
+            (object.name, truth)
+        })
+        .collect())
+}
+
+#[derive(Deserialize)]
+struct Described {
+    deletable: bool,
+    replicateable: bool,
+    fields: Vec<DescribedField>,
+}
+
+#[derive(Deserialize)]
+struct DescribedField {
+    name: String,
+}
+
+/// The org after other applications changed it. `since` is compared with stamps as text, to the second.
+pub fn after(fake: &Fake, churned: &BTreeMap<String, Churned>, since: &str) -> Result<Truth> {
+    let mut truth = at_rest(fake)?;
+    for (name, object) in &mut truth {
+        let described: Described = serde_json::from_value(fake.api(&format!("sobjects/{name}/describe"))?)?;
+        object.tells_deletions = described.deletable && described.replicateable;
+        let is_stamped = described.fields.iter().any(|field| STAMPS.contains(&field.name.as_str()));
+        object.changes = match (described.replicateable, is_stamped) {
+            (true, true) => Changes::Told,
+            (false, true) => Changes::Stamped,
+            (_, false) => Changes::Unknown,
+        };
+    }
+    for (name, churned) in churned {
+        if let Some(object) = truth.get_mut(name) {
+            object.deleted = churned.deleted + churned.hard_deleted;
+            object.changed = stamped_since(fake, name, since)?;
+        }
+    }
+    Ok(truth)
+}
+
+fn stamped_since(fake: &Fake, object: &str, since: &str) -> Result<u64> {
+    #[derive(Deserialize)]
+    struct Stamp {
+        #[serde(rename = "SystemModstamp")]
+        stamp: String,
+    }
+    let since = since.trim_end_matches('Z');
+    let mut changed = 0;
+    for line in fake.records(object, &["SystemModstamp".to_owned()])?.split(b'\n') {
+        let row: Stamp = serde_json::from_slice(&line?)?;
+        changed += u64::from(row.stamp.as_str() >= since);
+    }
+    Ok(changed)
+}
