@@ -14,7 +14,7 @@ use std::{
     process::Command,
 };
 
-use fake_salesforce::{Fake, Options, org::OrgSpec};
+use fake_salesforce::{ClockMode, Fake, Options, org::OrgSpec};
 
 fn sources(client: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("clients").join(client)
@@ -57,7 +57,11 @@ fn run(command: &mut Command, remedy: &str) {
 
 /// Runs a client's check against a double of its own.
 fn check(program: impl AsRef<OsStr>, script: &Path, remedy: &str) {
-    let fake = Fake::start(Options::of(OrgSpec::small(1))).unwrap();
+    let mut options = Options::of(OrgSpec::small(1));
+    // Clients wait for bulk jobs on the wall clock.
+    options.clock = ClockMode::Real;
+    (options.rules.bulk.queue_ms, options.rules.bulk.base_ms) = (10, 50);
+    let fake = Fake::start(options).unwrap();
     let oauth = fake.oauth().options();
     let mut command = Command::new(program);
     command

@@ -66,6 +66,27 @@ await promise('limitInfo rises by one with each request, composite being one', a
   assert.equal(limits.DailyApiRequests.Max, limit);
 });
 
+await promise('a bulk query gives the rows of a query, each once', async () => {
+  const soql = 'SELECT Id, Name, Description, AnnualRevenue, SystemModstamp FROM Account';
+  const stream = await conn.bulk2.query(soql, { pollInterval: 50, pollTimeout: 60_000 });
+  const rows = new Map((await stream.toArray()).map((row) => [row.Id, row]));
+  const { records } = await conn.query(soql, { autoFetch: true, maxFetch: 100_000 });
+  assert.equal(rows.size, records.length);
+  for (const record of records) {
+    const row = rows.get(record.Id);
+    assert.equal(row.Name, record.Name);
+    assert.equal(row.Description, record.Description ?? '');
+    assert.equal(row.AnnualRevenue === '' ? null : Number(row.AnnualRevenue), record.AnnualRevenue);
+    assert.equal(Date.parse(row.SystemModstamp), Date.parse(record.SystemModstamp));
+  }
+});
+
+await promise('what bulk queries do not take is refused in Salesforce’s way', async () => {
+  const options = { pollInterval: 50, pollTimeout: 60_000 };
+  await assert.rejects(conn.bulk2.query('SELECT Id, BillingAddress FROM Account', options), /Selecting compound data/);
+  await assert.rejects(conn.bulk2.query('SELECT Id FROM UserPermissionAccess', options), (error) => error.errorCode === 'INVALIDENTITY');
+});
+
 await promise('one record is created, read, changed, upserted and deleted', async () => {
   const accounts = conn.sobject('Account');
   const { id, success } = await accounts.create({ Name: 'Ny "kunde" 😀', BillingCity: 'Århus' });

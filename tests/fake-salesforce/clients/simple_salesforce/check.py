@@ -5,6 +5,8 @@ The client speaks https to *.salesforce.com alone, so an adapter below `requests
 code, log-in too, runs unchanged.
 """
 
+import csv
+import io
 import os
 from urllib.parse import urlsplit
 
@@ -83,6 +85,23 @@ def _():
     assert all(row["Owner"]["Name"] for row in rows)
     with_deleted = sf.query_all("SELECT Id FROM Contact", include_deleted=True)["records"]
     assert len(with_deleted) > total
+
+
+@promise("a bulk query gives each row once, page by page")
+def _():
+    soql = "SELECT Id, Name, Description FROM Contact"
+    rows = {}
+    pages = 0
+    for page in sf.bulk2.Contact.query(soql, max_records=1500, wait=0):
+        pages += 1
+        for row in csv.DictReader(io.StringIO(page, newline="")):
+            assert row["Id"] not in rows
+            rows[row["Id"]] = row
+    records = sf.query_all(soql)["records"]
+    assert pages == 3 and len(rows) == len(records)
+    for record in records:
+        row = rows[record["Id"]]
+        assert row["Name"] == record["Name"] and row["Description"] == (record["Description"] or "")
 
 
 @promise("api_usage rises by one with each request, composite being one")

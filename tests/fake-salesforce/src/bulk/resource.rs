@@ -11,7 +11,7 @@ use super::results::Results;
 use super::{BulkRules, refusals};
 use crate::org::{RecordId, Scan};
 use crate::rest::Service;
-use crate::rest::answer::{Answer, Body};
+use crate::rest::answer::{Answer, Body, TABLE_TYPE};
 use crate::rest::call::Call;
 use crate::soql::{Request, open, parse};
 
@@ -233,7 +233,7 @@ fn results(service: &Service, call: &Call, job: &Job) -> Answer {
     let locator = page.next().map_or_else(|| NO_LOCATOR.to_owned(), locator_of);
     let rows = page.rows.to_string();
     Answer::of(Body::Results(page))
-        .with_header("Content-Type", "text/csv".to_owned())
+        .with_header("Content-Type", TABLE_TYPE.to_owned())
         .with_header("Sforce-NumberOfRecords", rows)
         .with_header("Sforce-Locator", locator)
 }

@@ -20,6 +20,8 @@ pub type SharedOrg = Arc<RwLock<Org>>;
 
 /// The content type of files.
 pub const FILE_TYPE: &str = "application/octetstream";
+/// The content type of results of bulk jobs.
+pub const TABLE_TYPE: &str = "text/csv";
 /// Bytes of one piece of a body; about what a socket takes at once.
 const PIECE_BYTES: usize = 128 * 1024;
 

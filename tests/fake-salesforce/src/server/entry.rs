@@ -10,7 +10,7 @@
 use axum::Router;
 use axum::body::{Body as HttpBody, to_bytes};
 use axum::extract::{Request, State};
-use axum::http::{HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{Extensions, HeaderMap, HeaderName, HeaderValue, StatusCode, Version, header};
 use axum::response::{IntoResponse as _, Response};
 use base64::Engine as _;
 use bytes::Bytes;
@@ -25,7 +25,7 @@ use crate::control;
 use crate::faults::{Fault, Seen};
 use crate::log::Subrequest;
 use crate::quota::HEADER_NAME;
-use crate::rest::answer::{Answer, Body, BodyStream, FILE_TYPE};
+use crate::rest::answer::{Answer, Body, BodyStream, FILE_TYPE, TABLE_TYPE};
 use crate::rest::call::{Call, NoTarget, Target, decode_query};
 use crate::rest::versions;
 
@@ -38,28 +38,60 @@ const LOGGED_BODY_BYTES: usize = 1 << 20;
 
 /// Everything that the double answers.
 pub(super) fn router(shared: Shared) -> Router {
+    let may_be_compressed =
+        |_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| extensions.get::<AsItIs>().is_none();
     Router::new()
         .nest("/__fake", control::router(shared.clone()))
         .fallback(serve)
         .with_state(shared)
+        .layer(axum::middleware::from_fn(leave_refusals))
         .layer(
             CompressionLayer::new()
                 .gzip(true)
                 .quality(CompressionLevel::Fastest)
-                .compress_when(DefaultPredicate::new().and(NotForContentType::const_new(FILE_TYPE))),
+                .compress_when(
+                    DefaultPredicate::new()
+                        .and(NotForContentType::const_new(FILE_TYPE))
+                        .and(may_be_compressed),
+                ),
         )
         .layer(axum::middleware::map_request(compress_results))
 }
+
+/// The caller doesn't take compressed answers, and gets one all the same where it is a page of results.
+#[derive(Clone, Copy)]
+struct Forced;
+
+/// An answer that isn't compressed.
+#[derive(Clone, Copy)]
+struct AsItIs;
 
 /// Results of bulk jobs are compressed whether the caller takes that or not.
 async fn compress_results(mut request: Request) -> Request {
     let path = request.uri().path();
     if path.contains("/jobs/query/") && path.trim_end_matches('/').ends_with("/results") {
-        request
-            .headers_mut()
-            .insert(header::ACCEPT_ENCODING, HeaderValue::from_static("gzip"));
+        let gzip = HeaderValue::from_static("gzip");
+        let before = request.headers_mut().insert(header::ACCEPT_ENCODING, gzip);
+        let takes_it = before.is_some_and(|value| value.to_str().is_ok_and(|v| v.contains("gzip")));
+        if !takes_it {
+            request.extensions_mut().insert(Forced);
+        }
     }
     request
+}
+
+/// What comes in the place of results is compressed only for callers that take it.
+async fn leave_refusals(request: Request, next: axum::middleware::Next) -> Response {
+    let forced = request.extensions().get::<Forced>().is_some();
+    let mut response = next.run(request).await;
+    let is_table = response
+        .headers()
+        .get(header::CONTENT_TYPE)
+        .is_some_and(|kind| kind == TABLE_TYPE);
+    if forced && !is_table {
+        response.extensions_mut().insert(AsItIs);
+    }
+    response
 }
 
 /// A request as it came.

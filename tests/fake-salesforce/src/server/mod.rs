@@ -5,6 +5,7 @@
 mod entry;
 mod listen;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
@@ -14,7 +15,7 @@ use crate::faults::Faults;
 use crate::log::{Entry, Log};
 use crate::oauth::{Oauth, OauthOptions};
 use crate::oracle;
-use crate::org::{Org, OrgSpec, Scan, Viewer};
+use crate::org::{Blob, Change, Churn, Churned, CommitError, Org, OrgSpec, RecordId, Scan, Viewer, WriteError};
 use crate::quota::{Quota, QuotaOptions, Totals, Traffic};
 use crate::rest::answer::SharedOrg;
 use crate::rest::locators::Locators;
@@ -309,6 +310,48 @@ impl Fake {
     pub fn count(&self, object: &str, scan: Scan) -> u64 {
         let viewer = self.user();
         self.shared.service.org().object(object).map_or(0, |o| o.count(&viewer, scan))
+    }
+
+    /// Changes rows at random, as other applications do; tells what changed, by object.
+    pub fn churn(&self, wanted: &Churn) -> BTreeMap<String, Churned> {
+        let service = &self.shared.service;
+        let now = service.now();
+        service.org_mut().churn(wanted, now)
+    }
+
+    /// Lets somebody else write, one by one; gives the ids in the order of the writes.
+    ///
+    /// # Errors
+    /// What is wrong with a write; those before it stay.
+    pub fn apply(&self, changes: &[Change]) -> Result<Vec<RecordId>, WriteError> {
+        let service = &self.shared.service;
+        let now = service.now();
+        let mut org = service.org_mut();
+        changes.iter().map(|change| org.apply(change, now)).collect()
+    }
+
+    /// Begins a transaction that commits later; gives its number, and the ids of rows that it creates.
+    ///
+    /// # Errors
+    /// What is wrong with a row to be created.
+    pub fn begin(&self, changes: Vec<Change>) -> Result<(u64, Vec<RecordId>), WriteError> {
+        let service = &self.shared.service;
+        let now = service.now();
+        service.org_mut().begin(changes, now)
+    }
+
+    /// Commits a transaction.
+    ///
+    /// # Errors
+    /// Where it isn't open, or one of its writes is refused by now.
+    pub fn commit(&self, transaction: u64) -> Result<(), CommitError> {
+        self.shared.service.org_mut().commit(transaction)
+    }
+
+    /// The body that a row's field holds.
+    #[must_use]
+    pub fn body(&self, object: &str, id: RecordId, field: &str) -> Option<Blob> {
+        oracle::body(&self.shared.service.org(), object, id, field)
     }
 
     /// Stops it; open connections are cut.

@@ -142,6 +142,12 @@ pub fn try_call(fake: &Fake, method: &str, path: &str, headers: &[(&str, &str)],
     send(fake, method, &path, &all, body)
 }
 
+/// A request to the control interface.
+pub fn control(fake: &Fake, path: &str, body: &Value) -> Answer {
+    let json = [("Content-Type", "application/json")];
+    send(fake, "POST", &format!("/__fake/{path}"), &json, &body.to_string()).unwrap()
+}
+
 /// A query by GET.
 pub fn query(fake: &Fake, soql: &str) -> Answer {
     get(fake, &format!("query?q={}", encoded(soql)))

@@ -4,9 +4,13 @@
 //! the case of header names, an answer that breaks off.
 #![allow(clippy::unwrap_used, missing_docs)]
 
+mod bulk;
 mod client;
 mod composite;
+mod definitions;
 mod faults;
+mod files;
+mod incremental;
 mod oauth;
 mod query;
 mod quota;
