@@ -1,8 +1,9 @@
-//! Every value of a snapshot against the org's own: the bytes of each record, and which fields there are.
+//! Every value of a snapshot against the org's own: the bytes of each record, which fields there are, and file bodies.
 //!
 //! Records are compared as sets of digests, so that neither side has to be held in memory; where they differ, a few are read again
 //! to say in which fields. The rule: an object that can't be compared is a difference.
 
+use super::files;
 use crate::running::{Fake, Host};
 use anyhow::{Context, Result};
 use indexmap::IndexMap;
@@ -27,6 +28,8 @@ pub struct Comparison {
     pub records: u64,
     /// Values of those records.
     pub values: u64,
+    /// File bodies of those records.
+    pub files: u64,
     /// What differs, by object.
     pub differences: Vec<Difference>,
 }
@@ -56,7 +59,8 @@ impl Difference {
 }
 
 /// Compares each object that the snapshot says is complete; one that it says is not is a difference where the org has it.
-pub fn newest_snapshot(host: &Host, fake: &Fake, connection: &str) -> Result<Comparison> {
+/// `only` names the objects that are meant to be there; none means all.
+pub fn newest_snapshot(host: &Host, fake: &Fake, connection: &str, only: &[&str]) -> Result<Comparison> {
     #[derive(Deserialize)]
     struct Listed {
         name: String,
@@ -66,10 +70,20 @@ pub fn newest_snapshot(host: &Host, fake: &Fake, connection: &str) -> Result<Com
     let listed: Vec<Listed> = serde_json::from_value(host.json(&["ls", connection, "latest"])?)?;
     let listed: HashMap<&str, &Listed> = listed.iter().map(|object| (object.name.as_str(), object)).collect();
     let mut found = Comparison::default();
-    for object in fake.objects()?.iter().filter(|object| !object.refuses_query) {
+    let is_meant = |name: &str| only.is_empty() || only.contains(&name);
+    let objects = fake.objects()?;
+    for object in objects
+        .iter()
+        .filter(|object| !object.refuses_query && is_meant(&object.name))
+    {
         let name = object.name.as_str();
         match listed.get(name) {
-            Some(listed) if listed.state == "complete" => compare(host, fake, connection, name, &mut found)?,
+            Some(listed) if listed.state == "complete" => {
+                compare(host, fake, connection, name, &mut found)?;
+                let (files, difference) = files::compare(host, fake, connection, name)?;
+                found.files += files;
+                found.differences.extend(difference);
+            }
             // An object that only says of itself that it can be queried: the org's refusal is then the reason.
             Some(listed) if listed.state == "skipped" && object.rows == 0 => {}
             Some(listed) => found.differences.push(Difference::in_words(

@@ -2,6 +2,7 @@
 //!
 //! The guest's memory needs no measuring: the sandbox ends a call that passes 64 MiB.
 
+use super::compare::{self, Comparison};
 use super::table::{Table, count};
 use super::{Bench, CONNECTION, Findings, MAX};
 use crate::running::{Fake, FakeOptions, Host};
@@ -67,12 +68,23 @@ struct Held {
     requests: u64,
     /// The process's high-water mark, bytes.
     peak: u64,
+    /// Whether it is all there.
+    comparison: Comparison,
 }
 
 /// Backs up each of them.
 pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
     let wanted = |case: &&Case| options.only.as_ref().is_none_or(|text| case.name.contains(text.as_str()));
-    let mut table = Table::new(&["what", "records", "files", "MB", "requests", "host, at most", "promised"]);
+    let mut table = Table::new(&[
+        "what",
+        "records",
+        "files",
+        "MB",
+        "requests",
+        "host, at most",
+        "promised",
+        "differences",
+    ]);
     let mut held = Vec::new();
     for case in CASES.iter().filter(wanted) {
         eprintln!("{}", case.name);
@@ -85,12 +97,15 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
             count(one.requests),
             format!("{} MiB", one.peak >> 20),
             format!("{} MiB", PROMISED >> 20),
+            one.comparison.differences.len().to_string(),
         ]);
         held.push(one);
     }
     Ok(Findings {
         text: table.markdown(),
-        reached: held.iter().all(|one| one.peak > 0 && one.peak <= PROMISED),
+        reached: held
+            .iter()
+            .all(|one| one.peak > 0 && one.peak <= PROMISED && one.comparison.differences.is_empty()),
         json: json!({"benchmark": "memory", "promised": PROMISED, "cases": held}),
     })
 }
@@ -127,6 +142,7 @@ fn measure(bench: &Bench<'_>, case: &Case) -> Result<Held> {
         bytes: number("/bytes"),
         requests: number("/calls/sent"),
         peak,
+        comparison: compare::newest_snapshot(&host, &fake, CONNECTION, case.objects)?,
     };
     bench.tidy(host.folder())?;
     Ok(held)

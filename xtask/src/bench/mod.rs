@@ -7,6 +7,7 @@
 mod books;
 mod clients;
 mod compare;
+mod files;
 mod memory;
 mod requests;
 mod table;

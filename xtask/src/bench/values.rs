@@ -21,7 +21,7 @@ const MINUTES_AFTER_CHANGES: u64 = 60;
 #[derive(clap::Args)]
 pub struct Options {
     /// Sizes that fake-salesforce knows.
-    #[arg(long, value_delimiter = ',', default_value = "small,real,bench-s,bench-m")]
+    #[arg(long, value_delimiter = ',', default_value = "small,real,files,widest,bench-s,bench-m")]
     orgs: Vec<String>,
     /// Each org is made from each of these.
     #[arg(long, value_delimiter = ',', default_value = "1,2")]
@@ -106,6 +106,7 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
             count(found.objects),
             count(found.records),
             count(found.values),
+            count(found.files),
             found.differences.len().to_string(),
         ]);
         for difference in &found.differences {
@@ -156,7 +157,7 @@ fn series(bench: &Bench<'_>, options: &Options, org: &str, seed: u64, way: Way, 
             fake.advance_minutes(MINUTES_AFTER_CHANGES)?;
         }
         let result = host.json(&["backup", CONNECTION])?;
-        let comparison = compare::newest_snapshot(&host, &fake, CONNECTION)?;
+        let comparison = compare::newest_snapshot(&host, &fake, CONNECTION, &[])?;
         eprintln!(
             "{org}, seed {seed}, {way:?}, {}: {} values, {} objects differ",
             backup_name(incremental),

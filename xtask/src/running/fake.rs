@@ -97,6 +97,17 @@ pub struct Churned {
     pub hard_deleted: u64,
 }
 
+/// A file body of a row.
+#[derive(Deserialize)]
+pub struct FileBody {
+    /// The row's.
+    pub id: String,
+    /// In which field.
+    pub field: String,
+    /// Bytes.
+    pub length: u64,
+}
+
 impl Fake {
     /// Starts the one in a folder of programs on a port that the system chooses, with a clock that runs.
     pub fn start(programs: &Path, options: &FakeOptions<'_>) -> Result<Self> {
@@ -201,8 +212,27 @@ impl Fake {
         let answer = ureq::get(self.control(&what))
             .call()
             .with_context(|| format!("the fake doesn't tell the records of {object}"))?;
-        let body: Box<dyn Read> = Box::new(answer.into_body().into_with_config().limit(u64::MAX).reader());
-        Ok(BufReader::with_capacity(1 << 18, body))
+        Ok(BufReader::with_capacity(1 << 18, unlimited(answer)))
+    }
+
+    /// Every file body that rows of an object have.
+    pub fn bodies(&self, object: &str) -> Result<Vec<FileBody>> {
+        let answer = ureq::get(self.control(&format!("bodies/{object}")))
+            .call()
+            .with_context(|| format!("the fake doesn't tell the files of {object}"))?;
+        let lines = serde_json::Deserializer::from_reader(BufReader::new(unlimited(answer))).into_iter();
+        lines
+            .collect::<Result<_, _>>()
+            .context("the fake tells its files in an unknown way")
+    }
+
+    /// The bytes of one of them.
+    pub fn body(&self, object: &str, body: &FileBody) -> Result<impl Read + use<>> {
+        let what = format!("oracle/{object}/{}/{}", body.id, body.field);
+        let answer = ureq::get(self.control(&what))
+            .call()
+            .with_context(|| format!("the fake doesn't tell {what}"))?;
+        Ok(unlimited(answer))
     }
 
     /// Moves the org's clock ahead.
@@ -247,6 +277,11 @@ impl Fake {
     fn control(&self, what: &str) -> String {
         format!("{}/__fake/{what}", self.access.url)
     }
+}
+
+/// The answer's body as it comes, however long.
+fn unlimited(answer: ureq::http::Response<ureq::Body>) -> Box<dyn Read> {
+    Box::new(answer.into_body().into_with_config().limit(u64::MAX).reader())
 }
 
 impl Drop for Fake {

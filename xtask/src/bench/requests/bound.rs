@@ -12,6 +12,8 @@ const PARTS: u64 = 25;
 const QUERIES: u64 = 5;
 /// Rows of a page.
 const PAGE_ROWS: u64 = 2_000;
+/// Rows of a page of two or more long texts.
+const SHORT_PAGE_ROWS: u64 = 200;
 /// What a bulk job takes at least: its creation and one page of results, no poll.
 const JOB: u64 = 2;
 
@@ -24,22 +26,33 @@ pub struct Bound {
     pub floor: u64,
 }
 
-/// Pages of an object's rows; one tells that there are none.
-pub fn pages(rows: u64) -> u64 {
-    rows.div_ceil(PAGE_ROWS).max(1)
+/// Pages of so many rows by one query of all fields; one page tells that there are none.
+pub fn pages_of_one_query(rows: u64, long_texts: u64) -> u64 {
+    let page_rows = if long_texts < 2 { PAGE_ROWS } else { SHORT_PAGE_ROWS };
+    rows.div_ceil(page_rows).max(1)
+}
+
+/// The fewest pages: where there are several long texts, a query for each of them may be fewer than short pages.
+fn pages(rows: u64, long_texts: u64) -> u64 {
+    let apart = long_texts.max(1) * rows.div_ceil(PAGE_ROWS).max(1);
+    apart.min(pages_of_one_query(rows, long_texts))
+}
+
+fn all_pages(object: &ObjectTruth) -> u64 {
+    pages(object.rows, object.long_texts)
 }
 
 /// Whether a bulk job takes fewer requests than pages five to a request.
-fn is_large(rows: u64) -> bool {
-    pages(rows) > JOB * QUERIES
+fn is_large(object: &ObjectTruth) -> bool {
+    all_pages(object) > JOB * QUERIES
 }
 
 /// For every row of every object.
 pub fn full(truth: &Truth) -> Bound {
     let objects = truth.len() as u64;
-    let large = truth.values().filter(|object| is_large(object.rows)).count() as u64;
-    let small = truth.values().filter(|object| !is_large(object.rows));
-    let small_pages: u64 = small.map(|object| pages(object.rows)).sum();
+    let large = truth.values().filter(|object| is_large(object)).count() as u64;
+    let small = truth.values().filter(|object| !is_large(object));
+    let small_pages: u64 = small.map(all_pages).sum();
     let (global, counts) = (1, 1);
     let reading = small_pages.div_ceil(QUERIES) + JOB * large;
     Bound {
@@ -66,8 +79,8 @@ pub fn incremental(truth: &Truth) -> Bound {
 fn queries_of(object: &ObjectTruth) -> u64 {
     match object.changes {
         Changes::Told if object.changed == 0 => 0,
-        Changes::Told | Changes::Stamped => pages(object.changed),
-        Changes::Unknown => pages(object.rows),
+        Changes::Told | Changes::Stamped => pages(object.changed, object.long_texts),
+        Changes::Unknown => all_pages(object),
     }
 }
 
@@ -122,7 +135,7 @@ mod tests {
 
     #[test]
     fn an_empty_object_still_has_to_be_asked() {
-        assert_eq!((pages(0), pages(2_000), pages(2_001)), (1, 1, 2));
+        assert_eq!((pages(0, 0), pages(2_000, 1), pages(2_001, 1)), (1, 1, 2));
     }
 
     #[test]
@@ -137,8 +150,15 @@ mod tests {
 
     #[test]
     fn bulk_pays_from_eleven_pages_on() {
-        assert!(!is_large(20_000));
-        assert!(is_large(20_001));
+        assert!(!is_large(&rows(20_000)));
+        assert!(is_large(&rows(20_001)));
+    }
+
+    #[test]
+    fn long_texts_make_pages_short_unless_they_are_asked_for_one_by_one() {
+        assert_eq!(pages_of_one_query(2_000, 2), 10);
+        assert_eq!(pages(2_000, 2), 2);
+        assert_eq!(pages(150, 3), 1);
     }
 
     #[test]

@@ -38,6 +38,11 @@ impl Options {
         }
     }
 
+    /// Whether what is promised is promised of this org.
+    fn is_promised(&self) -> bool {
+        self.org == "m"
+    }
+
     fn tools(&self) -> Vec<Tool> {
         match self.tools.is_empty() {
             true => Tool::ALL.to_vec(),

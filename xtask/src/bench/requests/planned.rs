@@ -1,9 +1,9 @@
 //! An org too large to be read here: our plan for it, against what the others would need by arithmetic.
 //!
 //! Planning is measured, and its count of requests is the plan's own estimate. The others' numbers are computed in their favour: a
-//! page is never short, a job needs one look and gives one page, describes are given to them.
+//! page is only short where two long texts make it so, a job needs one look and gives one page, describes are given to them.
 
-use super::bound::{self, pages};
+use super::bound::{self, pages_of_one_query};
 use super::targets::{FULL_FACTOR, Target};
 use super::truth;
 use super::{Bench, Findings, Options};
@@ -51,7 +51,10 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
         .and_then(Value::as_u64)
         .context("the plan has no estimate")?;
     let records = truth.values().map(|object| object.rows).sum::<u64>();
-    let by_query: u64 = truth.values().map(|object| pages(object.rows)).sum();
+    let by_query: u64 = truth
+        .values()
+        .map(|object| pages_of_one_query(object.rows, object.long_texts))
+        .sum();
     let by_job = truth.len() as u64 * REQUESTS_OF_A_JOB;
     let bound = bound::full(&truth);
 
@@ -61,7 +64,7 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
         (
             "any tool that reads pages one by one",
             by_query,
-            "computed: one request a page of 2,000".to_owned(),
+            "computed: one request a page".to_owned(),
         ),
         (
             "any tool that makes a bulk job an object",
@@ -77,13 +80,22 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
             times(requests * 10_000, records),
         ]);
     }
-    let best = match by_query < by_job {
-        true => ("pages one by one, computed", by_query),
-        false => ("a bulk job an object, computed", by_job),
-    };
     let targets = [
-        Target::fewer("full, planned", FULL_FACTOR, estimated, Some(best)),
-        Target::near_bound("full, planned", estimated, bound.lower_bound),
+        Target::fewer(
+            "full, planned",
+            FULL_FACTOR,
+            estimated,
+            Some(("pages one by one, computed", by_query)),
+        )
+        .only_told(),
+        Target::fewer(
+            "full, planned",
+            FULL_FACTOR,
+            estimated,
+            Some(("a bulk job an object, computed", by_job)),
+        )
+        .only_told(),
+        Target::near_bound("full, planned", estimated, bound.lower_bound).only_told(),
     ];
     let text = format!(
         "{}, seed {}: {} objects, {} records, planned in {seconds:.0} s and not read. The others' numbers are computed.\n\n{}\n{}",
@@ -96,7 +108,7 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
     );
     Ok(Findings {
         text,
-        reached: targets.iter().all(|target| target.reached),
+        reached: !targets.iter().any(Target::is_missed),
         json: json!({
             "benchmark": "requests", "size": options.size(), "seed": options.seed, "planned_only": true,
             "objects": truth.len(), "records": records, "planning_requests": sent, "seconds": seconds,

@@ -10,22 +10,24 @@ pub const INCREMENTAL_FACTOR: u64 = 10;
 /// Percent of the lower bound that may be used.
 pub const BOUND_PERCENT: u64 = 110;
 
-/// One promise.
+/// Something that numbers are held against.
 #[derive(Debug, Serialize)]
 pub struct Target {
     /// In words.
-    pub promise: String,
+    pub wanted: String,
     /// In words, what was found.
     pub found: String,
-    /// Whether it is kept.
+    /// Whether it is so.
     pub reached: bool,
+    /// Whether it is promised for this org; else it is only told.
+    pub promised: bool,
 }
 
 impl Target {
     /// `ours` at least `factor` times in `theirs`; nobody to compare with is not reached.
     pub fn fewer(pass: &str, factor: u64, ours: u64, theirs: Option<(&str, u64)>) -> Self {
         Self {
-            promise: format!("{pass}: at least {factor} times fewer than the best other tool"),
+            wanted: format!("{pass}: at least {factor} times fewer than the best other tool"),
             found: match theirs {
                 Some((who, requests)) => {
                     format!("{} times fewer than {who} ({ours} against {requests})", times(requests, ours))
@@ -33,37 +35,54 @@ impl Target {
                 None => "no other tool has read everything".to_owned(),
             },
             reached: theirs.is_some_and(|(_, requests)| requests >= factor * ours),
+            promised: true,
         }
     }
 
     /// `ours` within [`BOUND_PERCENT`] of the lower bound.
     pub fn near_bound(pass: &str, ours: u64, bound: u64) -> Self {
         Self {
-            promise: format!("{pass}: at most 1.10 times the lower bound"),
+            wanted: format!("{pass}: at most 1.10 times the lower bound"),
             found: match bound {
                 0 => format!("{ours} against a bound of 0"),
                 _ => format!("{:.2} times ({ours} against {bound})", ours as f64 / bound as f64),
             },
             reached: ours * 100 <= bound * BOUND_PERCENT,
+            promised: true,
         }
     }
 
     /// All that was to be read is there.
     pub fn whole(pass: &str, differences: u64) -> Self {
         Self {
-            promise: format!("{pass}: every value of every record"),
+            wanted: format!("{pass}: every value of every record"),
             found: match differences {
                 0 => "equal to the org's".to_owned(),
                 some => format!("{some} records or objects differ"),
             },
             reached: differences == 0,
+            promised: true,
         }
+    }
+
+    /// The same, but not promised.
+    pub fn only_told(self) -> Self {
+        Self { promised: false, ..self }
+    }
+
+    /// Whether a promise was broken.
+    pub fn is_missed(&self) -> bool {
+        self.promised && !self.reached
     }
 
     /// One line.
     pub fn line(&self) -> String {
-        let verdict = if self.reached { "reached" } else { "MISSED " };
-        format!("{verdict}  {}: {}\n", self.promise, self.found)
+        let verdict = match (self.reached, self.promised) {
+            (true, _) => "reached",
+            (false, true) => "MISSED",
+            (false, false) => "not reached, not promised for this org",
+        };
+        format!("{verdict}: {}: {}\n", self.wanted, self.found)
     }
 }
 
@@ -76,6 +95,13 @@ mod tests {
         assert!(Target::fewer("full", 5, 100, Some(("x", 500))).reached);
         assert!(!Target::fewer("full", 5, 100, Some(("x", 499))).reached);
         assert!(!Target::fewer("full", 5, 100, None).reached);
+    }
+
+    #[test]
+    fn what_is_only_told_is_never_missed() {
+        let missed = Target::near_bound("full", 111, 100);
+        assert!(missed.is_missed());
+        assert!(!missed.only_told().is_missed());
     }
 
     #[test]

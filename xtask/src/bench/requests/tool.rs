@@ -127,7 +127,7 @@ impl Reader {
     /// What the pass has brought.
     pub fn brought(&self, fake: &Fake, heard: Option<Heard>) -> Result<Brought> {
         match (&self.kind, heard) {
-            (Kind::Ours(host), _) => compare::newest_snapshot(host, fake, CONNECTION).map(Brought::Compared),
+            (Kind::Ours(host), _) => compare::newest_snapshot(host, fake, CONNECTION, &[]).map(Brought::Compared),
             (Kind::Client(_), heard) => Ok(Brought::Told(heard.unwrap_or_default())),
         }
     }

@@ -16,6 +16,8 @@ pub struct ObjectTruth {
     pub changed: u64,
     /// Rows that went since the last pass, those in the recycle bin and those that aren't.
     pub deleted: u64,
+    /// Custom fields of long text: a query of two or more has short pages.
+    pub long_texts: u64,
     /// How its changes can be found.
     pub changes: Changes,
     /// Whether rows of it can go, and getDeleted tells which.
@@ -37,23 +39,20 @@ pub enum Changes {
 
 /// Fields that tell when a row was changed, the better ones first.
 const STAMPS: [&str; 3] = ["SystemModstamp", "LastModifiedDate", "CreatedDate"];
+/// Characters of the longest text area that isn't a long one.
+const LONGEST_SHORT_TEXT: u64 = 255;
 
 /// All of them, by name.
 pub type Truth = BTreeMap<String, ObjectTruth>;
 
 /// The org as it stands, nothing changed yet.
 pub fn at_rest(fake: &Fake) -> Result<Truth> {
-    let objects = fake.objects()?;
-    let rows = objects.into_iter().filter(|object| !object.refuses_query);
-    Ok(rows
-        .map(|object| {
-            let truth = ObjectTruth {
-                rows: object.rows,
-                ..ObjectTruth::default()
-            };
-            (object.name, truth)
-        })
-        .collect())
+    let mut truth = Truth::new();
+    for object in fake.objects()?.into_iter().filter(|object| !object.refuses_query) {
+        let described = serde_json::from_value(fake.api(&format!("sobjects/{}/describe", object.name))?)?;
+        truth.insert(object.name, told_by(&described, object.rows));
+    }
+    Ok(truth)
 }
 
 #[derive(Deserialize)]
@@ -66,21 +65,31 @@ struct Described {
 #[derive(Deserialize)]
 struct DescribedField {
     name: String,
+    #[serde(rename = "type")]
+    kind: String,
+    custom: bool,
+    length: u64,
+}
+
+fn told_by(described: &Described, rows: u64) -> ObjectTruth {
+    let is_stamped = described.fields.iter().any(|field| STAMPS.contains(&field.name.as_str()));
+    let is_long = |field: &&DescribedField| field.custom && field.kind == "textarea" && field.length > LONGEST_SHORT_TEXT;
+    ObjectTruth {
+        rows,
+        long_texts: described.fields.iter().filter(is_long).count() as u64,
+        changes: match (described.replicateable, is_stamped) {
+            (true, true) => Changes::Told,
+            (false, true) => Changes::Stamped,
+            (_, false) => Changes::Unknown,
+        },
+        tells_deletions: described.deletable && described.replicateable,
+        ..ObjectTruth::default()
+    }
 }
 
 /// The org after other applications changed it. `since` is compared with stamps as text, to the second.
 pub fn after(fake: &Fake, churned: &BTreeMap<String, Churned>, since: &str) -> Result<Truth> {
     let mut truth = at_rest(fake)?;
-    for (name, object) in &mut truth {
-        let described: Described = serde_json::from_value(fake.api(&format!("sobjects/{name}/describe"))?)?;
-        object.tells_deletions = described.deletable && described.replicateable;
-        let is_stamped = described.fields.iter().any(|field| STAMPS.contains(&field.name.as_str()));
-        object.changes = match (described.replicateable, is_stamped) {
-            (true, true) => Changes::Told,
-            (false, true) => Changes::Stamped,
-            (_, false) => Changes::Unknown,
-        };
-    }
     for (name, churned) in churned {
         if let Some(object) = truth.get_mut(name) {
             object.deleted = churned.deleted + churned.hard_deleted;
