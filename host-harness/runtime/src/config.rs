@@ -38,6 +38,8 @@ pub struct RuntimeConfig {
     pub entries: u32,
     /// Bytes of keys and bodies that one `append` may carry; more is answered `too-large`.
     pub append: usize,
+    /// Bytes of one note; more is answered `too-large`.
+    pub note: usize,
     /// Bytes of one value; more is answered `too-large`.
     pub value: usize,
     /// Bytes of a checkpoint's data; a call that gives more ends as [`crate::CallError::CheckpointTooLarge`].
@@ -62,6 +64,7 @@ impl Default for RuntimeConfig {
             read: 256 * 1024,
             entries: 10_000,
             append: 8 * MIB,
+            note: 7 * MIB,
             value: MIB,
             checkpoint: MIB,
             compilation_cache: None,

@@ -98,6 +98,21 @@ pub struct RestoreSelection {
     pub details: Vec<NamedValue>,
 }
 
+/// Not now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// `usage-limit`, `org-limit`, `bulk-limit`.
+    pub reason: String,
+    /// Requests used by all.
+    pub used: u64,
+    /// Requests there are.
+    pub max: u64,
+    /// Where to stop.
+    pub ceiling: u64,
+    /// Seconds until asking again makes sense.
+    pub recheck_after: u32,
+}
+
 /// What comes after a batch.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Next {
@@ -105,6 +120,8 @@ pub enum Next {
     Batch(u32),
     /// Nothing for so many seconds.
     AgainAfter(u32),
+    /// Committed; more needs a limit that is spent.
+    Pause(Pause),
     /// Committed, but can't go on.
     Blocked(Failure),
     /// Complete.
@@ -135,21 +152,6 @@ pub enum Planned {
     Blocked(Failure),
     /// A name from a newer contract.
     Other(Failure),
-}
-
-/// Not now.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Pause {
-    /// `usage-limit`, `org-limit`, `bulk-limit`.
-    pub reason: String,
-    /// Requests used by all.
-    pub used: u64,
-    /// Requests there are.
-    pub max: u64,
-    /// Where to stop.
-    pub ceiling: u64,
-    /// Seconds until asking again makes sense.
-    pub recheck_after: u32,
 }
 
 /// May a step be sent now?

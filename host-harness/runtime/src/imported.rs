@@ -54,6 +54,7 @@ struct Bounds {
     read: u32,
     entries: u32,
     append: usize,
+    note: usize,
     value: usize,
 }
 
@@ -81,6 +82,7 @@ impl CallState {
                 read: config.read,
                 entries: config.entries,
                 append: config.append,
+                note: config.note,
                 value: config.value,
             },
         }

@@ -197,6 +197,15 @@ pub struct Tombstone {
     pub at: Timestamp,
 }
 
+/// What a snapshot says besides records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Identifies it within its snapshot, 1–255 bytes.
+    pub key: String,
+    /// One JSON object of at most 7 MiB without a line break.
+    pub body: Bytes,
+}
+
 /// How a reading was come by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[allow(missing_docs)]
@@ -260,8 +269,14 @@ pub trait Storage: Send {
     async fn append(&mut self, object: &str, rows: Vec<Row>) -> Result<(), StorageError>;
     /// Stages deletions.
     async fn bury(&mut self, object: &str, rows: Vec<Tombstone>) -> Result<(), StorageError>;
+    /// Stages notes.
+    async fn annotate(&mut self, notes: Vec<Note>) -> Result<(), StorageError>;
+    /// Gives up what the snapshot took over of an object.
+    async fn replace_inherited(&mut self, object: &str) -> Result<(), StorageError>;
     /// Length of a known blob, which joins the snapshot.
     async fn reuse_blob(&mut self, key: &str) -> Result<Option<u64>, StorageError>;
+    /// Takes a blob out of the snapshot.
+    async fn drop_blob(&mut self, key: &str) -> Result<(), StorageError>;
     /// Bytes of a blob.
     async fn read_blob(&mut self, key: &str, offset: u64, max: u32) -> Result<Bytes, StorageError>;
     /// A snapshot to read.
@@ -289,6 +304,8 @@ pub trait Snapshot: Send {
     async fn read(&mut self, object: &str, cursor: &str, max: u32) -> Result<(Vec<Row>, String), StorageError>;
     /// Rows of these keys, in their order.
     async fn find(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Option<Row>>, StorageError>;
+    /// Bodies of the notes of these keys, in their order.
+    async fn notes(&mut self, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, StorageError>;
 }
 
 /// A failure told by the connector.

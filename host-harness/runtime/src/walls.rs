@@ -1,7 +1,7 @@
 //! What names and sizes the contract lets through: pure checks of what a guest hands over, made before any implementation of
 //! [`crate::imports`] sees it. The rule: what passes here can't leave the connection's own names.
 
-use crate::imports::{Row, StorageError, Tombstone};
+use crate::imports::{Note, Row, StorageError, Tombstone};
 
 /// Bytes that a key of a row, a value or a blob, and a name of an object, may have.
 const NAME: usize = 255;
@@ -57,6 +57,26 @@ pub fn rows(rows: &[Row], limit: usize) -> Result<(), StorageError> {
 /// Deletions of one `bury`.
 pub fn tombstones(rows: &[Tombstone]) -> Result<(), StorageError> {
     rows.iter().try_for_each(|row| row_key(&row.key))
+}
+
+/// Notes of one `annotate`, each against a limit in bytes.
+pub fn notes(notes: &[Note], limit: usize) -> Result<(), StorageError> {
+    for Note { key, body } in notes {
+        if key.is_empty() || key.len() > NAME {
+            return Err(bad(format!(
+                "a note's key has 1–255 bytes: `{}` has {}",
+                shown(key),
+                key.len()
+            )));
+        }
+        if body.len() > limit {
+            return Err(too_large(limit));
+        }
+        if body.contains(&b'\n') {
+            return Err(bad(format!("the body of note `{}` has a line break", shown(key))));
+        }
+    }
+    Ok(())
 }
 
 /// `v<state version>/…`, at most 255 bytes.
@@ -148,6 +168,19 @@ mod tests {
         assert_eq!(rows(&[row("{\"a\":123}"), row("")], 10), Err(StorageError::TooLarge(10)));
         value("v1/x", Some(&[0; 10]), 10).unwrap();
         assert_eq!(value("v1/x", Some(&[0; 11]), 10), Err(StorageError::TooLarge(10)));
+    }
+
+    #[test]
+    fn a_note_has_a_key_and_is_one_line_within_the_limit() {
+        let note = |key: &str, body: &'static str| Note {
+            key: key.to_owned(),
+            body: Bytes::from_static(body.as_bytes()),
+        };
+        notes(&[note("describe/Account", "{\"a\":12}"), note("k", "{}")], 8).unwrap();
+        assert_eq!(notes(&[note("k", "{\"a\":123}")], 8), Err(StorageError::TooLarge(8)));
+        for (key, body) in [("", "{}"), (&*"k".repeat(256), "{}"), ("k", "{}\n{}")] {
+            assert!(matches!(notes(&[note(key, body)], 8), Err(StorageError::BadName(_))), "{key}");
+        }
     }
 
     #[test]

@@ -1,12 +1,17 @@
-//! The configuration file of a connection, parsed: `{"instance_url", "api_version", "usage_limit", "auth"}`.
+//! The configuration file of a connection, parsed: `{"instance_url", "api_version", "usage_limit", "full_every", "auth"}`.
 //!
-//! `instance_url`, `usage_limit` and `auth` are the host's. The rest is the connector's and checked against the schema that it
+//! `instance_url`, `usage_limit`, `full_every` and `auth` are the host's. The rest is the connector's and checked against the schema that it
 //! describes.
 
 use crate::credentials::{Auth, AuthError};
 use crate::http::{Origin, OriginError};
 use backup_store::Percent;
 use serde_json::{Map, Value};
+
+const FULL_EVERY: &str = "full_every";
+
+/// About once a month, where a backup runs daily.
+const DEFAULT_FULL_EVERY: u32 = 30;
 
 /// A configuration that the host understood.
 #[derive(Clone, Debug)]
@@ -15,6 +20,8 @@ pub struct ConnectionConfig {
     pub origin: Option<Origin>,
     /// Percent of max that all applications together may have used.
     pub usage_limit: Percent,
+    /// Every so many backups one is full; 1: each.
+    pub full_every: u32,
     /// How to get in, secrets included.
     pub auth: Auth,
     /// The connector's own members.
@@ -36,6 +43,9 @@ pub enum ConfigError {
     /// Not a percentage.
     #[error("\"usage_limit\" is {0}; it has to be a whole number from 1 to 100")]
     UsageLimit(Value),
+    /// Not a number of backups.
+    #[error("\"full_every\" is {0}; it has to be a whole number of backups, at least 1")]
+    FullEvery(Value),
     /// Not a place to send to.
     #[error("\"instance_url\": {0}")]
     InstanceUrl(OriginError),
@@ -61,6 +71,10 @@ impl ConnectionConfig {
             None => Percent::DEFAULT,
             Some(value) => parse_percent(&value).ok_or(ConfigError::UsageLimit(value))?,
         };
+        let full_every = match members.remove(FULL_EVERY) {
+            None => DEFAULT_FULL_EVERY,
+            Some(value) => parse_full_every(&value).ok_or(ConfigError::FullEvery(value))?,
+        };
         let origin = match members.remove("instance_url") {
             Some(Value::String(url)) => Some(Origin::parse(&url).map_err(ConfigError::InstanceUrl)?),
             Some(_) => return Err(ConfigError::NotText("instance_url")),
@@ -70,6 +84,7 @@ impl ConnectionConfig {
         Ok(ConnectionConfig {
             origin,
             usage_limit,
+            full_every,
             auth,
             settings: members,
         })
@@ -101,15 +116,22 @@ impl ConnectionConfig {
         if let Some(origin) = &self.origin {
             kept.insert("instance_url".to_owned(), origin.to_string().into());
         }
+        kept.insert(FULL_EVERY.to_owned(), self.full_every.into());
         kept.insert("auth".to_owned(), self.auth.description());
         Value::Object(kept)
     }
+}
+
+/// Every so many backups one is full, from what the journal keeps.
+pub fn full_every(kept: &Value) -> u32 {
+    kept.get(FULL_EVERY).and_then(parse_full_every).unwrap_or(DEFAULT_FULL_EVERY)
 }
 
 /// What the connector is told, from what the journal keeps and the origin in force.
 pub(crate) fn for_connector(kept: &Value, origin: &Origin) -> String {
     let mut settings = kept.as_object().cloned().unwrap_or_default();
     settings.remove("auth");
+    settings.remove(FULL_EVERY);
     settings_with_origin(&settings, Some(origin.to_string())).to_string()
 }
 
@@ -119,6 +141,10 @@ fn settings_with_origin(settings: &Map<String, Value>, origin: Option<String>) -
         settings.insert("instance_url".to_owned(), origin.into());
     }
     Value::Object(settings)
+}
+
+fn parse_full_every(value: &Value) -> Option<u32> {
+    u32::try_from(value.as_u64()?).ok().filter(|every| *every >= 1)
 }
 
 fn parse_percent(value: &Value) -> Option<Percent> {
@@ -171,11 +197,31 @@ mod tests {
                 json!({"auth": auth, "instance_url": "https://x", "usage_limit": "50"}),
                 "1 to 100",
             ),
+            (
+                json!({"auth": auth, "instance_url": "https://x", "full_every": 0}),
+                "at least 1",
+            ),
             (json!([1]), "one JSON object"),
         ] {
             let error = parse(&value).unwrap_err().to_string();
             assert!(error.contains(part), "{value}: {error}");
         }
+    }
+
+    #[test]
+    fn how_often_a_backup_is_full_is_the_hosts_and_what_it_does_not_know_is_the_connectors() {
+        let auth = json!({"kind": "access-token", "token": "t"});
+        let config = parse(&json!({"auth": auth, "instance_url": "https://x", "full_every": 7, "file_requests": 500})).unwrap();
+        let schema = json!({"type": "object", "properties": {"instance_url": {}, "file_requests": {"type": "integer"}},
+            "additionalProperties": false})
+        .to_string();
+        config.check_schema(&schema).unwrap();
+        let kept = config.without_secrets();
+        assert_eq!((full_every(&kept), full_every(&json!({}))), (7, 30));
+        assert_eq!(
+            for_connector(&kept, config.origin.as_ref().unwrap()),
+            r#"{"file_requests":500,"instance_url":"https://x"}"#
+        );
     }
 
     #[test]

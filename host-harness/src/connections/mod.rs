@@ -5,4 +5,4 @@
 mod config;
 
 pub(crate) use config::for_connector;
-pub use config::{ConfigError, ConnectionConfig};
+pub use config::{ConfigError, ConnectionConfig, full_every};

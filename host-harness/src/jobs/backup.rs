@@ -2,7 +2,7 @@
 
 use super::error::{JobError, told};
 use super::host::Host;
-use super::imports::{Outcome, StopSignal, failure};
+use super::imports::{Outcome, Readable, StopSignal, failure};
 use super::progress::{Progress, ProgressEvent};
 use super::results::{BackupResult, PauseResult, estimated_requests};
 use super::session::{RETRY_WAIT, Session, TRIES, answered};
@@ -10,11 +10,12 @@ use super::step::{Asked, Decision};
 use backup_runtime::exports::{self, BackupOptions, Planned};
 use backup_seams::{Clock, Timestamp};
 use backup_store::journal::{Paused, SnapshotRecord};
-use backup_store::snapshot::Fold;
+use backup_store::snapshot::{Fold, ObjectFold};
 use backup_store::{
-    Actor, Begin, Checkpoint, Commit, ConnectionName, Event, Grant, GrantPurpose, Next, ObjectName, ObjectState, Snapshot,
-    SnapshotId, SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
+    Actor, Begin, Checkpoint, Commit, ConnectionName, Event, Grant, GrantPurpose, JournalState, Next, ObjectName, ObjectState,
+    Snapshot, SnapshotId, SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
 };
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Estimated requests of the first planning step; the connector tells better from then on.
@@ -114,7 +115,7 @@ async fn run(
     asked: &mut Asked,
     progress: &dyn Progress,
 ) -> Result<(SnapshotId, Fold, Ended), JobError> {
-    let open = open_snapshot(session, request).await?;
+    let open = snapshot_to_go_on_with(session, request).await?;
     let next = match &open {
         Some(record) => {
             let journal = session.journal.lock().await;
@@ -127,6 +128,10 @@ async fn run(
         Some(Next::Done) => Decision::Proceed(0),
         next => session.decide(cost_of(next.as_ref()), asked, progress).await?,
     };
+    let predecessor = match open {
+        None if !request.full => session.predecessor(&request.objects).await,
+        _ => None,
+    };
     let grant = session.grant_for(&decision);
     let spending = session.parts.gate.spending();
     let mut claim = session.claim.lock().await;
@@ -137,7 +142,7 @@ async fn run(
         }
         None => {
             let begin = Begin {
-                kind: SnapshotKind::Full,
+                predecessor,
                 objects: request.objects.clone(),
                 connector: session.digest,
             };
@@ -174,20 +179,18 @@ async fn run(
 }
 
 /// The snapshot to go on with. One that doesn't fit what is asked for now is closed, and stays readable.
-async fn open_snapshot(session: &Session, request: &BackupRequest) -> Result<Option<SnapshotRecord>, JobError> {
-    let mut journal = session.journal.lock().await;
-    let Some(open) = journal.state().open_snapshot().cloned() else {
-        return Ok(None);
-    };
-    let mut objects = (open.objects.clone(), request.objects.clone());
-    objects.0.sort();
-    objects.1.sort();
-    if !request.full && objects.0 == objects.1 {
+async fn snapshot_to_go_on_with(session: &Session, request: &BackupRequest) -> Result<Option<SnapshotRecord>, JobError> {
+    if !request.full
+        && let Some(open) = session.open_snapshot(&request.objects).await
+    {
         return Ok(Some(open));
     }
-    journal
-        .append(&session.actor, Event::SnapshotSuperseded { snapshot: open.id })
-        .await?;
+    let mut journal = session.journal.lock().await;
+    let closed = |state: &JournalState| {
+        let open = state.open_snapshot()?;
+        Some(Event::SnapshotSuperseded { snapshot: open.id })
+    };
+    journal.append_with(&session.actor, closed).await?;
     Ok(None)
 }
 
@@ -196,12 +199,20 @@ fn cost_of(next: Option<&Next>) -> u32 {
     match next {
         None => PLAN_REQUESTS,
         Some(Next::Plan { requests } | Next::Batch { requests }) => u32::try_from(*requests).unwrap_or(u32::MAX),
-        Some(Next::AgainAfter { .. } | Next::Blocked(_)) => BATCH_REQUESTS,
+        Some(Next::AgainAfter { .. } | Next::Pause | Next::Blocked(_)) => BATCH_REQUESTS,
         Some(Next::Done) => 0,
     }
 }
 
 impl Session {
+    /// The open snapshot, where it is one of these objects.
+    pub(super) async fn open_snapshot(&self, objects: &[ObjectName]) -> Option<SnapshotRecord> {
+        let journal = self.journal.lock().await;
+        let open = journal.state().open_snapshot()?;
+        let as_set = |objects: &[ObjectName]| objects.iter().cloned().collect::<BTreeSet<_>>();
+        (as_set(&open.objects) == as_set(objects)).then(|| open.clone())
+    }
+
     /// The grant that the next durable entry carries.
     fn grant_for(&self, decision: &Decision) -> Option<Grant> {
         match decision {
@@ -230,6 +241,8 @@ struct Backup<'a> {
 struct Went {
     checkpoint: Option<Checkpoint>,
     next: Next,
+    /// Where the connector itself says that it is to pause.
+    pause: Option<Paused>,
 }
 
 impl Backup<'_> {
@@ -244,7 +257,10 @@ impl Backup<'_> {
         if let Next::AgainAfter { seconds } = self.next {
             let wait = Duration::from_secs(seconds);
             self.progress.tell(&ProgressEvent::Waiting { wait });
-            self.clock().sleep(wait).await;
+            self.wait(wait).await;
+            if self.request.stop.is_set() {
+                return Ok(Some(Ended::Stopped));
+            }
         }
         let (began_at, sent_before) = (self.clock().now(), self.session.sent());
         let outcome = Outcome::new(Some(self.writer.stage()));
@@ -268,46 +284,70 @@ impl Backup<'_> {
         }
     }
 
+    /// Ends early where the run is to stop.
+    async fn wait(&self, wait: Duration) {
+        let until = self.clock().now().after(wait);
+        while self.clock().now() < until && !self.request.stop.is_set() {
+            self.clock().sleep(LIMIT_LOOK.min(until.since(self.clock().now()))).await;
+        }
+    }
+
+    /// The snapshot as it is committed, and what it goes on from.
+    async fn readable(&self) -> Result<Readable, JobError> {
+        Ok(Readable {
+            current: Some(self.writer.reader()),
+            predecessor: self.writer.predecessor().await?,
+        })
+    }
+
     async fn plan(&self, outcome: &Outcome) -> Result<Went, JobError> {
         let objects = self.request.objects.iter().map(ToString::to_string).collect();
         let options = BackupOptions {
             objects,
-            full: true,
+            full: self.writer.kind() == SnapshotKind::Full,
             details: vec![("snapshot".to_owned(), self.writer.id().to_string())],
         };
-        let imports = self.session.imports(true, outcome, None);
+        let imports = self.session.imports(true, outcome, self.readable().await?);
         match answered("plan-backup", self.session.connector.plan_backup(imports, options).await)? {
-            Planned::Ready(first) => Ok(Went {
-                checkpoint: Some(checkpoint(first.at)),
-                next: next(first.next),
-            }),
+            Planned::Ready(first) => Ok(self.went_to(first)),
             Planned::More(requests) => Ok(Went {
                 checkpoint: None,
                 next: Next::Plan {
                     requests: u64::from(requests.max(1)),
                 },
+                pause: None,
             }),
             Planned::AgainAfter(seconds) => Ok(Went {
                 checkpoint: None,
                 next: Next::AgainAfter {
                     seconds: u64::from(seconds),
                 },
+                pause: None,
             }),
             Planned::Blocked(failure) | Planned::Other(failure) => Err(JobError::Blocked(Box::new(failure))),
         }
     }
 
     async fn batch(&self, outcome: &Outcome, at: Checkpoint) -> Result<Went, JobError> {
-        let imports = self.session.imports(true, outcome, Some(self.writer.reader()));
+        let imports = self.session.imports(true, outcome, self.readable().await?);
         let at = exports::Checkpoint {
             state_version: at.state_version,
             data: at.data.to_vec(),
         };
         let result = answered("run-batch", self.session.connector.run_batch(imports, at).await)?;
-        Ok(Went {
+        Ok(self.went_to(result))
+    }
+
+    fn went_to(&self, result: exports::BatchResult) -> Went {
+        let pause = match &result.next {
+            exports::Next::Pause(pause) => Some(self.session.paused(pause.clone())),
+            _ => None,
+        };
+        Went {
             checkpoint: Some(checkpoint(result.at)),
             next: next(result.next),
-        })
+            pause,
+        }
     }
 
     /// Decides what follows, then commits all of the step as one entry.
@@ -363,6 +403,7 @@ impl Backup<'_> {
         let same = Went {
             checkpoint: None,
             next: self.next.clone(),
+            pause: None,
         };
         let reason = error.to_string();
         let staged = self.writer.stage();
@@ -392,6 +433,7 @@ impl Backup<'_> {
         asked: &mut Asked,
     ) -> Result<Option<Ended>, JobError> {
         let (grant, ended) = match &went.next {
+            _ if went.pause.is_some() => (None, went.pause.clone().map(Ended::Paused)),
             Next::Done => (None, Some(Ended::Complete)),
             Next::Blocked(failure) => (None, Some(Ended::Failed(blocked_text(failure)))),
             next => match self.session.decide(cost_of(Some(next)), asked, self.progress).await? {
@@ -468,16 +510,21 @@ struct Attempt {
     requests: u64,
 }
 
+/// Complete, and not only as the predecessor had it.
+fn is_done(object: &ObjectFold) -> bool {
+    object.state == ObjectState::Complete && !object.inherited
+}
+
 fn batch_event(fold: &Fold, sent: u64, session: &Session) -> ProgressEvent {
     let read = fold.objects.values().filter(|object| object.state != ObjectState::Skipped);
-    let expected = |object: &backup_store::snapshot::ObjectFold| {
+    let expected = |object: &ObjectFold| {
         let planned = object.estimate.as_ref().map_or(0, |estimate| estimate.records);
         object.total.unwrap_or(planned).max(object.records)
     };
     ProgressEvent::Batch {
         records: fold.records(),
         expected: read.clone().map(expected).sum(),
-        objects_complete: read.clone().filter(|object| object.state == ObjectState::Complete).count() as u64,
+        objects_complete: read.clone().filter(|object| is_done(object)).count() as u64,
         objects: read.count() as u64,
         sent,
         estimated: estimated_requests(fold),
@@ -500,6 +547,7 @@ fn next(next: exports::Next) -> Next {
         exports::Next::AgainAfter(seconds) => Next::AgainAfter {
             seconds: u64::from(seconds),
         },
+        exports::Next::Pause(_) => Next::Pause,
         exports::Next::Blocked(why) | exports::Next::Other(why) => Next::Blocked(failure(why)),
         exports::Next::Done => Next::Done,
     }

@@ -68,6 +68,15 @@ impl Outcome {
     }
 }
 
+/// The snapshots that a call may read.
+#[derive(Default)]
+pub(super) struct Readable {
+    /// The one that its job writes, as it is committed.
+    pub(super) current: Option<Snapshot>,
+    /// The one that its job goes on from.
+    pub(super) predecessor: Option<Snapshot>,
+}
+
 /// What all calls of one session share.
 #[derive(Clone)]
 pub(super) struct CallParts {
@@ -80,13 +89,8 @@ pub(super) struct CallParts {
 }
 
 impl CallParts {
-    /// Imports of one call. `http`: `None` where it may not send. `current`: what it may read back.
-    pub(super) fn imports(
-        &self,
-        http: Option<Box<dyn imports::Http>>,
-        outcome: &Outcome,
-        current: Option<Snapshot>,
-    ) -> Imports {
+    /// Imports of one call. `http`: `None` where it may not send. `readable`: what it may read back.
+    pub(super) fn imports(&self, http: Option<Box<dyn imports::Http>>, outcome: &Outcome, readable: Readable) -> Imports {
         Imports {
             job: Box::new(Job {
                 parts: self.clone(),
@@ -96,7 +100,7 @@ impl CallParts {
             storage: Box::new(Storage {
                 parts: self.clone(),
                 outcome: outcome.clone(),
-                current,
+                readable,
             }),
             report: Box::new(Report(Arc::clone(&outcome.reports))),
             log: Box::new(Log),
@@ -134,10 +138,10 @@ impl imports::Job for Job {
 struct Storage {
     parts: CallParts,
     outcome: Outcome,
-    current: Option<Snapshot>,
+    readable: Readable,
 }
 
-const NO_BATCH: &str = "this call has no batch: only run-batch may append, bury and use blobs";
+const NO_BATCH: &str = "this call has no snapshot: nothing can be staged, and there are no blobs";
 
 impl Storage {
     /// The staged batch, where this call has one.
@@ -182,6 +186,28 @@ impl imports::Storage for Storage {
         self.batch().await?.bury(&object, rows).await.map_err(storage_error)
     }
 
+    async fn annotate(&mut self, notes: Vec<imports::Note>) -> Result<(), StorageError> {
+        let notes = notes
+            .into_iter()
+            .map(|note| backup_store::Note {
+                key: note.key,
+                body: note.body,
+            })
+            .collect();
+        self.batch().await?.annotate(notes).await.map_err(storage_error)
+    }
+
+    async fn replace_inherited(&mut self, object: &str) -> Result<(), StorageError> {
+        let object = Self::object(object)?;
+        self.batch().await?.replace_inherited(&object);
+        Ok(())
+    }
+
+    async fn drop_blob(&mut self, key: &str) -> Result<(), StorageError> {
+        self.batch().await?.drop_blob(key);
+        Ok(())
+    }
+
     async fn reuse_blob(&mut self, key: &str) -> Result<Option<u64>, StorageError> {
         self.batch().await?.reuse_blob(key).await.map_err(storage_error)
     }
@@ -191,14 +217,13 @@ impl imports::Storage for Storage {
     }
 
     async fn open(&mut self, which: imports::Which) -> Result<Option<Box<dyn imports::Snapshot>>, StorageError> {
-        Ok(match which {
-            imports::Which::Current => self
-                .current
-                .clone()
-                .map(|snapshot| Box::new(Reader(snapshot)) as Box<dyn imports::Snapshot>),
-            // Incremental backups and restores are not offered by this host yet.
-            imports::Which::Predecessor | imports::Which::Source => None,
-        })
+        let snapshot = match which {
+            imports::Which::Current => self.readable.current.clone(),
+            imports::Which::Predecessor => self.readable.predecessor.clone(),
+            // Restores are not offered by this host yet.
+            imports::Which::Source => None,
+        };
+        Ok(snapshot.map(|snapshot| Box::new(Reader(snapshot)) as Box<dyn imports::Snapshot>))
     }
 
     async fn put(&mut self, entries: Vec<(String, Option<Bytes>)>) -> Result<(), StorageError> {
@@ -267,6 +292,10 @@ impl imports::Snapshot for Reader {
     async fn find(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Option<imports::Row>>, StorageError> {
         let found = self.0.find(&Storage::object(object)?, &keys).await.map_err(storage_error)?;
         Ok(found.into_iter().map(|row| row.map(into_row)).collect())
+    }
+
+    async fn notes(&mut self, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, StorageError> {
+        self.0.notes(&keys).await.map_err(storage_error)
     }
 }
 
@@ -341,19 +370,22 @@ impl imports::Log for Log {
     }
 }
 
-/// Blobs of the batch under way, for bodies that are saved or sent.
+/// Blobs of the batch under way, for bodies that are saved or sent. The batch is locked only to begin a blob and to take it in:
+/// while its body comes, other calls stage what they have.
 pub(super) struct StagedBlobs(pub(super) Outcome);
 
 #[async_trait]
 impl Blobs for StagedBlobs {
     async fn stage(&self, key: &str) -> Result<Box<dyn BlobSink>, StorageError> {
         let (pieces, mut received) = mpsc::channel::<Bytes>(1);
-        let (staged, key) = (Arc::clone(&self.0.staged), key.to_owned());
+        let staged = Arc::clone(&self.0.staged);
+        let saving = staged.lock().await.as_ref().ok_or_else(no_batch)?.saving(key);
+        let saving = saving.map_err(storage_error)?;
         let work = async move {
-            let mut staged = staged.lock().await;
-            let staged = staged.as_mut().ok_or_else(no_batch)?;
             let pieces = futures::stream::poll_fn(move |cx| received.poll_recv(cx)).map(Ok::<_, std::convert::Infallible>);
-            staged.save_blob(&key, pieces.boxed()).await.map(drop).map_err(save_error)
+            let saved = saving.save(pieces.boxed()).await.map_err(save_error)?;
+            staged.lock().await.as_mut().ok_or_else(no_batch)?.saved(saved);
+            Ok(())
         };
         Ok(Box::new(Sink {
             pieces: Some(pieces),

@@ -3,15 +3,24 @@
 use super::backup::PLAN_REQUESTS;
 use super::error::JobError;
 use super::host::Host;
-use super::imports::{Outcome, StopSignal};
+use super::imports::{Outcome, Readable, StopSignal};
 use super::progress::{Progress, ProgressEvent};
 use super::results::{Calls, PauseResult, PlanResult, PlannedObject, brief};
 use super::session::{RETRY_WAIT, Session, TRIES, answered};
 use super::step::{Asked, Decision};
 use backup_runtime::exports::{BackupOptions, Planned};
-use backup_store::{Actor, ConnectionName, GrantPurpose, ObjectName, ObjectReport};
+use backup_store::{Actor, ConnectionName, GrantPurpose, ObjectName, ObjectReport, Snapshot, SnapshotKind};
 use std::collections::BTreeMap;
 use std::time::Duration;
+
+/// What to plan.
+#[derive(Clone, Debug, Default)]
+pub struct PlanRequest {
+    /// Empty: all objects.
+    pub objects: Vec<ObjectName>,
+    /// A full backup, whatever the next one would be.
+    pub full: bool,
+}
 
 impl Host {
     /// Asks the connector for a plan, within the usage limit. What it learns is kept, so that the backup doesn't ask again.
@@ -19,43 +28,68 @@ impl Host {
         &self,
         name: &ConnectionName,
         actor: &Actor,
-        objects: &[ObjectName],
+        request: &PlanRequest,
         progress: &dyn Progress,
     ) -> Result<PlanResult, JobError> {
         let session = Session::open(self, name, "plan", actor, StopSignal::default()).await?;
-        let planned = plan(&session, objects, progress).await;
+        let planned = plan(&session, request, progress).await;
         session.release().await?;
-        let (told, pause) = planned?;
-        Ok(result(name, told, pause, session.sent()))
+        let (kind, told, pause) = planned?;
+        Ok(result(name, kind, told, pause, session.sent()))
     }
 }
 
 type Told = BTreeMap<ObjectName, ObjectReport>;
 
+/// What the next backup goes on from: the open snapshot's predecessor, where it would go on with that one.
+async fn predecessor(session: &Session, request: &PlanRequest) -> Result<Option<Snapshot>, JobError> {
+    if request.full {
+        return Ok(None);
+    }
+    let open = session.open_snapshot(&request.objects).await;
+    let id = match open {
+        Some(open) => open.predecessor,
+        None => session.predecessor(&request.objects).await,
+    };
+    let Some(id) = id else { return Ok(None) };
+    let journal = session.journal.lock().await;
+    let snapshot = Snapshot::open(session.host.store(), &session.name, journal.state(), id).await?;
+    Ok(Some(snapshot))
+}
+
 async fn plan(
     session: &Session,
-    objects: &[ObjectName],
+    request: &PlanRequest,
     progress: &dyn Progress,
-) -> Result<(Told, Option<PauseResult>), JobError> {
-    let objects: Vec<String> = objects.iter().map(ToString::to_string).collect();
+) -> Result<(SnapshotKind, Told, Option<PauseResult>), JobError> {
+    let objects: Vec<String> = request.objects.iter().map(ToString::to_string).collect();
+    let predecessor = predecessor(session, request).await?;
+    let kind = match predecessor {
+        Some(_) => SnapshotKind::Incremental,
+        None => SnapshotKind::Full,
+    };
     let mut asked = Asked::ByHand;
     let mut cost = PLAN_REQUESTS;
     let mut tries = 1;
     loop {
         let granted = match session.decide(cost, &mut asked, progress).await? {
             Decision::Proceed(requests) => requests,
-            Decision::Pause(pause) => return Ok((Told::new(), Some(PauseResult::from(&pause)))),
+            Decision::Pause(pause) => return Ok((kind, Told::new(), Some(PauseResult::from(&pause)))),
         };
         let grant = session.grant(granted, GrantPurpose::Plan).await?;
         let outcome = Outcome::new(None);
         let options = BackupOptions {
             objects: objects.clone(),
-            full: true,
+            full: kind == SnapshotKind::Full,
             details: Vec::new(),
+        };
+        let readable = Readable {
+            current: None,
+            predecessor: predecessor.clone(),
         };
         let planned = session
             .connector
-            .plan_backup(session.imports(true, &outcome, None), options)
+            .plan_backup(session.imports(true, &outcome, readable), options)
             .await;
         session.spent(&grant).await?;
         let planned = match answered("plan-backup", planned) {
@@ -75,7 +109,8 @@ async fn plan(
         match planned {
             Planned::Ready(_) => {
                 let told = outcome.take_reports().into_list();
-                return Ok((told.into_iter().map(|report| (report.object.clone(), report)).collect(), None));
+                let told = told.into_iter().map(|report| (report.object.clone(), report));
+                return Ok((kind, told.collect(), None));
             }
             Planned::More(requests) => {
                 cost = requests.max(1);
@@ -94,11 +129,12 @@ async fn plan(
     }
 }
 
-fn result(name: &ConnectionName, told: Told, pause: Option<PauseResult>, sent: u64) -> PlanResult {
+fn result(name: &ConnectionName, kind: SnapshotKind, told: Told, pause: Option<PauseResult>, sent: u64) -> PlanResult {
     let objects: Vec<PlannedObject> = told.into_values().map(planned_object).collect();
     let requests = objects.iter().map(|object| object.requests).sum();
     PlanResult {
         connection: name.to_string(),
+        kind,
         requests,
         records: objects.iter().map(|object| object.records).sum(),
         bytes: objects.iter().map(|object| object.bytes).sum(),

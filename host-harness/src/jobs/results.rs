@@ -2,7 +2,7 @@
 
 use backup_store::journal::{Paused, rfc3339};
 use backup_store::snapshot::{Fold, Next, ObjectFold};
-use backup_store::{ObjectState, SnapshotId};
+use backup_store::{ObjectState, SnapshotId, SnapshotKind};
 use serde::Serialize;
 
 /// Whether a snapshot holds all that it should.
@@ -65,6 +65,16 @@ pub struct ObjectResult {
     pub records: u64,
     /// Why it is skipped, or what people should know of it.
     pub reason: Option<String>,
+    /// When it was so: each record is as it was at some moment in it.
+    pub window: Option<WindowResult>,
+}
+
+/// From when to when; RFC 3339, UTC.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[allow(missing_docs)]
+pub struct WindowResult {
+    pub from: String,
+    pub to: String,
 }
 
 impl ObjectResult {
@@ -77,6 +87,10 @@ impl ObjectResult {
             state: object.state,
             records: object.records,
             reason: (!texts.is_empty()).then(|| texts.join("; ")),
+            window: object.window.map(|window| WindowResult {
+                from: rfc3339(window.from),
+                to: rfc3339(window.to),
+            }),
         }
     }
 }
@@ -93,6 +107,8 @@ pub struct BackupResult {
     pub connection: String,
     /// Its id.
     pub snapshot: String,
+    /// Full or incremental.
+    pub kind: SnapshotKind,
     /// Complete or partial.
     pub state: State,
     /// Why it pauses; none where it is complete, failed or was stopped.
@@ -113,10 +129,15 @@ pub struct BackupResult {
 
 impl BackupResult {
     pub(super) fn of(connection: String, snapshot: SnapshotId, fold: &Fold, sent: u64) -> BackupResult {
+        let kind = match fold.inherited {
+            Some(_) => SnapshotKind::Incremental,
+            None => SnapshotKind::Full,
+        };
         let blobs: u64 = fold.blobs.values().map(|blob| blob.length).sum();
         BackupResult {
             connection,
             snapshot: snapshot.to_string(),
+            kind,
             state: if fold.next == Some(Next::Done) {
                 State::Complete
             } else {
@@ -173,6 +194,8 @@ pub struct PlannedObject {
 pub struct PlanResult {
     /// `TENANT/CONNECTION`.
     pub connection: String,
+    /// What the next backup is.
+    pub kind: SnapshotKind,
     /// Requests that the backup will send: all objects together, on top of what planning sent.
     pub requests: u64,
     /// Records.

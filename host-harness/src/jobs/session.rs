@@ -5,9 +5,10 @@
 
 use super::error::JobError;
 use super::host::Host;
-use super::imports::{CallParts, Outcome, StagedBlobs, StopSignal};
+use super::imports::{CallParts, Outcome, Readable, StagedBlobs, StopSignal};
+use super::lineage;
 use super::progress::Usage;
-use crate::connections::for_connector;
+use crate::connections::{for_connector, full_every};
 use crate::credentials::{Credentials, CredentialsParts};
 use crate::http::{Client, ClientParts};
 use crate::quota::{ScopeGate, ceiling};
@@ -16,8 +17,10 @@ use backup_runtime::imports::Imports;
 use backup_runtime::{CallError, Connector};
 use backup_seams::Timestamp;
 use backup_store::{
-    Actor, Claim, ClaimRequest, ConnectionName, Event, Grant, GrantPurpose, Journal, Scope, Sha256, Snapshot, Spending, Values,
+    Actor, Claim, ClaimRequest, ConnectionName, Event, Grant, GrantPurpose, Journal, ObjectName, Scope, Sha256, SnapshotId,
+    Spending, Values,
 };
+use serde_json::Value;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -161,7 +164,7 @@ impl Session {
     async fn check_once(&self) -> Result<Checked, JobError> {
         let grant = self.grant(CHECK_ATTEMPTS, GrantPurpose::Check).await?;
         let outcome = Outcome::new(None);
-        let imports = self.imports(true, &outcome, None);
+        let imports = self.imports(true, &outcome, Readable::default());
         let checked = self.connector.check(imports).await;
         self.spent(&grant).await?;
         answered("check", checked)
@@ -183,7 +186,7 @@ impl Session {
     }
 
     /// Imports for one call.
-    pub(super) fn imports(&self, may_send: bool, outcome: &Outcome, current: Option<Snapshot>) -> Imports {
+    pub(super) fn imports(&self, may_send: bool, outcome: &Outcome, readable: Readable) -> Imports {
         let parts = &self.host.parts;
         let http = may_send.then(|| {
             Box::new(Client::new(ClientParts {
@@ -196,7 +199,14 @@ impl Session {
                 limits: parts.http_limits,
             })) as _
         });
-        self.parts.imports(http, outcome, current)
+        self.parts.imports(http, outcome, readable)
+    }
+
+    /// The snapshot that a new backup of these objects (empty: all) goes on from; `None`: it is full.
+    pub(super) async fn predecessor(&self, objects: &[ObjectName]) -> Option<SnapshotId> {
+        let journal = self.journal.lock().await;
+        let full_every = journal.state().config().map_or_else(|| full_every(&Value::Null), full_every);
+        lineage::predecessor(journal.state(), objects, full_every)
     }
 
     /// Every counted attempt of this session.

@@ -1,7 +1,7 @@
 //! The verdict before each step: the connector decides, the host's own arithmetic can only make it less.
 
 use super::error::JobError;
-use super::imports::Outcome;
+use super::imports::{Outcome, Readable};
 use super::progress::{Progress, ProgressEvent};
 use super::session::{Session, answered};
 use crate::quota::ceiling;
@@ -42,7 +42,9 @@ impl Session {
             let outcome = Outcome::new(None);
             match answered(
                 "decide",
-                self.connector.decide(self.imports(false, &outcome, None), cost).await,
+                self.connector
+                    .decide(self.imports(false, &outcome, Readable::default()), cost)
+                    .await,
             )? {
                 Verdict::Proceed(_) if cost == 0 => return Ok(Decision::Proceed(0)),
                 Verdict::Proceed(requests) => {
@@ -82,7 +84,10 @@ impl Session {
         let sent_before = self.sent();
         let grant = self.grant(PROBE_ATTEMPTS, GrantPurpose::Probe).await?;
         let outcome = Outcome::new(None);
-        let answer = self.connector.read_quota(self.imports(true, &outcome, None)).await;
+        let answer = self
+            .connector
+            .read_quota(self.imports(true, &outcome, Readable::default()))
+            .await;
         self.spent(&grant).await?;
         let reading = if outcome.take_readings().is_empty() {
             None
@@ -109,7 +114,8 @@ impl Session {
         }
     }
 
-    fn paused(&self, pause: Pause) -> Paused {
+    /// A pause that the connector tells, as it is journalled.
+    pub(super) fn paused(&self, pause: Pause) -> Paused {
         Paused {
             reason: pause.reason,
             used: pause.used,

@@ -35,8 +35,8 @@ pub use journal::{Actor, Event, Journal, JournalState, Percent};
 pub use names::{ConnectionName, NameError, ObjectName, Scope, Sha256, SnapshotId, TenantName};
 pub use scope::{Claim, ClaimRequest, Grant, GrantPurpose, Hour, Reading, ReadingSource, Spending, Standing, Unsettled};
 pub use snapshot::{
-    Begin, Checkpoint, Commit, Committed, Failure, Next, ObjectReport, ObjectState, Row, Selected, Snapshot, SnapshotInfo,
-    SnapshotKind, SnapshotState, SnapshotWriter, Staged, Step, Tombstone,
+    Begin, Checkpoint, Commit, Committed, Failure, Next, Note, ObjectReport, ObjectState, Row, Selected, Snapshot,
+    SnapshotInfo, SnapshotKind, SnapshotState, SnapshotWriter, SourceKey, Staged, Step, Tombstone,
 };
 pub use values::Values;
 
@@ -58,11 +58,14 @@ fn futures_can_be_sent(
     fn sent<T: Send>(_: T) {}
     sent(staged.append(object, Vec::new()));
     sent(staged.bury(object, Vec::new()));
+    sent(staged.annotate(Vec::new()));
     sent(staged.save_blob("", futures::stream::empty::<Result<bytes::Bytes, StoreError>>()));
     sent(staged.reuse_blob(""));
     sent(writer.commit(staged, commit));
     sent(snapshot.read(object, "", 1));
     sent(snapshot.find(object, &[]));
+    sent(snapshot.notes(&[]));
+    sent(writer.predecessor());
     sent(Claim::acquire(store, scope, request));
     sent(verify::verify(store, journal.connection()));
     sent(verify::gc(claim, journal, &Actor::host()));

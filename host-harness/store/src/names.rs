@@ -105,6 +105,13 @@ text_name! {
     }
 }
 
+impl ObjectName {
+    /// What stands for the object in segments of notes, which belong to none.
+    pub(crate) fn of_notes() -> ObjectName {
+        ObjectName("notes".to_owned())
+    }
+}
+
 impl Scope {
     /// The scope that a connection stands for until its source has told the real one.
     pub fn own(connection: &ConnectionName) -> Scope {

@@ -6,7 +6,7 @@ use crate::exports::{
     Verdict,
 };
 use crate::imports::{
-    Body, Content, Failure, FormPart, Hour, Level, Method, NamedValue, Reading, ReadingSource, Request, Row, SendError,
+    Body, Content, Failure, FormPart, Hour, Level, Method, NamedValue, Note, Reading, ReadingSource, Request, Row, SendError,
     Standing, StorageError, Tombstone, Which,
 };
 use backup_seams::Timestamp;
@@ -150,6 +150,15 @@ impl From<storage::Tombstone> for Tombstone {
         Tombstone {
             key: v.key,
             at: Timestamp(v.at),
+        }
+    }
+}
+
+impl From<storage::Note> for Note {
+    fn from(v: storage::Note) -> Self {
+        Note {
+            key: v.key,
+            body: v.body.into(),
         }
     }
 }
@@ -326,11 +335,24 @@ impl From<connector::Checked> for Checked {
     }
 }
 
+impl From<connector::Pause> for Pause {
+    fn from(v: connector::Pause) -> Self {
+        Pause {
+            reason: v.reason,
+            used: v.used,
+            max: v.max,
+            ceiling: v.ceiling,
+            recheck_after: v.recheck_after,
+        }
+    }
+}
+
 impl From<connector::Next> for Next {
     fn from(v: connector::Next) -> Self {
         match v {
             connector::Next::Batch(requests) => Next::Batch(requests),
             connector::Next::AgainAfter(seconds) => Next::AgainAfter(seconds),
+            connector::Next::Pause(p) => Next::Pause(p.into()),
             connector::Next::Blocked(f) => Next::Blocked(f.into()),
             connector::Next::Done => Next::Done,
             connector::Next::Other(f) => Next::Other(f.into()),
@@ -364,13 +386,7 @@ impl From<connector::Verdict> for Verdict {
         match v {
             connector::Verdict::Proceed(requests) => Verdict::Proceed(requests),
             connector::Verdict::Probe(requests) => Verdict::Probe(requests),
-            connector::Verdict::Pause(p) => Verdict::Pause(Pause {
-                reason: p.reason,
-                used: p.used,
-                max: p.max,
-                ceiling: p.ceiling,
-                recheck_after: p.recheck_after,
-            }),
+            connector::Verdict::Pause(p) => Verdict::Pause(p.into()),
             connector::Verdict::Other(f) => Verdict::Other(f.into()),
         }
     }

@@ -4,7 +4,7 @@
 use super::handles::open;
 use super::{CallState, Export};
 use crate::bindings::{SnapshotHandle, storage, types};
-use crate::imports::{Row, StorageError, Tombstone};
+use crate::imports::{Note, Row, StorageError, Tombstone};
 use crate::walls;
 use bytes::Bytes;
 use wasmtime::Result as Trappable;
@@ -55,11 +55,35 @@ impl storage::Host for CallState {
         Ok(buried.map_err(Into::into))
     }
 
+    async fn annotate(&mut self, notes: Vec<storage::Note>) -> Answer<()> {
+        check!(self.beyond_deciding("storage.annotate")?);
+        let notes: Vec<Note> = notes.into_iter().map(Note::from).collect();
+        check!(walls::notes(&notes, self.bounds.note));
+        let (imports, handles) = self.parts("storage.annotate")?;
+        let annotated = handles.pendings.beside(imports.storage.annotate(notes)).await;
+        Ok(annotated.map_err(Into::into))
+    }
+
+    async fn replace_inherited(&mut self, object: String) -> Answer<()> {
+        check!(self.beyond_deciding("storage.replace-inherited")?);
+        check!(walls::object(&object));
+        let (imports, handles) = self.parts("storage.replace-inherited")?;
+        let replaced = handles.pendings.beside(imports.storage.replace_inherited(&object)).await;
+        Ok(replaced.map_err(Into::into))
+    }
+
     async fn reuse_blob(&mut self, key: String) -> Answer<Option<u64>> {
         check!(self.beyond_deciding("storage.reuse-blob")?);
         let (imports, handles) = self.parts("storage.reuse-blob")?;
         let reused = handles.pendings.beside(imports.storage.reuse_blob(&key)).await;
         Ok(reused.map_err(Into::into))
+    }
+
+    async fn drop_blob(&mut self, key: String) -> Answer<()> {
+        check!(self.beyond_deciding("storage.drop-blob")?);
+        let (imports, handles) = self.parts("storage.drop-blob")?;
+        let dropped = handles.pendings.beside(imports.storage.drop_blob(&key)).await;
+        Ok(dropped.map_err(Into::into))
     }
 
     async fn read_blob(&mut self, key: String, offset: u64, max: u32) -> Answer<Vec<u8>> {
@@ -172,6 +196,13 @@ impl storage::HostSnapshot for CallState {
         let found = self.handles.pendings.beside(snapshot.find(&object, keys)).await;
         let converted = found.map(|rows| rows.into_iter().map(|row| row.map(storage::Row::from)).collect());
         Ok(converted.map_err(Into::into))
+    }
+
+    async fn notes(&mut self, snapshot: Resource<SnapshotHandle>, keys: Vec<String>) -> Answer<Vec<Option<Vec<u8>>>> {
+        let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
+        let found = self.handles.pendings.beside(snapshot.notes(keys)).await;
+        let owned = |notes: Vec<Option<Bytes>>| notes.into_iter().map(|note| note.map(Vec::from)).collect();
+        Ok(found.map(owned).map_err(Into::into))
     }
 
     async fn drop(&mut self, snapshot: Resource<SnapshotHandle>) -> Trappable<()> {

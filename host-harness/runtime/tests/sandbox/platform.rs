@@ -179,6 +179,18 @@ impl Storage for Platform {
         Ok(())
     }
 
+    async fn annotate(&mut self, _notes: Vec<Note>) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn replace_inherited(&mut self, _object: &str) -> Result<(), StorageError> {
+        Ok(())
+    }
+
+    async fn drop_blob(&mut self, _key: &str) -> Result<(), StorageError> {
+        Ok(())
+    }
+
     async fn reuse_blob(&mut self, _key: &str) -> Result<Option<u64>, StorageError> {
         Ok(None)
     }

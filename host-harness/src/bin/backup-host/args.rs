@@ -55,7 +55,7 @@ pub enum Command {
     /// Say what a backup would read and how many requests that takes.
     Plan {
         name: ConnectionName,
-        /// Plan a full backup (for now every backup is one).
+        /// Plan a full backup, whatever the next one would be.
         #[arg(long)]
         full: bool,
         /// Only these objects.
@@ -71,7 +71,7 @@ when requests are available, or raise the limit, and it goes on in the same snap
     )]
     Backup {
         name: ConnectionName,
-        /// Begin a new full snapshot; a partial one is closed and stays readable.
+        /// Read everything anew, into a new snapshot; a partial one is closed and stays readable.
         #[arg(long)]
         full: bool,
         /// Only these objects.
@@ -104,12 +104,22 @@ when requests are available, or raise the limit, and it goes on in the same snap
         json: bool,
     },
     /// Write the records of one object to standard output. Works on partial snapshots.
+    #[command(
+        after_help = "With --files each file of these records is written to DIR/<Id>.<Field> too (images within a text to \
+DIR/<Id>.<Field>.<image>), and checked against its hash. Standard error says how many, and which records have none."
+    )]
     Export {
         name: ConnectionName,
         snapshot: String,
         object: ObjectName,
         #[arg(long, value_enum, default_value_t = Format::Ndjson)]
         format: Format,
+        /// Also write every file of these records there.
+        #[arg(long, value_name = "DIR")]
+        files: Option<PathBuf>,
+        /// Instead of records, the source's own description of the object as it was then, JSON.
+        #[arg(long, conflicts_with_all = ["files", "format"])]
+        schema: bool,
     },
     /// Show the usage limit, or set it. Every change is in the audit trail.
     #[command(

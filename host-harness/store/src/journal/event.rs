@@ -140,6 +140,9 @@ pub enum Event {
         snapshot: SnapshotId,
         /// Full or incremental.
         kind: SnapshotKind,
+        /// What an incremental one goes on from.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        predecessor: Option<SnapshotId>,
         /// Objects asked for; empty: all.
         objects: Vec<ObjectName>,
         /// Digest of the connector.

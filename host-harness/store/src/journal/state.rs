@@ -45,6 +45,8 @@ pub struct SnapshotRecord {
     pub id: SnapshotId,
     /// Full or incremental.
     pub kind: SnapshotKind,
+    /// What an incremental one goes on from.
+    pub predecessor: Option<SnapshotId>,
     /// Objects asked for; empty: all.
     pub objects: Vec<ObjectName>,
     /// When it was begun.
@@ -85,6 +87,8 @@ pub struct JournalState {
     scope: Option<Scope>,
     snapshots: Vec<SnapshotRecord>,
     completed: Vec<SnapshotId>,
+    /// How many of those belong to a connection of this name that was removed.
+    completed_before_removal: usize,
     connector: Option<Sha256>,
     last_probe: Option<Timestamp>,
 }
@@ -99,6 +103,7 @@ impl Default for JournalState {
             scope: None,
             snapshots: Vec::new(),
             completed: Vec::new(),
+            completed_before_removal: 0,
             connector: None,
             last_probe: None,
         }
@@ -174,6 +179,13 @@ impl JournalState {
             .find(|s| matches!(s.standing, Standing::Complete { .. }))
     }
 
+    /// The complete snapshots that an incremental one may go on from, newest first by when they were completed.
+    pub fn predecessors(&self) -> impl Iterator<Item = &SnapshotRecord> {
+        let own = self.completed.iter().skip(self.completed_before_removal).rev();
+        own.filter_map(|id| self.snapshot(*id))
+            .filter(|record| matches!(record.standing, Standing::Complete { .. }))
+    }
+
     /// Digest of the connector that it uses, where one was installed or swapped for it.
     pub fn connector(&self) -> Option<Sha256> {
         self.connector
@@ -199,6 +211,7 @@ impl JournalState {
                 self.added = false;
                 // Under the same name another org may be added: nothing goes on from this one.
                 self.scope = None;
+                self.completed_before_removal = self.completed.len();
                 let open = self.snapshots.iter_mut().filter(|snapshot| snapshot.standing.may_go_on());
                 open.for_each(|snapshot| snapshot.standing = Standing::Superseded);
             }
@@ -219,11 +232,13 @@ impl JournalState {
             Event::SnapshotBegun {
                 snapshot,
                 kind,
+                predecessor,
                 objects,
                 connector,
             } => self.snapshots.push(SnapshotRecord {
                 id: *snapshot,
                 kind: *kind,
+                predecessor: *predecessor,
                 objects: objects.clone(),
                 begun_at: at,
                 connector: *connector,

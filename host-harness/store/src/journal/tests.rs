@@ -14,6 +14,7 @@ async fn complete_a_snapshot(fixture: &Fixture, journal: &mut Journal) {
     let begun = Event::SnapshotBegun {
         snapshot,
         kind: crate::SnapshotKind::Full,
+        predecessor: None,
         objects: Vec::new(),
         connector: Sha256::ZERO,
     };
@@ -163,6 +164,7 @@ async fn nothing_of_a_removed_connection_is_gone_on_with_under_its_name() {
     let begun = Event::SnapshotBegun {
         snapshot,
         kind: crate::SnapshotKind::Full,
+        predecessor: None,
         objects: Vec::new(),
         connector: Sha256::ZERO,
     };

@@ -1,5 +1,6 @@
 //! What an entry of a snapshot's log says: one committed batch, and where the job stands after it.
 
+use super::inherit::Inherited;
 use crate::names::{ObjectName, Sha256};
 use crate::scope::{Grant, Reading, Spending};
 use backup_seams::Timestamp;
@@ -52,6 +53,8 @@ pub enum Next {
         /// Seconds, from the entry's time on.
         seconds: u64,
     },
+    /// What comes next needs a limit of the source that is spent; it is looked at again as a batch is.
+    Pause,
     /// The job can't go on.
     Blocked(Failure),
     /// The job is complete: the log ends.
@@ -184,12 +187,14 @@ pub enum SegmentKind {
     Rows,
     /// Keys of records that are gone.
     Tombstones,
+    /// What the snapshot says besides records; of no object.
+    Notes,
 }
 
 /// A segment, as the log names it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SegmentRef {
-    /// Its object.
+    /// Its object; `notes` for notes.
     pub object: ObjectName,
     /// `<epoch>-<counter>`.
     pub name: String,
@@ -205,6 +210,9 @@ pub struct SegmentRef {
     pub raw_bytes: u64,
     /// Bytes stored.
     pub stored_bytes: u64,
+    /// Where its keys begin, for readers that know zstd alone. Absent in segments of older versions.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keys_at: Option<u64>,
     /// Hash of what is stored.
     pub sha256: Sha256,
 }
@@ -254,12 +262,21 @@ pub struct LogRecord {
     pub checkpoint: Option<CheckpointRef>,
     /// What comes next; `None` (a fence): as before.
     pub next: Option<Next>,
+    /// What the snapshot takes over from its predecessor. Comes before any data, once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inherited: Option<Inherited>,
+    /// Objects of which nothing that was taken over counts any more.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub replaced: Vec<ObjectName>,
     /// Told about objects.
     pub objects: Vec<ObjectReport>,
     /// Told readings.
     pub readings: Vec<Reading>,
     /// Segments that the step added.
     pub segments: Vec<SegmentRef>,
+    /// Keys of blobs that are no longer part of it. They go before `blobs` come.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub dropped_blobs: Vec<String>,
     /// Blobs that the step added or reused.
     pub blobs: Vec<BlobRef>,
 }

@@ -1,14 +1,16 @@
 //! The fold of a snapshot's log: what it consists of after an entry.
 
 use super::entry::{
-    BlobRef, CheckpointRef, EntryKind, Estimate, Failure, LogRecord, Next, ObjectState, SegmentKind, SegmentRef,
+    BlobRef, CheckpointRef, EntryKind, Estimate, Failure, LogRecord, Next, ObjectReport, ObjectState, SegmentKind, SegmentRef,
 };
+use super::inherit::{Inherited, InheritedObject};
+use super::source_key;
 use crate::chain::{Entry, Head};
-use crate::names::ObjectName;
+use crate::names::{ObjectName, SnapshotId};
 use crate::scope::Reading;
 use backup_seams::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// From when to when what was read was so: every record is as it was at some moment in it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -19,14 +21,37 @@ pub struct Window {
     pub to: Timestamp,
 }
 
+/// How old what a segment holds is, later is greater: what was taken over is older than all of the log's own.
+pub(super) type Age = (bool, u64);
+
 /// A segment and the entry that brought it. Of two rows of one key the greater revision stands, then the later entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PlacedSegment {
     /// Number of the entry.
     pub entry: u64,
+    /// Whether it was taken over from the predecessor; then `entry` counts among these.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub inherited: bool,
     /// The segment.
     #[serde(flatten)]
     pub segment: SegmentRef,
+}
+
+impl PlacedSegment {
+    pub(super) fn age(&self) -> Age {
+        (!self.inherited, self.entry)
+    }
+}
+
+/// What a snapshot took over, and when.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TakenOver {
+    /// From which snapshot.
+    pub snapshot: SnapshotId,
+    /// The entry that lists it.
+    pub entry: u64,
+    /// When that was begun: what its job looks at, it looks at after that.
+    pub at: Timestamp,
 }
 
 /// One object of a snapshot.
@@ -52,6 +77,10 @@ pub struct ObjectFold {
     pub stored_bytes: u64,
     /// What it consists of, in the order of commits.
     pub segments: Vec<PlacedSegment>,
+    /// Whether it still is as the predecessor had it: this job has not caught up with it yet.
+    pub inherited: bool,
+    /// How many of the remarks are the predecessor's.
+    inherited_remarks: usize,
     told_records: bool,
 }
 
@@ -64,8 +93,14 @@ pub struct Fold {
     pub last_at: Option<Timestamp>,
     /// Objects by name.
     pub objects: BTreeMap<ObjectName, ObjectFold>,
+    /// Segments of notes, in the order of commits.
+    pub notes: Vec<PlacedSegment>,
     /// Blobs by source key.
     pub blobs: BTreeMap<String, BlobRef>,
+    /// Blobs that are only for the job, by source key.
+    pub work: BTreeMap<String, BlobRef>,
+    /// What it goes on from; `None` for a full one.
+    pub inherited: Option<TakenOver>,
     /// Where the job stands.
     pub checkpoint: Option<CheckpointRef>,
     /// The checkpoints to keep: the last two, and each last one of an older state version. Newest last.
@@ -86,7 +121,10 @@ impl Default for Fold {
             head: Head::START,
             last_at: None,
             objects: BTreeMap::new(),
+            notes: Vec::new(),
             blobs: BTreeMap::new(),
+            work: BTreeMap::new(),
+            inherited: None,
             checkpoint: None,
             kept_checkpoints: Vec::new(),
             next: None,
@@ -106,7 +144,19 @@ impl Fold {
     /// Bytes stored: segments and blobs.
     pub fn stored_bytes(&self) -> u64 {
         let segments: u64 = self.objects.values().map(|object| object.stored_bytes).sum();
-        segments + self.blobs.values().map(|blob| blob.length).sum::<u64>()
+        let notes: u64 = self.notes.iter().map(|placed| placed.segment.stored_bytes).sum();
+        // One file may stand for several values of the same content.
+        let files: BTreeSet<(&str, u64)> = self.blobs.values().map(|blob| (blob.name.as_str(), blob.length)).collect();
+        segments + notes + files.iter().map(|(_, length)| length).sum::<u64>()
+    }
+
+    /// A blob by its source key, working blobs too.
+    pub(super) fn blob(&self, key: &str) -> Option<&BlobRef> {
+        if source_key::is_work(key) {
+            self.work.get(key)
+        } else {
+            self.blobs.get(key)
+        }
     }
 
     /// Takes in the next entry.
@@ -122,37 +172,62 @@ impl Fold {
         if let Some(next) = &record.next {
             self.next = Some(next.clone());
         }
-        for placed in &record.segments {
-            let object = self.objects.entry(placed.object.clone()).or_default();
-            object.take(entry, placed, record.began_at);
+        if let Some(inherited) = &record.inherited {
+            self.take_over(inherited, entry.seq, record.began_at);
         }
-        for report in &record.objects {
-            let object = self.objects.entry(report.object.clone()).or_default();
-            object.state = report.state.unwrap_or(object.state);
-            if let Some(records) = report.records {
-                object.records = records;
-                object.told_records = true;
+        let job = self.inherited.map(|taken| Window {
+            from: taken.at,
+            to: entry.at,
+        });
+        for object in &record.replaced {
+            if let (Some(object), Some(job)) = (self.objects.get_mut(object), job) {
+                object.replace_inherited(job);
             }
-            object.total = report.total.or(object.total);
-            if report.estimate.is_some() {
-                object.estimate.clone_from(&report.estimate);
-            }
-            if let Some(skipped) = &report.skipped {
-                object.state = ObjectState::Skipped;
-                object.reason = Some(skipped.clone());
-            }
-            for remark in &report.remarks {
-                if !object.remarks.contains(remark) {
-                    object.remarks.push(remark.clone());
+        }
+        for placed in &record.segments {
+            match placed.kind {
+                SegmentKind::Notes => self.notes.push(PlacedSegment::new(entry.seq, placed)),
+                SegmentKind::Rows | SegmentKind::Tombstones => {
+                    let object = self.objects.entry(placed.object.clone()).or_default();
+                    object.take(entry, placed, record.began_at);
                 }
             }
         }
-        self.blobs
-            .extend(record.blobs.iter().map(|blob| (blob.key.clone(), blob.clone())));
+        for report in &record.objects {
+            self.objects.entry(report.object.clone()).or_default().told(report, job);
+        }
+        for key in &record.dropped_blobs {
+            self.blobs_like(key).remove(key);
+        }
+        for blob in &record.blobs {
+            self.blobs_like(&blob.key).insert(blob.key.clone(), blob.clone());
+        }
         for reading in &record.readings {
             self.readings.insert(reading.quota.clone(), reading.clone());
         }
         self.ended = record.kind == EntryKind::End;
+    }
+
+    /// Takes over what the predecessor has; the log's own comes on top of it.
+    pub(super) fn take_over(&mut self, inherited: &Inherited, entry: u64, at: Timestamp) {
+        let taken = inherited.objects.iter().map(|(name, object)| (name.clone(), object.into()));
+        self.objects.extend(taken);
+        self.notes.extend(inherited.notes.iter().map(PlacedSegment::taken_over));
+        self.blobs
+            .extend(inherited.blobs.iter().map(|blob| (blob.key.clone(), blob.clone())));
+        self.inherited = Some(TakenOver {
+            snapshot: inherited.snapshot,
+            entry,
+            at,
+        });
+    }
+
+    fn blobs_like(&mut self, key: &str) -> &mut BTreeMap<String, BlobRef> {
+        if source_key::is_work(key) {
+            &mut self.work
+        } else {
+            &mut self.blobs
+        }
     }
 
     /// The last two are kept, and of each older state version the last one: the way back from a migration.
@@ -171,12 +246,110 @@ impl Fold {
     }
 }
 
+impl PlacedSegment {
+    fn new(entry: u64, segment: &SegmentRef) -> PlacedSegment {
+        PlacedSegment {
+            entry,
+            inherited: false,
+            segment: segment.clone(),
+        }
+    }
+
+    fn taken_over(&self) -> PlacedSegment {
+        PlacedSegment {
+            inherited: true,
+            ..self.clone()
+        }
+    }
+}
+
+impl From<&InheritedObject> for ObjectFold {
+    fn from(object: &InheritedObject) -> ObjectFold {
+        let bytes = |of: fn(&SegmentRef) -> u64| object.segments.iter().map(|placed| of(&placed.segment)).sum();
+        ObjectFold {
+            state: object.state,
+            records: object.records,
+            total: object.total,
+            estimate: None,
+            reason: object.reason.clone(),
+            remarks: object.remarks.clone(),
+            window: object.window,
+            raw_bytes: bytes(|segment| segment.raw_bytes),
+            stored_bytes: bytes(|segment| segment.stored_bytes),
+            segments: object.segments.iter().map(PlacedSegment::taken_over).collect(),
+            inherited: true,
+            inherited_remarks: object.remarks.len(),
+            told_records: false,
+        }
+    }
+}
+
 impl ObjectFold {
-    fn take(&mut self, entry: &Entry<LogRecord>, segment: &SegmentRef, began_at: Timestamp) {
-        if self.state == ObjectState::Pending {
+    /// `job`: from when the job began to now, where it goes on from a predecessor.
+    fn told(&mut self, report: &ObjectReport, job: Option<Window>) {
+        self.state = report.state.unwrap_or(self.state);
+        if let Some(records) = report.records {
+            self.records = records;
+            self.told_records = true;
+        }
+        self.total = report.total.or(self.total);
+        if report.estimate.is_some() {
+            self.estimate.clone_from(&report.estimate);
+        }
+        if let Some(skipped) = &report.skipped {
+            self.state = ObjectState::Skipped;
+            self.reason = Some(skipped.clone());
+        }
+        for remark in &report.remarks {
+            match self.remarks.iter().position(|known| known == remark) {
+                Some(known) if known >= self.inherited_remarks => continue,
+                Some(known) => {
+                    self.remarks.remove(known);
+                    self.inherited_remarks -= 1;
+                }
+                None => {}
+            }
+            self.remarks.push(remark.clone());
+        }
+        match report.state {
+            Some(ObjectState::Complete) => {
+                self.reason = None;
+                self.caught_up(job);
+            }
+            Some(ObjectState::Skipped) => self.caught_up(None),
+            _ => {}
+        }
+    }
+
+    /// What the predecessor knew of it is known anew.
+    fn caught_up(&mut self, job: Option<Window>) {
+        self.inherited = false;
+        self.remarks.drain(..std::mem::take(&mut self.inherited_remarks));
+        self.window = job.or(self.window);
+    }
+
+    fn replace_inherited(&mut self, job: Window) {
+        self.segments.retain(|placed| !placed.inherited);
+        let own = || self.segments.iter().map(|placed| &placed.segment);
+        self.raw_bytes = own().map(|segment| segment.raw_bytes).sum();
+        self.stored_bytes = own().map(|segment| segment.stored_bytes).sum();
+        if !self.told_records {
+            let rows = own().filter(|segment| segment.kind == SegmentKind::Rows);
+            self.records = rows.map(|segment| segment.rows).sum();
+        }
+        if self.inherited {
             self.state = ObjectState::Partial;
         }
-        if segment.kind == SegmentKind::Rows && !self.told_records {
+        self.caught_up(Some(job));
+    }
+
+    fn take(&mut self, entry: &Entry<LogRecord>, segment: &SegmentRef, began_at: Timestamp) {
+        if self.state == ObjectState::Pending || self.inherited {
+            self.state = ObjectState::Partial;
+        }
+        // Changed records are no more records: how many there are on top of what was taken over only the connector knows.
+        let on_top = self.segments.first().is_some_and(|first| first.inherited);
+        if segment.kind == SegmentKind::Rows && !self.told_records && !on_top {
             self.records += segment.rows;
         }
         self.raw_bytes += segment.raw_bytes;
@@ -187,9 +360,6 @@ impl ObjectFold {
         });
         window.from = window.from.min(began_at);
         window.to = window.to.max(entry.at);
-        self.segments.push(PlacedSegment {
-            entry: entry.seq,
-            segment: segment.clone(),
-        });
+        self.segments.push(PlacedSegment::new(entry.seq, segment));
     }
 }

@@ -4,7 +4,7 @@
 //! after another, and memory is bounded by those that do.
 
 use super::entry::SegmentKind;
-use super::fold::PlacedSegment;
+use super::fold::{Age, PlacedSegment};
 use super::segment::{Row, SegmentReader};
 use crate::backend::Store;
 use crate::error::{Damage, StoreError};
@@ -13,27 +13,30 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 /// Where a row of a key comes from: later is greater. Segments of one entry are told apart by their position in it.
-type Place = (u64, usize);
+type Place = (Age, usize);
 
 /// What is known of one key: which row of it stands.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
     rows: Vec<(Place, Row)>,
-    gone_at: Option<u64>,
+    gone_at: Option<Age>,
 }
 
 impl Standing {
     pub fn add(&mut self, kind: SegmentKind, place: Place, row: Row) {
         match kind {
-            SegmentKind::Rows => self.rows.push((place, row)),
+            SegmentKind::Rows | SegmentKind::Notes => self.rows.push((place, row)),
             SegmentKind::Tombstones => self.gone_at = self.gone_at.max(Some(place.0)),
         }
     }
 
     /// A tombstone hides rows of its own and of earlier entries. Of what is left the greatest revision stands, then the latest.
     pub fn row(self) -> Option<Row> {
-        let gone_at = self.gone_at.unwrap_or(0);
-        let alive = self.rows.into_iter().filter(|(place, _)| place.0 > gone_at);
+        let gone_at = self.gone_at;
+        let alive = self
+            .rows
+            .into_iter()
+            .filter(|(place, _)| gone_at.is_none_or(|gone| place.0 > gone));
         alive.max_by_key(|(place, row)| (row.revision, *place)).map(|(_, row)| row)
     }
 }
@@ -84,7 +87,7 @@ impl Merge {
                 let Some((placed, ordinal, reader)) = &mut self.open[slot] else {
                     continue;
                 };
-                let (kind, place) = (placed.segment.kind, (placed.entry, *ordinal));
+                let (kind, place) = (placed.segment.kind, (placed.age(), *ordinal));
                 let row = reader.next();
                 match reader.peek() {
                     Some(next) if row.is_ok() => self.next.push(Reverse((next.to_owned(), slot))),
@@ -132,11 +135,11 @@ impl Merge {
 
 /// Where a segment lies.
 pub(crate) fn segment_path(connection_dir: &Path, placed: &super::SegmentRef) -> Path {
-    connection_dir
-        .clone()
-        .join("segments")
-        .join(placed.object.as_str())
-        .join(format!("{}.ndjson.zst", placed.name))
+    let folder = match placed.kind {
+        SegmentKind::Rows | SegmentKind::Tombstones => connection_dir.clone().join("segments").join(placed.object.as_str()),
+        SegmentKind::Notes => connection_dir.clone().join("notes"),
+    };
+    folder.join(format!("{}.ndjson.zst", placed.name))
 }
 
 /// Reads a segment and checks its hash.

@@ -6,11 +6,13 @@
 mod blob;
 mod entry;
 mod fold;
+mod inherit;
 mod merge;
 mod reader;
 mod rollup;
 mod segment;
 mod select;
+mod source_key;
 mod stage;
 #[cfg(test)]
 mod tests;
@@ -21,14 +23,17 @@ pub use entry::{
     BlobRef, Checkpoint, CheckpointRef, Commit, EntryKind, Estimate, Failure, LogRecord, Next, ObjectReport, ObjectState,
     SegmentKind, SegmentRef, Step,
 };
-pub use fold::{Fold, ObjectFold, PlacedSegment, Window};
+pub use fold::{Fold, ObjectFold, PlacedSegment, TakenOver, Window};
+pub(crate) use inherit::inherited_of;
+pub use inherit::{Inherited, InheritedObject};
 pub(crate) use merge::segment_path;
 pub use reader::{Page, Snapshot, SnapshotInfo};
 pub(crate) use rollup::load_strictly;
 pub(crate) use segment::SegmentReader;
-pub use segment::{Row, Tombstone};
+pub use segment::{Note, Row, Tombstone};
 pub use select::{Selected, select};
-pub use stage::{SaveError, Staged};
+pub use source_key::SourceKey;
+pub use stage::{SaveError, Saved, Saving, Staged};
 pub use writer::{Begin, Committed, SnapshotWriter};
 pub(crate) use writer::{checkpoint_path, fence, read_checkpoint};
 

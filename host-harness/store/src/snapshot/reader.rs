@@ -3,10 +3,11 @@
 use super::blob;
 use super::entry::Checkpoint;
 use super::fold::{Fold, PlacedSegment};
+use super::inherit::Inherited;
 use super::merge::{self, Merge, Standing as KeyStanding};
 use super::rollup;
-use super::segment::Row;
-use super::writer::checkpoint_of;
+use super::segment::{Note, Row};
+use super::writer::{checkpoint_of, cut_log};
 use super::{SnapshotKind, SnapshotState};
 use crate::backend::Store;
 use crate::error::{Damage, StoreError};
@@ -31,6 +32,8 @@ pub struct SnapshotInfo {
     pub standing: Standing,
     /// Full or incremental.
     pub kind: SnapshotKind,
+    /// What an incremental one goes on from.
+    pub predecessor: Option<SnapshotId>,
     /// When it was begun.
     pub started_at: Timestamp,
     /// When it was completed.
@@ -94,16 +97,25 @@ impl Snapshot {
         let record = journal.snapshot(id).filter(|record| record.standing != Standing::Pruned);
         let record = record.ok_or_else(|| StoreError::NotFound(format!("snapshot {id}")))?;
         let loaded = rollup::load(store, connection, id).await?;
-        let mut damage = loaded.damage;
+        let mut damage = loaded.damage.clone();
         if let Standing::Complete { log_head, .. } = record.standing
             && loaded.fold.head.hash != log_head
             && damage.is_none()
         {
-            damage = Some(Damage::new(
-                super::log_dir(store, connection, id),
-                "its last entries are missing: the journal knows another end of it",
-                "bring them back from a copy of the store",
-            ));
+            damage = Some(cut_log(&super::log_dir(store, connection, id)));
+        }
+        let mut loaded = loaded;
+        if let Some(predecessor) = record.predecessor
+            && loaded.fold.inherited.is_none()
+            && loaded.damage.is_none()
+            && journal
+                .snapshot(predecessor)
+                .is_some_and(|past| past.standing != Standing::Pruned)
+        {
+            // Begun, and its host died before that was in its log.
+            let past = rollup::load(store, connection, predecessor).await?.fold;
+            let inherited = Inherited::of(predecessor, &past, &record.objects);
+            loaded.fold.take_over(&inherited, 0, record.begun_at);
         }
         if loaded.fold.ended && !loaded.from_rollup && damage.is_none() {
             rollup::write(store, connection, id, &loaded.fold).await;
@@ -140,6 +152,7 @@ impl Snapshot {
             state,
             standing: self.record.standing.clone(),
             kind: self.record.kind,
+            predecessor: self.record.predecessor,
             started_at: self.record.begun_at,
             completed_at,
             records: self.fold.records(),
@@ -200,9 +213,36 @@ impl Snapshot {
 
     /// The rows of these keys, in their order. Opens only segments that may hold one of them.
     pub async fn find(&self, object: &ObjectName, keys: &[String]) -> Result<Vec<Option<Row>>, StoreError> {
+        self.find_in(self.segments(object), keys).await
+    }
+
+    /// What the snapshot says besides records, under these keys, in their order.
+    pub async fn notes(&self, keys: &[String]) -> Result<Vec<Option<Bytes>>, StoreError> {
+        let mut found: HashMap<String, Bytes> = HashMap::new();
+        let mut wanted: BTreeSet<String> = keys.iter().cloned().collect();
+        // Of one key the last one stands: older segments are opened only for what newer ones don't have.
+        for placed in self.fold.notes.iter().rev() {
+            let within = wanted.range(placed.segment.min.clone()..=placed.segment.max.clone());
+            let within: Vec<String> = within.cloned().collect();
+            for row in self
+                .find_in(std::slice::from_ref(placed), &within)
+                .await?
+                .into_iter()
+                .flatten()
+            {
+                let place = merge::segment_path(&self.dir, &placed.segment);
+                let note = Note::from_row(place.as_ref(), row)?;
+                wanted.remove(&note.key);
+                found.insert(note.key, note.body);
+            }
+        }
+        Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
+    }
+
+    async fn find_in(&self, segments: &[PlacedSegment], keys: &[String]) -> Result<Vec<Option<Row>>, StoreError> {
         let wanted: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
         let mut known: HashMap<String, KeyStanding> = HashMap::new();
-        for (ordinal, placed) in self.segments(object).iter().enumerate() {
+        for (ordinal, placed) in segments.iter().enumerate() {
             let segment = &placed.segment;
             let within: Vec<&str> = wanted.range(segment.min.as_str()..=segment.max.as_str()).copied().collect();
             if within.is_empty() {
@@ -211,7 +251,7 @@ impl Snapshot {
             let reader = merge::open(&self.store, &self.dir, placed).await?;
             for row in reader.find(&within)? {
                 let standing = known.entry(row.key.clone()).or_default();
-                standing.add(segment.kind, (placed.entry, ordinal), row);
+                standing.add(segment.kind, (placed.age(), ordinal), row);
             }
         }
         let found: HashMap<String, Row> = known

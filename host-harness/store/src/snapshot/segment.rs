@@ -13,6 +13,9 @@ use crate::error::{Damage, StoreError};
 use crate::names::{ObjectName, Sha256};
 use backup_seams::Timestamp;
 use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+use std::borrow::Cow;
 use std::io::{BufRead, BufReader, Cursor, Write};
 use zstd::stream::{read::Decoder, write::Encoder};
 use zstd::zstd_safe::find_frame_compressed_size;
@@ -37,6 +40,17 @@ pub struct Tombstone {
     pub at: Timestamp,
 }
 
+/// What a snapshot says besides records.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Note {
+    /// Identifies it within its snapshot, 1–255 bytes.
+    pub key: String,
+    /// One JSON object without a line break, at most 7 MiB.
+    pub body: Bytes,
+}
+
+/// Longest body of a note.
+const MAX_NOTE: usize = 7 << 20;
 /// A row's body has at most as many bytes as one `append` may carry.
 const MAX_BODY: usize = 8 << 20;
 /// A segment is closed before it passes this, so that with its keys it stays below 8 MiB.
@@ -50,33 +64,36 @@ impl Row {
     /// Whether it can be stored.
     pub(super) fn check(&self, object: &ObjectName) -> Result<(), StoreError> {
         check_key(object, &self.key)?;
-        let what = || format!("{object} {}", self.key);
-        let bad = |why: &str| StoreError::BadRow {
-            what: what(),
-            why: why.to_owned(),
-        };
-        if self.body.len() > MAX_BODY {
-            return Err(StoreError::TooLarge {
-                what: what(),
-                limit: MAX_BODY as u64,
-            });
-        }
-        if self.body.iter().any(|&b| b == b'\n' || b == b'\r') {
-            return Err(bad("its body has a line break"));
-        }
-        let text = std::str::from_utf8(&self.body).map_err(|_| bad("its body is not UTF-8"))?;
-        if !text.trim_start().starts_with('{') {
-            return Err(bad("its body is not a JSON object"));
-        }
-        serde_json::from_str::<serde::de::IgnoredAny>(text)
-            .map_err(|e| bad(&format!("its body is not a JSON object ({e})")))?;
-        Ok(())
+        check_body(object, &self.key, &self.body, MAX_BODY).map(drop)
     }
 
     /// What it takes in memory while it is staged.
     pub(super) fn staged_bytes(&self) -> usize {
         size_of::<Row>() + self.key.len() + self.body.len()
     }
+}
+
+/// A body is one JSON object on one line.
+fn check_body<'a>(object: &ObjectName, key: &str, body: &'a [u8], limit: usize) -> Result<&'a RawValue, StoreError> {
+    let what = || format!("{object} {key}");
+    let bad = |why: &str| StoreError::BadRow {
+        what: what(),
+        why: why.to_owned(),
+    };
+    if body.len() > limit {
+        return Err(StoreError::TooLarge {
+            what: what(),
+            limit: limit as u64,
+        });
+    }
+    if body.iter().any(|&b| b == b'\n' || b == b'\r') {
+        return Err(bad("its body has a line break"));
+    }
+    let text = std::str::from_utf8(body).map_err(|_| bad("its body is not UTF-8"))?;
+    if !text.trim_start().starts_with('{') {
+        return Err(bad("its body is not a JSON object"));
+    }
+    serde_json::from_str(text).map_err(|e| bad(&format!("its body is not a JSON object ({e})")))
 }
 
 pub(super) fn check_key(object: &ObjectName, key: &str) -> Result<(), StoreError> {
@@ -101,6 +118,39 @@ impl Tombstone {
     }
 }
 
+/// A note's line: plain zstd readers see its key too.
+#[derive(Serialize, Deserialize)]
+struct NoteLine<'a> {
+    key: Cow<'a, str>,
+    #[serde(borrow)]
+    note: &'a RawValue,
+}
+
+impl Note {
+    /// As it is stored. Of one key the last one stands, so all have the same revision.
+    pub(super) fn into_row(self) -> Result<Row, StoreError> {
+        let object = ObjectName::of_notes();
+        check_key(&object, &self.key)?;
+        let line = NoteLine {
+            key: Cow::Borrowed(&self.key),
+            note: check_body(&object, &self.key, &self.body, MAX_NOTE)?,
+        };
+        let body = serde_json::to_vec(&line).map_err(|e| StoreError::State(format!("note {}: {e}", self.key)))?;
+        Ok(Row {
+            key: self.key,
+            revision: 0,
+            body: body.into(),
+        })
+    }
+
+    /// From what [`Note::into_row`] gave.
+    pub(super) fn from_row(place: &str, row: Row) -> Result<Note, Damage> {
+        let line: NoteLine<'_> = serde_json::from_slice(&row.body).map_err(|_| damage(place, "a line of it is not a note"))?;
+        let body = Bytes::copy_from_slice(line.note.get().as_bytes());
+        Ok(Note { key: row.key, body })
+    }
+}
+
 /// A segment before it has a name.
 pub(super) struct Built {
     pub bytes: Bytes,
@@ -119,6 +169,13 @@ pub(super) fn build(object: &ObjectName, mut rows: Vec<Row>) -> Result<Vec<Built
         same
     });
     cut(object, SegmentKind::Rows, rows)
+}
+
+/// The same for notes.
+pub(super) fn build_notes(rows: Vec<Row>) -> Result<Vec<Built>, StoreError> {
+    let mut built = build(&ObjectName::of_notes(), rows)?;
+    built.iter_mut().for_each(|built| built.reference.kind = SegmentKind::Notes);
+    Ok(built)
 }
 
 /// The same for tombstones; of one key the latest stays.
@@ -202,6 +259,7 @@ impl Cutting {
         let length = u32::try_from(index.len()).map_err(std::io::Error::other)?;
         bytes.extend_from_slice(&SKIPPABLE.to_le_bytes());
         bytes.extend_from_slice(&length.to_le_bytes());
+        let keys_at = bytes.len() as u64;
         bytes.extend_from_slice(&index);
         let reference = SegmentRef {
             object: object.clone(),
@@ -212,6 +270,7 @@ impl Cutting {
             max: self.max,
             raw_bytes: self.raw_bytes,
             stored_bytes: bytes.len() as u64,
+            keys_at: Some(keys_at),
             sha256: Sha256::of(&bytes),
         };
         Ok(Built {
@@ -224,6 +283,7 @@ impl Cutting {
 /// A segment that is read, row after row. Its keys are all in memory, its bodies are decompressed as they are asked for.
 pub(crate) struct SegmentReader {
     place: String,
+    keys_at: u64,
     index: Vec<(String, u64)>,
     at: usize,
     bodies: BufReader<Decoder<'static, Cursor<Bytes>>>,
@@ -260,6 +320,7 @@ impl SegmentReader {
             .single_frame();
         Ok(SegmentReader {
             place: place.to_owned(),
+            keys_at: (data + SKIPPABLE_HEADER) as u64,
             index,
             at: 0,
             bodies: BufReader::new(bodies),
@@ -315,6 +376,9 @@ impl SegmentReader {
 
     /// Reads all of it and checks that it is what the log says.
     pub fn check(mut self, reference: &SegmentRef) -> Result<(), Damage> {
+        if reference.keys_at.is_some_and(|at| at != self.keys_at) {
+            return Err(damage(&self.place, "its keys don't begin where the log says"));
+        }
         let sorted = self.index.windows(2).all(|pair| pair[0].0 < pair[1].0);
         let first = self.index.first().map(|(key, _)| key.clone());
         let last = self.index.last().map(|(key, _)| key.clone());

@@ -3,10 +3,12 @@
 
 use super::blob;
 use super::entry::{BlobRef, SegmentRef};
-use super::fold::Fold;
+use super::fold::{Fold, TakenOver};
+use super::inherit::inherited_of;
 use super::merge::segment_path;
 use super::rollup;
-use super::segment::{self, Built, Row, Tombstone};
+use super::segment::{self, Built, Note, Row, Tombstone};
+use super::source_key::{self, SourceKey};
 use crate::backend::Store;
 use crate::error::StoreError;
 use crate::names::{ConnectionName, ObjectName, SnapshotId};
@@ -14,11 +16,11 @@ use crate::scope::ClaimState;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use tokio::sync::OnceCell;
 
-/// Rows that are held in memory, all objects together.
+/// Rows and notes that are held in memory, all together.
 const MAX_STAGED: usize = 32 << 20;
 /// Objects that are written at once.
 pub(super) const WRITES_AT_ONCE: usize = 8;
@@ -43,26 +45,79 @@ pub(super) struct Shared {
     pub connection: ConnectionName,
     pub dir: Path,
     pub claim: Arc<ClaimState>,
-    /// Snapshots whose blobs may be used again, newest first.
+    /// The snapshot that is written.
+    pub id: SnapshotId,
+    /// What it goes on from.
+    pub goes_on_from: Option<TakenOver>,
+    /// For a full one: snapshots whose blobs may be used again, newest first.
     pub earlier: Vec<SnapshotId>,
-    pub earlier_blobs: OnceCell<HashMap<String, BlobRef>>,
+    pub earlier_blobs: OnceCell<Blobs>,
+    /// What the snapshot goes on from, as it took it over.
+    pub predecessor: OnceCell<Arc<Fold>>,
+}
+
+/// Blobs to be found by what they hold.
+#[derive(Debug, Default)]
+pub(super) struct Blobs {
+    by_key: HashMap<String, BlobRef>,
+    /// Source keys by checksum.
+    by_checksum: HashMap<String, String>,
+}
+
+impl Blobs {
+    fn of<'a>(blobs: impl Iterator<Item = &'a BlobRef>) -> Blobs {
+        let mut known = Blobs::default();
+        blobs.for_each(|blob| known.add(blob));
+        known
+    }
+
+    /// What is known already stays.
+    fn add(&mut self, blob: &BlobRef) {
+        if let Some(checksum) = source_key::checksum(&blob.key) {
+            self.by_checksum
+                .entry(checksum.to_owned())
+                .or_insert_with(|| blob.key.clone());
+        }
+        self.by_key.entry(blob.key.clone()).or_insert_with(|| blob.clone());
+    }
+
+    /// By its key, else by its content.
+    fn find(&self, source_key: &str) -> Option<&BlobRef> {
+        self.by_key.get(source_key).or_else(|| self.same_content(source_key))
+    }
+
+    fn same_content(&self, source_key: &str) -> Option<&BlobRef> {
+        self.by_key.get(self.by_checksum.get(source_key::checksum(source_key)?)?)
+    }
 }
 
 impl Shared {
+    /// What the snapshot goes on from, as it took it over, whatever has become of it since.
+    pub async fn predecessor(&self) -> Result<Option<&Arc<Fold>>, StoreError> {
+        let Some(taken) = self.goes_on_from else { return Ok(None) };
+        let read = || async {
+            inherited_of(&self.store, &self.connection, self.id, taken)
+                .await
+                .map(Arc::new)
+        };
+        self.predecessor.get_or_try_init(read).await.map(Some)
+    }
+
     /// Blobs of earlier snapshots, read when first asked for.
     async fn earlier_blob(&self, source_key: &str) -> Result<Option<&BlobRef>, StoreError> {
         let read = || async {
-            let mut blobs = HashMap::new();
+            let mut blobs = Blobs::default();
+            if let Some(predecessor) = self.predecessor().await? {
+                predecessor.blobs.values().for_each(|blob| blobs.add(blob));
+            }
             for id in &self.earlier {
                 // Of a damaged log the good part counts: a blob that it names is there.
                 let loaded = rollup::load(&self.store, &self.connection, *id).await?;
-                for (key, blob) in loaded.fold.blobs {
-                    blobs.entry(key).or_insert(blob);
-                }
+                loaded.fold.blobs.values().for_each(|blob| blobs.add(blob));
             }
             Ok::<_, StoreError>(blobs)
         };
-        Ok(self.earlier_blobs.get_or_try_init(read).await?.get(source_key))
+        Ok(self.earlier_blobs.get_or_try_init(read).await?.find(source_key))
     }
 }
 
@@ -81,8 +136,41 @@ pub struct Staged {
     bytes: usize,
     appended: u64,
     tombstones: BTreeMap<ObjectName, Vec<Tombstone>>,
+    notes: Rows,
     written: Vec<SegmentRef>,
     blobs: BTreeMap<String, BlobRef>,
+    /// Committed ones that are no longer part of the snapshot.
+    dropped_blobs: BTreeSet<String>,
+    replaced: BTreeSet<ObjectName>,
+    /// Committed blobs, once one was asked for by its content.
+    committed_blobs: OnceCell<Blobs>,
+}
+
+/// All that a batch consists of, written out.
+pub(super) struct Written {
+    pub segments: Vec<SegmentRef>,
+    pub blobs: Vec<BlobRef>,
+    pub dropped_blobs: Vec<String>,
+    pub replaced: Vec<ObjectName>,
+}
+
+/// A blob to be written, apart from the batch that it's for: several can be under way, and the batch is free meanwhile.
+#[derive(Debug)]
+pub struct Saving {
+    shared: Arc<Shared>,
+    source_key: String,
+}
+
+/// A blob that is written; it becomes part of the batch by [`Staged::saved`].
+#[derive(Debug)]
+pub struct Saved(BlobRef);
+
+impl Saving {
+    /// Writes a stream, never whole in memory.
+    pub async fn save<E>(self, content: impl Stream<Item = Result<Bytes, E>> + Send) -> Result<Saved, SaveError<E>> {
+        let Shared { store, dir, claim, .. } = &*self.shared;
+        blob::save(store, dir, claim, &self.source_key, content).await.map(Saved)
+    }
 }
 
 impl Staged {
@@ -94,8 +182,12 @@ impl Staged {
             bytes: 0,
             appended: 0,
             tombstones: BTreeMap::new(),
+            notes: Rows::default(),
             written: Vec::new(),
             blobs: BTreeMap::new(),
+            dropped_blobs: BTreeSet::new(),
+            replaced: BTreeSet::new(),
+            committed_blobs: OnceCell::new(),
         }
     }
 
@@ -125,10 +217,35 @@ impl Staged {
         Ok(())
     }
 
-    /// Stages deletions. A tombstone hides every row of its key committed in the same or an earlier batch.
+    /// Stages notes; the last one of a key stands. Memory stays bounded as with rows.
+    pub async fn annotate(&mut self, notes: Vec<Note>) -> Result<(), StoreError> {
+        let rows = notes.into_iter().map(Note::into_row).collect::<Result<Vec<_>, _>>()?;
+        self.notes.bytes += rows.iter().map(Row::staged_bytes).sum::<usize>();
+        self.notes.rows.extend(rows);
+        if self.notes.bytes > MAX_STAGED {
+            for built in segment::build_notes(std::mem::take(&mut self.notes).rows)? {
+                self.written.push(write(&self.shared, built).await?);
+            }
+        }
+        Ok(())
+    }
+
+    /// With this batch nothing that was taken over of the object counts any more; what this snapshot's own batches brought stays.
+    pub fn replace_inherited(&mut self, object: &ObjectName) {
+        self.replaced.insert(object.clone());
+    }
+
+    /// Stages deletions. A tombstone hides every row of its key committed in the same or an earlier batch, and the record's blobs
+    /// are no longer part of the snapshot.
     pub async fn bury(&mut self, object: &ObjectName, rows: Vec<Tombstone>) -> Result<(), StoreError> {
         rows.iter()
             .try_for_each(|tombstone| segment::check_key(object, &tombstone.key))?;
+        for Tombstone { key, .. } in &rows {
+            let of_record = format!("{object}/{key}/");
+            self.drop_blobs_where(&of_record, |other| {
+                SourceKey::parse(other).is_some_and(|parsed| parsed.row == key)
+            });
+        }
         self.tombstones.entry(object.clone()).or_default().extend(rows);
         Ok(())
     }
@@ -139,26 +256,91 @@ impl Staged {
         source_key: &str,
         content: impl Stream<Item = Result<Bytes, E>> + Send,
     ) -> Result<u64, SaveError<E>> {
-        check_source_key(source_key)?;
-        let shared = &self.shared;
-        let blob = blob::save(&shared.store, &shared.dir, &shared.claim, source_key, content).await?;
-        let length = blob.length;
-        self.blobs.insert(source_key.to_owned(), blob);
-        Ok(length)
+        let saved = self.saving(source_key)?.save(content).await?;
+        Ok(self.saved(saved))
     }
 
-    /// Length of the blob of this source key where this or an earlier snapshot of the connection holds it; it then belongs to
-    /// this batch too.
+    /// Begins a blob whose content comes while other things are staged.
+    pub fn saving(&self, source_key: &str) -> Result<Saving, StoreError> {
+        check_source_key(source_key)?;
+        Ok(Saving {
+            shared: Arc::clone(&self.shared),
+            source_key: source_key.to_owned(),
+        })
+    }
+
+    /// Makes a blob that is written part of the batch; its length in bytes.
+    pub fn saved(&mut self, Saved(blob): Saved) -> u64 {
+        let length = blob.length;
+        self.add_blob(blob);
+        length
+    }
+
+    /// Length of the blob of this source key, or of one of the same content, where this or an earlier snapshot of the connection
+    /// holds it; it then belongs to this batch too.
     pub async fn reuse_blob(&mut self, source_key: &str) -> Result<Option<u64>, StoreError> {
+        check_source_key(source_key)?;
         if let Some(blob) = self.own_blob(source_key) {
             return Ok(Some(blob.length));
         }
-        let Some(blob) = self.shared.earlier_blob(source_key).await? else {
+        let Some(found) = self.known_blob(source_key).await? else {
             return Ok(None);
         };
-        let (length, blob) = (blob.length, blob.clone());
-        self.blobs.insert(source_key.to_owned(), blob);
+        let length = found.length;
+        self.add_blob(BlobRef {
+            key: source_key.to_owned(),
+            ..found
+        });
         Ok(Some(length))
+    }
+
+    /// Takes a blob out of the snapshot.
+    pub fn drop_blob(&mut self, source_key: &str) {
+        self.drop_blobs_where(source_key, |other| other == source_key);
+    }
+
+    /// A blob that need not be fetched: of this batch, of this snapshot, of an earlier one.
+    async fn known_blob(&self, source_key: &str) -> Result<Option<BlobRef>, StoreError> {
+        if source_key::is_work(source_key) {
+            return Ok(None);
+        }
+        if let Some(checksum) = source_key::checksum(source_key) {
+            let mut staged = self.blobs.values();
+            if let Some(same) = staged.find(|blob| source_key::checksum(&blob.key) == Some(checksum)) {
+                return Ok(Some(same.clone()));
+            }
+            let index = || async { Blobs::of(self.committed.blobs.values()) };
+            if let Some(same) = self.committed_blobs.get_or_init(index).await.same_content(source_key) {
+                return Ok(Some(same.clone()));
+            }
+        }
+        Ok(self.shared.earlier_blob(source_key).await?.cloned())
+    }
+
+    /// Of one field's values the one that came last stays.
+    fn add_blob(&mut self, blob: BlobRef) {
+        if let Some(slot) = source_key::slot(&blob.key) {
+            self.drop_blobs_where(slot, |other| other != blob.key && source_key::slot(other) == Some(slot));
+        }
+        self.blobs.insert(blob.key.clone(), blob);
+    }
+
+    fn drop_blobs_where(&mut self, prefix: &str, mut is_meant: impl FnMut(&str) -> bool) {
+        let from = || prefix.to_owned()..;
+        let staged = self.blobs.range(from()).map(|(key, _)| key);
+        let staged = staged.take_while(|key| key.starts_with(prefix));
+        let staged: Vec<String> = staged.filter(|key| is_meant(key)).cloned().collect();
+        staged.iter().for_each(|key| drop(self.blobs.remove(key)));
+        for committed in [&self.committed.blobs, &self.committed.work] {
+            let keys = committed.range(from()).map(|(key, _)| key);
+            let keys = keys.take_while(|key| key.starts_with(prefix)).filter(|key| is_meant(key));
+            self.dropped_blobs.extend(keys.cloned());
+        }
+    }
+
+    /// Its job is over: what was only for it goes.
+    pub(super) fn end_work(&mut self) {
+        self.drop_blobs_where(source_key::WORK, |_| true);
     }
 
     /// At most `max` bytes of a staged or committed blob from `offset`; empty at the end.
@@ -180,11 +362,16 @@ impl Staged {
     }
 
     fn own_blob(&self, source_key: &str) -> Option<&BlobRef> {
-        self.blobs.get(source_key).or_else(|| self.committed.blobs.get(source_key))
+        let committed = || {
+            self.committed
+                .blob(source_key)
+                .filter(|_| !self.dropped_blobs.contains(source_key))
+        };
+        self.blobs.get(source_key).or_else(committed)
     }
 
     /// Writes what is still in memory, and names all that the batch consists of.
-    pub(super) async fn write_out(self) -> Result<(Vec<SegmentRef>, Vec<BlobRef>), StoreError> {
+    pub(super) async fn write_out(self) -> Result<Written, StoreError> {
         let rows = self
             .rows
             .into_iter()
@@ -193,8 +380,9 @@ impl Staged {
             .tombstones
             .into_iter()
             .map(|(object, buried)| segment::build_tombstones(&object, buried));
+        let notes = std::iter::once(self.notes.rows).map(segment::build_notes);
         // Compressed as they are due, not all beforehand; at most eight are on their way.
-        let built = futures::stream::iter(rows.chain(tombstones)).flat_map(|built| {
+        let built = futures::stream::iter(rows.chain(tombstones).chain(notes)).flat_map(|built| {
             let built: Vec<_> = built.map_or_else(|error| vec![Err(error)], |built| built.into_iter().map(Ok).collect());
             futures::stream::iter(built)
         });
@@ -206,7 +394,12 @@ impl Staged {
             .try_collect()
             .await?;
         segments.extend(rest);
-        Ok((segments, self.blobs.into_values().collect()))
+        Ok(Written {
+            segments,
+            blobs: self.blobs.into_values().collect(),
+            dropped_blobs: self.dropped_blobs.into_iter().collect(),
+            replaced: self.replaced.into_iter().collect(),
+        })
     }
 
     pub(super) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {

@@ -494,11 +494,11 @@ proptest! {
 #[test]
 fn the_greater_revision_stands_then_the_later_entry() {
     let mut standing = Standing::default();
-    standing.add(SegmentKind::Rows, (1, 0), row("k", 5, "older entry, newer revision"));
-    standing.add(SegmentKind::Rows, (2, 0), row("k", 4, "newer entry, older revision"));
+    standing.add(SegmentKind::Rows, ((true, 1), 0), row("k", 5, "older entry, newer revision"));
+    standing.add(SegmentKind::Rows, ((true, 2), 0), row("k", 4, "newer entry, older revision"));
     assert_eq!(standing.row().unwrap().revision, 5);
     let mut standing = Standing::default();
-    standing.add(SegmentKind::Rows, (2, 0), row("k", 5, "later"));
-    standing.add(SegmentKind::Rows, (1, 0), row("k", 5, "earlier"));
+    standing.add(SegmentKind::Rows, ((true, 2), 0), row("k", 5, "later"));
+    standing.add(SegmentKind::Rows, ((true, 1), 0), row("k", 5, "earlier"));
     assert_eq!(standing.row().unwrap(), row("k", 5, "later"));
 }

@@ -5,8 +5,9 @@
 
 use super::entry::{Checkpoint, CheckpointRef, Commit, EntryKind, LogRecord, Next, Step};
 use super::fold::Fold;
+use super::inherit::Inherited;
 use super::reader::Snapshot;
-use super::stage::{Shared, Staged};
+use super::stage::{Shared, Staged, Written};
 use super::{SnapshotKind, log_dir, rollup};
 use crate::backend::{Created, Store};
 use crate::chain::{Chain, Head};
@@ -23,8 +24,8 @@ const MAX_CHECKPOINT: usize = 1 << 20;
 /// What a snapshot is begun with.
 #[derive(Clone, Debug)]
 pub struct Begin {
-    /// Full or incremental.
-    pub kind: SnapshotKind,
+    /// The complete snapshot that an incremental one goes on from; `None`: a full one.
+    pub predecessor: Option<SnapshotId>,
     /// Objects asked for; empty: all.
     pub objects: Vec<ObjectName>,
     /// Digest of the connector.
@@ -51,9 +52,18 @@ pub struct SnapshotWriter {
     unknown: bool,
 }
 
+impl Begin {
+    fn kind(&self) -> SnapshotKind {
+        match self.predecessor {
+            Some(_) => SnapshotKind::Incremental,
+            None => SnapshotKind::Full,
+        }
+    }
+}
+
 impl SnapshotWriter {
-    /// Begins a snapshot: journal, scope's journal, then the log's first entry (a fence), which carries the first grant. One that
-    /// was open is closed as superseded and stays readable.
+    /// Begins a snapshot: journal, scope's journal, then the log's first entry (a fence), which carries the first grant and what
+    /// is taken over from a predecessor. One that was open is closed as superseded and stays readable.
     pub async fn begin(
         claim: &mut Claim,
         journal: &mut Journal,
@@ -63,6 +73,10 @@ impl SnapshotWriter {
         spending: Spending,
     ) -> Result<SnapshotWriter, StoreError> {
         check_connection(claim, journal)?;
+        journal.refresh().await?;
+        if let Some(predecessor) = begin.predecessor {
+            complete(journal.state(), predecessor)?;
+        }
         let seams = claim.store().seams();
         let id = SnapshotId::generate(&*seams.clock, &*seams.randomness);
         let supersede = |state: &JournalState| {
@@ -73,7 +87,8 @@ impl SnapshotWriter {
         journal.append_with(actor, supersede).await?;
         let begun = Event::SnapshotBegun {
             snapshot: id,
-            kind: begin.kind,
+            kind: begin.kind(),
+            predecessor: begin.predecessor,
             objects: begin.objects,
             connector: begin.connector,
         };
@@ -122,19 +137,21 @@ impl SnapshotWriter {
         let record = state
             .snapshot(id)
             .ok_or_else(|| StoreError::NotFound(format!("snapshot {id}")))?;
-        let earlier = state
-            .snapshots()
-            .iter()
-            .rev()
-            .filter(|other| other.id != id && other.standing != Standing::Pruned);
-        let (chain, fold) = fence(claim, id, journal.head().hash, grant, spending).await?;
+        let earlier = match record.kind {
+            SnapshotKind::Full => back_to_the_last_complete(state, id),
+            SnapshotKind::Incremental => Vec::new(),
+        };
+        let (chain, fold) = open_log(claim, state, record, journal.head().hash, grant, spending).await?;
         let shared = Shared {
             store: claim.store().clone(),
             connection: claim.connection().clone(),
             dir: claim.store().connection_dir(claim.connection()),
             claim: Arc::clone(claim.state()),
-            earlier: earlier.map(|other| other.id).collect(),
+            id,
+            goes_on_from: fold.inherited,
+            earlier,
             earlier_blobs: tokio::sync::OnceCell::new(),
+            predecessor: tokio::sync::OnceCell::new(),
         };
         Ok(SnapshotWriter {
             shared: Arc::new(shared),
@@ -148,6 +165,18 @@ impl SnapshotWriter {
     /// Which snapshot.
     pub fn id(&self) -> SnapshotId {
         self.record.id
+    }
+
+    /// Full or incremental.
+    pub fn kind(&self) -> SnapshotKind {
+        self.record.kind
+    }
+
+    /// A reader of what an incremental snapshot goes on from, as it took it over.
+    pub async fn predecessor(&self) -> Result<Option<Snapshot>, StoreError> {
+        let fold = self.shared.predecessor().await?;
+        let Shared { store, connection, .. } = &*self.shared;
+        Ok(fold.map(|fold| Snapshot::of(store, connection, self.record.clone(), Arc::clone(fold), None)))
     }
 
     /// What is committed: next step, objects, requests.
@@ -174,7 +203,17 @@ impl SnapshotWriter {
     /// `Unsettled` that is not known yet, and after `Lost` another host goes on.
     pub async fn commit(&mut self, staged: Staged, commit: Commit) -> Result<Committed, StoreError> {
         self.may_commit(&staged)?;
-        let (segments, blobs) = staged.write_out().await?;
+        let mut staged = staged;
+        let ended = commit.next == Next::Done;
+        if ended {
+            staged.end_work();
+        }
+        let Written {
+            segments,
+            blobs,
+            dropped_blobs,
+            replaced,
+        } = staged.write_out().await?;
         let checkpoint = match commit.checkpoint {
             Some(checkpoint) => Some(self.write_checkpoint(checkpoint).await?),
             None => None,
@@ -183,7 +222,6 @@ impl SnapshotWriter {
         if !self.shared.claim.still_held() {
             return Err(lease_over());
         }
-        let ended = commit.next == Next::Done;
         let kind = match commit.step {
             _ if ended => EntryKind::End,
             Step::Plan => EntryKind::Plan,
@@ -200,9 +238,12 @@ impl SnapshotWriter {
             grant: commit.grant,
             checkpoint,
             next: Some(commit.next),
+            inherited: None,
+            replaced,
             objects: commit.objects,
             readings: commit.readings,
             segments,
+            dropped_blobs,
             blobs,
         };
         let entry = match self.chain.append_exclusive(self.shared.claim.epoch(), record).await {
@@ -318,6 +359,66 @@ fn check_connection(claim: &Claim, journal: &Journal) -> Result<(), StoreError> 
     )))
 }
 
+/// A full snapshot may use again what was read since the last one that has everything.
+fn back_to_the_last_complete(state: &JournalState, id: SnapshotId) -> Vec<SnapshotId> {
+    let mut earlier = Vec::new();
+    for other in state.snapshots().iter().rev() {
+        if other.id == id || other.standing == Standing::Pruned {
+            continue;
+        }
+        earlier.push(other.id);
+        if matches!(other.standing, Standing::Complete { .. }) && other.objects.is_empty() {
+            break;
+        }
+    }
+    earlier
+}
+
+/// A snapshot that others may go on from, and the head of its log.
+fn complete(state: &JournalState, id: SnapshotId) -> Result<Sha256, StoreError> {
+    match state.snapshot(id).map(|record| &record.standing) {
+        Some(Standing::Complete { log_head, .. }) => Ok(*log_head),
+        Some(_) => Err(StoreError::State(format!(
+            "nothing can go on from snapshot {id}, which is not complete or was given up; begin a new one with `backup --full`"
+        ))),
+        None => Err(StoreError::NotFound(format!("snapshot {id}"))),
+    }
+}
+
+/// Opens a snapshot's log for this epoch alone. The first time, what is taken over from the predecessor is listed in it.
+async fn open_log(
+    claim: &mut Claim,
+    state: &JournalState,
+    record: &SnapshotRecord,
+    journal_head: Sha256,
+    grant: Option<Grant>,
+    spending: Spending,
+) -> Result<(Chain<LogRecord>, Fold), StoreError> {
+    let (store, connection) = (claim.store().clone(), claim.connection().clone());
+    let (chain, fold) = rollup::load_strictly(&store, &connection, record.id).await?;
+    let inherited = match record.predecessor {
+        Some(predecessor) if fold.inherited.is_none() => {
+            let log_head = complete(state, predecessor)?;
+            let (_, past) = rollup::load_strictly(&store, &connection, predecessor).await?;
+            if past.head.hash != log_head {
+                return Err(cut_log(&log_dir(&store, &connection, predecessor)).into());
+            }
+            Some(Inherited::of(predecessor, &past, &record.objects))
+        }
+        _ => None,
+    };
+    fence_with(claim, record.id, (chain, fold), journal_head, grant, spending, inherited).await
+}
+
+/// A log that ends before the journal says so.
+pub(super) fn cut_log(log_dir: &Path) -> Damage {
+    Damage::new(
+        log_dir,
+        "its last entries are missing: the journal knows another end of it",
+        "bring them back from a copy of the store",
+    )
+}
+
 /// Opens a log for this epoch alone: whoever wrote it before loses the next entry. A log that has ended needs no fence.
 pub(crate) async fn fence(
     claim: &mut Claim,
@@ -326,8 +427,19 @@ pub(crate) async fn fence(
     grant: Option<Grant>,
     spending: Spending,
 ) -> Result<(Chain<LogRecord>, Fold), StoreError> {
-    let connection = claim.connection().clone();
-    let (mut chain, mut fold) = rollup::load_strictly(claim.store(), &connection, id).await?;
+    let loaded = rollup::load_strictly(claim.store(), claim.connection(), id).await?;
+    fence_with(claim, id, loaded, journal_head, grant, spending, None).await
+}
+
+async fn fence_with(
+    claim: &mut Claim,
+    id: SnapshotId,
+    (mut chain, mut fold): (Chain<LogRecord>, Fold),
+    journal_head: Sha256,
+    grant: Option<Grant>,
+    spending: Spending,
+    inherited: Option<Inherited>,
+) -> Result<(Chain<LogRecord>, Fold), StoreError> {
     if fold.ended {
         return Ok((chain, fold));
     }
@@ -343,15 +455,18 @@ pub(crate) async fn fence(
         grant,
         checkpoint: None,
         next: None,
+        inherited,
+        replaced: Vec::new(),
         objects: Vec::new(),
         readings: Vec::new(),
         segments: Vec::new(),
+        dropped_blobs: Vec::new(),
         blobs: Vec::new(),
     };
     let entry = chain.append_exclusive(claim.epoch(), record).await?;
     claim.state().committed(entry.at, spending);
     fold.fold(&entry);
-    tracing::debug!(log = %log_dir(claim.store(), &connection, id), epoch = claim.epoch(), "fenced");
+    tracing::debug!(log = %log_dir(claim.store(), claim.connection(), id), epoch = claim.epoch(), "fenced");
     Ok((chain, fold))
 }
 

@@ -6,8 +6,7 @@ use crate::backend::{LeaseOnly, ProcessLocks};
 use crate::journal::{Actor, Event, Journal, JournalState, Percent};
 use crate::scope::{Claim, ClaimRequest, Grant, GrantPurpose, Spending};
 use crate::snapshot::{
-    Begin, Checkpoint, Commit, Next, ObjectReport, ObjectState, Row, Snapshot, SnapshotKind, SnapshotWriter, Staged, Step,
-    Tombstone,
+    Begin, Checkpoint, Commit, Next, ObjectReport, ObjectState, Row, Snapshot, SnapshotWriter, Staged, Step, Tombstone,
 };
 use crate::values::Values;
 use crate::{ConnectionName, ObjectName, Scope, Seams, Sha256, Store, StoreError};
@@ -69,7 +68,7 @@ pub fn commit(next: Next) -> Commit {
 
 pub fn begin() -> Begin {
     Begin {
-        kind: SnapshotKind::Full,
+        predecessor: None,
         objects: Vec::new(),
         connector: Sha256::of(b"connector"),
     }

@@ -53,9 +53,14 @@ pub async fn gc(claim: &mut Claim, journal: &mut Journal, actor: &Actor) -> Resu
         } else {
             let (_, fold) = snapshot::load_strictly(&store, &connection, record.id).await?;
             used.extend(named(&dir, &fold));
+            if let Some(taken) = fold.inherited.filter(|_| !fold.ended) {
+                // What its job has replaced it may still look at.
+                let inherited = snapshot::inherited_of(&store, &connection, record.id, taken).await?;
+                used.extend(named(&dir, &inherited));
+            }
         }
     }
-    for folder in ["segments", "blobs", "checkpoints"] {
+    for folder in ["segments", "notes", "blobs", "checkpoints"] {
         let found = store.list_below(&dir.clone().join(folder)).await?;
         garbage.extend(
             found
@@ -93,8 +98,14 @@ pub async fn gc(claim: &mut Claim, journal: &mut Journal, actor: &Actor) -> Resu
 /// All data objects that a snapshot consists of.
 fn named(dir: &Path, fold: &Fold) -> Vec<Path> {
     let segments = fold.objects.values().flat_map(|object| &object.segments);
-    let segments = segments.map(|placed| snapshot::segment_path(dir, &placed.segment));
-    let blobs = fold.blobs.values().map(|blob| snapshot::blob_path(dir, &blob.name));
+    let segments = segments
+        .chain(&fold.notes)
+        .map(|placed| snapshot::segment_path(dir, &placed.segment));
+    let blobs = fold
+        .blobs
+        .values()
+        .chain(fold.work.values())
+        .map(|blob| snapshot::blob_path(dir, &blob.name));
     let checkpoints = fold
         .kept_checkpoints
         .iter()

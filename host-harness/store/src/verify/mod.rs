@@ -169,15 +169,30 @@ impl Check<'_> {
         let mut fold = snapshot::Fold::default();
         for entry in &log {
             fold.fold(entry);
-            for segment in &entry.body.segments {
-                self.segment(segment).await?;
-            }
-            for blob in &entry.body.blobs {
-                self.blob(blob).await?;
-            }
+        }
+        self.data(&fold).await?;
+        if let Some(taken) = fold.inherited.filter(|_| !fold.ended)
+            && let Some(entry) = log.iter().find(|entry| entry.seq == taken.entry)
+        {
+            // Its job may still look at what was there, though it doesn't count any more.
+            let mut inherited = snapshot::Fold::default();
+            inherited.fold(entry);
+            self.data(&inherited).await?;
         }
         for checkpoint in fold.kept_checkpoints {
             self.checkpoint(checkpoint).await?;
+        }
+        Ok(())
+    }
+
+    /// What a snapshot consists of. What was replaced or dropped is no part of it, and may be collected.
+    async fn data(&mut self, fold: &snapshot::Fold) -> Result<(), StoreError> {
+        let rows = fold.objects.values().flat_map(|object| &object.segments);
+        for placed in rows.chain(&fold.notes) {
+            self.segment(&placed.segment).await?;
+        }
+        for blob in fold.blobs.values().chain(fold.work.values()) {
+            self.blob(blob).await?;
         }
         Ok(())
     }

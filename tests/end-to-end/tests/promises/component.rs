@@ -150,6 +150,15 @@ impl imports::Storage for Case {
     async fn bury(&mut self, _: &str, _: Vec<imports::Tombstone>) -> Result<(), StorageError> {
         unreachable!("decide buries nothing")
     }
+    async fn annotate(&mut self, _: Vec<imports::Note>) -> Result<(), StorageError> {
+        unreachable!("decide says nothing of a snapshot")
+    }
+    async fn replace_inherited(&mut self, _: &str) -> Result<(), StorageError> {
+        unreachable!("decide replaces nothing")
+    }
+    async fn drop_blob(&mut self, _: &str) -> Result<(), StorageError> {
+        unreachable!("decide has no blobs")
+    }
     async fn reuse_blob(&mut self, _: &str) -> Result<Option<u64>, StorageError> {
         unreachable!("decide has no blobs")
     }

@@ -1,16 +1,17 @@
 //! `plan` and `backup`.
 
+use super::snapshots::kind_text;
 use crate::failure::{Failure, PAUSED};
 use crate::open::{Opened, actor};
 use crate::output::{bytes, json, line, number, table};
 use crate::progress::Show;
-use backup_store::{ConnectionName, ObjectName, ObjectState};
-use host_harness::jobs::{BackupRequest, BackupResult, PauseResult, PlanResult, State};
+use backup_store::{ConnectionName, ObjectState};
+use host_harness::jobs::{BackupRequest, BackupResult, PauseResult, PlanRequest, PlanResult, State};
 use std::process::ExitCode;
 
-pub async fn plan(open: &Opened, name: &ConnectionName, objects: &[ObjectName], as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn plan(open: &Opened, name: &ConnectionName, request: &PlanRequest, as_json: bool) -> Result<ExitCode, Failure> {
     let show = Show::new(as_json);
-    let planned = open.host()?.plan(name, &actor(None), objects, &show).await;
+    let planned = open.host()?.plan(name, &actor(None), request, &show).await;
     show.end();
     let plan = planned?;
     if as_json {
@@ -47,7 +48,8 @@ fn print_plan(plan: &PlanResult) -> Result<(), Failure> {
     }
     let skipped = plan.objects.len() - read.count();
     line(&format!(
-        "{} records of {} objects in about {} requests, {} of answers; {skipped} objects skipped. The plan took {} requests.",
+        "{}: {} records of {} objects in about {} requests, {} of answers; {skipped} objects skipped. The plan took {} requests.",
+        kind_text(plan.kind),
         number(plan.records),
         plan.objects.len() - skipped,
         number(plan.requests),
@@ -104,7 +106,7 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
         State::Complete => "complete",
         State::Partial => "partial, and can be read",
     };
-    line(&format!("snapshot {} is {state}", result.snapshot))?;
+    line(&format!("{} snapshot {} is {state}", kind_text(result.kind), result.snapshot))?;
     line(&format!(
         "{} records, {}; objects: {} complete, {} partial, {} pending, {} skipped; {} requests in this run",
         number(result.records),
@@ -140,6 +142,9 @@ fn print_pause(pause: &PauseResult, connection: &str, what: &str) -> Result<(), 
     } = pause;
     let (used, max, ceiling) = (number(*used), number(*max), number(*ceiling));
     line(&match reason.as_str() {
+        "bulk-limit" => format!(
+            "{what} pauses: another daily limit of the org is spent, without which it can't go on ({used} of {max} requests are used)"
+        ),
         "org-limit" => format!("{what} pauses: the org itself refuses more requests today ({used} of {max} used)"),
         _ => format!(
             "{what} pauses at the usage limit: {used} of {max} requests are used by all applications, {limit_percent} % is {ceiling}"

@@ -6,7 +6,7 @@ use crate::open::{Opened, actor, connector};
 use crate::output::{json, line, table};
 use crate::progress::usage_text;
 use backup_store::{ConnectionName, Journal};
-use host_harness::connections::ConnectionConfig;
+use host_harness::connections::{ConnectionConfig, full_every};
 use host_harness::jobs::AddConnection;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
@@ -100,6 +100,7 @@ fn described(journal: &Journal, open: &Opened) -> Value {
     let mut described = state.config().cloned().unwrap_or_else(|| json!({}));
     described["connection"] = json!(journal.connection().to_string());
     described["usage_limit"] = json!(state.usage_limit(open.clock().now()).get());
+    described["full_every"] = json!(full_every(&described));
     described["connector"] = json!(state.connector().map(|digest| digest.to_string()));
     described["scope"] = json!(state.scope().map(ToString::to_string));
     described

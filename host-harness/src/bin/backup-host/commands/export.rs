@@ -1,5 +1,6 @@
-//! `export`: the records of one object, as stored or as CSV.
+//! `export`: the records of one object, as stored or as CSV; its schema.
 
+use super::files;
 use super::snapshots::{must_hold, selected};
 use crate::args::Format;
 use crate::failure::Failure;
@@ -9,6 +10,7 @@ use futures::StreamExt;
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 use std::io::{BufWriter, Write};
+use std::path::Path;
 use std::process::ExitCode;
 
 pub async fn run(
@@ -17,6 +19,7 @@ pub async fn run(
     text: &str,
     object: &ObjectName,
     format: Format,
+    files: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
     let snapshot = selected(open, name, text).await?;
     must_hold(&snapshot, object)?;
@@ -25,6 +28,25 @@ pub async fn run(
         Format::Ndjson => ndjson(&snapshot, object, out).await?,
         Format::Csv => csv(&snapshot, object, out).await?,
     }
+    match files {
+        Some(folder) => files::write(&snapshot, object, folder).await,
+        None => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// What the source itself said of the object when the snapshot was made.
+pub async fn schema(open: &Opened, name: &ConnectionName, text: &str, object: &ObjectName) -> Result<ExitCode, Failure> {
+    let snapshot = selected(open, name, text).await?;
+    let notes = snapshot.notes(&[format!("describe/{object}")]).await?;
+    let Some(schema) = notes.into_iter().flatten().next() else {
+        return Err(Failure::failed(format!(
+            "snapshot {} holds no schema of {object}",
+            snapshot.info().id
+        )));
+    };
+    let mut out = std::io::stdout().lock();
+    out.write_all(&schema)?;
+    out.write_all(b"\n")?;
     Ok(ExitCode::SUCCESS)
 }
 

@@ -3,6 +3,7 @@
 mod backup;
 mod connection;
 mod export;
+mod files;
 mod limit;
 mod snapshots;
 mod verify;
@@ -17,10 +18,13 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
         Command::Connection(command) => connection::run(command, open).await,
         Command::Plan {
             name,
-            full: _,
+            full,
             objects,
             json,
-        } => backup::plan(open, &name, &objects, json).await,
+        } => {
+            let request = host_harness::jobs::PlanRequest { objects, full };
+            backup::plan(open, &name, &request, json).await
+        }
         Command::Backup {
             name,
             full,
@@ -48,8 +52,18 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             name,
             snapshot,
             object,
+            format: _,
+            files: _,
+            schema: true,
+        } => export::schema(open, &name, &snapshot, &object).await,
+        Command::Export {
+            name,
+            snapshot,
+            object,
             format,
-        } => export::run(open, &name, &snapshot, &object, format).await,
+            files,
+            schema: false,
+        } => export::run(open, &name, &snapshot, &object, format, files.as_deref()).await,
         Command::Limit {
             name,
             percent,

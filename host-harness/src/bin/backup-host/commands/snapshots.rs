@@ -6,7 +6,9 @@ use crate::open::Opened;
 use crate::output::{bytes, json, line, number, table};
 use backup_store::journal::{Paused, Standing, rfc3339};
 use backup_store::snapshot::select;
-use backup_store::{ConnectionName, Journal, JournalState, ObjectName, Snapshot, SnapshotInfo, SnapshotState, scope};
+use backup_store::{
+    ConnectionName, Journal, JournalState, ObjectName, Snapshot, SnapshotInfo, SnapshotKind, SnapshotState, scope,
+};
 use futures::StreamExt;
 use host_harness::jobs::{ObjectResult, PauseResult};
 use host_harness::quota::ceiling;
@@ -20,7 +22,19 @@ pub async fn selected(open: &Opened, name: &ConnectionName, text: &str) -> Resul
     if text == "latest" && selected.state == SnapshotState::Partial {
         eprintln!("note: there is no complete snapshot yet; {} is partial", selected.snapshot.id);
     }
-    Ok(Snapshot::open(&open.store, name, journal.state(), selected.snapshot.id).await?)
+    let snapshot = Snapshot::open(&open.store, name, journal.state(), selected.snapshot.id).await?;
+    say_what_it_shows(&snapshot.info());
+    Ok(snapshot)
+}
+
+/// What a partial incremental snapshot shows is more than it has read.
+fn say_what_it_shows(info: &SnapshotInfo) {
+    if let (SnapshotState::Partial, Some(predecessor)) = (info.state, info.predecessor) {
+        eprintln!(
+            "note: {} is partial: it shows {predecessor}, which it goes on from, with what has been read since on top",
+            info.id
+        );
+    }
 }
 
 pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
@@ -32,7 +46,9 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
         .iter()
         .filter(|record| record.standing != Standing::Pruned)
     {
-        infos.push(Snapshot::open(&open.store, name, journal.state(), record.id).await?.info());
+        let info = Snapshot::open(&open.store, name, journal.state(), record.id).await?.info();
+        say_what_it_shows(&info);
+        infos.push(info);
     }
     if as_json {
         json(&infos.iter().map(info_json).collect::<Vec<_>>())?;
@@ -42,6 +58,7 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
         let completed = info.completed_at.map_or_else(|| standing_text(&info.standing), rfc3339);
         vec![
             info.id.to_string(),
+            kind_text(info.kind).to_owned(),
             state_text(info.state).to_owned(),
             rfc3339(info.started_at),
             completed,
@@ -50,7 +67,7 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
         ]
     };
     table(
-        &["SNAPSHOT", "STATE", "STARTED", "COMPLETED", "RECORDS", "REQUESTS"],
+        &["SNAPSHOT", "KIND", "STATE", "STARTED", "COMPLETED", "RECORDS", "REQUESTS"],
         &infos.iter().map(row).collect::<Vec<_>>(),
     )?;
     Ok(ExitCode::SUCCESS)
@@ -62,6 +79,7 @@ fn info_json(info: &SnapshotInfo) -> Value {
         "state": state_text(info.state),
         "standing": standing_text(&info.standing),
         "kind": info.kind,
+        "predecessor": info.predecessor.map(|id| id.to_string()),
         "started_at": rfc3339(info.started_at),
         "completed_at": info.completed_at.map(rfc3339),
         "records": info.records,
@@ -69,6 +87,13 @@ fn info_json(info: &SnapshotInfo) -> Value {
         "bytes": info.bytes,
         "calls": info.calls,
     })
+}
+
+pub fn kind_text(kind: SnapshotKind) -> &'static str {
+    match kind {
+        SnapshotKind::Full => "full",
+        SnapshotKind::Incremental => "incremental",
+    }
 }
 
 fn state_text(state: SnapshotState) -> &'static str {
@@ -206,7 +231,11 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Value, Failure> {
         .rev()
         .find(|record| record.standing != Standing::Pruned);
     let snapshot = match newest {
-        Some(record) => info_json(&Snapshot::open(&open.store, name, state, record.id).await?.info()),
+        Some(record) => {
+            let info = Snapshot::open(&open.store, name, state, record.id).await?.info();
+            say_what_it_shows(&info);
+            info_json(&info)
+        }
         None => Value::Null,
     };
     let own_scope = scope_of(state, name);
