@@ -155,8 +155,8 @@ impl Jobs {
         Ok(())
     }
 
-    /// What the order of the next job's rows comes from.
-    fn next_seed(&self) -> u64 {
+    /// How many jobs were ever created.
+    fn created(&self) -> u64 {
         self.lock().created
     }
 

@@ -168,7 +168,8 @@ fn run(service: &Service, query: &str, scan: Scan, rules: BulkRules) -> Result<R
     if let Some(answer) = refusals::by_query(&org, &cursor) {
         return Err(Box::new(answer));
     }
-    let seed = service.bulk.next_seed();
+    // Another order for each job, the same ones in each org of one seed.
+    let seed = org.seed().rotate_left(32) ^ service.bulk.created();
     Ok(Results::new(org, cursor, rules, seed))
 }
 

@@ -242,3 +242,70 @@ fn chunks(org: &Org, cursor: &Cursor, chunk_rows: u64, seed: u64) -> Vec<Chunk> 
     chunks.retain(|c| c.before < before || before == 0);
     chunks
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::org::OrgSpec;
+    use crate::soql::{Request, SoqlRules, open};
+
+    fn results(soql: &str, chunk_rows: u64, seed: u64) -> Arc<Results> {
+        let org = Arc::new(Org::generate(&OrgSpec::tiny(5)));
+        let request = Request {
+            text: soql.to_owned(),
+            scan: Scan::QUERY,
+            batch_size: None,
+            now: org.created_at(),
+        };
+        let viewer = Arc::new(org.administrator());
+        let cursor = open(&org, &viewer, &request, SoqlRules::default()).unwrap();
+        let rules = BulkRules {
+            chunk_rows,
+            ..BulkRules::default()
+        };
+        Arc::new(Results::new(org, cursor, rules, seed))
+    }
+
+    fn lines(results: &Results, first: u64, rows: u64, piece_bytes: usize) -> Vec<String> {
+        let mut place = results.place(first);
+        let (mut all, mut left) = (Vec::new(), rows);
+        while left > 0 {
+            let mut piece = Vec::new();
+            let written = results.write(&mut place, Dialect::default(), left, piece_bytes, &mut piece);
+            assert!(written > 0, "{left} rows are missing");
+            left -= written;
+            all.extend(piece);
+        }
+        String::from_utf8(all).unwrap().lines().map(str::to_owned).collect()
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        #[test]
+        fn pages_of_any_length_give_every_row_once_whatever_the_chunks(
+            chunk_rows in 1u64..200, page_rows in 1u64..80, piece_bytes in 1usize..400, seed in any::<u64>(), filtered in any::<bool>(),
+        ) {
+            let filter = if filtered { " WHERE Stage__c = 'Open'" } else { "" };
+            let soql = format!("SELECT Id FROM Invoice__c{filter}");
+            let results = results(&soql, chunk_rows, seed);
+            let whole = lines(&results, 0, results.rows(), usize::MAX);
+            let mut paged = Vec::new();
+            let mut next = (results.rows() > 0).then_some(0);
+            while let Some(first) = next {
+                let page = results.page(first, Some(page_rows), Dialect::default(), BulkRules::default());
+                paged.extend(lines(&results, first, page.rows, piece_bytes));
+                next = page.next();
+            }
+            prop_assert_eq!(&paged, &whole);
+            let mut sorted = whole;
+            sorted.sort();
+            let mut expected = lines(&super::tests::results(&format!("{soql} ORDER BY Id"), chunk_rows, seed), 0, results.rows(), usize::MAX);
+            expected.sort();
+            prop_assert_eq!(sorted, expected);
+        }
+    }
+}

@@ -104,6 +104,11 @@ impl Org {
         self.id
     }
 
+    /// What everything random in it comes from.
+    pub fn seed(&self) -> u64 {
+        self.spec.seed
+    }
+
     /// The moment at which the org was made: every generated row is older. A virtual clock begins here.
     pub fn created_at(&self) -> DateTime<Utc> {
         self.now

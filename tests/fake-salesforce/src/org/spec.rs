@@ -28,6 +28,8 @@ pub struct ObjectSpec {
     /// Whether those have names of 60 characters, a package's prefix and a full name, instead of short ones: what it takes for
     /// one object's fields to need more than 100,000 characters of a query.
     pub long_names: bool,
+    /// Formulas on top of all other fields.
+    pub formulas: usize,
     /// So many rows in turn share one SystemModstamp, as a bulk load leaves them. 1: none does.
     pub rows_per_stamp: u64,
     /// The body of the object's first row has so many bytes; by dice otherwise.
@@ -43,6 +45,7 @@ impl ObjectSpec {
             rows: 0,
             extra_fields: 0,
             long_names: false,
+            formulas: 0,
             rows_per_stamp: 1,
             first_body: None,
         }
@@ -62,8 +65,11 @@ pub struct OrgSpec {
     pub objects: Vec<ObjectSpec>,
 }
 
+/// Makes a spec from a seed.
+type Preset = fn(u64) -> OrgSpec;
+
 /// Every preset by its name.
-const PRESETS: [(&str, fn(u64) -> OrgSpec); 10] = [
+const PRESETS: [(&str, Preset); 10] = [
     ("tiny", OrgSpec::tiny),
     ("small", OrgSpec::small),
     ("real", OrgSpec::real),
@@ -117,8 +123,8 @@ impl OrgSpec {
         preset::million(seed)
     }
 
-    /// Two objects whose fields don't fit into one query: 800 fields with names of 60 characters, and 1,700, whose names alone are
-    /// longer than a query may be.
+    /// Three objects whose fields don't fit into one query, or into one page of full length: 800 fields with names of 60 characters;
+    /// 1,700, whose names alone are longer than a query may be; 400 formulas, which are too complicated.
     pub fn widest(seed: u64) -> OrgSpec {
         bench::widest(seed)
     }
@@ -162,6 +168,13 @@ impl OrgSpec {
     #[must_use]
     pub fn with_long_names(mut self, name: &str) -> OrgSpec {
         self.entry(name).long_names = true;
+        self
+    }
+
+    /// Gives an object so many formulas.
+    #[must_use]
+    pub fn with_formulas(mut self, name: &str, formulas: usize) -> OrgSpec {
+        self.entry(name).formulas = formulas;
         self
     }
 

@@ -126,6 +126,25 @@ fn presets_have_the_sizes_they_promise() {
         (org.objects().len(), rows)
     };
     assert_eq!(size(OrgSpec::million(7)), (60, 1_000_000));
+    for (spec, objects, rows) in [
+        (OrgSpec::bench_s(7), 20, 50_000),
+        (OrgSpec::bench_m(7), 150, 1_200_000),
+        (OrgSpec::bench_l(7), 800, 200_000_000),
+    ] {
+        let org = Org::generate(&spec);
+        let viewer = org.administrator();
+        let live: Vec<u64> = org.objects().iter().map(|o| o.count(&viewer, Scan::QUERY)).collect();
+        assert_eq!((live.len(), live.iter().sum::<u64>()), (objects, rows));
+        assert!(
+            live.iter().filter(|rows| **rows < 1_000).count() * 2 > live.len(),
+            "most objects are small"
+        );
+        assert!(
+            org.objects()
+                .iter()
+                .all(|o| o.schema.queryable && o.schema.behaviour.refuses_query.is_none())
+        );
+    }
     let (objects, rows) = size(OrgSpec::tiny(7));
     assert!(
         (8..=14).contains(&objects) && (400..900).contains(&rows),
@@ -514,8 +533,22 @@ proptest! {
                 }
             }
         }
+        let copy = org.clone();
+        let before = rows_json(&org, &viewer, "Product2");
+        let id = org.create(&viewer, "Product2", &fields(r#"{"Name":"later"}"#), now).unwrap();
+        let first = model.iter().find(|(_, (_, in_bin))| !in_bin).map(|(id, _)| *id);
+        if let Some(first) = first {
+            org.delete(&viewer, first, now).unwrap();
+        }
+        prop_assert_eq!(rows_json(&copy, &viewer, "Product2"), before, "a copy changes with its original");
+        prop_assert!(org.row(&viewer, Scan::QUERY, id).is_some());
+        let org = copy;
         let object = org.object("Product2").unwrap();
         for scan in [Scan::QUERY, Scan::QUERY_ALL] {
+            for end in [0, cut as u64 / 2, 299, 320, u64::MAX] {
+                let between = object.rows_from(&viewer, scan, cut as u64).filter(|row| row.ordinal() < end).count();
+                prop_assert_eq!(object.count_between(&viewer, scan, cut as u64, end), between as u64);
+            }
             let expected: Vec<_> = model.iter().filter(|(_, (_, in_bin))| scan.deleted || !in_bin).collect();
             let found: Vec<Row<'_>> = object.rows(&viewer, scan).collect();
             prop_assert_eq!(found.len(), expected.len());

@@ -117,12 +117,19 @@ pub(crate) fn files(seed: u64) -> OrgSpec {
     with_setup(spec)
 }
 
-/// Objects whose fields don't fit into one query: by formulas and width, and, at the widest, by the length of their names alone.
+/// Objects whose fields don't fit into one query: by formulas, and, at the widest, by the length of their names alone.
 pub(crate) fn widest(seed: u64) -> OrgSpec {
     of(
         seed,
-        &[("Account", 40), ("Wide_Names__c", 2_500), ("Widest__c", 600), ("Group", 3)],
+        &[
+            ("Account", 40),
+            ("Wide_Names__c", 2_500),
+            ("Widest__c", 600),
+            ("Formulas__c", 900),
+            ("Group", 3),
+        ],
     )
+    .with_formulas("Formulas__c", 400)
     .with_extra_fields("Wide_Names__c", 800)
     .with_long_names("Wide_Names__c")
     .with_extra_fields("Widest__c", 1_700)

@@ -237,9 +237,11 @@ fn status(name: &str) -> Draft {
         ])
 }
 
-/// A custom object. Two of three are details of an account or free; the third are found by an auto-number.
+/// A custom object. Two of three are details of an account or free; the third are found by an auto-number. Two of five have a second
+/// long text, which makes pages short.
 fn custom(name: &str) -> Draft {
-    let kind = name.bytes().fold(0u32, |sum, byte| sum + u32::from(byte)) % 3;
+    let number = name.bytes().fold(0u32, |sum, byte| sum + u32::from(byte));
+    let kind = number % 3;
     let mut custom = Draft::business(name, "");
     custom.schema.custom = true;
     let name_field = match kind {
@@ -272,9 +274,9 @@ fn custom(name: &str) -> Draft {
             datetime("Seen_At__c").filled(40),
             flag("Flagged__c", 15),
             area("Notes__c", 32_768, Words::Lines).filled(35),
-            rich_text("Body_Text__c").filled(10),
             encrypted("Secret__c").filled(20),
         ])
+        .with((number % 5 < 2).then(|| rich_text("Body_Text__c").filled(10)))
         .with(if kind == 0 { place("Site") } else { Vec::new() })
 }
 
@@ -330,8 +332,13 @@ pub(crate) fn new_field(name: &str, kind: &str) -> Option<Field> {
     })
 }
 
+/// The additional formula number `number`, over a number field.
+pub(crate) fn extra_formula(number: usize, of: &str) -> Field {
+    formula(&format!("Computed_{number:04}__c"), of)
+}
+
 /// The custom field number `number` of a wide object: mostly empty, of every type.
-pub(crate) fn extra_field(number: usize, long_name: bool) -> Field {
+pub(crate) fn extra_field(number: usize, long_name: bool, of: &str) -> Field {
     // A package's prefix of 15 characters and a name of 40 are the longest there are.
     let name = |kind: &str| match long_name {
         false => format!("Extra_{kind}_{number:04}__c"),
@@ -346,7 +353,7 @@ pub(crate) fn extra_field(number: usize, long_name: bool) -> Field {
         2 => date(&name("Date")).filled(40),
         3 => flag(&name("Flag"), 30),
         4 => area(&name("Long_Text"), 32_768, Words::Sentence).filled(25),
-        5 => formula(&name("Formula"), "NumberOfEmployees"),
+        5 => formula(&name("Formula"), of),
         6 => datetime(&name("Moment")).filled(40),
         7 => currency(&name("Currency")).filled(40),
         8 => lookup(&name("Lookup"), &["User"]).filled(40),

@@ -104,8 +104,12 @@ fn plan(spec: &OrgSpec) -> Vec<Planned> {
             if let Some(oddity) = draft.oddity {
                 oddity.apply(&mut draft.schema.behaviour, &draft.schema.name, spec.language);
             }
-            let extra = |number| by_name::extra_field(number, object.long_names);
+            let has_units = draft.schema.fields.iter().any(|f| f.name == "Units__c");
+            let of = if has_units { "Units__c" } else { "NumberOfEmployees" };
+            let extra = |number| by_name::extra_field(number, object.long_names, of);
             draft.schema.fields.extend((0..object.extra_fields).map(extra));
+            let formula = |number| by_name::extra_formula(number, of);
+            draft.schema.fields.extend((0..object.formulas).map(formula));
             draft.finish_fields();
             let seed = seed_of(spec.seed, &draft.schema.name);
             let first = 1_000 + dice(seed, 1) % 100_000_000;
