@@ -1,6 +1,6 @@
 //! Where a backup stands. Compact JSON: 1,500 objects stay well under the contract's 1 MiB.
 
-use super::{Object, Phase, packing};
+use super::{Object, packing};
 use crate::STATE_VERSION;
 use crate::host::{ConnectorError, Failure};
 use serde::{Deserialize, Serialize};
@@ -32,8 +32,42 @@ pub struct Checkpoint {
     /// Refusals for too much at once since the last answer; the wait grows with them.
     #[serde(default)]
     pub refused_in_a_row: u8,
+    /// When planning began, in milliseconds since 1970.
+    #[serde(default)]
+    pub began_at: u64,
+    /// No change before this moment, in milliseconds since 1970, turns up after planning began.
+    #[serde(default)]
+    pub covered: u64,
+    /// Passes over what was changed while the backup ran.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub catch_ups: u8,
+    /// How long the pass before took, or the backup itself, in milliseconds.
+    #[serde(default)]
+    pub last_took: u64,
+    /// Requests for files so far.
+    #[serde(default)]
+    pub file_requests: u64,
+    /// What is known of bulk query jobs in this org.
+    #[serde(default)]
+    pub bulk: BulkJobs,
     /// All objects of the plan that aren't skipped from the first.
     pub objects: Vec<Object>,
+}
+
+/// What is known of bulk query jobs in this org.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct BulkJobs {
+    /// The day's jobs, or results, were spent when it was last tried; milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub spent_at: Option<u64>,
+    /// All jobs can't be looked at by one request.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub one_by_one: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
 }
 
 impl Checkpoint {
@@ -48,6 +82,12 @@ impl Checkpoint {
             chain: Chain::default(),
             answer_bytes: Self::ANSWER_BYTES,
             refused_in_a_row: 0,
+            began_at: 0,
+            covered: 0,
+            catch_ups: 0,
+            last_took: 0,
+            file_requests: 0,
+            bulk: BulkJobs::default(),
             objects,
         }
     }
@@ -79,9 +119,7 @@ impl Checkpoint {
 
     /// Nothing is left to read.
     pub fn is_done(&self) -> bool {
-        self.objects
-            .iter()
-            .all(|object| matches!(object.phase, Phase::Done | Phase::Skipped))
+        self.objects.iter().all(Object::has_ended)
     }
 
     /// Requests that all that is left will take, as far as is known; 0 where nothing is left.
@@ -94,7 +132,7 @@ impl Checkpoint {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::backup::{Cursor, Way};
+    use crate::backup::{Cursor, Phase, Range, Since, Way};
     use proptest::prelude::*;
 
     fn any_object() -> impl Strategy<Value = Object> {
@@ -109,6 +147,9 @@ mod tests {
             Just(Phase::Counting),
             Just(Phase::Confirming),
             Just(Phase::Describing),
+            Just(Phase::Looking),
+            Just(Phase::Bulk),
+            Just(Phase::Files),
             Just(Phase::Done),
             Just(Phase::Skipped)
         ];
@@ -127,6 +168,12 @@ mod tests {
                 (object.confirmed, object.hashed) = (numbers.4, numbers.5);
                 (object.promised, object.uncountable) = (numbers.2, numbers.5);
                 (object.page_rows, object.batch_size, object.tries, object.described_again) = (more.0, more.2, more.3, more.4);
+                if object.phase == Phase::Bulk {
+                    object.read_by_bulk(vec![Range::default(), Range::default()]);
+                }
+                if object.phase == Phase::Looking {
+                    object.read_since(Since::new(numbers.0, numbers.0, numbers.4), true);
+                }
                 object
             })
     }

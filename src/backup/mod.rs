@@ -1,18 +1,36 @@
 //! The export `run-batch`: reads the objects of a plan, from checkpoint to checkpoint.
 //!
-//! [`Checkpoint`] says where each object stands; [`packing`] fills a composite request's five places with what comes next;
-//! [`object`] moves an object on by what came back; `batch` sends, streams rows to the host, and decides when to end.
+//! Pure: [`Checkpoint`] says where each object stands and [`object`](Object) moves one on by what came back; [`packing`] fills a
+//! composite request with what comes next; [`ways`] tells what reads an object with the fewest requests; [`groups`] joins wide
+//! records, [`ranges`] cuts large objects. With the host: `batch` sends and decides when to end, `reads` asks and reads composite requests, `bulk` query jobs,
+//! `files` files; `rows` hands rows on, `changed` counts them, `scan`
+//! finds deletions by Ids, `ends` marks what is done ([`Mark`]).
+//!
 //! The rule it keeps: a cursor moves only over rows that were handed to the host before.
 
 mod batch;
+mod bulk;
+mod changed;
 mod checkpoint;
+mod ends;
+mod files;
+pub mod groups;
+mod mark;
 mod object;
 pub mod packing;
+pub mod ranges;
+mod reads;
 mod rows;
+mod scan;
+mod ways;
 
 pub use batch::{MAX_REQUESTS, next_batch, run_batch};
-pub use checkpoint::{Chain, Checkpoint};
-pub use object::{Cursor, Event, Object, Outcome, PAGE_ROWS, Phase, Way, skipped};
+pub use checkpoint::{BulkJobs, Chain, Checkpoint};
+pub use mark::{Mark, describe_key, marks};
+pub use object::{
+    Bulk, Cursor, Event, Files, MAX_GROUPS, Object, Outcome, PAGE_ROWS, Phase, Range, RangeState, Since, Way, skipped,
+};
+pub use ways::by_bulk;
 
 #[cfg(test)]
 mod tests;

@@ -1,18 +1,18 @@
-//! Fills composite requests: each counts as one and has five places for queries, so the sum of all pages divided by five is the
-//! fewest requests there can be.
+//! Fills composite requests: each counts as one and has 25 parts, five of them for queries, so the sum of all pages divided by five
+//! is the fewest requests that queries can take, and what isn't a query goes beside them.
 //!
 //! Pure. Objects are taken in an order that leaves nothing half-filled: those under way first, then the longest, so that the
 //! short ones fill what the long ones leave. A page is one of [`super::Object::rows_a_page`] rows.
 
-use super::{Chain, Checkpoint, Cursor, Object, Phase, Way};
+use super::{Chain, Checkpoint, Cursor, Object, Phase, Range, RangeState, Since, Way};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
 /// Queries that a composite request may have.
 pub const PLACES: usize = 5;
 
-/// Describes that a composite request may have.
-pub const DESCRIBES: usize = 25;
+/// Parts that a composite request may have.
+pub const SUBREQUESTS: usize = 25;
 
 /// What one composite request does for one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,28 +23,54 @@ pub struct Part {
     pub places: usize,
 }
 
+/// A part of a composite request that is no query.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Address {
+    /// Which records of the object were changed?
+    Updated(usize),
+    /// Which were deleted?
+    Deleted(usize),
+    /// One record of it, by its Id.
+    Single(usize, String),
+}
+
+impl Address {
+    /// The object that it is of.
+    pub fn object(&self) -> usize {
+        match self {
+            Address::Updated(object) | Address::Deleted(object) | Address::Single(object, _) => *object,
+        }
+    }
+}
+
 /// What a composite request does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Load {
-    /// Queries, at most [`PLACES`].
-    Queries(Vec<Part>),
-    /// Describes of these objects, at most [`DESCRIBES`].
+    /// Queries in at most [`PLACES`], and addresses; together at most [`SUBREQUESTS`].
+    Reads(Vec<Part>, Vec<Address>),
+    /// Describes of these objects, at most [`SUBREQUESTS`].
     Describes(Vec<usize>),
 }
 
 impl Load {
-    /// Nothing more goes in.
+    /// Nothing more of its kind goes in.
     pub fn is_full(&self) -> bool {
         match self {
-            Load::Queries(parts) => parts.iter().map(|part| part.places).sum::<usize>() == PLACES,
-            Load::Describes(objects) => objects.len() == DESCRIBES,
+            Load::Reads(parts, addresses) => {
+                let places = parts.iter().map(|part| part.places).sum::<usize>();
+                places == PLACES || places + addresses.len() == SUBREQUESTS
+            }
+            Load::Describes(objects) => objects.len() == SUBREQUESTS,
         }
     }
 
     /// The objects that it is for.
     pub fn objects(&self) -> Vec<usize> {
         match self {
-            Load::Queries(parts) => parts.iter().map(|part| part.object).collect(),
+            Load::Reads(parts, addresses) => {
+                let addressed = addresses.iter().map(Address::object);
+                parts.iter().map(|part| part.object).chain(addressed).collect()
+            }
             Load::Describes(objects) => objects.clone(),
         }
     }
@@ -53,17 +79,53 @@ impl Load {
 /// The next composite request, of objects that aren't `busy`; `None` where there is none.
 pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
     let objects = &checkpoint.objects;
-    let free = |phase: &dyn Fn(Phase) -> bool| -> Vec<usize> {
+    let free = |wanted: &dyn Fn(&Object) -> bool| -> Vec<usize> {
         (0..objects.len())
-            .filter(|n| !busy.contains(n) && phase(objects[*n].phase))
+            .filter(|n| !busy.contains(n) && wanted(&objects[*n]))
             .collect()
     };
-    let mut undescribed = free(&|phase| phase == Phase::Describing);
+    let mut undescribed = free(&|object| object.phase == Phase::Describing);
     if !undescribed.is_empty() {
-        undescribed.truncate(DESCRIBES);
+        undescribed.truncate(SUBREQUESTS);
         return Some(Load::Describes(undescribed));
     }
-    let mut queue = free(&|phase| matches!(phase, Phase::Reading | Phase::Counting | Phase::Confirming));
+    let parts = queries(checkpoint, free(&|object| asks_queries(object.phase)));
+    let room = SUBREQUESTS - parts.iter().map(|part| part.places).sum::<usize>();
+    let addresses = addresses(objects, free(&|object| !object.has_ended()), room);
+    (!parts.is_empty() || !addresses.is_empty()).then_some(Load::Reads(parts, addresses))
+}
+
+fn asks_queries(phase: Phase) -> bool {
+    matches!(
+        phase,
+        Phase::Bounding | Phase::Reading | Phase::Counting | Phase::Confirming | Phase::Comparing | Phase::Scanning
+    )
+}
+
+/// Deletions first: they are known whatever else comes, and a record that was deleted and came back has to be read after.
+fn addresses(objects: &[Object], of: Vec<usize>, room: usize) -> Vec<Address> {
+    let mut addresses = Vec::new();
+    for n in &of {
+        let object = &objects[*n];
+        if object.since.as_ref().is_some_and(Since::deletions_due) {
+            addresses.push(Address::Deleted(*n));
+        }
+        if object.phase == Phase::Looking {
+            addresses.push(Address::Updated(*n));
+        }
+    }
+    for n in of {
+        let object = &objects[n];
+        if let (Phase::Singles, Some(since)) = (object.phase, &object.since) {
+            addresses.extend(since.singles.iter().map(|id| Address::Single(n, id.clone())));
+        }
+    }
+    addresses.truncate(room);
+    addresses
+}
+
+fn queries(checkpoint: &Checkpoint, mut queue: Vec<usize>) -> Vec<Part> {
+    let objects = &checkpoint.objects;
     queue.sort_by_key(|n| {
         let object = &objects[*n];
         (object.cursor == Cursor::Start, Reverse(pages(object)), *n)
@@ -72,6 +134,13 @@ pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
     let (mut room, mut bytes) = (PLACES, checkpoint.answer_bytes);
     for n in queue {
         let object = &objects[n];
+        if let Some(places) = places_together(object) {
+            if places <= room {
+                parts.push(Part { object: n, places });
+                room -= places;
+            }
+            continue;
+        }
         let wanted = pages(object)
             .min(longest_chain(object, checkpoint.chain) as u64)
             .min(room as u64);
@@ -89,7 +158,16 @@ pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
         }
     }
     fill_up(checkpoint, &mut parts, room, bytes);
-    (!parts.is_empty()).then_some(Load::Queries(parts))
+    parts
+}
+
+/// Queries that one request must have, or none of them: all groups of a page's fields, the first Id and the last.
+fn places_together(object: &Object) -> Option<usize> {
+    match object.phase {
+        Phase::Bounding => Some(2),
+        Phase::Reading if object.field_groups() > 1 => Some(object.field_groups()),
+        _ => None,
+    }
 }
 
 /// Places that nothing is known for cost nothing: they go to objects of which nobody knows how long they are.
@@ -98,6 +176,8 @@ fn fill_up(checkpoint: &Checkpoint, parts: &mut [Part], mut room: usize, mut byt
         let object = &checkpoint.objects[part.object];
         let page_bytes = page_bytes(object);
         while object.phase == Phase::Reading
+            && object.field_groups() == 1
+            && object.since.is_none()
             && object.remaining().is_none()
             && part.places < longest_chain(object, checkpoint.chain)
             && room > 0
@@ -110,31 +190,71 @@ fn fill_up(checkpoint: &Checkpoint, parts: &mut [Part], mut room: usize, mut byt
     }
 }
 
-/// Composite requests for all that is left, as far as is known.
+/// Requests for all that is left, as far as is known.
 pub fn requests(checkpoint: &Checkpoint) -> u32 {
-    let mut places = 0u64;
-    let mut describes = 0usize;
+    let (mut places, mut addresses, mut describes, mut others) = (0u64, 0u64, 0u64, 0u64);
+    let mut running = false;
     for object in &checkpoint.objects {
         match object.phase {
-            Phase::Reading | Phase::Counting | Phase::Confirming => places = places.saturating_add(pages(object)),
             Phase::Describing => describes += 1,
-            Phase::Done | Phase::Skipped => {}
+            // A look costs an address, and what it may lead to is reckoned when it is known.
+            Phase::Looking => addresses += 1,
+            Phase::Singles => addresses += object.since.as_ref().map_or(0, |since| since.singles.len() as u64),
+            Phase::Bulk | Phase::Bounding => {
+                others = others.saturating_add(job_requests(object));
+                running = true;
+                places += pages(object);
+            }
+            Phase::Files => others += 1,
+            phase if asks_queries(phase) => places = places.saturating_add(pages(object)),
+            _ => {}
         }
+        addresses += u64::from(object.since.as_ref().is_some_and(Since::deletions_due));
     }
-    let requests = places.div_ceil(PLACES as u64) + describes.div_ceil(DESCRIBES) as u64;
+    let composite = places
+        .div_ceil(PLACES as u64)
+        .max(places.saturating_add(addresses).div_ceil(SUBREQUESTS as u64));
+    let describes = describes.div_ceil(SUBREQUESTS as u64);
+    let looks = u64::from(running);
+    let requests = composite
+        .saturating_add(describes)
+        .saturating_add(others)
+        .saturating_add(looks);
     u32::try_from(requests).unwrap_or(u32::MAX)
 }
 
-/// Pages that an object still has, at least one.
+/// Requests that an object's bulk jobs still take, looks apart.
+fn job_requests(object: &Object) -> u64 {
+    let Some(bulk) = &object.bulk else { return 0 };
+    let ranges = bulk.ranges.len().max(1) as u64;
+    let pages = (object.remaining().unwrap_or(0) / ranges)
+        .div_ceil(object.page_records())
+        .max(1);
+    let of = |range: &Range| match &range.state {
+        RangeState::Planned => 1 + pages,
+        RangeState::Running { .. } => pages,
+        RangeState::Ready { .. } => 1,
+        RangeState::Saved { next, .. } => u64::from(next.is_some()),
+        RangeState::Done => 0,
+    };
+    bulk.ranges.iter().map(of).sum()
+}
+
+/// Places of queries that an object still takes, at least one where it takes any.
 pub fn pages(object: &Object) -> u64 {
     match object.phase {
-        Phase::Reading => object
-            .remaining()
-            .unwrap_or(0)
-            .div_ceil(u64::from(object.rows_a_page()))
-            .max(1),
-        Phase::Counting | Phase::Confirming => 1,
-        Phase::Describing | Phase::Done | Phase::Skipped => 0,
+        Phase::Reading => {
+            let pages = object
+                .remaining()
+                .unwrap_or(0)
+                .div_ceil(u64::from(object.rows_a_page()))
+                .max(1);
+            pages.saturating_mul(object.field_groups() as u64)
+        }
+        Phase::Counting | Phase::Confirming | Phase::Comparing => 1,
+        Phase::Bounding => 2,
+        Phase::Scanning => object.records().div_ceil(u64::from(super::PAGE_ROWS)).max(1),
+        _ => 0,
     }
 }
 
@@ -159,7 +279,9 @@ pub fn weigh_page(object: &mut Object, bytes: u64) {
 /// Pages of an object that one request can have.
 fn longest_chain(object: &Object, chain: Chain) -> usize {
     match (object.phase, object.way, chain) {
-        (Phase::Counting | Phase::Confirming, ..) | (_, _, Chain::None) | (_, Way::Plain, Chain::LastRecord) => 1,
+        (Phase::Counting | Phase::Confirming | Phase::Comparing, ..)
+        | (_, _, Chain::None)
+        | (_, Way::Plain, Chain::LastRecord) => 1,
         _ => PLACES,
     }
 }
@@ -192,7 +314,7 @@ mod tests {
                 _ if under_way.is_empty() => return (read, sent),
                 _ => {
                     let load = under_way.remove(if newest_first { under_way.len() - 1 } else { 0 });
-                    let Load::Queries(parts) = load else {
+                    let Load::Reads(parts, _) = load else {
                         panic!("nothing is undescribed")
                     };
                     assert!(parts.iter().map(|p| p.places).sum::<usize>() <= PLACES);
@@ -234,7 +356,7 @@ mod tests {
             let mut checkpoint = plan(&counts);
             checkpoint.answer_bytes = budget;
             checkpoint.objects.iter_mut().for_each(|o| o.row_bytes = row);
-            let Some(Load::Queries(parts)) = next(&checkpoint, &BTreeSet::new()) else { panic!("something is left") };
+            let Some(Load::Reads(parts, _)) = next(&checkpoint, &BTreeSet::new()) else { panic!("something is left") };
             let weight: u64 = parts.iter().map(|p| p.places as u64 * page_bytes(&checkpoint.objects[p.object])).sum();
             prop_assert!(weight <= budget || parts[0].places == 1);
         }
@@ -244,7 +366,7 @@ mod tests {
     fn objects_of_unknown_length_get_the_places_that_are_left() {
         let mut checkpoint = plan(&[0, 10]);
         checkpoint.objects[0].counted = None;
-        let Some(Load::Queries(parts)) = next(&checkpoint, &BTreeSet::new()) else {
+        let Some(Load::Reads(parts, _)) = next(&checkpoint, &BTreeSet::new()) else {
             panic!("something is left")
         };
         assert_eq!(parts, [Part { object: 0, places: 4 }, Part { object: 1, places: 1 }]);
@@ -254,7 +376,7 @@ mod tests {
     fn where_pages_cannot_be_chained_each_object_has_one() {
         let mut checkpoint = plan(&[50_000, 50_000]);
         checkpoint.chain = Chain::None;
-        let Some(Load::Queries(parts)) = next(&checkpoint, &BTreeSet::new()) else {
+        let Some(Load::Reads(parts, _)) = next(&checkpoint, &BTreeSet::new()) else {
             panic!("something is left")
         };
         assert_eq!(parts, [Part { object: 0, places: 1 }, Part { object: 1, places: 1 }]);

@@ -1,7 +1,9 @@
-//! Hands rows on to the host as an answer is read: in pieces of about a megabyte, so that neither side holds a page.
+//! Takes the rows of one composite answer as it is read, and hands them on to the host in pieces of about a megabyte, so that
+//! neither side holds a page. What is not to be stored as it comes (Ids of a scan, parts of wide records) is kept for the batch.
 
 use crate::host::{Host, Row, StorageError};
 use crate::salesforce::{RecordSink, Shape};
+use std::collections::BTreeMap;
 use std::mem;
 
 /// Rows are handed on when so many bytes have come together.
@@ -9,6 +11,19 @@ const PIECE_BYTES: usize = 1024 * 1024;
 
 /// Larger ones don't fit into the contract's 8 MiB a call.
 const MAX_ROW_BYTES: usize = 7 * 1024 * 1024;
+
+/// What becomes of the rows of a place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// They are stored.
+    Rows,
+    /// They are stored, and their keys are kept.
+    RowsAndKeys,
+    /// Their keys are kept.
+    Keys,
+    /// They are kept.
+    Parts,
+}
 
 /// What one place of a composite request reads.
 pub(super) struct Place {
@@ -20,6 +35,8 @@ pub(super) struct Place {
     pub revision: Option<String>,
     /// Ids repeat.
     pub hashed: bool,
+    /// What becomes of its rows.
+    pub keep: Keep,
 }
 
 /// Takes the rows of one composite answer.
@@ -33,6 +50,10 @@ pub(super) struct Rows<'h, H> {
     pub failed: Option<StorageError>,
     /// Rows that were too large to be stored: index of the object, and key.
     pub too_large: Vec<(usize, String)>,
+    /// By place.
+    pub keys: BTreeMap<usize, Vec<String>>,
+    /// By place.
+    pub parts: BTreeMap<usize, Vec<Row>>,
 }
 
 impl<'h, H: Host> Rows<'h, H> {
@@ -45,6 +66,8 @@ impl<'h, H: Host> Rows<'h, H> {
             bytes: 0,
             failed: None,
             too_large: Vec::new(),
+            keys: BTreeMap::new(),
+            parts: BTreeMap::new(),
         }
     }
 
@@ -62,6 +85,24 @@ impl<'h, H: Host> Rows<'h, H> {
             .append(&place.name, piece)
             .inspect_err(|error| self.failed = Some(error.clone()))
     }
+
+    /// Stores a row as if it had come in this place.
+    pub fn store(&mut self, slot: usize, row: Row) -> Result<(), StorageError> {
+        if let Some(place) = self.places.get(slot)
+            && row.body.len() > MAX_ROW_BYTES
+        {
+            self.too_large.push((place.object, row.key));
+            return Ok(());
+        }
+        let size = row.body.len() + row.key.len() + 32;
+        if slot != self.at || self.bytes + size > PIECE_BYTES {
+            self.flush()?;
+            self.at = slot;
+        }
+        self.bytes += size;
+        self.piece.push(row);
+        Ok(())
+    }
 }
 
 impl<H: Host> RecordSink for Rows<'_, H> {
@@ -77,17 +118,16 @@ impl<H: Host> RecordSink for Rows<'_, H> {
         let Some(place) = self.places.get(slot) else {
             return Err(format!("sub-answer {slot} was not asked for"));
         };
-        if row.body.len() > MAX_ROW_BYTES {
-            self.too_large.push((place.object, row.key));
-            return Ok(());
+        match place.keep {
+            Keep::Keys => self.keys.entry(slot).or_default().push(row.key),
+            Keep::Parts => self.parts.entry(slot).or_default().push(row),
+            keep => {
+                if keep == Keep::RowsAndKeys {
+                    self.keys.entry(slot).or_default().push(row.key.clone());
+                }
+                self.store(slot, row).map_err(|error| error.to_string())?;
+            }
         }
-        let size = row.body.len() + row.key.len() + 32;
-        if slot != self.at || self.bytes + size > PIECE_BYTES {
-            self.flush().map_err(|error| error.to_string())?;
-            self.at = slot;
-        }
-        self.bytes += size;
-        self.piece.push(row);
         Ok(())
     }
 }

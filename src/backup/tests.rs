@@ -2,15 +2,23 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod changes;
+
 use super::*;
 use crate::STATE_VERSION;
 use crate::host::scripted::{Reply, ScriptedHost};
 use crate::host::tiny_org::{Oddity, TinyOrg};
 use crate::host::{BatchResult, ConnectorError, Host, Next, Planned, ReadingSource, Request, Row, SendError};
-use crate::plan::plan_backup;
+use crate::plan::{Options, plan_backup};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
+
+const OPTIONS: Options<'static> = Options {
+    objects: &[],
+    full: false,
+    writes: true,
+};
 
 type Fault = Box<dyn FnMut(u64, &Request, Reply) -> Reply>;
 
@@ -49,8 +57,9 @@ impl Job {
 
     fn plan(&mut self) -> Next {
         loop {
-            match plan_backup(&self.host, &[]).unwrap() {
+            match plan_backup(&self.host, OPTIONS).unwrap() {
                 Planned::Ready(BatchResult { at, next }) => {
+                    self.host.commit();
                     self.checkpoint = Some(at);
                     return next;
                 }
@@ -68,14 +77,14 @@ impl Job {
         let at = self.checkpoint.clone().unwrap();
         match run_batch(&self.host, STATE_VERSION, &at) {
             Ok(BatchResult { at, next }) => {
-                for (object, rows) in self.host.take_staged() {
+                for (object, rows) in self.host.commit() {
                     self.committed.entry(object).or_default().extend(rows);
                 }
                 self.checkpoint = Some(at);
                 Ok(next)
             }
             Err(error) => {
-                self.host.take_staged();
+                self.host.discard();
                 Err(error)
             }
         }
@@ -87,12 +96,13 @@ impl Job {
             match next {
                 Next::Done => return,
                 Next::Batch(requests) => {
-                    assert!((1..=MAX_REQUESTS).contains(&requests));
+                    assert!(requests <= MAX_REQUESTS);
                     if self.host.requests_left() == 0 {
                         self.host.allow(10_000);
                     }
                 }
-                Next::AgainAfter(seconds) => self.waits.push(seconds),
+                Next::AgainAfter(seconds) => self.wait(seconds),
+                Next::Pause(pause) => self.wait(pause.recheck_after),
                 Next::Blocked(failure) => panic!("{failure:?}"),
             }
             next = self.batch().unwrap();
@@ -101,6 +111,11 @@ impl Job {
             "the backup doesn't end: {}",
             String::from_utf8_lossy(self.checkpoint.as_deref().unwrap())
         );
+    }
+
+    fn wait(&mut self, seconds: u32) {
+        self.waits.push(seconds);
+        self.host.now.set(self.host.now.get() + u64::from(seconds) * 1_000);
     }
 
     /// Names in the rows of an object, each once.
@@ -212,7 +227,7 @@ fn one_request_at_a_time_makes_progress() {
     let mut job = Job::of(plain_org());
     job.host.allow(0);
     let mut steps = 0;
-    while !matches!(plan_backup(&job.host, &[]).unwrap(), Planned::Ready(_)) {
+    while !matches!(plan_backup(&job.host, OPTIONS).unwrap(), Planned::Ready(_)) {
         steps += 1;
         job.host.allow(1);
     }
@@ -348,11 +363,17 @@ fn a_locator_that_never_lasts_ends_in_a_reason_and_not_in_a_loop() {
     assert_eq!(job.skip("LoginEvent").as_deref(), Some("cursor-lost"));
 }
 
+/// A composite request of a batch, not of the plan.
+fn reads_objects(request: &Request) -> bool {
+    let body = String::from_utf8_lossy(&request.body);
+    request.path.ends_with("/composite") && !body.contains("/describe") && !body.contains("EntityDefinition")
+}
+
 /// Faults at the nth composite request that has queries.
 fn at_query(nth: usize, mut change: impl FnMut(Reply) -> Reply + 'static) -> Fault {
     let mut seen = 0;
     Box::new(move |_, request, reply| {
-        if request.path.ends_with("/composite") && !String::from_utf8_lossy(&request.body).contains("/describe") {
+        if reads_objects(request) {
             seen += 1;
             if seen == nth {
                 return change(reply);
@@ -412,10 +433,7 @@ fn too_much_at_once_waits_longer_each_time_and_pauses_nothing() {
     let mut job = Job::with_faults(
         plain_org(),
         Box::new(move |_, request, reply| {
-            if request.path.ends_with("/composite")
-                && !String::from_utf8_lossy(&request.body).contains("/describe")
-                && refusals < 3
-            {
+            if reads_objects(request) && refusals < 3 {
                 refusals += 1;
                 return Reply::status(403, refusal);
             }
@@ -443,7 +461,7 @@ impl Job {
                 Next::AgainAfter(seconds) => self.waits.push(seconds),
                 Next::Batch(_) if self.host.requests_left() == 0 => self.host.allow(7),
                 Next::Batch(_) => {}
-                Next::Blocked(failure) => panic!("{failure:?}"),
+                end => panic!("{end:?}"),
             }
         }
         panic!("the backup doesn't end");

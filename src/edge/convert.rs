@@ -50,6 +50,13 @@ impl From<host::Next> for exports::Next {
         match next {
             host::Next::Batch(requests) => exports::Next::Batch(requests),
             host::Next::AgainAfter(seconds) => exports::Next::AgainAfter(seconds),
+            host::Next::Pause(pause) => exports::Next::Pause(exports::Pause {
+                reason: pause.reason.to_owned(),
+                used: pause.used,
+                max: pause.max,
+                ceiling: pause.ceiling,
+                recheck_after: pause.recheck_after,
+            }),
             host::Next::Blocked(failure) => exports::Next::Blocked(failure.into()),
             host::Next::Done => exports::Next::Done,
         }
@@ -86,7 +93,7 @@ impl From<host::Request> for http::Request {
             name: name.to_owned(),
             value: value.to_owned(),
         };
-        let mut headers = vec![header("Accept", "application/json")];
+        let mut headers = vec![header("Accept", request.accept)];
         if has_body {
             headers.push(header("Content-Type", "application/json"));
         }
@@ -102,7 +109,8 @@ impl From<host::Request> for http::Request {
             } else {
                 http::Body::None
             },
-            // A composite request counts as one; everything sent so far only reads.
+            // A composite request counts as one. Everything sent so far only reads; a query job that was begun twice is one of
+            // 10,000 that a day has.
             cost: 1,
             repeatable: true,
             options: Vec::new(),
@@ -198,6 +206,25 @@ impl From<host::Level> for log::Level {
             host::Level::Debug => log::Level::Debug,
             host::Level::Info => log::Level::Info,
             host::Level::Warn => log::Level::Warn,
+        }
+    }
+}
+
+impl From<storage::Row> for host::Row {
+    fn from(row: storage::Row) -> host::Row {
+        host::Row {
+            key: row.key,
+            revision: row.revision,
+            body: row.body,
+        }
+    }
+}
+
+impl From<host::Which> for storage::Which {
+    fn from(which: host::Which) -> storage::Which {
+        match which {
+            host::Which::Current => storage::Which::Current,
+            host::Which::Predecessor => storage::Which::Predecessor,
         }
     }
 }

@@ -1,7 +1,9 @@
 //! The library's [`Host`], over the component's imports.
 
 use super::bindings::backup::connector::{clock, http, job, log, report, storage, types};
-use crate::host::{Answer, Failure, Host, Hour, Level, Reading, Request, Row, SendError, Standing, StorageError};
+use crate::host::{
+    Answer, Failure, Host, Hour, Level, Reading, Request, Row, SendError, Snapshot, Standing, StorageError, Tombstone, Which,
+};
 
 /// The imports. They are functions, so there's nothing to hold.
 pub(super) struct Imports;
@@ -22,11 +24,32 @@ impl Answer for http::Response {
     fn read(&self, max: u32) -> Result<Vec<u8>, SendError> {
         Ok(http::Response::read(self, max)?)
     }
+
+    fn save(&self, blob: &str) -> Result<u64, SendError> {
+        Ok(http::Response::save(self, blob)?)
+    }
+}
+
+impl Snapshot for storage::Snapshot {
+    fn read(&self, object: &str, cursor: &str, max: u32) -> Result<(Vec<Row>, String), StorageError> {
+        let (rows, next) = storage::Snapshot::read(self, object, cursor, max)?;
+        Ok((rows.into_iter().map(Into::into).collect(), next))
+    }
+
+    fn find(&self, object: &str, keys: &[String]) -> Result<Vec<Option<Row>>, StorageError> {
+        let rows = storage::Snapshot::find(self, object, keys)?;
+        Ok(rows.into_iter().map(|row| row.map(Into::into)).collect())
+    }
+
+    fn notes(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
+        Ok(storage::Snapshot::notes(self, keys)?)
+    }
 }
 
 impl Host for Imports {
     type Pending = http::Pending;
     type Answer = http::Response;
+    type Snapshot = storage::Snapshot;
 
     fn configuration(&self) -> String {
         job::configuration()
@@ -68,6 +91,42 @@ impl Host for Imports {
     fn append(&self, object: &str, rows: Vec<Row>) -> Result<(), StorageError> {
         let rows: Vec<storage::Row> = rows.into_iter().map(Into::into).collect();
         Ok(storage::append(object, &rows)?)
+    }
+
+    fn bury(&self, object: &str, rows: Vec<Tombstone>) -> Result<(), StorageError> {
+        let rows: Vec<storage::Tombstone> = rows
+            .into_iter()
+            .map(|row| storage::Tombstone {
+                key: row.key,
+                at: row.at,
+            })
+            .collect();
+        Ok(storage::bury(object, &rows)?)
+    }
+
+    fn annotate(&self, notes: Vec<(String, Vec<u8>)>) -> Result<(), StorageError> {
+        let notes: Vec<storage::Note> = notes.into_iter().map(|(key, body)| storage::Note { key, body }).collect();
+        Ok(storage::annotate(&notes)?)
+    }
+
+    fn replace_inherited(&self, object: &str) -> Result<(), StorageError> {
+        Ok(storage::replace_inherited(object)?)
+    }
+
+    fn reuse_blob(&self, key: &str) -> Result<Option<u64>, StorageError> {
+        Ok(storage::reuse_blob(key)?)
+    }
+
+    fn drop_blob(&self, key: &str) -> Result<(), StorageError> {
+        Ok(storage::drop_blob(key)?)
+    }
+
+    fn read_blob(&self, key: &str, offset: u64, max: u32) -> Result<Vec<u8>, StorageError> {
+        Ok(storage::read_blob(key, offset, max)?)
+    }
+
+    fn open(&self, which: Which) -> Result<Option<storage::Snapshot>, StorageError> {
+        Ok(storage::open(which.into())?)
     }
 
     fn put(&self, entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), StorageError> {

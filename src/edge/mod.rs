@@ -41,7 +41,13 @@ impl Guest for Connector {
     }
 
     fn plan_backup(options: BackupOptions) -> Result<Planned, ConnectorError> {
-        Ok(plan::plan_backup(&Imports, &options.objects)?.into())
+        let writes = options.details.iter().any(|detail| detail.name == "snapshot");
+        let options = plan::Options {
+            objects: &options.objects,
+            full: options.full,
+            writes,
+        };
+        Ok(plan::plan_backup(&Imports, options)?.into())
     }
 
     fn plan_restore(_: RestoreSelection) -> Result<Planned, ConnectorError> {

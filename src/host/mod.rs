@@ -6,6 +6,8 @@
 #[cfg(test)]
 pub(crate) mod scripted;
 #[cfg(test)]
+pub(crate) mod shelf;
+#[cfg(test)]
 pub(crate) mod tiny_org;
 
 use std::fmt;
@@ -19,14 +21,16 @@ pub enum Method {
     Post,
 }
 
-/// A request to the connection's origin. All that this connector sends so far only reads, so each may be sent twice, and each
-/// counts as one.
+/// A request to the connection's origin. All that this connector sends so far only reads, or begins a job that only reads, so
+/// each may be sent twice, and each counts as one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Its method.
     pub method: Method,
     /// Path and query, percent-encoded.
     pub path: String,
+    /// The type of answer that is asked for.
+    pub accept: &'static str,
     /// A JSON body; none where empty.
     pub body: Vec<u8>,
 }
@@ -75,6 +79,24 @@ pub struct Row {
     pub revision: u64,
     /// One JSON object without a line break.
     pub body: Vec<u8>,
+}
+
+/// A record that is gone.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Tombstone {
+    /// Its key.
+    pub key: String,
+    /// When it went, in milliseconds since 1970.
+    pub at: u64,
+}
+
+/// A snapshot, by what it is to this job.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Which {
+    /// The one that is written, as committed so far.
+    Current,
+    /// The one that this backup goes on from.
+    Predecessor,
 }
 
 /// How a reading was come by.
@@ -213,10 +235,27 @@ pub enum Next {
     Batch(u32),
     /// Nothing for so many seconds.
     AgainAfter(u32),
+    /// Another daily limit than that of API requests is spent.
+    Pause(Pause),
     /// The job can't go on.
     Blocked(Failure),
     /// The job is complete.
     Done,
+}
+
+/// A pause for another daily limit than that of API requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Pause {
+    /// The contract's name of the reason.
+    pub reason: &'static str,
+    /// API requests used by all applications, as last read.
+    pub used: u64,
+    /// Of so many.
+    pub max: u64,
+    /// Where to stop.
+    pub ceiling: u64,
+    /// Seconds until it is worth another look.
+    pub recheck_after: u32,
 }
 
 /// What a batch gave: a checkpoint's bytes, and what comes next.
@@ -260,6 +299,18 @@ pub trait Answer {
     fn request_number(&self) -> u64;
     /// The next bytes of the body, at most `max`; empty at the end.
     fn read(&self, max: u32) -> Result<Vec<u8>, SendError>;
+    /// Stages the rest of the body as the blob of this source key; its length in bytes.
+    fn save(&self, blob: &str) -> Result<u64, SendError>;
+}
+
+/// A snapshot that can be read.
+pub trait Snapshot {
+    /// At most `max` rows after a cursor (empty: from the first), by key, and the next cursor; empty at the end.
+    fn read(&self, object: &str, cursor: &str, max: u32) -> Result<(Vec<Row>, String), StorageError>;
+    /// The rows of these keys, in their order.
+    fn find(&self, object: &str, keys: &[String]) -> Result<Vec<Option<Row>>, StorageError>;
+    /// The notes of these keys, in their order.
+    fn notes(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError>;
 }
 
 /// How much an operator wants to know.
@@ -279,6 +330,8 @@ pub trait Host {
     type Pending;
     /// Its answer.
     type Answer: Answer;
+    /// A snapshot.
+    type Snapshot: Snapshot;
 
     /// The connection's configuration as JSON.
     fn configuration(&self) -> String;
@@ -302,6 +355,20 @@ pub trait Host {
 
     /// Stages rows until the batch commits.
     fn append(&self, object: &str, rows: Vec<Row>) -> Result<(), StorageError>;
+    /// Stages deletions until the batch commits.
+    fn bury(&self, object: &str, rows: Vec<Tombstone>) -> Result<(), StorageError>;
+    /// Stages notes, keys and JSON objects, until the batch commits.
+    fn annotate(&self, notes: Vec<(String, Vec<u8>)>) -> Result<(), StorageError>;
+    /// With the batch, what was taken over of an object from the predecessor is no longer part of the snapshot.
+    fn replace_inherited(&self, object: &str) -> Result<(), StorageError>;
+    /// Length of the blob of this source key, where it is there already; it is then part of this snapshot too.
+    fn reuse_blob(&self, key: &str) -> Result<Option<u64>, StorageError>;
+    /// With the batch, the blob is no longer part of the snapshot.
+    fn drop_blob(&self, key: &str) -> Result<(), StorageError>;
+    /// At most `max` bytes of a blob from `offset`; empty at the end.
+    fn read_blob(&self, key: &str, offset: u64, max: u32) -> Result<Vec<u8>, StorageError>;
+    /// A snapshot, where this job has it.
+    fn open(&self, which: Which) -> Result<Option<Self::Snapshot>, StorageError>;
     /// Keeps small values, durable when it returns.
     fn put(&self, entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), StorageError>;
     /// Gives values, in the order of the keys.

@@ -1,9 +1,13 @@
 //! A host for tests: answers requests from a script, keeps what is staged and told, and counts what is sent. No threads, no time
 //! but what the script says; the oldest request under way is the first to answer, or, on demand, the newest.
 
-use super::{Answer, Failure, Host, Hour, Level, Reading, Request, Row, SendError, Standing, StorageError};
+use super::shelf::{Shelf, Staged};
+use super::{
+    Answer, Failure, Host, Hour, Level, Reading, Request, Row, SendError, Snapshot, Standing, StorageError, Tombstone, Which,
+};
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// One answer of the script.
 #[derive(Clone, Debug)]
@@ -49,6 +53,11 @@ impl Reply {
         self
     }
 
+    pub fn header(mut self, name: &str, value: &str) -> Reply {
+        self.headers.push((name.into(), value.into()));
+        self
+    }
+
     pub fn body_len(&self) -> usize {
         self.body.len()
     }
@@ -58,6 +67,7 @@ pub(crate) struct ScriptedAnswer {
     reply: Reply,
     number: u64,
     at: Cell<usize>,
+    staged: Rc<RefCell<Staged>>,
 }
 
 impl Answer for ScriptedAnswer {
@@ -88,6 +98,37 @@ impl Answer for ScriptedAnswer {
         self.at.set(to);
         Ok(self.reply.body[at..to].to_vec())
     }
+
+    fn save(&self, blob: &str) -> Result<u64, SendError> {
+        if self.reply.cut_at.is_some() {
+            return Err(SendError::OutcomeUnknown("cut".into()));
+        }
+        self.staged
+            .borrow_mut()
+            .blobs
+            .insert(blob.to_owned(), self.reply.body.clone());
+        Ok(self.reply.body.len() as u64)
+    }
+}
+
+impl Snapshot for Shelf {
+    fn read(&self, object: &str, cursor: &str, max: u32) -> Result<(Vec<Row>, String), StorageError> {
+        let rows = self.rows.get(object).into_iter().flatten();
+        let mut after = rows.filter(|(key, _)| key.as_str() > cursor).map(|(_, row)| row.clone());
+        // Fewer than asked for are not the end.
+        let some: Vec<Row> = after.by_ref().take((max as usize).min(7)).collect();
+        let next = after.next().and_then(|_| some.last().map(|row| row.key.clone()));
+        Ok((some, next.unwrap_or_default()))
+    }
+
+    fn find(&self, object: &str, keys: &[String]) -> Result<Vec<Option<Row>>, StorageError> {
+        let rows = self.rows.get(object);
+        Ok(keys.iter().map(|key| rows.and_then(|rows| rows.get(key)).cloned()).collect())
+    }
+
+    fn notes(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
+        Ok(keys.iter().map(|key| self.notes.get(key).cloned()).collect())
+    }
 }
 
 /// A request under way.
@@ -113,7 +154,12 @@ pub(crate) struct ScriptedHost {
     pub stop: Cell<bool>,
     pub now: Cell<u64>,
     pub store_is_full: Cell<bool>,
-    staged: RefCell<BTreeMap<String, Vec<Row>>>,
+    staged: Rc<RefCell<Staged>>,
+    /// As committed.
+    pub current: RefCell<Shelf>,
+    /// What this backup goes on from.
+    pub predecessor: RefCell<Option<Shelf>>,
+    pub configuration: RefCell<String>,
     pub values: RefCell<BTreeMap<String, Vec<u8>>>,
     told: RefCell<Vec<Reading>>,
     pub standings: RefCell<Vec<Standing>>,
@@ -136,7 +182,10 @@ impl ScriptedHost {
             stop: Cell::new(false),
             now: Cell::new(1_800_000_000_000),
             store_is_full: Cell::new(false),
-            staged: RefCell::default(),
+            staged: Rc::default(),
+            current: RefCell::default(),
+            predecessor: RefCell::default(),
+            configuration: RefCell::new(r#"{"instance_url":"https://example.my.salesforce.com","api_version":"v62.0"}"#.into()),
             values: RefCell::default(),
             told: RefCell::default(),
             standings: RefCell::default(),
@@ -163,18 +212,34 @@ impl ScriptedHost {
         self.told.borrow().clone()
     }
 
-    /// Rows staged since the last call, as a commit would take them.
-    pub fn take_staged(&self) -> BTreeMap<String, Vec<Row>> {
-        self.staged.take()
+    /// Commits what is staged; the rows of it.
+    pub fn commit(&self) -> BTreeMap<String, Vec<Row>> {
+        let staged = self.staged.take();
+        let rows = staged.rows.clone();
+        self.current.borrow_mut().commit(staged);
+        rows
+    }
+
+    /// What is staged is lost.
+    pub fn discard(&self) {
+        self.staged.take();
+    }
+
+    /// The next backup goes on from what this one has.
+    pub fn begin_incremental(&self) {
+        let mut current = self.current.borrow_mut();
+        *self.predecessor.borrow_mut() = Some(current.clone());
+        current.inherit();
     }
 }
 
 impl Host for ScriptedHost {
     type Pending = ScriptedPending;
     type Answer = ScriptedAnswer;
+    type Snapshot = Shelf;
 
     fn configuration(&self) -> String {
-        r#"{"instance_url":"https://example.my.salesforce.com","api_version":"v62.0"}"#.into()
+        self.configuration.borrow().clone()
     }
 
     fn usage_limit(&self) -> u8 {
@@ -225,6 +290,7 @@ impl Host for ScriptedHost {
                 reply: pending.reply,
                 number: pending.number,
                 at: Cell::new(0),
+                staged: Rc::clone(&self.staged),
             }),
         }
     }
@@ -233,8 +299,59 @@ impl Host for ScriptedHost {
         if self.store_is_full.get() {
             return Err(StorageError("full".into()));
         }
-        self.staged.borrow_mut().entry(object.to_owned()).or_default().extend(rows);
+        self.staged
+            .borrow_mut()
+            .rows
+            .entry(object.to_owned())
+            .or_default()
+            .extend(rows);
         Ok(())
+    }
+
+    fn bury(&self, object: &str, rows: Vec<Tombstone>) -> Result<(), StorageError> {
+        self.staged
+            .borrow_mut()
+            .gone
+            .entry(object.to_owned())
+            .or_default()
+            .extend(rows);
+        Ok(())
+    }
+
+    fn annotate(&self, notes: Vec<(String, Vec<u8>)>) -> Result<(), StorageError> {
+        self.staged.borrow_mut().notes.extend(notes);
+        Ok(())
+    }
+
+    fn replace_inherited(&self, object: &str) -> Result<(), StorageError> {
+        self.staged.borrow_mut().replaced.push(object.to_owned());
+        Ok(())
+    }
+
+    fn reuse_blob(&self, key: &str) -> Result<Option<u64>, StorageError> {
+        let length = |blobs: &BTreeMap<String, Vec<u8>>| blobs.get(key).map(|blob| blob.len() as u64);
+        Ok(length(&self.staged.borrow().blobs).or_else(|| length(&self.current.borrow().blobs)))
+    }
+
+    fn drop_blob(&self, key: &str) -> Result<(), StorageError> {
+        self.staged.borrow_mut().dropped.push(key.to_owned());
+        Ok(())
+    }
+
+    fn read_blob(&self, key: &str, offset: u64, max: u32) -> Result<Vec<u8>, StorageError> {
+        let (staged, current) = (self.staged.borrow(), self.current.borrow());
+        let blob = staged.blobs.get(key).or_else(|| current.blobs.get(key));
+        let blob = blob.ok_or_else(|| StorageError(format!("no blob {key}")))?;
+        let from = (offset as usize).min(blob.len());
+        let to = blob.len().min(from + (max as usize).min(1_019));
+        Ok(blob[from..to].to_vec())
+    }
+
+    fn open(&self, which: Which) -> Result<Option<Shelf>, StorageError> {
+        Ok(match which {
+            Which::Current => Some(self.current.borrow().clone()),
+            Which::Predecessor => self.predecessor.borrow().clone(),
+        })
     }
 
     fn put(&self, entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), StorageError> {

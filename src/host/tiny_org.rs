@@ -45,8 +45,43 @@ pub(crate) struct TinyObject {
     /// What the record count resource says; `None`: not listed.
     pub counted: Option<u64>,
     pub described: usize,
+    /// getUpdated and getDeleted answer for it.
+    pub replicated: bool,
+    /// Rows that were changed, and when, in milliseconds since 1970.
+    pub changed: BTreeMap<usize, u64>,
+    /// Rows that were deleted, and when.
+    pub deleted: BTreeMap<usize, u64>,
+    /// A field that was added.
+    pub added: Option<&'static str>,
+    /// It has files: a base64 field.
+    pub files: bool,
 }
 
+impl TinyObject {
+    /// Rows that are there, of those changed from this moment on.
+    fn alive(&self, since: Option<u64>) -> Vec<usize> {
+        let changed = |nth: &usize| since.is_none_or(|since| self.stamp(*nth) >= since);
+        (0..self.rows)
+            .filter(|nth| !self.deleted.contains_key(nth) && changed(nth))
+            .collect()
+    }
+
+    fn stamp(&self, nth: usize) -> u64 {
+        self.changed.get(&nth).copied().unwrap_or(CREATED)
+    }
+}
+
+/// 2026-01-02T03:04:05Z
+const CREATED: u64 = 1_767_323_045_000;
+
+/// A query job.
+#[derive(Clone, Debug)]
+struct TinyJob {
+    query: String,
+    looks: usize,
+}
+
+#[derive(Clone)]
 pub(crate) struct TinyOrg {
     pub objects: BTreeMap<String, TinyObject>,
     pub refuses_chain: bool,
@@ -56,6 +91,21 @@ pub(crate) struct TinyOrg {
     pub expired: bool,
     pub used: u64,
     pub max: u64,
+    /// Everything older is known, in milliseconds since 1970.
+    pub covered: u64,
+    /// The log of deletions begins here.
+    pub earliest_deletion: u64,
+    jobs: Vec<TinyJob>,
+    /// Jobs are ready after so many looks.
+    pub looks: usize,
+    /// Rows that a page of results has at most.
+    pub page_records: usize,
+    /// Jobs so far are forgotten.
+    pub jobs_expired: bool,
+    /// The day's jobs are spent.
+    pub jobs_spent: bool,
+    /// All jobs can't be listed.
+    pub refuses_list: bool,
 }
 
 type Answer = (u16, Value);
@@ -73,6 +123,11 @@ impl TinyOrg {
                 oddity: *oddity,
                 counted: Some(*rows as u64),
                 described: 0,
+                replicated: true,
+                changed: BTreeMap::new(),
+                deleted: BTreeMap::new(),
+                added: None,
+                files: false,
             };
             ((*name).to_owned(), object)
         };
@@ -84,16 +139,36 @@ impl TinyOrg {
             expired: false,
             used: 0,
             max: 1_000_000,
+            covered: 1_799_999_940_000,
+            earliest_deletion: 0,
+            jobs: Vec::new(),
+            looks: 1,
+            page_records: 40,
+            jobs_expired: false,
+            jobs_spent: false,
+            refuses_list: false,
         }
+    }
+
+    /// Rows of an object that are there.
+    pub fn alive(&self, object: &str) -> Vec<usize> {
+        self.objects[object].alive(None)
     }
 
     /// The Id of a row; in the order of rows.
     pub fn id(nth: usize) -> String {
-        format!("a00{nth:015}")
+        format!("a00{nth:012}AAA")
     }
 
     pub fn serve(&mut self, request: &Request) -> Reply {
         self.used += 1;
+        if let Some(rest) = request.path.strip_prefix("/services/data/v62.0/jobs/query") {
+            let reply = self.job(rest, &request.body);
+            return reply.usage(self.used, self.max);
+        }
+        if let Some(file) = request.path.strip_suffix("/Body") {
+            return Reply::ok(format!("file of {}", file.rsplit('/').next().unwrap())).usage(self.used, self.max);
+        }
         let (status, body) = if request.path.ends_with("/composite") {
             let wanted: Value = serde_json::from_slice(&request.body).unwrap();
             self.composite(&wanted)
@@ -103,13 +178,175 @@ impl TinyOrg {
         Reply::status(status, body.to_string()).usage(self.used, self.max)
     }
 
+    fn job(&mut self, rest: &str, body: &[u8]) -> Reply {
+        let refused = |status: u16, code: &str, message: &str| {
+            Reply::status(status, json!([{"errorCode": code, "message": message}]).to_string())
+        };
+        let ready = |job: &TinyJob, looks: usize| if job.looks > looks { "JobComplete" } else { "InProgress" };
+        if rest.is_empty() {
+            if self.jobs_spent {
+                return refused(
+                    400,
+                    "LIMIT_EXCEEDED",
+                    "Max bulk v2 query jobs (10000) per 24 hrs has been reached (10021).",
+                );
+            }
+            let wanted: Value = serde_json::from_slice(body).unwrap();
+            self.jobs.push(TinyJob {
+                query: wanted["query"].as_str().unwrap().to_owned(),
+                looks: 0,
+            });
+            let id = format!("750R{:014}", self.jobs.len());
+            return Reply::ok(json!({"id": id, "state": "UploadComplete"}).to_string());
+        }
+        if rest.starts_with("?jobType") {
+            if self.refuses_list {
+                return refused(404, "NOT_FOUND", "The requested resource does not exist");
+            }
+            self.jobs.iter_mut().for_each(|job| job.looks += 1);
+            let looks = self.looks;
+            let records: Vec<Value> = self
+                .jobs
+                .iter()
+                .enumerate()
+                .map(|(n, job)| json!({"id": format!("750R{:014}", n + 1), "state": ready(job, looks)}))
+                .collect();
+            return Reply::ok(json!({"done": true, "records": records}).to_string());
+        }
+        let (id, results) = match rest[1..].split_once("/results?") {
+            Some((id, parameters)) => (id, Some(parameters.to_owned())),
+            None => (&rest[1..], None),
+        };
+        if self.jobs_expired {
+            return refused(404, "NOT_FOUND", "The requested resource does not exist");
+        }
+        let nth = id[4..].parse::<usize>().unwrap() - 1;
+        let job = &mut self.jobs[nth];
+        let Some(parameters) = results else {
+            job.looks += 1;
+            let state = ready(job, self.looks);
+            return Reply::ok(json!({"id": id, "state": state}).to_string());
+        };
+        assert!(job.looks > self.looks, "results of a job that isn't ready");
+        let at = parameters
+            .split("locator=")
+            .nth(1)
+            .map_or(0, |locator| locator.parse().unwrap());
+        let query = job.query.clone();
+        self.results(&query, at)
+    }
+
+    fn results(&self, query: &str, at: usize) -> Reply {
+        let (name, mut rows) = self.selected(query);
+        // In no order.
+        rows.sort_by_key(|nth| nth.wrapping_mul(7_919) % 1_009);
+        let some: Vec<usize> = rows.iter().copied().skip(at).take(self.page_records).collect();
+        let object = &self.objects[&name];
+        let fields: Vec<&str> = query
+            .strip_prefix("SELECT ")
+            .unwrap()
+            .split(" FROM ")
+            .next()
+            .unwrap()
+            .split(',')
+            .collect();
+        let mut csv = fields
+            .iter()
+            .map(|field| format!("\"{field}\""))
+            .collect::<Vec<_>>()
+            .join(",")
+            + "\n";
+        for nth in &some {
+            let record = Self::record(object, *nth);
+            let value = |field: &&str| {
+                let text = record[*field].as_str().unwrap_or_default();
+                format!("\"{}\"", text.replace("+0000", "Z").replace('"', "\"\""))
+            };
+            csv += &(fields.iter().map(value).collect::<Vec<_>>().join(",") + "\n");
+        }
+        let next = at + some.len();
+        let locator = if next < rows.len() { next.to_string() } else { "null".into() };
+        Reply::ok(csv)
+            .header("Sforce-Locator", &locator)
+            .header("Sforce-NumberOfRecords", &some.len().to_string())
+    }
+
+    /// The object of a query, and the rows that its filters let pass, in the order of Ids.
+    fn selected(&self, text: &str) -> (String, Vec<usize>) {
+        let name = text.split(" FROM ").nth(1).unwrap().split(' ').next().unwrap().to_owned();
+        let since = text.split(" >= ").nth(1).map(|rest| {
+            let moment = rest.split(' ').next().unwrap();
+            u64::try_from(chrono::DateTime::parse_from_rfc3339(moment).unwrap().timestamp_millis()).unwrap()
+        });
+        let after = text
+            .split(" > '")
+            .nth(1)
+            .map(|rest| rest.split('\'').next().unwrap().to_owned());
+        let alive = self.objects[&name].alive(since);
+        let until = text
+            .split(" <= '")
+            .nth(1)
+            .map(|rest| rest.split('\'').next().unwrap().to_owned());
+        let later = |nth: &usize| after.as_ref().is_none_or(|after| Self::id(*nth) > *after);
+        let within = |nth: &usize| until.as_ref().is_none_or(|until| Self::id(*nth) <= *until);
+        (name, alive.into_iter().filter(later).filter(within).collect())
+    }
+
+    /// What is asked of an object by address.
+    fn address(&mut self, name: &str, rest: &str) -> Answer {
+        let span = |parameter: &str| {
+            let text = rest.split(parameter).nth(1).unwrap().split('&').next().unwrap();
+            let text = text.replace("%3A", ":").replace("%2B", "+");
+            u64::try_from(chrono::DateTime::parse_from_rfc3339(&text).unwrap().timestamp_millis()).unwrap()
+        };
+        let moment = |at: u64| format!("{}.000+0000", &crate::salesforce::moment(at)[..19]);
+        if rest == "describe" {
+            return self.describe(name);
+        }
+        let Some(object) = self.objects.get(name) else {
+            // Every org has users.
+            return (200, json!({"ids": [], "latestDateCovered": moment(self.covered)}));
+        };
+        if !object.replicated && (rest.starts_with("updated") || rest.starts_with("deleted")) {
+            return refused("INVALID_TYPE", "object type is not replicateable");
+        }
+        if rest.starts_with("updated/") {
+            let changed = object.alive(Some(span("start=")));
+            let ids: Vec<String> = changed
+                .into_iter()
+                .filter(|nth| object.stamp(*nth) < self.covered)
+                .map(Self::id)
+                .collect();
+            return (200, json!({"ids": ids, "latestDateCovered": moment(self.covered)}));
+        }
+        if rest.starts_with("deleted/") {
+            let from = span("start=");
+            let known = object
+                .deleted
+                .iter()
+                .filter(|(_, at)| **at >= from && **at >= self.earliest_deletion && **at < self.covered);
+            let records: Vec<Value> = known
+                .map(|(nth, at)| json!({"id": Self::id(*nth), "deletedDate": moment(*at)}))
+                .collect();
+            let body = json!({"deletedRecords": records, "earliestDateAvailable": moment(self.earliest_deletion),
+                "latestDateCovered": moment(self.covered)});
+            return (200, body);
+        }
+        let id = rest.split('?').next().unwrap();
+        match object.alive(None).into_iter().find(|nth| Self::id(*nth) == id) {
+            Some(nth) => (200, Self::record(object, nth)),
+            None => (
+                404,
+                json!([{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]),
+            ),
+        }
+    }
+
     fn composite(&mut self, wanted: &Value) -> Answer {
         let parts = wanted["compositeRequest"].as_array().unwrap();
         assert!(parts.len() <= 25);
-        let queries = parts
-            .iter()
-            .filter(|p| !p["url"].as_str().unwrap().contains("/describe"))
-            .count();
+        let is_query = |url: &str| url.contains("/query") || url.contains("nextRecordsUrl");
+        let queries = parts.iter().filter(|p| is_query(p["url"].as_str().unwrap())).count();
         assert!(queries <= 5, "{queries} queries in one composite request");
         let mut earlier = BTreeMap::<String, Answer>::new();
         let mut subs = Vec::new();
@@ -153,16 +390,18 @@ impl TinyOrg {
         Ok(format!("{before}{value}{after}"))
     }
 
+    fn global(&self) -> Answer {
+        let objects: Vec<Value> = self
+            .objects
+            .keys()
+            .map(|name| json!({"name": name, "queryable": true}))
+            .collect();
+        (200, json!({"sobjects": objects}))
+    }
+
     fn get(&mut self, path: &str) -> Answer {
         match path.strip_prefix("/services/data/v62.0/").unwrap() {
-            "sobjects" => {
-                let objects: Vec<Value> = self
-                    .objects
-                    .keys()
-                    .map(|name| json!({"name": name, "queryable": true}))
-                    .collect();
-                (200, json!({"sobjects": objects}))
-            }
+            "sobjects" => self.global(),
             "limits/recordCount" if self.view_setup => {
                 let counts = self
                     .objects
@@ -177,16 +416,34 @@ impl TinyOrg {
 
     fn read(&mut self, path: &str, batch_size: Option<usize>) -> Answer {
         let path = path.strip_prefix("/services/data/v62.0/").unwrap();
+        if path == "sobjects" {
+            return self.global();
+        }
+        if path.contains("FROM+EntityDefinition") {
+            return refused("INVALID_TYPE", "sObject type 'EntityDefinition' is not supported");
+        }
         if let Some(rest) = path.strip_prefix("sobjects/") {
-            return self.describe(rest.strip_suffix("/describe").unwrap());
+            let (name, rest) = rest.split_once('/').unwrap();
+            return self.address(name, rest);
         }
         if let Some(locator) = path.strip_prefix("query/") {
             if self.expired {
                 return refused("INVALID_QUERY_LOCATOR", "invalid query locator");
             }
             let parts: Vec<&str> = locator.split('~').collect();
-            let [object, from, at] = parts[..] else { panic!("{locator}") };
-            return self.page(object, from.parse().unwrap(), at.parse().unwrap(), None, batch_size);
+            let [object, from, at, since] = parts[..] else {
+                panic!("{locator}")
+            };
+            let rows = self.objects[object].alive(since.parse().ok());
+            return self.page(
+                object,
+                since,
+                &rows,
+                from.parse().unwrap(),
+                at.parse().unwrap(),
+                None,
+                batch_size,
+            );
         }
         let (resource, query) = path.split_once("?q=").unwrap();
         assert!(resource == "query" || resource == "queryAll", "{resource}");
@@ -194,6 +451,8 @@ impl TinyOrg {
             .replace('+', " ")
             .replace("%27", "'")
             .replace("%3E", ">")
+            .replace("%3C", "<")
+            .replace("%3A", ":")
             .replace("%3D", "=")
             .replace("%28", "(")
             .replace("%29", ")");
@@ -215,7 +474,15 @@ impl TinyOrg {
         if object.oddity == Oddity::LostField && object.described == 1 {
             fields.push(field("Lost__c", "string"));
         }
-        (200, json!({"name": name, "queryable": true, "fields": fields}))
+        fields.extend(object.added.map(|name| field(name, "string")));
+        if object.files {
+            fields.push(field("Body", "base64"));
+        }
+        let replicated = object.replicated;
+        (
+            200,
+            json!({"name": name, "queryable": true, "replicateable": replicated, "fields": fields}),
+        )
     }
 
     fn query(&mut self, text: &str, batch_size: Option<usize>) -> Answer {
@@ -247,20 +514,46 @@ impl TinyOrg {
             }
             _ => {}
         }
+        if text.contains(" DESC ") {
+            let last = object.alive(None).last().map(|nth| Self::record(&object, *nth));
+            return (
+                200,
+                json!({"totalSize": 1, "done": true, "records": last.into_iter().collect::<Vec<_>>()}),
+            );
+        }
+        let since = text.split(" >= ").nth(1).map(|_| ());
+        let (_, alive) = self.selected(&text.replace(" > '", " after '"));
         if text.contains("COUNT()") {
-            return (200, json!({"totalSize": rows, "done": true, "records": []}));
+            return (200, json!({"totalSize": alive.len(), "done": true, "records": []}));
         }
         let from = match after {
             Some(_) if object.oddity == Oddity::SharedId => rows,
-            Some(after) => (0..rows).filter(|n| Self::id(*n).as_str() <= after).count(),
+            Some(after) => alive.iter().filter(|n| Self::id(**n).as_str() <= after).count(),
             None => 0,
         };
-        self.page(name, from, from, limit, batch_size)
+        let since = since.map_or_else(String::new, |()| {
+            let moment = text.split(" >= ").nth(1).unwrap().split(' ').next().unwrap();
+            chrono::DateTime::parse_from_rfc3339(moment)
+                .unwrap()
+                .timestamp_millis()
+                .to_string()
+        });
+        self.page(name, &since, &alive, from, from, limit, batch_size)
     }
 
-    fn page(&self, name: &str, from: usize, at: usize, limit: Option<usize>, batch_size: Option<usize>) -> Answer {
+    #[allow(clippy::too_many_arguments)]
+    fn page(
+        &self,
+        name: &str,
+        since: &str,
+        rows: &[usize],
+        from: usize,
+        at: usize,
+        limit: Option<usize>,
+        batch_size: Option<usize>,
+    ) -> Answer {
         let object = &self.objects[name];
-        let mut end = limit.map_or(object.rows, |limit| object.rows.min(from + limit));
+        let mut end = limit.map_or(rows.len(), |limit| rows.len().min(from + limit));
         let mut total = i64::try_from(end - from).unwrap();
         match object.oddity {
             Oddity::EarlyDone(rows) => end = end.min(from + rows),
@@ -277,21 +570,29 @@ impl TinyOrg {
             object.page
         };
         let to = end.min(at + page.min(batch_size.unwrap_or(page)));
-        let records: Vec<Value> = (at..to).map(|n| Self::record(object, n)).collect();
+        let records: Vec<Value> = rows[at..to].iter().map(|n| Self::record(object, *n)).collect();
         let mut body = json!({"totalSize": total, "done": to == end, "records": records});
         if to < end {
-            body["nextRecordsUrl"] = json!(format!("/services/data/v62.0/query/{name}~{from}~{to}"));
+            body["nextRecordsUrl"] = json!(format!("/services/data/v62.0/query/{name}~{from}~{to}~{since}"));
         }
         (200, body)
     }
 
-    fn record(object: &TinyObject, nth: usize) -> Value {
+    pub fn record(object: &TinyObject, nth: usize) -> Value {
         let id = match object.oddity {
             Oddity::SharedId => "000000000000000AAA".to_owned(),
             Oddity::RepeatedId if nth == 1 => Self::id(0),
             _ => Self::id(nth),
         };
-        let mut record = json!({"attributes": {"type": "X"}, "Id": id, "Name": format!("row {nth}"), "SystemModstamp": "2026-01-02T03:04:05.000+0000"});
+        let stamp = format!("{}.000+0000", &crate::salesforce::moment(object.stamp(nth))[..19]);
+        let name = match object.changed.get(&nth) {
+            Some(at) => format!("row {nth} as of {at}"),
+            None => format!("row {nth}"),
+        };
+        let mut record = json!({"attributes": {"type": "X"}, "Id": id, "Name": name, "SystemModstamp": stamp});
+        if let Some(added) = object.added {
+            record[added] = json!("new");
+        }
         if object.oddity == Oddity::NoQueryMore {
             record["DurableId"] = json!(Self::id(nth));
             record["Id"] = json!("000000000000000AAA");

@@ -58,6 +58,16 @@ impl<A: Answer> Body<A> {
         text
     }
 
+    /// First value of a header of the answer, its name in any case.
+    pub fn header(&self, name: &str) -> Option<String> {
+        self.answer.header(name)
+    }
+
+    /// Stages the body as the blob of this source key, where nothing of it was read; its length in bytes.
+    pub fn save(&self, blob: &str) -> Result<u64, Stopped> {
+        self.answer.save(blob).map_err(super::stopped)
+    }
+
     /// What it means that a parser gave up on this body.
     pub fn gave_up(&self, why: &Broken) -> Stopped {
         match &self.failed {

@@ -19,6 +19,16 @@ pub const SCHEMA: &str = r#"{
       "pattern": "^v[0-9]{2,3}\\.0$",
       "default": "v62.0",
       "description": "REST API version; 41 or newer"
+    },
+    "bulk_rows": {
+      "type": "integer",
+      "minimum": 0,
+      "description": "An object with so many records or more is read by bulk query jobs. Left out: by whatever takes fewer requests"
+    },
+    "file_requests": {
+      "type": "integer",
+      "minimum": 0,
+      "description": "The most requests for files that one backup sends, beside the usage limit. Left out: as many as there are files"
     }
   }
 }"#;
@@ -33,6 +43,10 @@ const OLDEST_VERSION: u16 = 41;
 pub struct Configuration {
     /// As it stands in paths, e.g. `v62.0`.
     pub api_version: String,
+    /// An object with so many records or more is read by bulk query jobs; `None`: by whatever takes fewer requests.
+    pub bulk_rows: Option<u64>,
+    /// The most requests for files that one backup sends.
+    pub file_requests: Option<u64>,
 }
 
 impl Configuration {
@@ -41,8 +55,14 @@ impl Configuration {
         #[derive(Deserialize)]
         struct Members {
             api_version: Option<String>,
+            bulk_rows: Option<u64>,
+            file_requests: Option<u64>,
         }
-        let Members { api_version } = serde_json::from_str(json).map_err(|error| {
+        let Members {
+            api_version,
+            bulk_rows,
+            file_requests,
+        } = serde_json::from_str(json).map_err(|error| {
             ConnectorError::Configuration(
                 Failure::new("configuration", format!("the configuration can't be read: {error}"))
                     .remedy("write it as one JSON object"),
@@ -52,7 +72,11 @@ impl Configuration {
         let number = api_version.strip_prefix('v').and_then(|rest| rest.strip_suffix(".0"));
         let digits = number.filter(|n| n.bytes().all(|b| b.is_ascii_digit()));
         match digits.and_then(|n| n.parse::<u16>().ok()) {
-            Some(number) if number >= OLDEST_VERSION => Ok(Configuration { api_version }),
+            Some(number) if number >= OLDEST_VERSION => Ok(Configuration {
+                api_version,
+                bulk_rows,
+                file_requests,
+            }),
             _ => Err(ConnectorError::Configuration(
                 Failure::new(
                     "api-version",

@@ -76,10 +76,12 @@ pub struct Subrequest {
     headers: Option<SubHeaders>,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 struct SubHeaders {
-    #[serde(rename = "Sforce-Query-Options")]
-    query_options: String,
+    #[serde(rename = "Sforce-Query-Options", skip_serializing_if = "Option::is_none")]
+    query_options: Option<String>,
+    #[serde(rename = "If-Modified-Since", skip_serializing_if = "Option::is_none")]
+    modified_since: Option<String>,
 }
 
 impl Subrequest {
@@ -96,9 +98,15 @@ impl Subrequest {
     /// The same, with pages of at most so many rows.
     #[must_use]
     pub fn batch_size(mut self, rows: u32) -> Subrequest {
-        self.headers = Some(SubHeaders {
-            query_options: format!("batchSize={rows}"),
-        });
+        let headers = self.headers.get_or_insert_default();
+        headers.query_options = Some(format!("batchSize={rows}"));
+        self
+    }
+
+    /// The same, answered only where something was changed since this date.
+    #[must_use]
+    pub fn modified_since(mut self, date: String) -> Subrequest {
+        self.headers.get_or_insert_default().modified_since = Some(date);
         self
     }
 }
@@ -106,14 +114,24 @@ impl Subrequest {
 /// The org that a connection is of.
 pub struct Org<'h, H: Host> {
     host: &'h H,
-    api_version: String,
+    configuration: Configuration,
 }
+
+/// Types of answers.
+const JSON: &str = "application/json";
+const CSV: &str = "text/csv";
+const ANY: &str = "*/*";
 
 impl<'h, H: Host> Org<'h, H> {
     /// By the connection's configuration.
     pub fn open(host: &'h H) -> Result<Org<'h, H>, ConnectorError> {
-        let Configuration { api_version } = Configuration::parse(&host.configuration())?;
-        Ok(Org { host, api_version })
+        let configuration = Configuration::parse(&host.configuration())?;
+        Ok(Org { host, configuration })
+    }
+
+    /// The connection's configuration.
+    pub fn configuration(&self) -> &Configuration {
+        &self.configuration
     }
 
     /// The host.
@@ -123,12 +141,32 @@ impl<'h, H: Host> Org<'h, H> {
 
     /// The path of a resource, e.g. of `sobjects`.
     pub fn path(&self, resource: &str) -> String {
-        format!("/services/data/{}/{resource}", self.api_version)
+        format!("/services/data/{}/{resource}", self.configuration.api_version)
     }
 
     /// Sends a `GET` of a resource.
     pub fn get(&self, resource: &str) -> Result<H::Pending, Stopped> {
-        self.send(Method::Get, self.path(resource), Vec::new())
+        self.send(Method::Get, self.path(resource), JSON, Vec::new())
+    }
+
+    /// Sends a `GET` of a file.
+    pub fn start_file(&self, resource: &str) -> Result<H::Pending, Stopped> {
+        self.send(Method::Get, self.path(resource), ANY, Vec::new())
+    }
+
+    /// A `GET` of a resource, and its answer.
+    pub fn ask(&self, resource: &str) -> Result<Body<H::Answer>, Stopped> {
+        self.finish(self.get(resource)?)
+    }
+
+    /// A `GET` of a resource that answers CSV, and its answer.
+    pub fn ask_csv(&self, resource: &str) -> Result<Body<H::Answer>, Stopped> {
+        self.finish(self.send(Method::Get, self.path(resource), CSV, Vec::new())?)
+    }
+
+    /// A `POST` to a resource, and its answer.
+    pub fn post(&self, resource: &str, body: &impl Serialize) -> Result<Body<H::Answer>, Stopped> {
+        self.finish(self.send(Method::Post, self.path(resource), JSON, written(body)?)?)
     }
 
     /// Sends a composite request: it counts as one, whatever it has within.
@@ -140,24 +178,24 @@ impl<'h, H: Host> Org<'h, H> {
             #[serde(rename = "compositeRequest")]
             parts: &'a [Subrequest],
         }
-        let body = serde_json::to_vec(&Composite {
+        let body = written(&Composite {
             all_or_none: false,
             parts,
-        })
-        .map_err(|error| {
-            Stopped::Broken(Failure::new(
-                "request",
-                format!("a request can't be written as JSON: {error}"),
-            ))
         })?;
-        self.send(Method::Post, self.path("composite"), body)
+        self.send(Method::Post, self.path("composite"), JSON, body)
     }
 
-    fn send(&self, method: Method, path: String, body: Vec<u8>) -> Result<H::Pending, Stopped> {
+    fn send(&self, method: Method, path: String, accept: &'static str, body: Vec<u8>) -> Result<H::Pending, Stopped> {
         if self.host.requests_left() == 0 {
             return Err(Stopped::AllowanceSpent);
         }
-        self.host.start(Request { method, path, body }).map_err(stopped)
+        let request = Request {
+            method,
+            path,
+            accept,
+            body,
+        };
+        self.host.start(request).map_err(stopped)
     }
 
     /// Waits for an answer, tells its reading, and gives its body where it is one to read.
@@ -229,6 +267,15 @@ impl<'h, H: Host> Org<'h, H> {
                 max: standing.last.max,
             }))
     }
+}
+
+fn written(body: &impl Serialize) -> Result<Vec<u8>, Stopped> {
+    serde_json::to_vec(body).map_err(|error| {
+        Stopped::Broken(Failure::new(
+            "request",
+            format!("a request can't be written as JSON: {error}"),
+        ))
+    })
 }
 
 fn stopped(error: SendError) -> Stopped {

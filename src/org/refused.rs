@@ -1,7 +1,7 @@
 //! A request that the org refused as a whole, and what a person can do about it.
 
 use crate::host::{ConnectorError, Failure};
-use crate::salesforce::ApiError;
+use crate::salesforce::{ApiError, Class, classify};
 
 /// A refusal: the status, and the errors of its body. None where the body was something else, such as a page of HTML.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,6 +16,11 @@ impl Refused {
     /// The first error's code; empty where there is none.
     pub fn code(&self) -> &str {
         self.errors.first().map_or("", |error| error.code.as_str())
+    }
+
+    /// What it means.
+    pub fn class(&self) -> Class {
+        classify(self.status, &self.errors)
     }
 
     /// As the error that ends a call.

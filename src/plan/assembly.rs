@@ -1,9 +1,13 @@
 //! Makes the first checkpoint of what planning learnt, and tells people what will be read, how, and what that costs.
 
 use super::describes::{self, Known};
+use super::predecessor::{Reads, reads, schema_remarks};
 use super::state::{Candidate, State};
-use crate::backup::{Checkpoint, Object, Way, next_batch, packing, skipped};
+use crate::backup::{
+    Checkpoint, Files, Mark, Object, Phase, Range, Since, Way, by_bulk, describe_key, marks, next_batch, ranges, skipped,
+};
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned};
+use crate::org::Org;
 use crate::salesforce::{ApiError, Describe, Skip};
 use std::collections::BTreeMap;
 
@@ -13,40 +17,92 @@ const FIELD_BYTES: usize = 16;
 /// Of `attributes`, with the record's address.
 const ATTRIBUTES_BYTES: usize = 100;
 
-pub(super) fn assemble<H: Host>(host: &H, state: &State, known: BTreeMap<String, Known>) -> Result<Planned, ConnectorError> {
+/// Where the org doesn't say up to where changes are known: transactions that run longer than this lose what they change to the
+/// next full backup, in milliseconds.
+const UNKNOWN_LAG_MS: u64 = 2 * 3_600_000;
+
+/// Describes are handed on in pieces of about so many bytes.
+const PIECE_BYTES: usize = 4 * 1024 * 1024;
+
+/// Objects that bulk doesn't take, though nothing in their describe says so.
+const NO_BULK: [&str; 9] = [
+    "AcceptedEventRelation",
+    "AttachedContentNote",
+    "Attachment",
+    "DeclinedEventRelation",
+    "FieldSecurityClassification",
+    "PartnerRole",
+    "RecentlyViewed",
+    "TaskPriority",
+    "UndecidedEventRelation",
+];
+
+pub(super) fn assemble<H: Host>(
+    org: &Org<'_, H>,
+    state: &State,
+    known: &BTreeMap<String, Known>,
+    predecessor: Option<&H::Snapshot>,
+    writes: bool,
+) -> Result<Planned, ConnectorError> {
+    let host = org.host();
+    let candidates: Vec<&Candidate> = state.candidates.iter().flatten().collect();
+    let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
+    let marks = match predecessor {
+        Some(snapshot) => marks(snapshot, &names)?,
+        None => vec![None; names.len()],
+    };
+    let covered = state.covered.unwrap_or(state.began.saturating_sub(UNKNOWN_LAG_MS));
     let mut objects = Vec::new();
-    let mut places = 0;
-    for candidate in state.candidates.iter().flatten() {
-        let describe = match readable(candidate, known.get(&candidate.name)) {
-            Ok(describe) => describe,
+    let mut plans = Vec::new();
+    for (candidate, mark) in candidates.into_iter().zip(&marks) {
+        let (describe, groups) = match readable(candidate, known.get(&candidate.name)) {
+            Ok(readable) => readable,
             Err(why) => {
                 host.skipped(&candidate.name, why);
                 continue;
             }
         };
-        let object = Object::new(
-            candidate.name.clone(),
-            Object::first_way(describe),
-            candidate.counted,
-            row_bytes(describe),
-        );
-        let before = requests_of(places);
-        places += packing::pages(&object);
-        let records = candidate.counted.unwrap_or(0);
-        host.estimate(
-            &object.name,
-            &way(&object, candidate),
-            // Objects share requests. Each is given what it adds to the sum, so that all together are the plan's total.
-            requests_of(places) - before,
-            records,
-            records.saturating_mul(u64::from(object.row_bytes)),
-        );
-        if !describe.bodies.is_empty() {
-            host.remark(&object.name, bodies_not_read(&object.name, describe));
+        let mut object = first(candidate, describe, groups, mark.as_ref());
+        object.covered = Some(covered);
+        object.replaces = predecessor.is_some() && object.since.is_none();
+        if let Some(mark) = mark {
+            for remark in schema_remarks(&object.name, &mark.describe, describe) {
+                host.remark(&object.name, remark);
+            }
         }
+        plans.push((candidate, describe, mark));
         objects.push(object);
     }
-    let checkpoint = Checkpoint::new(objects);
+    for n in by_bulk(&objects, org.configuration().bulk_rows) {
+        let rows = objects[n].remaining().unwrap_or(0);
+        objects[n].read_by_bulk(vec![Range::default(); ranges::how_many(rows)]);
+    }
+    if writes {
+        keep_describes(host, state, known, &plans)?;
+    }
+    let mut checkpoint = Checkpoint::new(Vec::new());
+    (checkpoint.began_at, checkpoint.covered) = (state.began, covered);
+    let mut before = 0;
+    for (object, (candidate, describe, _)) in objects.into_iter().zip(plans) {
+        let name = object.name.clone();
+        let way = way(&object, candidate);
+        let records = object.live.or(candidate.counted).unwrap_or(0);
+        let bytes = if object.since.is_some() {
+            0
+        } else {
+            records.saturating_mul(u64::from(object.row_bytes))
+        };
+        let files = if object.files.is_some() && object.since.is_none() {
+            records.saturating_mul(describe.bodies.len() as u64)
+        } else {
+            0
+        };
+        checkpoint.objects.push(object);
+        // Objects share requests. Each is given what it adds to the sum, so that all together are the plan's total.
+        let sum = u64::from(checkpoint.requests());
+        host.estimate(&name, &way, (sum - before) + budgeted(org, files), records, bytes);
+        before = sum;
+    }
     let next = match checkpoint.requests() {
         0 => Next::Done,
         _ => Next::Batch(next_batch(&checkpoint)),
@@ -57,11 +113,69 @@ pub(super) fn assemble<H: Host>(host: &H, state: &State, known: BTreeMap<String,
     }))
 }
 
-fn requests_of(places: u64) -> u64 {
-    places.div_ceil(packing::PLACES as u64)
+fn budgeted<H: Host>(org: &Org<'_, H>, files: u64) -> u64 {
+    org.configuration().file_requests.map_or(files, |budget| files.min(budget))
 }
 
-fn readable<'k>(candidate: &Candidate, known: Option<&'k Known>) -> Result<&'k Describe, Failure> {
+/// An object before its first request.
+fn first(candidate: &Candidate, describe: &Describe, groups: u8, mark: Option<&Mark>) -> Object {
+    let way = Object::first_way(describe);
+    let mut object = Object::new(candidate.name.clone(), way, candidate.counted, row_bytes(describe));
+    object.groups = if groups > 1 { groups } else { 0 };
+    object.bulk_able = groups == 1
+        && describe.keyset
+        && describe.durable_id.is_none()
+        && describe.fits_csv()
+        && !NO_BULK.contains(&object.name.as_str())
+        && !object.name.ends_with("Status")
+        && !object.name.ends_with("__mdt");
+    if !describe.bodies.is_empty() || !describe.images.is_empty() {
+        object.files = Some(Box::new(Files {
+            left: mark.map_or(0, |mark| mark.files_left),
+            ..Files::default()
+        }));
+    }
+    if let Some(mark) = mark {
+        object.counted = object.counted.or(Some(mark.records));
+        if let Reads::Changes { looks } = reads(mark, describe) {
+            object.live = Some(mark.records);
+            object.read_since(Since::new(mark.covered, mark.deletions_covered, describe.replicated), looks);
+        }
+    }
+    object
+}
+
+/// The org's own describes become part of the snapshot, where it doesn't have them as they are.
+fn keep_describes<H: Host>(
+    host: &H,
+    state: &State,
+    known: &BTreeMap<String, Known>,
+    plans: &[(&Candidate, &Describe, &Option<Mark>)],
+) -> Result<(), ConnectorError> {
+    let (mut piece, mut bytes) = (Vec::new(), 0);
+    for (candidate, describe, mark) in plans {
+        let asked_now = known.get(&candidate.name).is_some_and(|known| known.began == state.began);
+        let has_it = mark.as_ref().is_some_and(|mark| mark.describe == **describe);
+        if has_it && !asked_now {
+            continue;
+        }
+        if let Some(whole) = describes::whole(host, &candidate.name)? {
+            bytes += whole.len();
+            piece.push((describe_key(&candidate.name), whole));
+        }
+        if bytes > PIECE_BYTES {
+            host.annotate(std::mem::take(&mut piece))?;
+            bytes = 0;
+        }
+    }
+    if !piece.is_empty() {
+        host.annotate(piece)?;
+    }
+    Ok(())
+}
+
+/// The describe of an object that can be read, and in how many groups its fields are.
+fn readable<'k>(candidate: &Candidate, known: Option<&'k Known>) -> Result<(&'k Describe, u8), Failure> {
     let name = &candidate.name;
     if let Some(code) = &candidate.skipped {
         return Err(not_tried(name, code));
@@ -85,10 +199,12 @@ fn readable<'k>(candidate: &Candidate, known: Option<&'k Known>) -> Result<&'k D
             return Err(skipped(name, "not-visible", &error, 0));
         }
     };
-    match describes::too_long(name, describe) {
-        Some(error) => Err(skipped(name, "field-list-too-long", &error, 0)),
-        None if describe.fields.is_empty() => Err(not_tried(name, "no-fields")),
-        None => Ok(describe),
+    if describe.fields.is_empty() {
+        return Err(not_tried(name, "no-fields"));
+    }
+    match describes::field_groups(name, describe) {
+        Ok(groups) => Ok((describe, groups)),
+        Err(error) => Err(skipped(name, "field-list-too-long", &error, 0)),
     }
 }
 
@@ -108,32 +224,37 @@ fn not_tried(name: &str, code: &str) -> Failure {
     .about(name)
 }
 
-fn bodies_not_read(name: &str, describe: &Describe) -> Failure {
-    Failure::new(
-        "bodies-not-read",
-        format!(
-            "{name}: records are read, the contents of {} are not yet",
-            describe.bodies.join(", ")
-        ),
-    )
-    .remedy("file bodies come with a later version of the connector")
-    .about(name)
-    .detail("fields", describe.bodies.join(","))
-}
-
+/// The way an object is read, for people.
 fn way(object: &Object, candidate: &Candidate) -> String {
-    let way = match object.way {
-        Way::Keyset => "by Id",
-        Way::Plain => "by locator",
-        Way::Limited(_) => "by limited pages",
+    let rows = match (object.phase, object.way) {
+        (Phase::Looking, _) => "changes, where getUpdated tells of any",
+        (Phase::Bulk, _) => "bulk query job",
+        (Phase::Bounding, _) => "bulk query jobs over ranges of Ids",
+        (_, Way::Keyset) if object.since.is_some() => "changes by REST queries",
+        (_, Way::Plain | Way::Limited(_)) if object.since.is_some() => "changes by REST queries, by locator",
+        (_, Way::Keyset) => "REST queries by Id, five pages a request",
+        (_, Way::Plain) => "REST queries by locator, five pages a request",
+        (_, Way::Limited(_)) => "REST queries by limited pages",
     };
-    match candidate.counted {
-        Some(_) => format!("REST queries {way}, five pages a request"),
-        None => format!("REST queries {way}, five pages a request; count unknown"),
+    let mut way = rows.to_owned();
+    if object.groups > 1 {
+        way += &format!("; fields in {} groups", object.groups);
     }
+    if object.since.is_none() && candidate.counted.is_none() && object.counted.is_none() {
+        way += "; count unknown";
+    }
+    if object.files.is_some() {
+        way += "; each new file a request";
+    }
+    way
 }
 
 fn row_bytes(describe: &Describe) -> u32 {
-    let bytes = describe.fields.iter().map(|field| field.len() + FIELD_BYTES).sum::<usize>() + ATTRIBUTES_BYTES;
+    let bytes = describe
+        .fields
+        .iter()
+        .map(|field| field.name.len() + FIELD_BYTES)
+        .sum::<usize>()
+        + ATTRIBUTES_BYTES;
     u32::try_from(bytes).unwrap_or(u32::MAX)
 }

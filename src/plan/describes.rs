@@ -1,11 +1,14 @@
 //! Condensed describes: asked for 25 at once, kept one value an object, used while planning and in every batch.
 
-use crate::backup::PAGE_ROWS;
+use crate::backup::{MAX_GROUPS, PAGE_ROWS, groups};
 use crate::host::{ConnectorError, Failure, Host};
 use crate::org::{Org, Subrequest};
-use crate::salesforce::{ApiError, Class, Describe, Skip, Sub, SubBody, classify};
-use crate::soql::{Bound, MAX_QUERY_CHARS, Query};
+use crate::salesforce::{ApiError, Class, Describe, Described, Skip, Sub, SubBody, classify, http_date, unpack};
+use crate::soql::{Bound, Filter, MAX_QUERY_CHARS, Operator, Query};
 use serde::{Deserialize, Serialize};
+
+/// A value has at most 1 MiB.
+const MAX_VALUE_BYTES: usize = 1024 * 1024;
 
 /// Values are asked for so many at once: each is a few kilobytes, and a call has a limit.
 const VALUES_AT_ONCE: usize = 100;
@@ -15,12 +18,24 @@ const VALUES_AT_ONCE: usize = 100;
 pub struct Known {
     /// When the planning began that asked, in milliseconds since 1970.
     pub began: u64,
+    /// When it was asked, in milliseconds since 1970.
+    #[serde(default)]
+    pub asked_at: u64,
+    /// When the definition had last been changed then, in the org's own words; empty where it gave none, `None` where it wasn't
+    /// asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
     /// What was answered.
     pub answer: Result<Describe, Skip>,
 }
 
 fn key(object: &str) -> String {
     format!("v1/describe/{object}")
+}
+
+/// Key of all of an object's describe, deflated.
+fn whole_key(object: &str) -> String {
+    format!("v1/schema/{object}")
 }
 
 /// What is known of these objects, in their order. A value that can't be read is as good as none.
@@ -38,35 +53,63 @@ pub fn load<H: Host>(host: &H, objects: &[&str]) -> Result<Vec<Option<Describe>>
     Ok(known(host, objects)?.into_iter().map(|known| known?.answer.ok()).collect())
 }
 
+/// All of an object's describe, as one line of JSON, where it was kept.
+pub fn whole<H: Host>(host: &H, object: &str) -> Result<Option<Vec<u8>>, ConnectorError> {
+    let value = host.get(vec![whole_key(object)])?.into_iter().next().flatten();
+    Ok(value.as_deref().and_then(unpack))
+}
+
+/// An entry to be put.
+pub type Entry = (String, Option<Vec<u8>>);
+
 /// As an entry to be put.
-pub fn entry(object: &str, known: &Known) -> Result<(String, Option<Vec<u8>>), ConnectorError> {
+pub fn entry(object: &str, known: &Known) -> Result<Entry, ConnectorError> {
     let value = serde_json::to_vec(known).map_err(|error| {
         ConnectorError::State(Failure::new("describe", format!("a describe can't be written: {error}")).about(object))
     })?;
     Ok((key(object), Some(value)))
 }
 
+/// All of a describe as an entry to be put; none where a value can't be so long.
+pub fn whole_entry(object: &str, packed: Vec<u8>) -> Option<Entry> {
+    (packed.len() < MAX_VALUE_BYTES).then(|| (whole_key(object), Some(packed)))
+}
+
 /// Keeps a describe that a batch asked for.
-pub fn store<H: Host>(host: &H, object: &str, describe: &Describe) -> Result<(), ConnectorError> {
+pub fn store<H: Host>(host: &H, object: &str, described: &Described) -> Result<(), ConnectorError> {
     let known = Known {
         began: 0,
-        answer: Ok(describe.clone()),
+        asked_at: host.now(),
+        definition: None,
+        answer: described.condensed.clone(),
     };
-    Ok(host.put(vec![entry(object, &known)?])?)
+    let mut entries = vec![entry(object, &known)?];
+    entries.extend(whole_entry(object, described.packed.clone()));
+    Ok(host.put(entries)?)
 }
 
 /// The parts of a composite request that ask for these describes.
-pub fn subrequests<'a, H: Host>(org: &Org<'_, H>, objects: impl Iterator<Item = &'a str>) -> Vec<Subrequest> {
+///
+/// Each object may come with a moment, in milliseconds since 1970: it is described only where something was changed since.
+pub fn subrequests<'a, H: Host>(org: &Org<'_, H>, objects: impl Iterator<Item = (&'a str, Option<u64>)>) -> Vec<Subrequest> {
     objects
         .enumerate()
-        .map(|(n, object)| Subrequest::get(org.path(&format!("sobjects/{object}/describe")), format!("d{n}")))
+        .map(|(n, (object, since))| {
+            let describe = Subrequest::get(org.path(&format!("sobjects/{object}/describe")), format!("d{n}"));
+            match since {
+                Some(since) => describe.modified_since(http_date(since)),
+                None => describe,
+            }
+        })
         .collect()
 }
 
 /// What came back for one of them.
 pub enum Answered {
-    /// Its describe.
-    Described(Describe),
+    /// Its describe; [`Skip::NotQueryable`] is a refusal.
+    Described(Described),
+    /// Nothing was changed since the moment that was given.
+    Unchanged,
     /// It has none, for this reason.
     Refused(ApiError),
     /// Not now.
@@ -74,20 +117,23 @@ pub enum Answered {
 }
 
 /// What came back for one of them.
-pub fn outcome(sub: Sub<Result<Describe, Skip>>) -> Answered {
+pub fn outcome(sub: Sub<Described>) -> Answered {
     let status = sub.status;
     let alone = || ApiError {
         code: format!("HTTP_{status}"),
         message: "no reason given".to_owned(),
     };
     match sub.body {
-        SubBody::Read(Ok(describe)) if status < 300 => Answered::Described(describe),
-        SubBody::Read(Err(Skip::Refused(error))) => Answered::Refused(error),
-        SubBody::Read(Err(Skip::NotQueryable)) => Answered::Refused(ApiError {
-            code: "INVALID_TYPE_FOR_OPERATION".to_owned(),
-            message: "its describe says that it takes no queries".to_owned(),
-        }),
-        SubBody::Read(Ok(_)) | SubBody::Empty => Answered::Refused(alone()),
+        SubBody::Read(described) if status < 300 => match &described.condensed {
+            Ok(_) => Answered::Described(described),
+            Err(Skip::Refused(error)) => Answered::Refused(error.clone()),
+            Err(Skip::NotQueryable) => Answered::Refused(ApiError {
+                code: "INVALID_TYPE_FOR_OPERATION".to_owned(),
+                message: "its describe says that it takes no queries".to_owned(),
+            }),
+        },
+        _ if status == 304 => Answered::Unchanged,
+        SubBody::Read(_) | SubBody::Empty => Answered::Refused(alone()),
         SubBody::Refused(errors) => {
             let class = classify(status, &errors);
             let error = errors.into_iter().next().unwrap_or_else(alone);
@@ -99,23 +145,42 @@ pub fn outcome(sub: Sub<Result<Describe, Skip>>) -> Answered {
     }
 }
 
-/// Why an object's fields can't be read by one query, where that is so.
-pub fn too_long(object: &str, describe: &Describe) -> Option<ApiError> {
-    let query = Query {
-        select: &describe.fields,
-        from: object,
-        not_deleted: describe.archived,
-        // The longest that a batch will ask: later pages go on from a key.
-        after: Some(("DurableId", Bound::Text("x".repeat(255)))),
-        order_by: Some("DurableId"),
-        limit: Some(PAGE_ROWS),
+/// In how many queries an object's fields have to be read; an error where even the most are too few.
+pub fn field_groups(object: &str, describe: &Describe) -> Result<u8, ApiError> {
+    let longest = |groups: u8| {
+        let of = |group| {
+            let query = Query {
+                select: groups::fields(describe, usize::from(group), usize::from(groups)),
+                from: object,
+                // The longest that a batch will ask: later pages go on from a key.
+                filters: vec![
+                    filter("IsDeleted", Operator::Equal, Bound::Flag(false)),
+                    filter("LastModifiedDate", Operator::From, Bound::Moment(0)),
+                    filter("DurableId", Operator::After, Bound::Text("x".repeat(255))),
+                ],
+                order_by: Some("DurableId"),
+                limit: Some(PAGE_ROWS),
+            };
+            query.text().chars().count()
+        };
+        (0..groups).map(of).max().unwrap_or(0)
     };
-    let chars = query.chars();
-    (chars > MAX_QUERY_CHARS).then(|| ApiError {
-        code: "MALFORMED_QUERY".to_owned(),
-        message: format!(
-            "a query of its {} fields has {chars} characters, more than {MAX_QUERY_CHARS}",
-            describe.fields.len()
-        ),
-    })
+    let fitting = (1..=MAX_GROUPS).find(|groups| longest(*groups) <= MAX_QUERY_CHARS);
+    match fitting {
+        Some(1) => Ok(1),
+        // Parts are joined by Id, page by page.
+        Some(groups) if describe.keyset && describe.durable_id.is_none() => Ok(groups),
+        _ => Err(ApiError {
+            code: "MALFORMED_QUERY".to_owned(),
+            message: format!(
+                "a query of its {} fields has {} characters, more than {MAX_QUERY_CHARS}",
+                describe.fields.len(),
+                longest(1)
+            ),
+        }),
+    }
+}
+
+fn filter(field: &str, operator: Operator, bound: Bound) -> Filter<'_> {
+    Filter { field, operator, bound }
 }

@@ -4,9 +4,16 @@
 use super::describes::{self, Answered, Known};
 use super::state::{Candidate, State};
 use crate::host::{ConnectorError, Failure, Host, Level, Planned};
-use crate::org::{Body, Org, Stopped};
-use crate::salesforce::{ApiError, Broken, DescribeBodies, GlobalObject, Skip, read_composite, read_counts, read_global};
+use crate::org::{Body, Org, Stopped, Subrequest};
+use crate::salesforce::{
+    ApiError, Bodies, Broken, Class, DescribeBodies, GlobalObject, Skip, SubBody, Updated, classify, moment_url,
+    read_composite, read_counts, read_global, read_updated,
+};
+use crate::soql;
+use serde::de::{MapAccess, value::MapAccessDeserializer};
+use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
+use std::io;
 
 /// As while reading: more at once gain nothing.
 const MAX_AT_ONCE: usize = 4;
@@ -54,17 +61,19 @@ enum Asked {
 fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String, Known>) -> Result<Asked, ConnectorError> {
     let host = org.host();
     if state.candidates.is_none() {
-        let global = match ask_one(org, "sobjects", |body| read_global(body)) {
-            Ok(global) => global,
+        let first = match first(org, state.began) {
+            Ok(first) => first,
             Err(stopped) => return stop(host, state, stopped),
         };
-        match candidates(&global, &state.wanted) {
+        state.covered = first.covered;
+        match candidates(&first.global, &state.wanted, &first.definitions) {
             Ok(candidates) => state.candidates = Some(candidates),
             Err(names) => return Ok(Asked::Unknown(names)),
         }
         keep(host, state, Vec::new())?;
     }
-    if !state.counted {
+    // What was read before is counted by its marks.
+    if !state.counted && state.full {
         match ask_one(org, "limits/recordCount", |body| read_counts(body)) {
             Ok(counts) => {
                 for candidate in state.candidates.iter_mut().flatten() {
@@ -87,13 +96,130 @@ fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String
     ask_describes(org, state, known)
 }
 
+/// What the first request tells.
+#[derive(Default)]
+struct First {
+    global: Vec<GlobalObject>,
+    /// When definitions were last changed, by object.
+    definitions: BTreeMap<String, String>,
+    covered: Option<u64>,
+}
+
+/// Parts of the first request's answer.
+enum FirstPart {
+    Global(Vec<GlobalObject>),
+    Definitions(BTreeMap<String, String>),
+    Updated(Updated),
+}
+
+struct FirstBodies;
+
+impl Bodies for FirstBodies {
+    type Body = FirstPart;
+
+    fn read<'de, M: MapAccess<'de>>(&mut self, slot: usize, body: M) -> Result<FirstPart, M::Error> {
+        let body = MapAccessDeserializer::new(body);
+        match slot {
+            0 => read_global(body).map(FirstPart::Global),
+            1 => read_definitions(body).map(FirstPart::Definitions),
+            _ => read_updated(body).map(FirstPart::Updated),
+        }
+    }
+}
+
+/// Of every definition, when it was last changed.
+const DEFINITIONS: &str = "SELECT QualifiedApiName,LastModifiedDate FROM EntityDefinition LIMIT 2000";
+
+/// getUpdated is asked of this object for what it covers: every org has it.
+const COVERED_BY: &str = "User";
+
+/// What getUpdated is asked of, back from now, in milliseconds.
+const COVERED_SPAN_MS: u64 = 3_600_000;
+
+/// Describe global, what tells which definitions were changed, and up to where changes are known: three answers for one request.
+/// An org that refuses to give them together is asked for the objects alone; without the others all is described, and overlaps.
+fn first<H: Host>(org: &Org<'_, H>, began: u64) -> Result<First, Stopped> {
+    let updated = moment_url(COVERED_BY, "updated", began.saturating_sub(COVERED_SPAN_MS), began);
+    let parts = [
+        Subrequest::get(org.path("sobjects"), "global".to_owned()),
+        Subrequest::get(
+            org.path(&format!("query?q={}", soql::encode(DEFINITIONS))),
+            "definitions".to_owned(),
+        ),
+        Subrequest::get(org.path(&updated), "covered".to_owned()),
+    ];
+    let mut body = match org.composite(&parts).and_then(|pending| org.finish(pending)) {
+        Err(Stopped::Refused(refused)) if refused.status != 401 => return alone(org),
+        body => body?,
+    };
+    let mut subs = Vec::new();
+    read_composite(&mut body, &mut FirstBodies, &mut subs).map_err(|why| body.gave_up(&why))?;
+    let request = body.request_number();
+    let mut first = First::default();
+    let mut known = false;
+    for sub in subs {
+        match sub.body {
+            SubBody::Read(FirstPart::Global(global)) if sub.status < 300 => {
+                known = true;
+                first.global = global;
+            }
+            SubBody::Read(FirstPart::Definitions(definitions)) if sub.status < 300 => first.definitions = definitions,
+            SubBody::Read(FirstPart::Updated(updated)) if sub.status < 300 => first.covered = updated.covered,
+            SubBody::Refused(errors) => match classify(sub.status, &errors) {
+                Class::DailyLimit => {
+                    org.refused_by_daily_limit(None, Some(request))?;
+                    return Err(Stopped::DailyLimit);
+                }
+                Class::Later => return Err(Stopped::Later),
+                _ => {}
+            },
+            SubBody::Read(_) | SubBody::Empty => {}
+        }
+    }
+    if known {
+        return Ok(first);
+    }
+    let global = alone(org)?.global;
+    Ok(First { global, ..first })
+}
+
+fn alone<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
+    let global = ask_one(org, "sobjects", |body| {
+        let mut json = serde_json::Deserializer::from_reader(io::BufReader::new(body));
+        read_global(&mut json).map_err(Broken::from)
+    })?;
+    Ok(First {
+        global,
+        ..First::default()
+    })
+}
+
+/// Answer of [`DEFINITIONS`]. A page that isn't all of them is of no use for those that it lacks.
+fn read_definitions<'de, D: Deserializer<'de>>(body: D) -> Result<BTreeMap<String, String>, D::Error> {
+    #[derive(Deserialize)]
+    struct Answer {
+        records: Vec<Definition>,
+    }
+    #[derive(Deserialize)]
+    #[serde(rename_all = "PascalCase")]
+    struct Definition {
+        qualified_api_name: String,
+        last_modified_date: Option<String>,
+    }
+    let Answer { records } = Answer::deserialize(body)?;
+    let known = records
+        .into_iter()
+        .map(|record| (record.qualified_api_name, record.last_modified_date.unwrap_or_default()));
+    Ok(known.collect())
+}
+
 /// One `GET`, and what its body says.
 fn ask_one<H: Host, T>(
     org: &Org<'_, H>,
     resource: &str,
     parse: impl FnOnce(&mut Body<H::Answer>) -> Result<T, Broken>,
 ) -> Result<T, Stopped> {
-    let mut body = org.finish(org.get(resource)?)?;
+    let mut body = org.ask(resource)?;
     parse(&mut body).map_err(|why| body.gave_up(&why))
 }
 
@@ -111,9 +237,13 @@ fn ask_describes<H: Host>(
         .map(|c| c.name.clone())
         .collect();
     let refs: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut older = BTreeMap::new();
     for (name, found) in names.iter().zip(describes::known(host, &refs)?) {
-        if let Some(found) = found.filter(|found| found.began == state.began) {
+        let Some(found) = found else { continue };
+        if found.began == state.began || is_fresh(state, name, &found) {
             known.insert(name.clone(), found);
+        } else if !state.full && found.answer.is_ok() {
+            older.insert(name.clone(), found);
         }
     }
     let mut waiting: Vec<String> = names.into_iter().filter(|name| !known.contains_key(name)).rev().collect();
@@ -127,7 +257,10 @@ fn ask_describes<H: Host>(
             }
             let some = waiting.split_off(waiting.len().saturating_sub(state.describes_at_once.max(1)));
             let some: Vec<String> = some.into_iter().rev().collect();
-            match org.composite(&describes::subrequests(org, some.iter().map(String::as_str))) {
+            match org.composite(&describes::subrequests(
+                org,
+                some.iter().map(|name| asked_since(&older, name)),
+            )) {
                 Ok(pending) => under_way.push((pending, some)),
                 Err(why) => stopped = Some(why),
             }
@@ -138,7 +271,7 @@ fn ask_describes<H: Host>(
         let pending: Vec<&H::Pending> = under_way.iter().map(|(pending, _)| pending).collect();
         let answered = host.wait_any(&pending).min(under_way.len() - 1);
         let (pending, asked) = under_way.remove(answered);
-        if let Err(why) = take_describes(org, state, known, pending, &asked)? {
+        if let Err(why) = take_describes(org, state, known, &older, pending, &asked)? {
             stopped.get_or_insert(why);
         }
     }
@@ -164,11 +297,32 @@ fn at_once<H: Host>(host: &H) -> usize {
     (host.requests_left() as usize / 8).clamp(1, MAX_AT_ONCE)
 }
 
-/// Reads one answer, and keeps what it tells.
+/// A definition of which the org doesn't say when it was changed is believed to be unchanged for so long, in milliseconds.
+const UNDATED_MS: u64 = 7 * 24 * 3_600_000;
+
+/// A describe that was asked for before is as good as a new one where the definition wasn't changed since. A full backup describes
+/// all anew: what a user may see changes without the definition.
+fn is_fresh(state: &State, name: &str, known: &Known) -> bool {
+    let same = |candidate: &Candidate| candidate.name == name && candidate.definition == known.definition;
+    let dated = match known.definition.as_deref() {
+        None => false,
+        Some("") => state.began.saturating_sub(known.asked_at) < UNDATED_MS,
+        Some(_) => true,
+    };
+    !state.full && dated && state.candidates.iter().flatten().any(same)
+}
+
+fn asked_since<'n>(older: &BTreeMap<String, Known>, name: &'n str) -> (&'n str, Option<u64>) {
+    let at = older.get(name).map(|known| known.asked_at).filter(|at| *at > 0);
+    (name, at)
+}
+
+/// Reads one answer, and keeps what it tells. `older`: what an earlier planning knew.
 fn take_describes<H: Host>(
     org: &Org<'_, H>,
     state: &mut State,
     known: &mut BTreeMap<String, Known>,
+    older: &BTreeMap<String, Known>,
     pending: H::Pending,
     asked: &[String],
 ) -> Result<Result<(), Stopped>, ConnectorError> {
@@ -180,9 +334,18 @@ fn take_describes<H: Host>(
         Err(stopped) => Some(stopped),
     };
     let mut entries = Vec::new();
+    let now = org.host().now();
     for (name, sub) in asked.iter().zip(subs) {
         let answer = match describes::outcome(sub) {
-            Answered::Described(describe) => Ok(describe),
+            Answered::Described(described) => {
+                entries.extend(describes::whole_entry(name, described.packed));
+                described.condensed
+            }
+            Answered::Unchanged => match older.get(name) {
+                Some(older) => older.answer.clone(),
+                // Nobody asked for it under a condition.
+                None => Err(Skip::Refused(unasked())),
+            },
             Answered::Refused(error) => Err(Skip::Refused(error)),
             Answered::Later(error) if state.refused_in_a_row >= MAX_REFUSALS => Err(Skip::Refused(error)),
             Answered::Later(_) => {
@@ -190,8 +353,11 @@ fn take_describes<H: Host>(
                 continue;
             }
         };
+        let definition = state.candidates.iter().flatten().find(|candidate| candidate.name == *name);
         let found = Known {
             began: state.began,
+            asked_at: now,
+            definition: definition.and_then(|candidate| candidate.definition.clone()),
             answer,
         };
         entries.push(describes::entry(name, &found)?);
@@ -201,6 +367,8 @@ fn take_describes<H: Host>(
         if let [alone] = asked {
             let found = Known {
                 began: state.began,
+                asked_at: now,
+                definition: None,
                 answer: Err(Skip::Refused(ApiError {
                     code: "TOO_LARGE".to_owned(),
                     message: format!("its describe has more than the {limit} bytes that the host takes"),
@@ -220,6 +388,13 @@ fn take_describes<H: Host>(
         keep(org.host(), state, entries)?;
     }
     Ok(stopped.map_or(Ok(()), Err))
+}
+
+fn unasked() -> ApiError {
+    ApiError {
+        code: "HTTP_304".to_owned(),
+        message: "a describe is said to be unchanged that wasn't known".to_owned(),
+    }
 }
 
 fn keep<H: Host>(host: &H, state: &mut State, mut entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), ConnectorError> {
@@ -247,11 +422,15 @@ fn still_needed(state: &State, known: &BTreeMap<String, Known>) -> usize {
         .iter()
         .filter(|c| c.skipped.is_none() && !known.contains_key(&c.name))
         .count();
-    usize::from(!state.counted) + describes.div_ceil(state.describes_at_once.max(1))
+    usize::from(!state.counted && state.full) + describes.div_ceil(state.describes_at_once.max(1))
 }
 
 /// What is to be read of the org's objects; or the wanted names that it doesn't have.
-fn candidates(global: &[GlobalObject], wanted: &[String]) -> Result<Vec<Candidate>, Vec<String>> {
+fn candidates(
+    global: &[GlobalObject],
+    wanted: &[String],
+    definitions: &BTreeMap<String, String>,
+) -> Result<Vec<Candidate>, Vec<String>> {
     let mut picked: BTreeMap<&str, &GlobalObject> = BTreeMap::new();
     if wanted.is_empty() {
         picked.extend(
@@ -291,6 +470,7 @@ fn candidates(global: &[GlobalObject], wanted: &[String]) -> Result<Vec<Candidat
         Candidate {
             name: name.to_owned(),
             counted: None,
+            definition: definitions.get(name).cloned(),
             skipped: skipped.map(ToOwned::to_owned),
         }
     };

@@ -4,25 +4,38 @@
 //! for nothing again. The rule it keeps: a request is sent only for what no value tells.
 //!
 //! - [`state`]: what is known so far. [`describes`]: condensed describes, which batches use too.
-//! - `discovery`: asks. `assembly`: makes the first checkpoint of what is known.
+//! - `discovery`: asks. `assembly`: makes the first checkpoint of what is known, `predecessor`: and of what an earlier snapshot has.
 
 mod assembly;
 pub mod describes;
 mod discovery;
+mod predecessor;
 pub mod state;
 
 pub use state::forget;
 
-use crate::host::{ConnectorError, Host, Planned};
+use crate::host::{ConnectorError, Host, Planned, Which};
 use crate::org::Org;
 use discovery::Found;
 
-/// Plans a backup of these objects, of all that can be read where none is named.
-pub fn plan_backup<H: Host>(host: &H, objects: &[String]) -> Result<Planned, ConnectorError> {
+/// What a backup is planned for.
+#[derive(Clone, Copy, Debug)]
+pub struct Options<'a> {
+    /// Empty: all that can be read.
+    pub objects: &'a [String],
+    /// Everything is read; otherwise only what was changed since the predecessor, where there is one.
+    pub full: bool,
+    /// A snapshot is being written: what is to be kept of describes goes into it.
+    pub writes: bool,
+}
+
+/// Plans a backup.
+pub fn plan_backup<H: Host>(host: &H, options: Options<'_>) -> Result<Planned, ConnectorError> {
     let org = Org::open(host)?;
-    let mut state = state::State::load(host, objects)?;
+    let predecessor = if options.full { None } else { host.open(Which::Predecessor)? };
+    let mut state = state::State::load(host, options.objects, predecessor.is_none())?;
     match discovery::discover(&org, &mut state)? {
-        Found::All(known) => assembly::assemble(host, &state, known),
+        Found::All(known) => assembly::assemble(&org, &state, &known, predecessor.as_ref(), options.writes),
         Found::NotYet(planned) => Ok(planned),
     }
 }

@@ -1,6 +1,6 @@
 //! What planning has learnt so far, kept in one value until the first batch begins.
 
-use crate::backup::packing::DESCRIBES;
+use crate::backup::packing::SUBREQUESTS;
 use crate::host::{ConnectorError, Failure, Host};
 use serde::{Deserialize, Serialize};
 
@@ -18,6 +18,9 @@ pub struct Candidate {
     /// Records by the record count resource.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<u64>,
+    /// When its definition was last changed, in the org's own words.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub definition: Option<String>,
     /// Isn't read, for the reason with this code.
     #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
@@ -32,6 +35,12 @@ pub struct State {
     pub touched: u64,
     /// What was asked for.
     pub wanted: Vec<String>,
+    /// Everything is read, whatever an earlier snapshot has.
+    #[serde(default)]
+    pub full: bool,
+    /// No change before this moment, in milliseconds since 1970, turns up any more; `None` where the org doesn't say.
+    #[serde(default)]
+    pub covered: Option<u64>,
     /// The org's objects that were asked for; `None` before describe global.
     pub candidates: Option<Vec<Candidate>>,
     /// Record counts were asked for.
@@ -47,18 +56,21 @@ pub struct State {
 
 impl State {
     /// Planning that is under way for the same objects, or a new one.
-    pub fn load<H: Host>(host: &H, wanted: &[String]) -> Result<State, ConnectorError> {
+    pub fn load<H: Host>(host: &H, wanted: &[String], full: bool) -> Result<State, ConnectorError> {
         let now = host.now();
         let value = host.get(vec![KEY.to_owned()])?.into_iter().next().flatten();
         let known = value.and_then(|value| serde_json::from_slice::<State>(&value).ok());
-        let usable = |state: &State| state.wanted == wanted && now.saturating_sub(state.touched) < STALE_MS;
+        let usable =
+            |state: &State| state.wanted == wanted && state.full == full && now.saturating_sub(state.touched) < STALE_MS;
         Ok(known.filter(usable).unwrap_or_else(|| State {
             began: now,
             touched: now,
             wanted: wanted.to_vec(),
+            full,
+            covered: None,
             candidates: None,
             counted: false,
-            describes_at_once: DESCRIBES,
+            describes_at_once: SUBREQUESTS,
             refused_in_a_row: 0,
             learnt: false,
         }))

@@ -7,7 +7,7 @@ use crate::STATE_VERSION;
 use crate::backup::Checkpoint;
 use crate::host::scripted::{Reply, ScriptedHost};
 use crate::host::tiny_org::{Oddity, TinyOrg};
-use crate::host::{Next, SendError};
+use crate::host::{Next, Request, SendError};
 use std::collections::BTreeSet;
 
 fn org_of(objects: usize) -> TinyOrg {
@@ -20,9 +20,21 @@ fn host_of(mut org: TinyOrg, left: u32) -> ScriptedHost {
     ScriptedHost::new(left, move |request| org.serve(request))
 }
 
+fn asks_describes(request: &Request) -> bool {
+    String::from_utf8_lossy(&request.body).contains("/describe\"")
+}
+
 fn planned(host: &ScriptedHost, objects: &[&str]) -> Planned {
     let objects: Vec<String> = objects.iter().map(|o| (*o).to_owned()).collect();
-    plan_backup(host, &objects).unwrap()
+    plan_backup(host, options(&objects)).unwrap()
+}
+
+fn options(objects: &[String]) -> Options<'_> {
+    Options {
+        objects,
+        full: true,
+        writes: false,
+    }
 }
 
 fn names(planned: Planned) -> Vec<String> {
@@ -162,7 +174,7 @@ fn describes_that_are_too_large_together_are_asked_for_in_smaller_groups() {
 fn a_refused_describe_skips_its_object_alone() {
     let mut org = org_of(3);
     let host = ScriptedHost::new(100, move |request| {
-        if request.path.ends_with("/composite") {
+        if asks_describes(request) {
             let fine = r#"{"body":{"fields":[{"name":"Id","type":"id"}]},"httpStatusCode":200}"#;
             let refused = r#"{"body":[{"errorCode":"NOT_FOUND","message":"The requested resource does not exist"}],"httpStatusCode":404}"#;
             return Reply::ok(format!(r#"{{"compositeResponse":[{fine},{refused},{fine}]}}"#));
@@ -179,7 +191,7 @@ fn too_much_at_once_waits_and_goes_on() {
         r#"[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"ConcurrentRequests (Concurrent API Requests) Limit exceeded."}]"#;
     let (mut org, mut refusals) = (org_of(30), 0);
     let host = ScriptedHost::new(100, move |request| {
-        if request.path.ends_with("/composite") && refusals < 2 {
+        if asks_describes(request) && refusals < 2 {
             refusals += 1;
             return Reply::status(403, refusal);
         }
@@ -196,30 +208,44 @@ fn too_much_at_once_waits_and_goes_on() {
     assert!(!waits.is_empty() && waits.iter().all(|s| (5..=30).contains(s)));
 }
 
-#[test]
-fn a_field_list_that_is_too_long_is_said_before_anything_is_sent_for_it() {
-    let fields: Vec<String> = (0..800)
+fn wide(fields: usize, keyset: bool) -> ScriptedHost {
+    let fields: Vec<String> = (0..fields)
         .map(|n| format!(r#"{{"name":"{}{n:04}__c","type":"string"}}"#, "x".repeat(130)))
         .collect();
-    let describe = format!(r#"{{"fields":[{{"name":"Id","type":"id"}},{}]}}"#, fields.join(","));
+    let id = format!(r#"{{"name":"Id","type":"id","filterable":{keyset},"sortable":{keyset}}}"#);
+    let describe = format!(r#"{{"fields":[{id},{}]}}"#, fields.join(","));
     let mut org = org_of(1);
-    let host = ScriptedHost::new(100, move |request| {
-        if request.path.ends_with("/composite") {
+    ScriptedHost::new(100, move |request| {
+        if asks_describes(request) {
             return Reply::ok(format!(
                 r#"{{"compositeResponse":[{{"body":{describe},"httpStatusCode":200}}]}}"#
             ));
         }
         org.serve(request)
-    });
-    assert_eq!(names(planned(&host, &[])), Vec::<String>::new());
-    assert_eq!(host.skips.borrow()["Object0000__c"].code, "field-list-too-long");
+    })
 }
 
 #[test]
-fn contents_that_are_not_read_are_said() {
+fn a_field_list_that_is_too_long_is_split() {
+    let host = wide(1_000, true);
+    assert_eq!(names(planned(&host, &[])).len(), 1);
+    assert!(host.estimates.borrow()["Object0000__c"].0.contains("2 groups"));
+}
+
+#[test]
+fn a_field_list_that_cannot_be_split_is_said_before_anything_is_sent_for_it() {
+    for (fields, keyset) in [(1_000, false), (4_000, true)] {
+        let host = wide(fields, keyset);
+        assert_eq!(names(planned(&host, &[])), Vec::<String>::new());
+        assert_eq!(host.skips.borrow()["Object0000__c"].code, "field-list-too-long");
+    }
+}
+
+#[test]
+fn files_are_part_of_the_plan() {
     let mut org = org_of(1);
     let host = ScriptedHost::new(100, move |request| {
-        if request.path.ends_with("/composite") {
+        if asks_describes(request) {
             let describe = r#"{"fields":[{"name":"Id","type":"id"},{"name":"Body","type":"base64"}]}"#;
             return Reply::ok(format!(
                 r#"{{"compositeResponse":[{{"body":{describe},"httpStatusCode":200}}]}}"#
@@ -228,9 +254,10 @@ fn contents_that_are_not_read_are_said() {
         org.serve(request)
     });
     assert_eq!(names(planned(&host, &[])).len(), 1);
-    let remarks = host.remarks.borrow();
-    assert_eq!(remarks[0].1.code, "bodies-not-read");
-    assert!(remarks[0].1.message.contains("Body"));
+    let estimates = host.estimates.borrow();
+    let (way, requests, records, _) = &estimates["Object0000__c"];
+    assert!(way.contains("each new file a request"), "{way}");
+    assert_eq!((*requests, *records), (1 + 30, 30));
 }
 
 #[test]
@@ -242,7 +269,7 @@ fn an_answer_that_never_makes_sense_ends_as_an_error_and_not_as_a_loop() {
     ] {
         let mut org = org_of(3);
         let host = ScriptedHost::new(100, move |request| {
-            if request.path.ends_with("/composite") {
+            if asks_describes(request) {
                 Reply::ok(answer)
             } else {
                 org.serve(request)
@@ -253,6 +280,6 @@ fn an_answer_that_never_makes_sense_ends_as_an_error_and_not_as_a_loop() {
             "what was learnt before is kept"
         );
         host.now.set(host.now.get() + 1_000);
-        assert!(plan_backup(&host, &[]).is_err());
+        assert!(plan_backup(&host, options(&[])).is_err());
     }
 }

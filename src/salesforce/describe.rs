@@ -1,21 +1,48 @@
-//! An object's describe, condensed to what reading its records needs: a few kilobytes of the megabyte that it can be.
+//! An object's describe: condensed to what reading its records needs, and whole, to be kept.
 
+use super::value::{Kind, compact};
 use super::{ApiError, Bodies};
-use serde::de::{MapAccess, value::MapAccessDeserializer};
+use serde::de::{self, MapAccess};
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
+
+/// A field that is read.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Field {
+    /// API name.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// The form of its values.
+    #[serde(rename = "k", default, skip_serializing_if = "is_text")]
+    pub kind: Kind,
+    /// A formula: what a query expands, and what changes without the record's stamp.
+    #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
+    pub formula: bool,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_text(kind: &Kind) -> bool {
+    *kind == Kind::Text
+}
 
 /// What reading an object needs to know of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Describe {
     /// Fields that are read, in the org's order. Without base64 fields, of which a query gives only an address, and without
     /// compound ones (address, geolocation), whose parts are fields of their own.
-    pub fields: Vec<String>,
+    pub fields: Vec<Field>,
     /// Base64 fields: each record's content is a request of its own.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub bodies: Vec<String>,
+    /// Rich-text fields: each image within is a request of its own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub images: Vec<String>,
     /// The field that tells the last modification.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub revision: Option<String>,
+    /// Records can be asked for by their last modification.
+    #[serde(default)]
+    pub since: bool,
     /// Records can be read in the order of their Ids, and from an Id on.
     #[serde(default)]
     pub keyset: bool,
@@ -25,6 +52,33 @@ pub struct Describe {
     /// Has archived records, which only `queryAll` gives, together with deleted ones.
     #[serde(default)]
     pub archived: bool,
+    /// Salesforce tells which of its records were changed and which deleted.
+    #[serde(default)]
+    pub replicated: bool,
+}
+
+impl Describe {
+    /// Names of the fields that are read.
+    pub fn names(&self) -> Vec<&str> {
+        self.fields.iter().map(|field| field.name.as_str()).collect()
+    }
+
+    /// A field by its name.
+    pub fn field(&self, name: &str) -> Option<&Field> {
+        self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// CSV tells every value as it is.
+    pub fn fits_csv(&self) -> bool {
+        self.fields.iter().all(|field| field.kind != Kind::Any)
+    }
+
+    /// The field that tells how long a base64 field's value is.
+    pub fn length_field(&self) -> Option<&str> {
+        ["ContentSize", "BodyLength"]
+            .into_iter()
+            .find(|name| self.field(name).is_some())
+    }
 }
 
 /// A describe, or why there is none.
@@ -37,18 +91,31 @@ pub enum Skip {
     NotQueryable,
 }
 
+/// A describe as it came.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Described {
+    /// What reading needs.
+    pub condensed: Result<Describe, Skip>,
+    /// All of it, as one line of JSON, deflated: an answer has 25 of them, some of megabytes.
+    pub packed: Vec<u8>,
+}
+
+/// The describe that was [`Described::packed`]; `None` where the bytes are no such thing.
+pub fn unpack(packed: &[u8]) -> Option<Vec<u8>> {
+    miniz_oxide::inflate::decompress_to_vec_with_limit(packed, MAX_DESCRIBE_BYTES).ok()
+}
+
+/// No describe is longer.
+const MAX_DESCRIBE_BYTES: usize = 32 * 1024 * 1024;
+
+/// Of 1 to 10: describes are full of repetitions.
+const DEFLATE_LEVEL: u8 = 6;
+
 /// Fields that tell the last modification, best first.
 const REVISIONS: [&str; 4] = ["SystemModstamp", "LastModifiedDate", "CreatedDate", "LoginTime"];
 
 #[derive(Deserialize)]
-struct Whole {
-    #[serde(default = "yes")]
-    queryable: bool,
-    fields: Vec<Field>,
-}
-
-#[derive(Deserialize)]
-struct Field {
+struct RawField {
     name: String,
     #[serde(rename = "type", default)]
     kind: String,
@@ -56,50 +123,99 @@ struct Field {
     filterable: bool,
     #[serde(default = "yes")]
     sortable: bool,
+    #[serde(default)]
+    calculated: bool,
+    #[serde(rename = "htmlFormatted", default)]
+    html: bool,
+    #[serde(rename = "extraTypeInfo", default)]
+    extra: Option<String>,
 }
 
 fn yes() -> bool {
     true
 }
 
-impl From<Whole> for Result<Describe, Skip> {
-    fn from(whole: Whole) -> Result<Describe, Skip> {
-        if !whole.queryable {
-            return Err(Skip::NotQueryable);
+impl RawField {
+    fn kind(&self) -> Kind {
+        match self.kind.as_str() {
+            "int" | "long" | "double" | "currency" | "percent" => Kind::Number,
+            "boolean" => Kind::Boolean,
+            "datetime" => Kind::DateTime,
+            "anyType" | "complexvalue" | "json" => Kind::Any,
+            _ => Kind::Text,
         }
-        let has = |name: &str| whole.fields.iter().any(|f| f.name == name);
-        let ordered = |name: &str| {
-            whole
-                .fields
-                .iter()
-                .find(|f| f.name == name)
-                .map(|f| f.filterable && f.sortable)
-        };
-        let (bodies, readable): (Vec<&Field>, Vec<&Field>) = whole
-            .fields
-            .iter()
-            .filter(|f| !matches!(f.kind.as_str(), "address" | "location"))
-            .partition(|f| f.kind == "base64");
-        let names = |fields: Vec<&Field>| fields.into_iter().map(|f| f.name.clone()).collect::<Vec<_>>();
-        Ok(Describe {
-            fields: names(readable),
-            bodies: names(bodies),
-            revision: REVISIONS.iter().find(|name| has(name)).map(|name| (*name).to_owned()),
-            keyset: ordered("Id") == Some(true),
-            durable_id: ordered("DurableId"),
-            archived: has("IsArchived") && has("IsDeleted"),
-        })
     }
+
+    fn has_images(&self) -> bool {
+        self.extra.as_deref() == Some("richtextarea") || (self.html && self.kind == "textarea" && !self.calculated)
+    }
+}
+
+fn condense(queryable: bool, replicateable: bool, raw: &[RawField]) -> Result<Describe, Skip> {
+    if !queryable {
+        return Err(Skip::NotQueryable);
+    }
+    let find = |name: &str| raw.iter().find(|field| field.name == name);
+    let revision = REVISIONS.iter().find_map(|name| find(name));
+    let (bodies, readable): (Vec<&RawField>, Vec<&RawField>) = raw
+        .iter()
+        .filter(|field| !matches!(field.kind.as_str(), "address" | "location"))
+        .partition(|field| field.kind == "base64");
+    let ordered = |field: &RawField| field.filterable && field.sortable;
+    Ok(Describe {
+        bodies: bodies.iter().map(|field| field.name.clone()).collect(),
+        images: readable
+            .iter()
+            .filter(|field| field.has_images())
+            .map(|field| field.name.clone())
+            .collect(),
+        fields: readable
+            .iter()
+            .map(|field| Field {
+                name: field.name.clone(),
+                kind: field.kind(),
+                formula: field.calculated,
+            })
+            .collect(),
+        since: revision.is_some_and(|field| field.filterable),
+        revision: revision.map(|field| field.name.clone()),
+        keyset: find("Id").is_some_and(ordered),
+        durable_id: find("DurableId").map(ordered),
+        archived: find("IsArchived").is_some() && find("IsDeleted").is_some(),
+        replicated: replicateable,
+    })
 }
 
 /// Reads the describes of a composite answer.
 pub struct DescribeBodies;
 
 impl Bodies for DescribeBodies {
-    type Body = Result<Describe, Skip>;
+    type Body = Described;
 
-    fn read<'de, M: MapAccess<'de>>(&mut self, _: usize, body: M) -> Result<Self::Body, M::Error> {
-        Whole::deserialize(MapAccessDeserializer::new(body)).map(Into::into)
+    fn read<'de, M: MapAccess<'de>>(&mut self, _: usize, mut body: M) -> Result<Described, M::Error> {
+        let (mut queryable, mut replicateable, mut fields) = (true, false, None);
+        let mut whole = vec![b'{'];
+        while let Some((name, value)) = body.next_entry::<String, Box<RawValue>>()? {
+            let text = value.get();
+            match name.as_str() {
+                "queryable" => queryable = serde_json::from_str(text).map_err(de::Error::custom)?,
+                "replicateable" => replicateable = serde_json::from_str(text).map_err(de::Error::custom)?,
+                "fields" => fields = Some(serde_json::from_str::<Vec<RawField>>(text).map_err(de::Error::custom)?),
+                _ => {}
+            }
+            if whole.len() > 1 {
+                whole.push(b',');
+            }
+            serde_json::to_writer(&mut whole, &name).map_err(de::Error::custom)?;
+            whole.push(b':');
+            compact(&mut whole, text);
+        }
+        whole.push(b'}');
+        let fields = fields.ok_or_else(|| de::Error::missing_field("fields"))?;
+        Ok(Described {
+            condensed: condense(queryable, replicateable, &fields),
+            packed: miniz_oxide::deflate::compress_to_vec(&whole, DEFLATE_LEVEL),
+        })
     }
 }
 
@@ -110,6 +226,10 @@ mod tests {
     use crate::salesforce::{SubBody, read_composite};
 
     fn read(describe: &str) -> Result<Describe, Skip> {
+        whole(describe).condensed
+    }
+
+    fn whole(describe: &str) -> Described {
         let text = format!(r#"{{"compositeResponse":[{{"body":{describe},"httpStatusCode":200}}]}}"#);
         let mut subs = Vec::new();
         read_composite(text.as_bytes(), &mut DescribeBodies, &mut subs).unwrap();
@@ -129,7 +249,7 @@ mod tests {
         )
         .unwrap();
         assert_eq!(
-            describe.fields,
+            describe.names(),
             ["Id", "CreatedDate", "LastModifiedDate", "IsArchived", "IsDeleted"]
         );
         assert_eq!(describe.bodies, ["Body"]);
@@ -146,6 +266,39 @@ mod tests {
         .unwrap();
         assert!(!describe.keyset);
         assert_eq!(describe.durable_id, Some(true));
+    }
+
+    #[test]
+    fn all_of_a_describe_is_kept() {
+        let text = r#"{"name":"X","fields":[{"name":"Id","type":"id","label":"Ré \"1\""}],"more":{"a":[1,2.50]},"urls":null}"#;
+        let packed = whole(&text.replace(",\"", " ,\n  \"")).packed;
+        assert_eq!(String::from_utf8(unpack(&packed).unwrap()).unwrap(), text);
+        assert_eq!(unpack(b"no deflate"), None);
+    }
+
+    #[test]
+    fn the_form_of_values_comes_from_the_type() {
+        let describe = read(
+            r#"{"replicateable":true,"fields":[{"name":"Amount","type":"currency"},{"name":"Closed","type":"boolean"},
+            {"name":"SystemModstamp","type":"datetime"},{"name":"Old","type":"anyType"},{"name":"Age","type":"double","calculated":true},
+            {"name":"Notes","type":"textarea","extraTypeInfo":"richtextarea","htmlFormatted":true}]}"#,
+        )
+        .unwrap();
+        let kinds: Vec<(Kind, bool)> = describe.fields.iter().map(|field| (field.kind, field.formula)).collect();
+        let plain = |kind| (kind, false);
+        assert_eq!(
+            kinds,
+            [
+                plain(Kind::Number),
+                plain(Kind::Boolean),
+                plain(Kind::DateTime),
+                plain(Kind::Any),
+                (Kind::Number, true),
+                plain(Kind::Text)
+            ]
+        );
+        assert!(describe.replicated && describe.since && !describe.fits_csv());
+        assert_eq!(describe.images, ["Notes"]);
     }
 
     #[test]

@@ -1,8 +1,6 @@
 //! Describe global: which objects the org has, condensed to their names and whether queries may be tried.
 
-use super::{Broken, buffered};
-use serde::{Deserialize, Serialize};
-use std::io;
+use serde::{Deserialize, Deserializer, Serialize};
 
 /// One object of the org.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -15,12 +13,12 @@ pub struct GlobalObject {
 }
 
 /// The org's objects, by name, each once.
-pub fn read_global<R: io::Read>(body: R) -> Result<Vec<GlobalObject>, Broken> {
+pub fn read_global<'de, D: Deserializer<'de>>(body: D) -> Result<Vec<GlobalObject>, D::Error> {
     #[derive(Deserialize)]
     struct Global {
         sobjects: Vec<GlobalObject>,
     }
-    let Global { mut sobjects } = serde_json::from_reader(buffered(body))?;
+    let Global { mut sobjects } = Global::deserialize(body)?;
     sobjects.retain(|object| is_name(&object.name));
     sobjects.sort_by(|a, b| a.name.cmp(&b.name));
     sobjects.dedup_by(|a, b| a.name == b.name);
@@ -41,12 +39,12 @@ mod tests {
     fn names_come_sorted_and_what_is_no_name_is_left_out() {
         let body = r#"{"encoding":"UTF-8","maxBatchSize":200,"sobjects":[{"name":"B","queryable":true,"urls":{}},{"name":"A","queryable":false},
             {"name":"../x","queryable":true},{"name":"","queryable":true},{"name":"B","queryable":true}]}"#;
-        let names: Vec<(String, bool)> = read_global(body.as_bytes())
+        let names: Vec<(String, bool)> = read_global(&mut serde_json::Deserializer::from_str(body))
             .unwrap()
             .into_iter()
             .map(|o| (o.name, o.queryable))
             .collect();
         assert_eq!(names, [("A".into(), false), ("B".into(), true)]);
-        assert!(read_global("<html>".as_bytes()).is_err());
+        assert!(read_global(&mut serde_json::Deserializer::from_str("<html>")).is_err());
     }
 }

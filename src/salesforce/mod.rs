@@ -3,24 +3,32 @@
 //! Pure: bytes in, values out; nothing is sent or stored. The rule it keeps: no answer of a server can make it panic, and what
 //! it gives on is verbatim (numbers keep their digits) or not at all.
 //!
-//! Sources: Salesforce REST API developer guide (query, composite, describe, record count, limits, status codes and error
-//! responses), release v62–v68.
+//! Sources: Salesforce REST API developer guide (query, composite, describe, record count, limits, getUpdated,
+//! getDeleted, status codes and error responses) and Bulk API 2.0 developer guide (query jobs), release v62–v68.
 
+mod changes;
 mod composite;
 mod counts;
+mod csv_page;
 mod describe;
 mod global;
+mod job;
 mod page;
 mod record;
 mod refusal;
+mod value;
 
+pub use changes::{Deleted, Updated, http_date, moment, moment_url, read_deleted, read_updated};
 pub use composite::{Bodies, Broken, Sub, SubBody, read_composite};
 pub use counts::read_counts;
-pub use describe::{Describe, DescribeBodies, Skip};
+pub use csv_page::{CsvColumns, CsvEnd, read_csv_header, read_csv_rows};
+pub use describe::{Describe, DescribeBodies, Described, Field, Skip, unpack};
 pub use global::{GlobalObject, read_global};
-pub use page::{Ids, Page, PageBodies, RecordSink, read_page};
+pub use job::{Job, JobState, NewJob, read_job, read_jobs};
+pub use page::{Ids, Page, PageBodies, RecordSink, read_page, read_record};
 pub use record::{Extracted, NO_ID, Shape, row};
 pub use refusal::{ApiError, Class, classify, read_errors};
+pub use value::Kind;
 
 /// The parser takes single bytes, which only a buffer gives fast.
 fn buffered<R: std::io::Read>(body: R) -> std::io::BufReader<R> {

@@ -107,6 +107,12 @@ pub fn read_page<R: io::Read, S: RecordSink>(body: R, sink: &mut S) -> Result<Pa
     Ok(page)
 }
 
+/// Reads a record that is an answer by itself into a sink.
+pub fn read_record<S: RecordSink>(record: &str, slot: usize, sink: &mut S) -> Result<(), Broken> {
+    let made = record::row(record, sink.shape(slot))?;
+    sink.take(slot, made.row).map_err(Broken)
+}
+
 struct Records<'a, S> {
     slot: usize,
     sink: &'a mut S,

@@ -73,6 +73,8 @@ pub enum Class {
     Halted,
     /// The org has no requests left.
     DailyLimit,
+    /// The day's bulk query jobs, or their results, are spent.
+    BulkLimit,
     /// Too much at once, or a lock: the same again, a little later.
     Later,
     /// It took too long: the same with fewer rows.
@@ -108,6 +110,8 @@ pub fn classify(status: u16, errors: &[ApiError]) -> Class {
         };
     }
     match error.code.as_str() {
+        "LIMIT_EXCEEDED" => Class::BulkLimit,
+        _ if says("max bulk v2 query") => Class::BulkLimit,
         "PROCESSING_HALTED" => Class::Halted,
         "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" => Class::Later,
         "QUERY_TIMEOUT" | "OPERATION_TIMEOUT" | "REQUEST_RUNNING_TOO_LONG" => Class::TimedOut,

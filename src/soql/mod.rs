@@ -4,8 +4,6 @@
 //! parameter of the URL; only a reference to an earlier subrequest (`@{…}`) passes unencoded, since Salesforce resolves it
 //! before it decodes.
 
-use std::fmt::Write as _;
-
 /// The most characters that Salesforce takes as one query.
 pub const MAX_QUERY_CHARS: usize = 100_000;
 
@@ -16,19 +14,56 @@ pub enum Bound {
     Text(String),
     /// A value out of an earlier subrequest's answer, e.g. `p1.records[1999].Id`.
     Reference(String),
+    /// A moment, in milliseconds since 1970; the second that it is in.
+    Moment(u64),
+    /// `true` or `false`
+    Flag(bool),
 }
 
-/// `SELECT fields FROM object [WHERE …] [ORDER BY order] [LIMIT limit]`
+/// How a field is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Operator {
+    /// `=`
+    Equal,
+    /// `>`
+    After,
+    /// `>=`
+    From,
+    /// `<=`
+    Until,
+}
+
+impl Operator {
+    fn text(self) -> &'static str {
+        match self {
+            Operator::Equal => "=",
+            Operator::After => ">",
+            Operator::From => ">=",
+            Operator::Until => "<=",
+        }
+    }
+}
+
+/// `field operator bound`
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filter<'a> {
+    /// A field.
+    pub field: &'a str,
+    /// How it is compared.
+    pub operator: Operator,
+    /// To what.
+    pub bound: Bound,
+}
+
+/// `SELECT fields FROM object [WHERE filter AND …] [ORDER BY order] [LIMIT limit]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query<'a> {
     /// Names of fields, or `COUNT()`.
-    pub select: &'a [String],
+    pub select: Vec<&'a str>,
     /// The object's name.
     pub from: &'a str,
-    /// Without deleted rows; needed where `queryAll` is used to see archived ones.
-    pub not_deleted: bool,
-    /// `field > bound`
-    pub after: Option<(&'a str, Bound)>,
+    /// All of them must hold.
+    pub filters: Vec<Filter<'a>>,
     /// A field.
     pub order_by: Option<&'a str>,
     /// The most rows.
@@ -36,50 +71,63 @@ pub struct Query<'a> {
 }
 
 impl Query<'_> {
+    /// The query as Salesforce reads it.
+    pub fn text(&self) -> String {
+        let mut text = String::with_capacity(self.select.iter().map(|field| field.len() + 1).sum::<usize>() + 200);
+        self.write(&mut text, &mut |text, part| text.push_str(part));
+        text
+    }
+
     /// The query as the value of a URL's `q` parameter.
     pub fn encoded(&self) -> String {
-        let mut url = String::with_capacity(self.select.iter().map(|f| f.len() + 1).sum::<usize>() + 200);
-        url.push_str("SELECT+");
-        for (n, field) in self.select.iter().enumerate() {
-            if n > 0 {
-                url.push(',');
-            }
-            encode_into(&mut url, field);
-        }
-        url.push_str("+FROM+");
-        encode_into(&mut url, self.from);
-        let mut joint = "+WHERE+";
-        if self.not_deleted {
-            url.push_str(joint);
-            url.push_str("IsDeleted+%3D+false");
-            joint = "+AND+";
-        }
-        if let Some((field, bound)) = &self.after {
-            url.push_str(joint);
-            encode_into(&mut url, field);
-            url.push_str("+%3E+");
-            match bound {
-                Bound::Text(text) => encode_into(&mut url, &literal(text)),
-                Bound::Reference(path) => {
-                    let _ = write!(url, "%27@{{{path}}}%27"); // writing to a String can't fail
-                }
-            }
-        }
-        if let Some(field) = self.order_by {
-            url.push_str("+ORDER+BY+");
-            encode_into(&mut url, field);
-        }
-        if let Some(limit) = self.limit {
-            let _ = write!(url, "+LIMIT+{limit}"); // as above
-        }
+        let mut url = String::with_capacity(self.select.iter().map(|field| field.len() + 1).sum::<usize>() + 200);
+        self.write(&mut url, &mut encode_into);
         url
     }
 
-    /// Characters of the query's text, as Salesforce counts them.
-    pub fn chars(&self) -> usize {
-        let encoded = self.encoded();
-        encoded.len() - 2 * encoded.bytes().filter(|b| *b == b'%').count()
+    /// `put` writes everything but references, which pass as they are.
+    fn write(&self, text: &mut String, put: &mut dyn FnMut(&mut String, &str)) {
+        put(text, "SELECT ");
+        for (n, field) in self.select.iter().enumerate() {
+            if n > 0 {
+                put(text, ",");
+            }
+            put(text, field);
+        }
+        put(text, " FROM ");
+        put(text, self.from);
+        for (n, filter) in self.filters.iter().enumerate() {
+            put(text, if n == 0 { " WHERE " } else { " AND " });
+            put(text, &format!("{} {} ", filter.field, filter.operator.text()));
+            match &filter.bound {
+                Bound::Text(value) => put(text, &literal(value)),
+                Bound::Reference(path) => {
+                    put(text, "'");
+                    text.push_str(&format!("@{{{path}}}"));
+                    put(text, "'");
+                }
+                Bound::Moment(at) => put(text, &datetime(*at)),
+                Bound::Flag(flag) => put(text, if *flag { "true" } else { "false" }),
+            }
+        }
+        if let Some(field) = self.order_by {
+            put(text, " ORDER BY ");
+            put(text, field);
+        }
+        if let Some(limit) = self.limit {
+            put(text, &format!(" LIMIT {limit}"));
+        }
     }
+}
+
+/// A datetime literal of the second that a moment is in.
+pub fn datetime(at: u64) -> String {
+    i64::try_from(at / 1_000)
+        .ok()
+        .and_then(|seconds| chrono::DateTime::from_timestamp(seconds, 0))
+        .unwrap_or_default()
+        .format("%Y-%m-%dT%H:%M:%SZ")
+        .to_string()
 }
 
 /// A text literal: quoted, `\` and `'` escaped.
@@ -108,6 +156,8 @@ pub fn encode(text: &str) -> String {
 }
 
 fn encode_into(url: &mut String, text: &str) {
+    use std::fmt::Write as _;
+
     for byte in text.bytes() {
         match byte {
             b'A'..=b'Z' | b'a'..=b'z' | b'0'..=b'9' | b'-' | b'_' | b'.' | b'~' | b',' => url.push(char::from(byte)),
@@ -141,34 +191,36 @@ mod tests {
         String::from_utf8(bytes).unwrap()
     }
 
-    fn fields(names: &[&str]) -> Vec<String> {
-        names.iter().map(|n| (*n).to_owned()).collect()
+    fn filter(field: &str, operator: Operator, bound: Bound) -> Filter<'_> {
+        Filter { field, operator, bound }
     }
 
     #[test]
     fn a_full_query_reads_as_written() {
-        let select = fields(&["Id", "Name"]);
         let query = Query {
-            select: &select,
+            select: vec!["Id", "Name"],
             from: "Task",
-            not_deleted: true,
-            after: Some(("Id", Bound::Text("00T1".into()))),
+            filters: vec![
+                filter("IsDeleted", Operator::Equal, Bound::Flag(false)),
+                filter("SystemModstamp", Operator::From, Bound::Moment(1_767_323_045_678)),
+                filter("Id", Operator::After, Bound::Text("00T1".into())),
+                filter("Id", Operator::Until, Bound::Text("00T9".into())),
+            ],
             order_by: Some("Id"),
             limit: Some(2_000),
         };
-        let text = "SELECT Id,Name FROM Task WHERE IsDeleted = false AND Id > '00T1' ORDER BY Id LIMIT 2000";
+        let text = "SELECT Id,Name FROM Task WHERE IsDeleted = false AND SystemModstamp >= 2026-01-02T03:04:05Z \
+                    AND Id > '00T1' AND Id <= '00T9' ORDER BY Id LIMIT 2000";
+        assert_eq!(query.text(), text);
         assert_eq!(decode(&query.encoded()), text);
-        assert_eq!(query.chars(), text.len());
     }
 
     #[test]
     fn a_reference_passes_unencoded_within_its_quotes() {
-        let select = fields(&["Id"]);
         let query = Query {
-            select: &select,
+            select: vec!["Id"],
             from: "Lead",
-            not_deleted: false,
-            after: Some(("Id", Bound::Reference("p1.records[1999].Id".into()))),
+            filters: vec![filter("Id", Operator::After, Bound::Reference("p1.records[1999].Id".into()))],
             order_by: None,
             limit: None,
         };

@@ -1,135 +1,10 @@
-//! One object on its way: where its reading stands, and how what came back moves it on.
-//!
-//! Pure. Each rule for an object that doesn't behave is here and nowhere else: pages cut short, ids that identify nothing,
-//! objects that take no cursor or give no second page, counts that disagree, refusals.
+//! Pages of queries: how they move an object on, and each rule for one that doesn't behave: pages cut short, ids that identify
+//! nothing, objects that take no cursor or give no second page, counts that disagree, refusals.
 
-use super::Chain;
+use super::{Cursor, Event, MAX_RESTARTS, MIN_PAGE_ROWS, Object, PAGE_ROWS, Phase, Way};
+use crate::backup::Chain;
 use crate::host::Failure;
-use crate::salesforce::{ApiError, Class, Describe, Ids, Page};
-use serde::{Deserialize, Serialize};
-
-/// Rows of a full page.
-pub const PAGE_ROWS: u32 = 2_000;
-
-/// Salesforce's smallest page.
-const MIN_PAGE_ROWS: u32 = 200;
-
-/// An object that is refused for a passing reason so many times in a row is skipped.
-const MAX_TRIES: u8 = 6;
-
-/// An object that had to be begun again so many times is skipped. Limited pages alone may need five.
-const MAX_RESTARTS: u8 = 10;
-
-/// How an object is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Way {
-    /// In the order of Ids, going on after the last one.
-    Keyset,
-    /// In Salesforce's order, going on by its locator.
-    Plain,
-    /// As keyset, by pages that `LIMIT` cuts to so many rows: for objects that give no second page.
-    Limited(u32),
-}
-
-/// Where reading goes on.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Cursor {
-    /// At the beginning.
-    Start,
-    /// After the row of this Id or DurableId.
-    After(String),
-    /// At the address that the last page gave.
-    Locator(String),
-}
-
-/// What is to be done next with an object.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Phase {
-    /// Read on.
-    Reading,
-    /// Fewer rows came than were promised: ask `COUNT()`.
-    Counting,
-    /// The count says that more are there: look once more after the last row.
-    Confirming,
-    /// Its describe is missing or out of date: ask for it.
-    Describing,
-    /// Nothing.
-    Done,
-    /// Nothing: it can't be read.
-    Skipped,
-}
-
-/// Where the reading of one object stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Object {
-    /// API name.
-    #[serde(rename = "n")]
-    pub name: String,
-    /// What comes next.
-    #[serde(rename = "p")]
-    pub phase: Phase,
-    /// How it is read.
-    #[serde(rename = "w")]
-    pub way: Way,
-    /// Where reading goes on.
-    #[serde(rename = "c")]
-    pub cursor: Cursor,
-    /// Rows that came.
-    #[serde(rename = "r", default)]
-    pub received: u64,
-    /// Records by the record count resource: cached, and without archived ones.
-    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
-    pub counted: Option<u64>,
-    /// Rows by what `totalSize` promised.
-    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
-    pub expected: Option<u64>,
-    /// The most rows that an earlier `totalSize` promised.
-    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
-    pub promised: Option<u64>,
-    /// Rows by `COUNT()`.
-    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
-    pub verified: Option<u64>,
-    /// `COUNT()` was refused.
-    #[serde(rename = "u", default, skip_serializing_if = "is_false")]
-    pub uncountable: bool,
-    /// It was looked once more after the last row, and nothing was there.
-    #[serde(rename = "f", default, skip_serializing_if = "is_false")]
-    pub confirmed: bool,
-    /// Ids repeat: keys get a hash of the body.
-    #[serde(rename = "h", default, skip_serializing_if = "is_false")]
-    pub hashed: bool,
-    /// Rows of its full pages, as learnt: wide rows make shorter ones.
-    #[serde(rename = "g")]
-    pub page_rows: u32,
-    /// Bytes of a row, as guessed from its fields, then as learnt.
-    #[serde(rename = "b")]
-    pub row_bytes: u32,
-    /// Pages are asked to have no more rows.
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
-    pub batch_size: Option<u32>,
-    /// Refusals for a passing reason since the last page.
-    #[serde(rename = "t", default, skip_serializing_if = "is_zero")]
-    pub tries: u8,
-    /// Times that it was begun again.
-    #[serde(rename = "x", default, skip_serializing_if = "is_zero")]
-    pub restarts: u8,
-    /// Its describe was asked for again.
-    #[serde(rename = "d", default, skip_serializing_if = "is_false")]
-    pub described_again: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_false(flag: &bool) -> bool {
-    !*flag
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(number: &u8) -> bool {
-    *number == 0
-}
+use crate::salesforce::{ApiError, Class, Ids, Page};
 
 /// What came back in one place of a composite request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,20 +17,8 @@ pub enum Outcome {
     Missing,
 }
 
-/// What people, or the batch, must know.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Event {
-    /// All of the object is read.
-    Finished,
-    /// It isn't read, and why.
-    Skipped(Failure),
-    /// It is read, with this to know about it.
-    Remark(Failure),
-    /// The org has no requests left today.
-    DailyLimit,
-    /// Too much at once.
-    Busy,
-}
+/// All groups of a page's fields are read by one composite request, which takes no more queries.
+pub const MAX_GROUPS: u8 = 5;
 
 /// Where in a composite request something was refused.
 #[derive(Clone, Copy, Debug)]
@@ -167,58 +30,6 @@ struct Place {
 }
 
 impl Object {
-    /// Before its first page.
-    pub fn new(name: String, way: Way, counted: Option<u64>, row_bytes: u32) -> Object {
-        Object {
-            name,
-            phase: Phase::Reading,
-            way,
-            cursor: Cursor::Start,
-            received: 0,
-            counted,
-            expected: None,
-            promised: None,
-            verified: None,
-            uncountable: false,
-            confirmed: false,
-            hashed: false,
-            page_rows: PAGE_ROWS,
-            row_bytes,
-            batch_size: None,
-            tries: 0,
-            restarts: 0,
-            described_again: false,
-        }
-    }
-
-    /// The way that its describe allows.
-    pub fn first_way(describe: &Describe) -> Way {
-        if describe.keyset { Way::Keyset } else { Way::Plain }
-    }
-
-    /// The field that its cursor goes by.
-    pub fn key_field(&self, describe: &Describe) -> &'static str {
-        match self.way {
-            Way::Limited(_) if describe.durable_id == Some(true) => "DurableId",
-            _ => "Id",
-        }
-    }
-
-    /// Rows that are still to come, where that is known.
-    pub fn remaining(&self) -> Option<u64> {
-        let total = self.expected.or(self.counted)?;
-        Some(total.saturating_sub(self.received))
-    }
-
-    /// Rows that a page has at most.
-    pub fn rows_a_page(&self) -> u32 {
-        let limit = match self.way {
-            Way::Limited(rows) => rows,
-            Way::Keyset | Way::Plain => PAGE_ROWS,
-        };
-        self.page_rows.min(self.batch_size.unwrap_or(PAGE_ROWS)).min(limit).max(1)
-    }
-
     /// Moves it on by what came back for it in one composite request. `limit`: the `LIMIT` of these pages.
     pub fn apply(&mut self, outcomes: Vec<Outcome>, limit: Option<u32>, chain: &mut Chain) -> Vec<Event> {
         let mut events = Vec::new();
@@ -230,6 +41,11 @@ impl Object {
                     self.count_came(page.total, &mut events);
                     false
                 }
+                Outcome::Page(page) if self.phase == Phase::Comparing => {
+                    self.comparison_came(page.total, &mut events);
+                    false
+                }
+                Outcome::Page(page) if self.phase == Phase::Scanning => self.scan_came(&page, &mut events),
                 Outcome::Page(page) => self.page_came(page, nth == 0, base, limit, &mut events),
                 Outcome::Refused(class, error) => {
                     let place = Place {
@@ -340,11 +156,13 @@ impl Object {
     }
 
     /// Salesforce says that nothing follows.
-    fn ended(&mut self, events: &mut Vec<Event>) {
-        let promised = self.counted.max(self.expected).max(self.promised);
+    pub(super) fn ended(&mut self, events: &mut Vec<Event>) {
+        let counted = self.counted.filter(|_| self.since.is_none());
+        let promised = counted.max(self.expected).max(self.promised);
         let short = promised.is_some_and(|promised| self.received < promised);
-        // Some objects end silently (OauthToken at 2,500), and their totalSize agrees: where no count is known, ask.
-        let doubtful = self.counted.is_none() && self.received > u64::from(PAGE_ROWS);
+        // Some objects end silently (OauthToken at 2,500), and their totalSize agrees: where no count is known, ask. An object
+        // that is read from its changes on was read whole before.
+        let doubtful = self.since.is_none() && counted.is_none() && self.received > u64::from(PAGE_ROWS);
         if (short || doubtful) && self.verified.is_none() && !self.uncountable {
             self.phase = Phase::Counting;
             return;
@@ -356,8 +174,7 @@ impl Object {
             }
             events.push(Event::Remark(self.disagreement(total)));
         }
-        self.phase = Phase::Done;
-        events.push(Event::Finished);
+        self.rows_read(events);
     }
 
     fn count_came(&mut self, total: Option<u64>, events: &mut Vec<Event>) {
@@ -384,12 +201,12 @@ impl Object {
     }
 
     fn refused(&mut self, class: Class, error: &ApiError, place: Place, chain: &mut Chain, events: &mut Vec<Event>) {
+        if self.refused_in_general(class, error, events) {
+            return;
+        }
         match class {
-            Class::DailyLimit => events.push(Event::DailyLimit),
-            Class::Later => {
-                events.push(Event::Busy);
-                self.try_again("not-answered", error, events);
-            }
+            _ if self.phase == Phase::Comparing => self.comparison_came(None, events),
+            _ if self.phase == Phase::Scanning && !place.chained => self.scan_refused(error, events),
             Class::TimedOut if self.phase == Phase::Counting => self.count_came(None, events),
             Class::TimedOut => {
                 self.batch_size = Some((self.rows_a_page() / 2).max(MIN_PAGE_ROWS));
@@ -408,7 +225,7 @@ impl Object {
             Class::LocatorExpired => self.restart(error, events),
             Class::UnknownField if !self.described_again => self.describe_again(),
             Class::UnknownField => self.skip("unknown-field", error, events),
-            Class::TooComplicated => self.skip("field-list-too-long", error, events),
+            Class::TooComplicated => self.split_fields(error, events),
             // The first page came, so it's the cursor that isn't taken.
             Class::Never(_) | Class::Unclear(_) if self.way == Way::Keyset && self.cursor != Cursor::Start => {
                 self.read_plainly(error, events);
@@ -417,7 +234,9 @@ impl Object {
             Class::Unclear(_) | Class::Halted if self.way == Way::Keyset => self.read_plainly(error, events),
             Class::Unclear(_) if error.code == "INVALID_FIELD" && !self.described_again => self.describe_again(),
             Class::Unclear(code) => self.skip(code, error, events),
-            Class::Halted => self.try_again("not-answered", error, events),
+            Class::Halted | Class::DailyLimit | Class::Later | Class::BulkLimit => {
+                self.try_again("not-answered", error, events)
+            }
         }
     }
 
@@ -435,6 +254,20 @@ impl Object {
         self.phase = Phase::Reading;
     }
 
+    /// Its field list is too much for one query: more queries with fewer fields each.
+    fn split_fields(&mut self, error: &ApiError, events: &mut Vec<Event>) {
+        let groups = match self.groups.max(1) {
+            1 => 2,
+            2 => 3,
+            3 | 4 => MAX_GROUPS,
+            _ => return self.skip("field-list-too-long", error, events),
+        };
+        if self.way != Way::Keyset {
+            return self.skip("field-list-too-long", error, events);
+        }
+        self.groups = groups;
+    }
+
     fn read_plainly(&mut self, error: &ApiError, events: &mut Vec<Event>) {
         self.way = Way::Plain;
         self.restart(error, events);
@@ -450,27 +283,6 @@ impl Object {
         self.restart(error, events);
     }
 
-    fn describe_again(&mut self) {
-        self.described_again = true;
-        self.phase = Phase::Describing;
-    }
-
-    /// Its describe came: from where it stood, with the fields as they are now.
-    pub fn described(&mut self, describe: &Describe) {
-        self.phase = Phase::Reading;
-        if self.cursor == Cursor::Start {
-            self.way = Object::first_way(describe);
-        }
-    }
-
-    /// A passing reason; one too many ends it.
-    pub(super) fn try_again(&mut self, code: &'static str, error: &ApiError, events: &mut Vec<Event>) {
-        self.tries += 1;
-        if self.tries >= MAX_TRIES {
-            self.skip(code, error, events);
-        }
-    }
-
     /// The answer with nothing but a page of it was larger than the host takes.
     pub fn page_too_large(&mut self, events: &mut Vec<Event>) {
         if self.rows_a_page() <= MIN_PAGE_ROWS {
@@ -483,12 +295,6 @@ impl Object {
             self.batch_size = Some((self.rows_a_page() / 2).max(MIN_PAGE_ROWS));
         }
     }
-
-    /// Gives it up, with the reason in Salesforce's own words.
-    pub fn skip(&mut self, code: &str, error: &ApiError, events: &mut Vec<Event>) {
-        self.phase = Phase::Skipped;
-        events.push(Event::Skipped(skipped(&self.name, code, error, self.received)));
-    }
 }
 
 /// Why an object isn't read: the code for programs, Salesforce's words for people.
@@ -500,9 +306,9 @@ pub fn skipped(object: &str, code: &str, error: &ApiError, received: u64) -> Fai
         "needs-filter" => {
             failure.remedy("Salesforce answers only queries with a filter for it; this connector doesn't read such objects yet")
         }
-        "field-list-too-long" => {
-            failure.remedy("it has too many fields for one query; this connector doesn't split field lists yet")
-        }
+        "field-list-too-long" => failure.remedy(format!(
+            "its fields are too many, or too costly, even for {MAX_GROUPS} queries; hide some from the connection's user"
+        )),
         "no-access" | "not-visible" => failure.remedy("give the connection's user access to the object"),
         "transaction-security" => failure.remedy("give the user the permission Exempt from Transaction Security"),
         "too-large-without-view-all-data" => failure.remedy("give the user the permission View All Data"),

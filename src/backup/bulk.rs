@@ -1,0 +1,547 @@
+//! Requests of bulk query jobs: begins them, looks how they stand, fetches their pages, and reads the pages that are in the store.
+//!
+//! A job is begun before queries are sent and looked at when they are done: waiting costs nothing then. One request looks at all
+//! jobs at once. Where the day's jobs are spent, queries take over if the allowance has room for them; else the backup pauses.
+
+use super::batch::Batch;
+use super::object::{JobStep, Range, RangeState};
+use super::reads::object_filters;
+use super::{Checkpoint, Cursor, Object, Phase, Way, packing, ways};
+use crate::host::{ConnectorError, Host, Level, Pause, Row, StorageError};
+use crate::org::{Refused, Stopped};
+use crate::quota;
+use crate::salesforce::{Broken, Class, Describe, JobState, NewJob, read_csv_header, read_csv_rows, read_job, read_jobs};
+use crate::soql::{Bound, Filter, Operator, Query};
+use std::io;
+
+/// Of a saved page one batch reads no more: what a crash makes it read again stays little.
+const READ_BYTES: u64 = 96 * 1024 * 1024;
+
+/// Asked of the store at once.
+const PIECE: u32 = 1024 * 1024;
+
+/// Rows are handed on when so many bytes have come together.
+const ROWS_BYTES: usize = 1024 * 1024;
+
+/// Rows larger than this aren't stored.
+const MAX_ROW_BYTES: usize = 7 * 1024 * 1024;
+
+/// After the day's jobs were spent, they are tried again no sooner, in milliseconds.
+const SPENT_MS: u64 = 3_600_000;
+
+impl Checkpoint {
+    /// A page of results that is in the store and not read yet: index of the object, and of the range.
+    pub fn saved_page(&self) -> Option<(usize, usize)> {
+        self.jobs()
+            .find(|(_, _, range)| matches!(range.state, RangeState::Saved { .. }))
+            .map(|(n, nth, _)| (n, nth))
+    }
+
+    fn jobs(&self) -> impl Iterator<Item = (usize, usize, &Range)> {
+        self.objects.iter().enumerate().flat_map(|(n, object)| {
+            let ranges = object.bulk.iter().flat_map(|bulk| bulk.ranges.iter().enumerate());
+            ranges
+                .filter(|_| object.phase == Phase::Bulk)
+                .map(move |(nth, range)| (n, nth, range))
+        })
+    }
+
+    fn jobs_are_spent(&self, now: u64) -> bool {
+        self.bulk.spent_at.is_some_and(|at| now.saturating_sub(at) < SPENT_MS)
+    }
+}
+
+impl<H: Host> Batch<'_, '_, H> {
+    /// Begins a job for each range that has none.
+    pub(super) fn begin_jobs(&mut self) -> Result<(), ConnectorError> {
+        let planned: Vec<(usize, usize)> = self
+            .checkpoint
+            .jobs()
+            .filter(|(_, _, range)| range.step(0) == Some(JobStep::Begin))
+            .map(|(n, nth, _)| (n, nth))
+            .collect();
+        for (n, nth) in planned {
+            if self.checkpoint.jobs_are_spent(self.host().now()) {
+                self.without_jobs(n)?;
+                continue;
+            }
+            if !self.may_send(0) {
+                return Ok(());
+            }
+            if self.checkpoint.objects[n].phase == Phase::Bulk && self.describes_known(&[n])? {
+                self.begin_job(n, nth)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn begin_job(&mut self, n: usize, nth: usize) -> Result<(), ConnectorError> {
+        let object = &self.checkpoint.objects[n];
+        let (Some(describe), Some(range)) = (
+            self.describes.get(&n),
+            object.bulk.as_ref().and_then(|bulk| bulk.ranges.get(nth)),
+        ) else {
+            return Ok(());
+        };
+        let query = job_query(object, describe, range);
+        let answer = self.org.post("jobs/query", &NewJob::new(&query, describe.archived));
+        self.sent += 1;
+        let begun = answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.gave_up(&why)));
+        let now = self.host().now();
+        match begun {
+            Ok(job) => {
+                self.got_somewhere = true;
+                self.checkpoint.objects[n].job_begun(nth, job, now);
+                self.stopped(None)
+            }
+            Err(Stopped::Refused(refused)) => {
+                self.got_somewhere = true;
+                self.job_refused(n, &refused)
+            }
+            Err(stopped) => self.stopped(Some(stopped)),
+        }
+    }
+
+    fn job_refused(&mut self, n: usize, refused: &Refused) -> Result<(), ConnectorError> {
+        self.host().log(
+            Level::Info,
+            "a bulk query job was refused",
+            &[("object", self.name(n).to_owned()), ("code", refused.code().to_owned())],
+        );
+        let object = &mut self.checkpoint.objects[n];
+        match refused.class() {
+            Class::BulkLimit => {
+                self.checkpoint.bulk.spent_at = Some(self.org.host().now());
+                return self.without_jobs(n);
+            }
+            Class::UnknownField if !object.described_again => object.describe_again(),
+            Class::Later => self.busy = true,
+            _ => object.read_by_queries(),
+        }
+        Ok(())
+    }
+
+    /// The day's jobs are spent: queries, where the allowance has room for them; else the backup pauses for it.
+    fn without_jobs(&mut self, n: usize) -> Result<(), ConnectorError> {
+        let needed = ways::query_requests(&self.checkpoint.objects[n]);
+        let others = self
+            .checkpoint
+            .objects
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != n)
+            .map(|(_, object)| packing::pages(object))
+            .sum::<u64>()
+            / packing::PLACES as u64;
+        if self.allowance()? > needed + others {
+            self.checkpoint.objects[n].read_by_queries();
+        }
+        Ok(())
+    }
+
+    /// API requests under the ceiling, as far as is known.
+    fn allowance(&self) -> Result<u64, StorageError> {
+        let (used, _, ceiling) = self.usage()?;
+        Ok(ceiling.saturating_sub(used))
+    }
+
+    fn usage(&self) -> Result<(u64, u64, u64), StorageError> {
+        let host = self.host();
+        let standing = host
+            .readings()?
+            .into_iter()
+            .find(|standing| standing.last.quota == quota::DAILY_API_REQUESTS);
+        let Some(standing) = standing else { return Ok((0, 0, 0)) };
+        let limit = quota::Percent::new(host.usage_limit());
+        let ceiling = limit.map_or(0, |limit| limit.ceiling_of(standing.last.max));
+        Ok((standing.last.used + standing.own_since, standing.last.max, ceiling))
+    }
+
+    /// Looks at jobs, and fetches a page of one that is ready. What queries still have to say comes first.
+    pub(super) fn advance_jobs(&mut self) -> Result<(), ConnectorError> {
+        if packing::next(&self.checkpoint, &std::collections::BTreeSet::new()).is_some() {
+            return Ok(());
+        }
+        self.look_at_jobs()?;
+        while self.may_send(0) && self.checkpoint.saved_page().is_none() {
+            let ready = self
+                .checkpoint
+                .jobs()
+                .find(|(_, _, range)| range.step(0) == Some(JobStep::Fetch))
+                .map(|(n, nth, _)| (n, nth));
+            let Some((n, nth)) = ready else { break };
+            self.fetch_page(n, nth)?;
+        }
+        self.pause_for_jobs()
+    }
+
+    fn look_at_jobs(&mut self) -> Result<(), ConnectorError> {
+        let now = self.host().now();
+        let running: Vec<(usize, usize, String)> = self
+            .checkpoint
+            .jobs()
+            .filter_map(|(n, nth, range)| match &range.state {
+                RangeState::Running { job, .. } => Some((n, nth, job.clone())),
+                _ => None,
+            })
+            .collect();
+        let due = |batch: &Self| {
+            batch
+                .checkpoint
+                .jobs()
+                .any(|(_, _, range)| range.step(now) == Some(JobStep::Look))
+        };
+        if running.len() > 1 && !self.checkpoint.bulk.one_by_one && due(self) && self.may_send(0) {
+            self.look_at_all(&running)?;
+        }
+        for (n, nth, job) in running {
+            let is_due = |range: &Range| range.step(now) == Some(JobStep::Look);
+            let object = &self.checkpoint.objects[n];
+            if !self.may_send(0) || !object.bulk.as_ref().and_then(|bulk| bulk.ranges.get(nth)).is_some_and(is_due) {
+                continue;
+            }
+            let answer = self.org.ask(&format!("jobs/query/{job}"));
+            self.sent += 1;
+            match answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.gave_up(&why))) {
+                Ok(job) => self.looked(n, nth, job.state, job.error_message.as_deref()),
+                Err(Stopped::Refused(_)) => self.checkpoint.objects[n].job_lost(nth),
+                Err(stopped) => return self.stopped(Some(stopped)),
+            }
+            self.got_somewhere = true;
+        }
+        Ok(())
+    }
+
+    /// All jobs by one request. Where it isn't answered, or doesn't name one of them, each is looked at by itself from then on.
+    fn look_at_all(&mut self, running: &[(usize, usize, String)]) -> Result<(), ConnectorError> {
+        let answer = self.org.ask("jobs/query?jobType=V2Query");
+        self.sent += 1;
+        match answer.and_then(|mut body| read_jobs(&mut body).map_err(|why| body.gave_up(&why))) {
+            Ok(jobs) => {
+                for (n, nth, id) in running {
+                    // An id may come with or without its check characters.
+                    let of = |job: &&crate::salesforce::Job| job.id.get(..15) == id.get(..15) || job.id == *id;
+                    match jobs.iter().find(of) {
+                        Some(job) => self.looked(*n, *nth, job.state, job.error_message.as_deref()),
+                        None => self.checkpoint.bulk.one_by_one = true,
+                    }
+                }
+                self.got_somewhere = true;
+                Ok(())
+            }
+            Err(Stopped::Refused(_) | Stopped::Broken(_)) => {
+                self.checkpoint.bulk.one_by_one = true;
+                self.got_somewhere = true;
+                Ok(())
+            }
+            Err(stopped) => self.stopped(Some(stopped)),
+        }
+    }
+
+    fn looked(&mut self, n: usize, nth: usize, state: JobState, why: Option<&str>) {
+        if matches!(state, JobState::Failed | JobState::Aborted) {
+            let fields = [
+                ("object", self.name(n).to_owned()),
+                ("why", why.unwrap_or("not said").to_owned()),
+            ];
+            self.host().log(Level::Warn, "a bulk query job failed", &fields);
+        }
+        let now = self.host().now();
+        self.checkpoint.objects[n].job_looked(nth, state, now);
+    }
+
+    fn fetch_page(&mut self, n: usize, nth: usize) -> Result<(), ConnectorError> {
+        let object = &self.checkpoint.objects[n];
+        let Some(range) = object.bulk.as_ref().and_then(|bulk| bulk.ranges.get(nth)) else {
+            return Ok(());
+        };
+        let RangeState::Ready { job, locator } = &range.state else {
+            return Ok(());
+        };
+        let mut resource = format!("jobs/query/{job}/results?maxRecords={}", object.page_records());
+        if let Some(locator) = locator {
+            resource += &format!("&locator={}", crate::soql::encode(locator));
+        }
+        let blob = range.blob(&object.name);
+        let answer = self.org.ask_csv(&resource);
+        self.sent += 1;
+        let saved = answer.and_then(|body| {
+            let next = body
+                .header("Sforce-Locator")
+                .filter(|locator| !locator.is_empty() && locator != "null");
+            let rows = body.header("Sforce-NumberOfRecords").and_then(|rows| rows.parse().ok());
+            body.save(&blob).map(|_| (next, rows))
+        });
+        match saved {
+            Ok((next, rows)) => {
+                self.got_somewhere = true;
+                self.checkpoint.objects[n].page_saved(nth, next, rows);
+                self.stopped(None)
+            }
+            Err(Stopped::Refused(_)) => {
+                self.got_somewhere = true;
+                self.checkpoint.objects[n].job_lost(nth);
+                Ok(())
+            }
+            Err(Stopped::TooLarge(_)) => {
+                self.got_somewhere = true;
+                self.checkpoint.objects[n].results_too_large();
+                Ok(())
+            }
+            Err(stopped) => self.stopped(Some(stopped)),
+        }
+    }
+
+    /// Where only jobs are left that today can't be begun, the backup pauses for them.
+    fn pause_for_jobs(&mut self) -> Result<(), ConnectorError> {
+        let now = self.host().now();
+        if !self.checkpoint.jobs_are_spent(now) {
+            return Ok(());
+        }
+        let waits_for_jobs = |object: &Object| {
+            let blocked = |range: &Range| matches!(range.state, RangeState::Planned | RangeState::Done);
+            object.phase == Phase::Bulk && object.bulk.as_ref().is_some_and(|bulk| bulk.ranges.iter().all(blocked))
+        };
+        let left = self.checkpoint.objects.iter().filter(|object| !object.has_ended());
+        if left.clone().next().is_some() && left.clone().all(waits_for_jobs) {
+            let (used, max, ceiling) = self.usage()?;
+            let spent_at = self.checkpoint.bulk.spent_at.unwrap_or(now);
+            let seconds = (spent_at + SPENT_MS).saturating_sub(now).div_ceil(1_000).max(1);
+            self.paused = Some(Pause {
+                reason: "bulk-limit",
+                used,
+                max,
+                ceiling,
+                recheck_after: u32::try_from(seconds).unwrap_or(u32::MAX),
+            });
+        }
+        Ok(())
+    }
+
+    /// Reads on in the page that is in the store, where there is one. Sends nothing.
+    pub(super) fn read_saved(&mut self) -> Result<bool, ConnectorError> {
+        let Some((n, nth)) = self.checkpoint.saved_page() else {
+            return Ok(false);
+        };
+        if !self.describes_known(&[n])? {
+            return Ok(false);
+        }
+        let object = &self.checkpoint.objects[n];
+        let (Some(describe), Some(range)) = (
+            self.describes.get(&n),
+            object.bulk.as_ref().and_then(|bulk| bulk.ranges.get(nth)),
+        ) else {
+            return Ok(false);
+        };
+        let RangeState::Saved { at, .. } = range.state else {
+            return Ok(false);
+        };
+        let blob = range.blob(&object.name);
+        let mut sink = Sink::new(self.host(), &object.name, object.since.is_some());
+        let read = read_page(self.host(), &blob, at, describe, &mut sink);
+        let ended = match read {
+            Ok(ended) => ended,
+            Err(Unread::Store(error)) => return Err(error.into()),
+            Err(Unread::Page(why)) => {
+                let fields = [("object", object.name.clone()), ("why", why.0)];
+                self.host().log(Level::Warn, "a page of bulk results can't be read", &fields);
+                self.host().drop_blob(&blob)?;
+                self.checkpoint.objects[n].job_lost(nth);
+                return Ok(true);
+            }
+        };
+        sink.flush()?;
+        let (keys, too_large) = (sink.keys, sink.too_large);
+        for key in too_large {
+            self.too_large(n, &key);
+        }
+        self.changes.appended(n, keys);
+        let object = &mut self.checkpoint.objects[n];
+        let first_rows = object.received == 0;
+        if first_rows && let Some(bytes) = (ended.to - at).checked_div(ended.rows) {
+            object.row_bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
+        }
+        object.page_read(nth, ended.rows, ended.to);
+        let mut events = Vec::new();
+        if ended.done {
+            object.page_ended(nth, &mut events);
+            self.org.host().drop_blob(&blob)?;
+        }
+        let object = &self.checkpoint.objects[n];
+        if object.since.is_none() {
+            self.host()
+                .progress(&object.name, object.received, object.expected.or(object.counted));
+        }
+        self.tell(n, events)?;
+        self.count_changes()?;
+        Ok(true)
+    }
+
+    /// An object of which the first page told how much it has goes on by a job, where that takes fewer requests.
+    pub(super) fn bulk_where_cheaper(&mut self, n: usize) {
+        let spent = self.checkpoint.jobs_are_spent(self.host().now());
+        let threshold = ways::bulk_from(self.org.configuration().bulk_rows);
+        let object = &mut self.checkpoint.objects[n];
+        let more = object
+            .remaining()
+            .is_some_and(|remaining| remaining >= threshold && remaining > 0);
+        if spent || !more || !object.bulk_able || object.phase != Phase::Reading || object.way != Way::Keyset {
+            return;
+        }
+        if let Cursor::After(after) = &object.cursor {
+            let range = Range::after(after.clone());
+            let received = object.received;
+            object.read_by_bulk(vec![range]);
+            object.received = received;
+        }
+    }
+}
+
+fn job_query(object: &Object, describe: &Describe, range: &Range) -> String {
+    let mut filters = object_filters(object, describe);
+    let bounds = [(Operator::After, &range.after), (Operator::Until, &range.until)];
+    for (operator, bound) in bounds {
+        filters.extend(bound.as_ref().map(|id| Filter {
+            field: "Id",
+            operator,
+            bound: Bound::Text(id.clone()),
+        }));
+    }
+    // No order, no limit: either keeps Salesforce from cutting the job in chunks.
+    Query {
+        select: describe.names(),
+        from: &object.name,
+        filters,
+        order_by: None,
+        limit: None,
+    }
+    .text()
+}
+
+/// How far a page was read.
+struct ReadTo {
+    rows: u64,
+    to: u64,
+    done: bool,
+}
+
+/// Why a page wasn't read.
+enum Unread {
+    Store(StorageError),
+    Page(Broken),
+}
+
+fn read_page<H: Host>(host: &H, blob: &str, at: u64, describe: &Describe, sink: &mut Sink<'_, H>) -> Result<ReadTo, Unread> {
+    let mut header = BlobReader::new(host, blob, 0);
+    let columns = read_csv_header(&mut header, describe);
+    let columns = columns.map_err(|why| header.failed.take().map_or(Unread::Page(why), Unread::Store))?;
+    let at = at.max(columns.header_bytes);
+    let mut body = BlobReader::new(host, blob, at);
+    let ends_at = host.ends_at();
+    let read = read_csv_rows(&mut body, &columns, |row, bytes| {
+        sink.take(row).map_err(|error| Broken(error.to_string()))?;
+        Ok(bytes < READ_BYTES && host.now() < ends_at)
+    });
+    match read {
+        Ok(end) => Ok(ReadTo {
+            rows: end.rows,
+            to: at + end.bytes,
+            done: end.done,
+        }),
+        Err(why) => Err(match body.failed.or_else(|| sink.failed.take()) {
+            Some(error) => Unread::Store(error),
+            None => Unread::Page(why),
+        }),
+    }
+}
+
+/// Reads a blob from somewhere on.
+struct BlobReader<'a, H> {
+    host: &'a H,
+    blob: &'a str,
+    at: u64,
+    piece: Vec<u8>,
+    given: usize,
+    failed: Option<StorageError>,
+}
+
+impl<'a, H> BlobReader<'a, H> {
+    fn new(host: &'a H, blob: &'a str, at: u64) -> BlobReader<'a, H> {
+        BlobReader {
+            host,
+            blob,
+            at,
+            piece: Vec::new(),
+            given: 0,
+            failed: None,
+        }
+    }
+}
+
+impl<H: Host> io::Read for BlobReader<'_, H> {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        if self.given == self.piece.len() {
+            self.piece = self.host.read_blob(self.blob, self.at, PIECE).map_err(|error| {
+                self.failed = Some(error.clone());
+                io::Error::other(error.to_string())
+            })?;
+            self.at += self.piece.len() as u64;
+            self.given = 0;
+        }
+        let some = into.len().min(self.piece.len() - self.given);
+        into[..some].copy_from_slice(&self.piece[self.given..self.given + some]);
+        self.given += some;
+        Ok(some)
+    }
+}
+
+/// Hands rows of a page on to the host.
+struct Sink<'a, H> {
+    host: &'a H,
+    object: &'a str,
+    keeps_keys: bool,
+    piece: Vec<Row>,
+    bytes: usize,
+    keys: Vec<String>,
+    too_large: Vec<String>,
+    failed: Option<StorageError>,
+}
+
+impl<'a, H: Host> Sink<'a, H> {
+    fn new(host: &'a H, object: &'a str, keeps_keys: bool) -> Sink<'a, H> {
+        Sink {
+            host,
+            object,
+            keeps_keys,
+            piece: Vec::new(),
+            bytes: 0,
+            keys: Vec::new(),
+            too_large: Vec::new(),
+            failed: None,
+        }
+    }
+
+    fn take(&mut self, row: Row) -> Result<(), StorageError> {
+        if row.body.len() > MAX_ROW_BYTES {
+            self.too_large.push(row.key);
+            return Ok(());
+        }
+        if self.keeps_keys {
+            self.keys.push(row.key.clone());
+        }
+        self.bytes += row.body.len() + row.key.len() + 32;
+        self.piece.push(row);
+        if self.bytes >= ROWS_BYTES { self.flush() } else { Ok(()) }
+    }
+
+    fn flush(&mut self) -> Result<(), StorageError> {
+        self.bytes = 0;
+        let piece = std::mem::take(&mut self.piece);
+        if piece.is_empty() {
+            return Ok(());
+        }
+        self.host
+            .append(self.object, piece)
+            .inspect_err(|error| self.failed = Some(error.clone()))
+    }
+}

@@ -1,0 +1,163 @@
+//! What a batch does besides requests: its beginning and its end, the marks of objects that are done, and the passes that narrow
+//! the window of a backup that took long.
+
+use super::batch::{Batch, is_asking};
+use super::mark::{Mark, describe_key};
+use super::object::{RangeState, Since};
+use super::{Checkpoint, Phase};
+use crate::host::{ConnectorError, Host, Which};
+use crate::plan::describes;
+
+/// A backup that took longer is followed by a pass over what was changed meanwhile, in milliseconds.
+const CATCH_UP_AFTER: u64 = 6 * 3_600_000;
+
+/// No more passes than this.
+const MAX_CATCH_UPS: u8 = 3;
+
+/// Tombstones are handed on so many at once.
+const TOMBSTONES_AT_ONCE: usize = 10_000;
+
+impl<H: Host> Batch<'_, '_, H> {
+    /// Before the first request.
+    pub(super) fn begin(&mut self) -> Result<(), ConnectorError> {
+        // From now on planning is over; the next backup plans anew.
+        crate::plan::forget(self.host())
+    }
+
+    /// The org's own describe of an object becomes part of the snapshot.
+    pub(super) fn annotate_describe(&self, n: usize) -> Result<(), ConnectorError> {
+        let name = self.name(n);
+        if let Some(whole) = describes::whole(self.host(), name)? {
+            self.host().annotate(vec![(describe_key(name), whole)])?;
+        }
+        Ok(())
+    }
+
+    /// Counts what the batch changed so far.
+    pub(super) fn count_changes(&mut self) -> Result<(), ConnectorError> {
+        let objects = self.changes.objects();
+        if objects.is_empty() {
+            return Ok(());
+        }
+        let before = self.host().open(Which::Current)?;
+        for n in objects {
+            let object = &mut self.checkpoint.objects[n];
+            // An object that is read in full counts what comes.
+            if object.since.is_some() {
+                let base = object.records();
+                let live = self.changes.count(n, base, &object.name, object.row_bytes, before.as_ref())?;
+                object.live = Some(live);
+            }
+        }
+        Ok(())
+    }
+
+    /// Stages what the batch has found out, at its end.
+    pub(super) fn settle(&mut self) -> Result<(), ConnectorError> {
+        let host = self.host();
+        for n in self.changes.objects() {
+            let object = &self.checkpoint.objects[n];
+            for some in self.changes.tombstones(n).chunks(TOMBSTONES_AT_ONCE) {
+                host.bury(&object.name, some.to_vec())?;
+            }
+            if object.since.is_some() {
+                host.progress(&object.name, object.records(), None);
+            }
+        }
+        let finished: Vec<usize> = std::mem::take(&mut self.finished);
+        self.load_describes(&finished)?;
+        let mut marks = Vec::new();
+        for n in finished {
+            let object = &self.checkpoint.objects[n];
+            self.org
+                .host()
+                .progress(&object.name, object.records(), Some(object.records()));
+            self.org.host().finished(&object.name);
+            if let Some(describe) = self.describes.get(&n) {
+                let covered = object.covered.unwrap_or(self.checkpoint.covered);
+                let since = object.since.as_ref();
+                let mark = Mark {
+                    covered,
+                    deletions_covered: match since {
+                        Some(since) => since.deletions_covered.unwrap_or(since.deletions_from),
+                        None => covered,
+                    },
+                    records: object.records(),
+                    changed: since.is_some_and(|since| since.changed),
+                    files_left: object.files.as_ref().map_or(0, |files| files.left),
+                    catch_ups: self.checkpoint.catch_ups,
+                    describe: describe.clone(),
+                };
+                marks.push(mark.note(&object.name)?);
+            }
+        }
+        if !marks.is_empty() {
+            self.org.host().annotate(marks)?;
+        }
+        Ok(())
+    }
+
+    /// A backup that took long reads once more what was changed meanwhile, as long as that makes its window shorter.
+    pub(super) fn catch_up(&mut self) -> Result<(), ConnectorError> {
+        let now = self.host().now();
+        let took = now.saturating_sub(self.checkpoint.began_at);
+        let checkpoint = &self.checkpoint;
+        let shrinks = checkpoint.catch_ups == 0 || took < checkpoint.last_took;
+        if !checkpoint.is_done() || took <= CATCH_UP_AFTER || !shrinks || checkpoint.catch_ups >= MAX_CATCH_UPS {
+            return Ok(());
+        }
+        let done: Vec<usize> = (0..checkpoint.objects.len())
+            .filter(|n| checkpoint.objects[*n].phase == Phase::Done)
+            .collect();
+        // What ends with this batch is marked by it.
+        self.settle()?;
+        self.load_describes(&done)?;
+        for n in done {
+            let object = &mut self.checkpoint.objects[n];
+            let Some(describe) = self.describes.get(&n).filter(|describe| describe.since) else {
+                continue;
+            };
+            let from = object.covered.unwrap_or(self.checkpoint.covered);
+            let deletions = object
+                .since
+                .as_ref()
+                .and_then(|since| since.deletions_covered)
+                .unwrap_or(from);
+            object.live = Some(object.records());
+            object.replaces = false;
+            object.read_since(Since::new(from, deletions, describe.replicated), describe.replicated);
+        }
+        self.checkpoint.catch_ups += 1;
+        self.checkpoint.last_took = took;
+        self.checkpoint.began_at = now;
+        Ok(())
+    }
+}
+
+/// Seconds until a job is worth a look, where nothing else is to be done.
+pub(super) fn only_waits(checkpoint: &Checkpoint, now: u64) -> Option<u32> {
+    if checkpoint
+        .objects
+        .iter()
+        .any(|object| is_asking(object.phase) || object.phase == Phase::Files)
+    {
+        return None;
+    }
+    let mut next_look = None;
+    for range in checkpoint
+        .objects
+        .iter()
+        .filter_map(|object| object.bulk.as_ref())
+        .flat_map(|bulk| &bulk.ranges)
+    {
+        match &range.state {
+            RangeState::Running { look_at, .. } => {
+                next_look = Some(next_look.map_or(*look_at, |other: u64| other.min(*look_at)))
+            }
+            RangeState::Planned | RangeState::Ready { .. } | RangeState::Saved { .. } => return None,
+            RangeState::Done => {}
+        }
+    }
+    let wait = next_look?.saturating_sub(now).div_ceil(1_000);
+    (wait > 0).then(|| u32::try_from(wait).unwrap_or(u32::MAX))
+}

@@ -1,0 +1,373 @@
+//! One object on its way: where its reading stands, and how what came back moves it on.
+//!
+//! Pure. Each rule for an object that doesn't behave is in this folder and nowhere else.
+//!
+//! - here: what is known of the object, and the order of its steps;
+//! - [`pages`]: pages of queries, with all their oddities;
+//! - [`changes`]: what was changed and deleted since the predecessor;
+//! - [`jobs`]: bulk query jobs over ranges of Ids.
+
+mod changes;
+mod jobs;
+mod pages;
+
+pub use changes::Since;
+pub use jobs::{Bulk, JobStep, Range, RangeState};
+pub use pages::{MAX_GROUPS, Outcome, skipped};
+
+use crate::host::Failure;
+use crate::salesforce::{ApiError, Class, Describe};
+use serde::{Deserialize, Serialize};
+
+/// Rows of a full page.
+pub const PAGE_ROWS: u32 = 2_000;
+
+/// Salesforce's smallest page.
+const MIN_PAGE_ROWS: u32 = 200;
+
+/// Bytes that the wide records of one page may have together.
+const JOINED_BYTES: u32 = 8 * 1024 * 1024;
+
+/// An object that is refused for a passing reason so many times in a row is skipped.
+const MAX_TRIES: u8 = 6;
+
+/// An object that had to be begun again so many times is skipped. Limited pages alone may need five.
+const MAX_RESTARTS: u8 = 10;
+
+/// How an object is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Way {
+    /// In the order of Ids, going on after the last one.
+    Keyset,
+    /// In Salesforce's order, going on by its locator.
+    Plain,
+    /// As keyset, by pages that `LIMIT` cuts to so many rows: for objects that give no second page.
+    Limited(u32),
+}
+
+/// Where reading goes on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cursor {
+    /// At the beginning.
+    Start,
+    /// After the row of this Id or DurableId.
+    After(String),
+    /// At the address that the last page gave.
+    Locator(String),
+}
+
+/// What is to be done next with an object.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Phase {
+    /// Its describe is missing or out of date: ask for it.
+    Describing,
+    /// Ask which records were changed.
+    Looking,
+    /// Read on by queries.
+    Reading,
+    /// Few records were changed: read each by its own address.
+    Singles,
+    /// Fewer rows came than were promised: ask `COUNT()`.
+    Counting,
+    /// The count says that more are there: look once more after the last row.
+    Confirming,
+    /// Changed rows are read: does `COUNT()` tell of deleted ones?
+    Comparing,
+    /// It does: which Ids are still there?
+    Scanning,
+    /// Large: between which Ids are its records, so that each range of them gets a job?
+    Bounding,
+    /// Read on by bulk query jobs.
+    Bulk,
+    /// All rows are read, but which were deleted isn't known yet.
+    Deleting,
+    /// All rows are read; now their files.
+    Files,
+    /// Nothing.
+    Done,
+    /// Nothing: it can't be read.
+    Skipped,
+}
+
+/// Where the reading of one object stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Object {
+    /// API name.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// What comes next.
+    #[serde(rename = "p")]
+    pub phase: Phase,
+    /// How it is read.
+    #[serde(rename = "w")]
+    pub way: Way,
+    /// Where reading goes on.
+    #[serde(rename = "c")]
+    pub cursor: Cursor,
+    /// Rows that came.
+    #[serde(rename = "r", default)]
+    pub received: u64,
+    /// Records by the record count resource: cached, and without archived ones.
+    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    pub counted: Option<u64>,
+    /// Rows by what `totalSize` promised.
+    #[serde(rename = "e", default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<u64>,
+    /// The most rows that an earlier `totalSize` promised.
+    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    pub promised: Option<u64>,
+    /// Rows by `COUNT()`.
+    #[serde(rename = "v", default, skip_serializing_if = "Option::is_none")]
+    pub verified: Option<u64>,
+    /// `COUNT()` was refused.
+    #[serde(rename = "u", default, skip_serializing_if = "is_false")]
+    pub uncountable: bool,
+    /// It was looked once more after the last row, and nothing was there.
+    #[serde(rename = "f", default, skip_serializing_if = "is_false")]
+    pub confirmed: bool,
+    /// Ids repeat: keys get a hash of the body.
+    #[serde(rename = "h", default, skip_serializing_if = "is_false")]
+    pub hashed: bool,
+    /// Rows of its full pages, as learnt: wide rows make shorter ones.
+    #[serde(rename = "g")]
+    pub page_rows: u32,
+    /// Bytes of a row, as guessed from its fields, then as learnt.
+    #[serde(rename = "b")]
+    pub row_bytes: u32,
+    /// Pages are asked to have no more rows.
+    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    pub batch_size: Option<u32>,
+    /// Refusals for a passing reason since the last page.
+    #[serde(rename = "t", default, skip_serializing_if = "is_zero")]
+    pub tries: u8,
+    /// Times that it was begun again.
+    #[serde(rename = "x", default, skip_serializing_if = "is_zero")]
+    pub restarts: u8,
+    /// Its describe was asked for again.
+    #[serde(rename = "d", default, skip_serializing_if = "is_false")]
+    pub described_again: bool,
+    /// Only what was changed since the predecessor is read.
+    #[serde(rename = "i", default, skip_serializing_if = "Option::is_none")]
+    pub since: Option<Since>,
+    /// Milliseconds since 1970: what was changed before is in the snapshot when the object is done. `None`: nothing can be said.
+    #[serde(rename = "o", default, skip_serializing_if = "Option::is_none")]
+    pub covered: Option<u64>,
+    /// Records of it that the snapshot has, deleted ones subtracted; `None`: those that came.
+    #[serde(rename = "l", default, skip_serializing_if = "Option::is_none")]
+    pub live: Option<u64>,
+    /// It is read anew: what the predecessor had of it goes.
+    #[serde(rename = "a", default, skip_serializing_if = "is_false")]
+    pub replaces: bool,
+    /// Its field list is too long for one query, and split in so many.
+    #[serde(rename = "z", default, skip_serializing_if = "is_zero")]
+    pub groups: u8,
+    /// Its bulk query jobs.
+    #[serde(rename = "j", default, skip_serializing_if = "Option::is_none")]
+    pub bulk: Option<Box<Bulk>>,
+    /// Bulk may be tried for it.
+    #[serde(rename = "q", default, skip_serializing_if = "is_false")]
+    pub bulk_able: bool,
+    /// It has files, and how far they are.
+    #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<Box<Files>>,
+}
+
+/// How far the files of an object are.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// Key of the last row whose files are there.
+    #[serde(rename = "a", default)]
+    pub after: String,
+    /// Files that were fetched.
+    #[serde(rename = "n", default)]
+    pub fetched: u64,
+    /// Files that were left for the next backup, by the budget.
+    #[serde(rename = "l", default)]
+    pub left: u64,
+    /// Files that could not be fetched.
+    #[serde(rename = "f", default)]
+    pub failed: u64,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_false(flag: &bool) -> bool {
+    !*flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_zero(number: &u8) -> bool {
+    *number == 0
+}
+
+/// What people, or the batch, must know.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Event {
+    /// All rows of the object are read.
+    Read,
+    /// All of the object is read.
+    Finished,
+    /// It isn't read, and why.
+    Skipped(Failure),
+    /// It is read, with this to know about it.
+    Remark(Failure),
+    /// The org has no requests left today.
+    DailyLimit,
+    /// Too much at once.
+    Busy,
+}
+
+impl Object {
+    /// Before its first page.
+    pub fn new(name: String, way: Way, counted: Option<u64>, row_bytes: u32) -> Object {
+        Object {
+            name,
+            phase: Phase::Reading,
+            way,
+            cursor: Cursor::Start,
+            received: 0,
+            counted,
+            expected: None,
+            promised: None,
+            verified: None,
+            uncountable: false,
+            confirmed: false,
+            hashed: false,
+            page_rows: PAGE_ROWS,
+            row_bytes,
+            batch_size: None,
+            tries: 0,
+            restarts: 0,
+            described_again: false,
+            since: None,
+            covered: None,
+            live: None,
+            replaces: false,
+            groups: 0,
+            bulk: None,
+            bulk_able: false,
+            files: None,
+        }
+    }
+
+    /// The way that its describe allows.
+    pub fn first_way(describe: &Describe) -> Way {
+        if describe.keyset { Way::Keyset } else { Way::Plain }
+    }
+
+    /// The field that its cursor goes by.
+    pub fn key_field(&self, describe: &Describe) -> &'static str {
+        match self.way {
+            Way::Limited(_) if describe.durable_id == Some(true) => "DurableId",
+            _ => "Id",
+        }
+    }
+
+    /// Rows that are still to come, where that is known.
+    pub fn remaining(&self) -> Option<u64> {
+        let total = match self.since {
+            // Of changed rows the record count knows nothing.
+            Some(_) => self.expected,
+            None => self.expected.or(self.counted),
+        }?;
+        Some(total.saturating_sub(self.received))
+    }
+
+    /// Rows that a page has at most.
+    pub fn rows_a_page(&self) -> u32 {
+        let limit = match self.way {
+            Way::Limited(rows) => rows,
+            // Parts of a page's records are in memory until all of them came.
+            Way::Keyset if self.groups > 1 => (JOINED_BYTES / self.row_bytes.max(1)).clamp(1, PAGE_ROWS),
+            Way::Keyset | Way::Plain => PAGE_ROWS,
+        };
+        self.page_rows.min(self.batch_size.unwrap_or(PAGE_ROWS)).min(limit).max(1)
+    }
+
+    /// Field groups of each page: 1 where one query has all fields.
+    pub fn field_groups(&self) -> usize {
+        usize::from(self.groups.max(1))
+    }
+
+    /// Nothing is to be done for it any more.
+    pub fn has_ended(&self) -> bool {
+        matches!(self.phase, Phase::Done | Phase::Skipped)
+    }
+
+    /// Records that the snapshot has of it, as far as is known.
+    pub fn records(&self) -> u64 {
+        self.live.unwrap_or(self.received)
+    }
+
+    /// All rows came. What is left is known by the object: deletions, then files.
+    fn rows_read(&mut self, events: &mut Vec<Event>) {
+        if self.since.as_ref().is_some_and(|since| since.deletions_due()) {
+            self.phase = Phase::Deleting;
+            return;
+        }
+        if self.compares() {
+            self.phase = Phase::Comparing;
+            return;
+        }
+        events.push(Event::Read);
+        let unchanged = self.since.as_ref().is_some_and(|since| !since.changed);
+        // Files that an earlier backup left are looked for whatever was changed.
+        if self.files.as_ref().is_some_and(|files| !unchanged || files.left > 0) {
+            self.files = Some(Box::default());
+            self.phase = Phase::Files;
+        } else {
+            self.phase = Phase::Done;
+            events.push(Event::Finished);
+        }
+    }
+
+    /// Its files are there.
+    pub fn files_read(&mut self, events: &mut Vec<Event>) {
+        self.phase = Phase::Done;
+        events.push(Event::Finished);
+    }
+
+    /// Its describe is out of date: a field is gone.
+    pub fn describe_again(&mut self) {
+        self.described_again = true;
+        self.phase = Phase::Describing;
+    }
+
+    /// Its describe came: from where it stood, with the fields as they are now.
+    pub fn described(&mut self, describe: &Describe) {
+        self.phase = if self.bulk.is_some() { Phase::Bulk } else { Phase::Reading };
+        if self.cursor == Cursor::Start {
+            self.way = Object::first_way(describe);
+        }
+    }
+
+    /// A passing reason; one too many ends it.
+    pub(super) fn try_again(&mut self, code: &'static str, error: &ApiError, events: &mut Vec<Event>) {
+        self.tries += 1;
+        if self.tries >= MAX_TRIES {
+            self.skip(code, error, events);
+        }
+    }
+
+    /// Gives it up, with the reason in Salesforce's own words.
+    pub fn skip(&mut self, code: &str, error: &ApiError, events: &mut Vec<Event>) {
+        self.phase = Phase::Skipped;
+        self.bulk = None;
+        events.push(Event::Skipped(skipped(&self.name, code, error, self.received)));
+    }
+
+    /// A request for it was refused for a reason that has nothing to do with the kind of request; true where that was it.
+    fn refused_in_general(&mut self, class: Class, error: &ApiError, events: &mut Vec<Event>) -> bool {
+        match class {
+            Class::DailyLimit => events.push(Event::DailyLimit),
+            Class::Later => {
+                events.push(Event::Busy);
+                self.try_again("not-answered", error, events);
+            }
+            _ => return false,
+        }
+        true
+    }
+}

@@ -1,0 +1,561 @@
+//! Composite requests of a batch: what each of their parts asks for, and what its answer does to the object.
+
+use super::batch::Batch;
+use super::packing::{Address, Part};
+use super::rows::{Keep, Place, Rows};
+use super::{Chain, Cursor, Object, Outcome, Phase, Way, groups};
+use crate::host::{ConnectorError, Failure, Host, Level, Row};
+use crate::org::{Body, Stopped, Subrequest};
+use crate::plan::describes;
+use crate::salesforce::{
+    ApiError, Bodies, Broken, Class, Deleted, Describe, DescribeBodies, Page, PageBodies, Sub, SubBody, Updated, classify,
+    moment_url, read_composite, read_deleted, read_record, read_updated,
+};
+use crate::soql::{Bound, Filter, Operator, Query};
+use serde::de::{self, MapAccess, value::MapAccessDeserializer};
+use serde_json::value::RawValue;
+
+/// A record is read by its address only where the names of its fields are no longer than this together: they are part of it.
+const MAX_FIELDS_CHARS: usize = 6_000;
+
+/// What was asked for in each part of a composite request, in their order.
+pub(super) struct Asked {
+    slots: Vec<Slot>,
+    /// The `LIMIT` of each object's pages.
+    limits: Vec<Option<u32>>,
+    parts: Vec<Part>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Slot {
+    Page,
+    Updated(usize),
+    Deleted(usize),
+    Single(usize, String),
+}
+
+/// What a part of a composite answer says.
+enum Came {
+    Page(Page),
+    Updated(Updated),
+    Deleted(Deleted),
+    Single,
+}
+
+struct SlotBodies<'a, 'h, H> {
+    slots: &'a [Slot],
+    rows: &'a mut Rows<'h, H>,
+}
+
+impl<H: Host> Bodies for SlotBodies<'_, '_, H> {
+    type Body = Came;
+
+    fn read<'de, M: MapAccess<'de>>(&mut self, slot: usize, mut body: M) -> Result<Came, M::Error> {
+        match self.slots.get(slot) {
+            Some(Slot::Updated(_)) => read_updated(MapAccessDeserializer::new(body)).map(Came::Updated),
+            Some(Slot::Deleted(_)) => read_deleted(MapAccessDeserializer::new(body)).map(Came::Deleted),
+            Some(Slot::Single(..)) => {
+                let mut record = String::from("{");
+                while let Some((name, value)) = body.next_entry::<String, Box<RawValue>>()? {
+                    if record.len() > 1 {
+                        record.push(',');
+                    }
+                    record += &serde_json::to_string(&name).map_err(de::Error::custom)?;
+                    record.push(':');
+                    record += value.get();
+                }
+                record.push('}');
+                read_record(&record, slot, &mut *self.rows).map_err(de::Error::custom)?;
+                Ok(Came::Single)
+            }
+            _ => PageBodies { sink: &mut *self.rows }.read(slot, body).map(Came::Page),
+        }
+    }
+}
+
+impl<'h, H: Host> Batch<'_, 'h, H> {
+    /// Loads what is known of the describes of these objects.
+    pub(super) fn load_describes(&mut self, objects: &[usize]) -> Result<(), ConnectorError> {
+        let missing: Vec<usize> = objects.iter().copied().filter(|n| !self.describes.contains_key(n)).collect();
+        let names: Vec<&str> = missing.iter().map(|n| self.name(*n)).collect();
+        let found = describes::load(self.host(), &names)?;
+        let known = missing
+            .into_iter()
+            .zip(found)
+            .filter_map(|(n, describe)| Some((n, describe?)));
+        self.describes.extend(known);
+        Ok(())
+    }
+
+    /// Loads the describes of these objects. False where one is missing: then it is asked for, and the batch packs again.
+    pub(super) fn describes_known(&mut self, objects: &[usize]) -> Result<bool, ConnectorError> {
+        self.load_describes(objects)?;
+        let missing = objects.iter().filter(|n| !self.describes.contains_key(n));
+        let mut all = true;
+        for n in missing {
+            self.checkpoint.objects[*n].phase = Phase::Describing;
+            all = false;
+        }
+        Ok(all)
+    }
+
+    /// The parts of a composite request. Addresses come first: what is said of deletions is older than what queries then find.
+    pub(super) fn subrequests(&self, parts: &[Part], addresses: &[Address]) -> (Vec<Subrequest>, Asked) {
+        let mut asked = Asked {
+            slots: Vec::new(),
+            limits: Vec::new(),
+            parts: parts.to_vec(),
+        };
+        let mut subrequests = Vec::new();
+        for (nth, address) in addresses.iter().enumerate() {
+            let Some((url, slot)) = self.address(address) else { continue };
+            subrequests.push(Subrequest::get(self.org.path(&url), format!("a{nth}")));
+            asked.slots.push(slot);
+        }
+        for part in parts {
+            let object = &self.checkpoint.objects[part.object];
+            let Some(describe) = self.describes.get(&part.object) else {
+                continue; // loaded by `describes_known`
+            };
+            let limit = self.limit(object, part);
+            for nth in 0..part.places {
+                let url = self.place_url(part, object, describe, nth, limit);
+                let subrequest = Subrequest::get(url, format!("o{}p{nth}", part.object));
+                subrequests.push(match object.batch_size {
+                    Some(rows) => subrequest.batch_size(rows),
+                    None => subrequest,
+                });
+                asked.slots.push(Slot::Page);
+            }
+            asked.limits.push(limit);
+        }
+        (subrequests, asked)
+    }
+
+    fn address(&self, address: &Address) -> Option<(String, Slot)> {
+        let object = &self.checkpoint.objects[address.object()];
+        let since = object.since.as_ref()?;
+        let now = self.host().now();
+        Some(match address {
+            Address::Updated(n) => (moment_url(&object.name, "updated", since.from, now), Slot::Updated(*n)),
+            Address::Deleted(n) => (
+                moment_url(&object.name, "deleted", since.deletions_from, now),
+                Slot::Deleted(*n),
+            ),
+            Address::Single(n, id) => {
+                let fields = self.describes.get(n)?.names().join(",");
+                (
+                    format!("sobjects/{}/{id}?fields={fields}", object.name),
+                    Slot::Single(*n, id.clone()),
+                )
+            }
+        })
+    }
+
+    fn limit(&self, object: &Object, part: &Part) -> Option<u32> {
+        let by_record = part.places > 1 && self.checkpoint.chain == Chain::LastRecord && object.way == Way::Keyset;
+        match object.way {
+            Way::Limited(rows) => Some(rows),
+            Way::Keyset if by_record || object.field_groups() > 1 => Some(object.rows_a_page()),
+            Way::Keyset | Way::Plain => None,
+        }
+        .filter(|_| object.phase != Phase::Scanning)
+    }
+
+    fn place_url(&self, part: &Part, object: &Object, describe: &Describe, nth: usize, limit: Option<u32>) -> String {
+        let groups = object.field_groups();
+        if groups > 1 && object.phase == Phase::Reading {
+            let fields = groups::fields(describe, nth, groups);
+            return self.first_page_url(object, describe, fields, limit);
+        }
+        if object.phase == Phase::Bounding {
+            let query = Query {
+                select: vec!["Id"],
+                from: &object.name,
+                filters: object_filters(object, describe),
+                order_by: Some(if nth == 0 { "Id" } else { "Id DESC" }),
+                limit: Some(1),
+            };
+            return self.query_path(describe, &query);
+        }
+        if nth == 0 {
+            let fields = match object.phase {
+                Phase::Counting | Phase::Comparing => vec!["COUNT()"],
+                Phase::Scanning => vec!["Id"],
+                _ => describe.names(),
+            };
+            return self.first_page_url(object, describe, fields, limit);
+        }
+        let previous = format!("o{}p{}", part.object, nth - 1);
+        match limit {
+            None => format!("@{{{previous}.nextRecordsUrl}}"),
+            Some(limit) => {
+                let field = object.key_field(describe);
+                let last = Bound::Reference(format!("{previous}.records[{}].{field}", limit.saturating_sub(1)));
+                self.query_url(object, describe, describe.names(), Some(last), Some(limit))
+            }
+        }
+    }
+
+    fn first_page_url(&self, object: &Object, describe: &Describe, fields: Vec<&str>, limit: Option<u32>) -> String {
+        let after = match &object.cursor {
+            Cursor::Locator(url) => return url.clone(),
+            _ if matches!(object.phase, Phase::Counting | Phase::Comparing) => None,
+            Cursor::After(key) => Some(Bound::Text(key.clone())),
+            Cursor::Start => None,
+        };
+        self.query_url(object, describe, fields, after, limit)
+    }
+
+    fn query_url(
+        &self,
+        object: &Object,
+        describe: &Describe,
+        select: Vec<&str>,
+        after: Option<Bound>,
+        limit: Option<u32>,
+    ) -> String {
+        let key = object.key_field(describe);
+        let counts = matches!(object.phase, Phase::Counting | Phase::Comparing);
+        let mut filters = object_filters(object, describe);
+        filters.extend(after.map(|bound| Filter {
+            field: key,
+            operator: Operator::After,
+            bound,
+        }));
+        let query = Query {
+            select,
+            from: &object.name,
+            filters,
+            order_by: (!counts && object.way != Way::Plain).then_some(key),
+            limit,
+        };
+        self.query_path(describe, &query)
+    }
+
+    fn query_path(&self, describe: &Describe, query: &Query<'_>) -> String {
+        let resource = if describe.archived { "queryAll" } else { "query" };
+        self.org.path(&format!("{resource}?q={}", query.encoded()))
+    }
+
+    /// Reads rows to the host, then moves the objects on.
+    pub(super) fn read_reads(&mut self, mut body: Body<H::Answer>, asked: Asked) -> Result<Option<Stopped>, ConnectorError> {
+        let mut rows = Rows::new(self.host(), self.places(&asked));
+        let mut subs = Vec::new();
+        let mut bodies = SlotBodies {
+            slots: &asked.slots,
+            rows: &mut rows,
+        };
+        let read = read_composite(&mut body, &mut bodies, &mut subs);
+        let too_many = subs.len() > asked.slots.len();
+        let mut came: Vec<Option<Sub<Came>>> = subs.into_iter().map(Some).collect();
+        came.resize_with(asked.slots.len(), || None);
+        self.got_somewhere |= came.iter().any(Option::is_some);
+        self.refused_for_today(&came, body.request_number())?;
+        let mut slot = 0;
+        while let Some(Slot::Updated(_) | Slot::Deleted(_) | Slot::Single(..)) = asked.slots.get(slot) {
+            self.address_came(&asked.slots[slot], came[slot].take())?;
+            slot += 1;
+        }
+        for (part, limit) in asked.parts.iter().zip(&asked.limits) {
+            let outcomes: Vec<Outcome> = came[slot..slot + part.places]
+                .iter_mut()
+                .map(|sub| sub.take().map_or(Outcome::Missing, outcome))
+                .collect();
+            self.part_came(part, *limit, slot, outcomes, &mut rows)?;
+            slot += part.places;
+        }
+        rows.flush()?;
+        let keys = std::mem::take(&mut rows.keys);
+        let too_large = std::mem::take(&mut rows.too_large);
+        drop(rows);
+        for (slot, keys) in keys {
+            let object = match asked.slots.get(slot) {
+                Some(Slot::Single(object, _)) => Some(*object),
+                _ => asked.object_of(slot),
+            };
+            if let Some(object) = object {
+                self.changes.appended(object, keys);
+            }
+        }
+        for (n, key) in too_large {
+            self.too_large(n, &key);
+        }
+        Ok(match read {
+            Ok(()) if too_many => Some(body.gave_up(&Broken("it has more sub-answers than were asked for".to_owned()))),
+            Ok(()) => None,
+            Err(why) => Some(body.gave_up(&why)),
+        })
+    }
+
+    /// A refusal of the daily limit within the answer ends the batch, whatever its header says.
+    fn refused_for_today(&mut self, came: &[Option<Sub<Came>>], request: u64) -> Result<(), ConnectorError> {
+        let limit = |sub: &Sub<Came>| matches!(&sub.body, SubBody::Refused(errors) if classify(sub.status, errors) == Class::DailyLimit);
+        if !came.iter().flatten().any(limit) || self.ends == Some(Stopped::DailyLimit) {
+            return Ok(());
+        }
+        match self.org.refused_by_daily_limit(None, Some(request)) {
+            Ok(()) => {
+                self.ends = Some(Stopped::DailyLimit);
+                Ok(())
+            }
+            Err(stopped) => Err(stopped.into_error()),
+        }
+    }
+
+    fn places(&self, asked: &Asked) -> Vec<Place> {
+        let place = |object: usize, keep: Keep| {
+            let of = &self.checkpoint.objects[object];
+            Place {
+                object,
+                name: of.name.clone(),
+                revision: self.describes.get(&object).and_then(|describe| describe.revision.clone()),
+                hashed: of.hashed,
+                keep,
+            }
+        };
+        (0..asked.slots.len())
+            .map(|slot| match (&asked.slots[slot], asked.object_of(slot)) {
+                (Slot::Single(object, _), _) => place(*object, Keep::RowsAndKeys),
+                (Slot::Updated(object) | Slot::Deleted(object), _) => place(*object, Keep::Keys),
+                (Slot::Page, object) => {
+                    let object = object.unwrap_or_default();
+                    let of = &self.checkpoint.objects[object];
+                    let keep = match of.phase {
+                        Phase::Scanning | Phase::Bounding => Keep::Keys,
+                        Phase::Reading if of.field_groups() > 1 => Keep::Parts,
+                        _ if of.since.is_some() => Keep::RowsAndKeys,
+                        _ => Keep::Rows,
+                    };
+                    place(object, keep)
+                }
+            })
+            .collect()
+    }
+
+    fn address_came(&mut self, slot: &Slot, sub: Option<Sub<Came>>) -> Result<(), ConnectorError> {
+        let Some(sub) = sub else { return Ok(()) };
+        let (Slot::Updated(n) | Slot::Deleted(n) | Slot::Single(n, _)) = slot else {
+            return Ok(());
+        };
+        let mut events = Vec::new();
+        let object = &mut self.checkpoint.objects[*n];
+        let status = sub.status;
+        let refused = |errors: Vec<ApiError>| {
+            let class = classify(status, &errors);
+            (class, errors.into_iter().next().unwrap_or_else(|| status_alone(status)))
+        };
+        match (slot, sub.body) {
+            (Slot::Updated(_), SubBody::Read(Came::Updated(updated))) if status < 300 => {
+                let chars = |describe: &Describe| describe.fields.iter().map(|field| field.name.len() + 1).sum::<usize>();
+                let short = self
+                    .describes
+                    .get(n)
+                    .is_some_and(|describe| chars(describe) <= MAX_FIELDS_CHARS);
+                object.updated_came(updated, short && object.field_groups() == 1, &mut events);
+            }
+            (Slot::Deleted(_), SubBody::Read(Came::Deleted(deleted))) if status < 300 => {
+                let gone = object.deleted_came(deleted, &mut events);
+                self.changes.deleted(*n, gone);
+            }
+            (Slot::Single(_, id), SubBody::Read(_)) if status < 300 => object.single_came(id, &mut events),
+            (Slot::Single(_, id), SubBody::Refused(errors)) => match refused(errors) {
+                // It went meanwhile: deletions tell it, now or the next time.
+                (_, error) if status == 404 || error.code == "ENTITY_IS_DELETED" => object.single_came(id, &mut events),
+                (class, error) => object.single_refused(class, &error, &mut events),
+            },
+            (Slot::Updated(_), SubBody::Refused(errors)) => {
+                let (class, error) = refused(errors);
+                object.updated_refused(class, &error, &mut events);
+            }
+            (Slot::Deleted(_), SubBody::Refused(errors)) => {
+                let (class, error) = refused(errors);
+                object.deleted_refused(class, &error, &mut events);
+            }
+            (Slot::Updated(_), _) => object.updated_refused(Class::Unclear("refused"), &status_alone(status), &mut events),
+            (Slot::Deleted(_), _) => object.deleted_refused(Class::Unclear("refused"), &status_alone(status), &mut events),
+            (_, _) => object.single_refused(Class::Unclear("refused"), &status_alone(status), &mut events),
+        }
+        self.tell(*n, events)
+    }
+
+    fn part_came(
+        &mut self,
+        part: &Part,
+        limit: Option<u32>,
+        slot: usize,
+        mut outcomes: Vec<Outcome>,
+        rows: &mut Rows<'h, H>,
+    ) -> Result<(), ConnectorError> {
+        let n = part.object;
+        let before = self.checkpoint.chain;
+        let phase = self.checkpoint.objects[n].phase;
+        if phase == Phase::Scanning {
+            let ids: Vec<Vec<String>> = (0..part.places)
+                .map(|nth| rows.keys.remove(&(slot + nth)).unwrap_or_default())
+                .collect();
+            self.scanned(n, &outcomes, ids)?;
+            if self.checkpoint.objects[n].phase != Phase::Scanning {
+                return Ok(());
+            }
+        }
+        if phase == Phase::Bounding {
+            let id =
+                |nth: usize, rows: &mut Rows<'h, H>| rows.keys.remove(&(slot + nth)).and_then(|ids| ids.into_iter().next());
+            let ids = (id(0, rows), id(1, rows));
+            if outcomes.contains(&Outcome::Missing) {
+                return Ok(());
+            }
+            let bounds = ids.0.as_deref().zip(ids.1.as_deref());
+            self.checkpoint.objects[n].bounds_came(bounds);
+            return Ok(());
+        }
+        if self.checkpoint.objects[n].field_groups() > 1 && phase == Phase::Reading {
+            outcomes = vec![self.joined(n, slot, outcomes, rows)?];
+        }
+        let tells_size = self.checkpoint.objects[n].cursor == Cursor::Start && phase == Phase::Reading;
+        let events = self.checkpoint.objects[n].apply(outcomes, limit, &mut self.checkpoint.chain);
+        if self.checkpoint.chain != before {
+            let chain = format!("{:?}", self.checkpoint.chain);
+            self.host().log(
+                Level::Warn,
+                "the org refused to chain pages within a request",
+                &[("now", chain)],
+            );
+        }
+        self.tell(n, events)?;
+        if tells_size {
+            self.bulk_where_cheaper(n);
+        }
+        let object = &self.checkpoint.objects[n];
+        if object.since.is_none() && !object.has_ended() {
+            self.host()
+                .progress(&object.name, object.received, object.expected.or(object.counted));
+        }
+        Ok(())
+    }
+
+    /// Parts of wide records become whole ones. A refusal of one part is one of the page.
+    fn joined(
+        &mut self,
+        n: usize,
+        slot: usize,
+        outcomes: Vec<Outcome>,
+        rows: &mut Rows<'h, H>,
+    ) -> Result<Outcome, ConnectorError> {
+        let mut parts: Vec<(Page, Vec<Row>)> = Vec::new();
+        for (nth, outcome) in outcomes.into_iter().enumerate() {
+            match outcome {
+                Outcome::Page(page) => parts.push((page, rows.parts.remove(&(slot + nth)).unwrap_or_default())),
+                other => return Ok(other),
+            }
+        }
+        let object = &self.checkpoint.objects[n];
+        let Some(describe) = self.describes.get(&n) else {
+            return Ok(Outcome::Missing);
+        };
+        let groups::Joined { rows: whole, page } = groups::join(parts, describe, object.tries);
+        if object.since.is_some() {
+            rows.keys.insert(slot, whole.iter().map(|row| row.key.clone()).collect());
+        }
+        for row in whole {
+            rows.store(slot, row)?;
+        }
+        Ok(Outcome::Page(page))
+    }
+
+    pub(super) fn read_describes(
+        &mut self,
+        mut body: Body<H::Answer>,
+        objects: &[usize],
+    ) -> Result<Option<Stopped>, ConnectorError> {
+        let mut subs = Vec::new();
+        let read = read_composite(&mut body, &mut DescribeBodies, &mut subs);
+        for (n, sub) in objects.iter().zip(subs) {
+            let object = &mut self.checkpoint.objects[*n];
+            let mut events = Vec::new();
+            match describes::outcome(sub) {
+                describes::Answered::Described(described) => {
+                    describes::store(self.org.host(), &object.name, &described)?;
+                    if let Ok(describe) = &described.condensed {
+                        object.described_again = true;
+                        object.described(describe);
+                    }
+                    self.describes.remove(n);
+                    self.annotate_describe(*n)?;
+                }
+                describes::Answered::Unchanged => object.phase = Phase::Reading,
+                describes::Answered::Refused(error) => object.skip("not-visible", &error, &mut events),
+                describes::Answered::Later(error) => {
+                    self.busy = true;
+                    object.try_again("not-answered", &error, &mut events);
+                }
+            }
+            self.got_somewhere = true;
+            self.tell(*n, events)?;
+        }
+        Ok(read.err().map(|why| body.gave_up(&why)))
+    }
+
+    pub(super) fn too_large(&self, n: usize, key: &str) {
+        let name = self.name(n);
+        let remark = Failure::new(
+            "record-too-large",
+            format!("{name} {key} has more than 7 MiB and is not stored"),
+        )
+        .about(name)
+        .detail("id", key);
+        self.host().remark(name, remark);
+    }
+}
+
+impl Asked {
+    /// The object whose query stands in this part.
+    fn object_of(&self, slot: usize) -> Option<usize> {
+        let mut at = self.slots.iter().take_while(|slot| **slot != Slot::Page).count();
+        self.parts.iter().find_map(|part| {
+            let mine = (at..at + part.places).contains(&slot);
+            at += part.places;
+            mine.then_some(part.object)
+        })
+    }
+}
+
+/// What every query of an object's rows, or of their number, filters by.
+pub(super) fn object_filters<'a>(object: &Object, describe: &'a Describe) -> Vec<Filter<'a>> {
+    let mut filters = Vec::new();
+    if describe.archived {
+        filters.push(Filter {
+            field: "IsDeleted",
+            operator: Operator::Equal,
+            bound: Bound::Flag(false),
+        });
+    }
+    let whole = matches!(object.phase, Phase::Comparing | Phase::Scanning);
+    if let (Some(since), Some(revision), false) = (&object.since, &describe.revision, whole) {
+        filters.push(Filter {
+            field: revision,
+            operator: Operator::From,
+            bound: Bound::Moment(since.from),
+        });
+    }
+    filters
+}
+
+fn outcome(sub: Sub<Came>) -> Outcome {
+    match sub.body {
+        SubBody::Read(Came::Page(page)) if sub.status < 300 => Outcome::Page(page),
+        SubBody::Refused(errors) => {
+            let class = classify(sub.status, &errors);
+            Outcome::Refused(class, errors.into_iter().next().unwrap_or_else(|| status_alone(sub.status)))
+        }
+        SubBody::Read(_) | SubBody::Empty => Outcome::Refused(classify(sub.status, &[]), status_alone(sub.status)),
+    }
+}
+
+pub(super) fn status_alone(status: u16) -> ApiError {
+    ApiError {
+        code: format!("HTTP_{status}"),
+        message: "no reason given".to_owned(),
+    }
+}

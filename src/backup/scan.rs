@@ -1,0 +1,72 @@
+//! A scan of Ids: which records that the snapshot has are not in the org any more.
+//!
+//! Pages of Ids are compared with the keys of the snapshot in the same span. The rule it keeps: a record is taken for deleted only
+//! where its key lies within a span that Salesforce answered whole, in the order of keys.
+
+use super::batch::Batch;
+use super::object::{Cursor, Outcome};
+use crate::host::{ConnectorError, Host, Snapshot, Which};
+
+/// Rows of the snapshot are asked for so many bytes at once, and no more than this many.
+const ROWS_BYTES: u64 = 4 * 1024 * 1024;
+const MAX_ROWS: u64 = 2_000;
+
+impl<H: Host> Batch<'_, '_, H> {
+    /// Compares the pages of Ids that came of an object, before its cursor moves over them.
+    pub(super) fn scanned(&mut self, n: usize, outcomes: &[Outcome], ids: Vec<Vec<String>>) -> Result<(), ConnectorError> {
+        let mut after = match &self.checkpoint.objects[n].cursor {
+            Cursor::After(key) => key.clone(),
+            Cursor::Start | Cursor::Locator(_) => String::new(),
+        };
+        for (outcome, ids) in outcomes.iter().zip(ids) {
+            let Outcome::Page(page) = outcome else { return Ok(()) };
+            let in_order = ids.windows(2).all(|pair| pair[0] < pair[1]) && ids.first().is_none_or(|first| *first > after);
+            if !in_order {
+                let mut events = Vec::new();
+                self.checkpoint.objects[n].scan_out_of_order(&mut events);
+                return self.tell(n, events);
+            }
+            let until = if page.done { None } else { ids.last().cloned() };
+            self.bury_missing(n, &after, until.as_deref(), &ids)?;
+            match until {
+                Some(last) => after = last,
+                None => return Ok(()),
+            }
+        }
+        Ok(())
+    }
+
+    /// Records with keys after one, and up to another, that are not among these Ids.
+    fn bury_missing(&mut self, n: usize, after: &str, until: Option<&str>, ids: &[String]) -> Result<(), ConnectorError> {
+        let object = &self.checkpoint.objects[n];
+        let Some(snapshot) = self.host().open(Which::Current)? else {
+            return Ok(());
+        };
+        let now = self.host().now();
+        let at_once = (ROWS_BYTES / u64::from(object.row_bytes.max(1))).clamp(1, MAX_ROWS);
+        let mut cursor = after.to_owned();
+        let mut missing = Vec::new();
+        'rows: loop {
+            let (rows, next) = snapshot.read(&object.name, &cursor, u32::try_from(at_once).unwrap_or(1))?;
+            for row in rows {
+                if until.is_some_and(|until| row.key.as_str() > until) {
+                    break 'rows;
+                }
+                if ids.binary_search(&row.key).is_err() {
+                    missing.push((row.key, now));
+                }
+            }
+            if next.is_empty() {
+                break;
+            }
+            cursor = next;
+        }
+        // What this batch has staged was alive a moment ago.
+        let missing = missing
+            .into_iter()
+            .filter(|(key, _)| !self.changes.has_staged(n, key))
+            .collect();
+        self.changes.deleted(n, missing);
+        Ok(())
+    }
+}
