@@ -1,4 +1,8 @@
 #![allow(clippy::unwrap_used)]
+mod blobs;
+mod host;
+mod incremental;
+
 use super::merge::Standing;
 use super::*;
 use crate::error::StoreError;
