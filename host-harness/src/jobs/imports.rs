@@ -4,19 +4,16 @@
 //! The rule: a call is given exactly what the contract lets it use. `decide` gets readings and no http, a check can't append.
 
 use super::reports::Reports;
-use crate::http::{BlobBody, BlobSink, Blobs};
 use crate::quota::ScopeGate;
 use async_trait::async_trait;
 use backup_runtime::imports::{self, Imports, NamedValue, Reading, StorageError};
 use backup_seams::{Clock, Timestamp};
 use backup_store::{Claim, ObjectName, Snapshot, Staged, StoreError, Values};
 use bytes::Bytes;
-use futures::StreamExt;
-use futures::future::{BoxFuture, Either, select};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
-use tokio::sync::{MappedMutexGuard, MutexGuard, mpsc};
+use tokio::sync::{MappedMutexGuard, MutexGuard};
 
 /// How long a call is asked to take; the runtime's wall clock is longer.
 const CALL_TIME: Duration = Duration::from_secs(10 * 60);
@@ -40,7 +37,7 @@ impl StopSignal {
 /// What a call leaves behind: the staged batch and what was told. Shared between the host and the sandbox for one call.
 #[derive(Clone)]
 pub(super) struct Outcome {
-    staged: Arc<tokio::sync::Mutex<Option<Staged>>>,
+    pub(super) staged: Arc<tokio::sync::Mutex<Option<Staged>>>,
     reports: Arc<Mutex<Reports>>,
     readings: Arc<Mutex<Vec<Reading>>>,
 }
@@ -155,7 +152,7 @@ impl Storage {
     }
 }
 
-fn no_batch() -> StorageError {
+pub(super) fn no_batch() -> StorageError {
     StorageError::Other("not-permitted".to_owned(), NO_BATCH.to_owned())
 }
 
@@ -367,71 +364,6 @@ impl imports::Log for Log {
             imports::Level::Warn => tracing::warn!(target: "connector", "{message} {fields}"),
             imports::Level::Error => tracing::error!(target: "connector", "{message} {fields}"),
         }
-    }
-}
-
-/// Blobs of the batch under way, for bodies that are saved or sent. The batch is locked only to begin a blob and to take it in:
-/// while its body comes, other calls stage what they have.
-pub(super) struct StagedBlobs(pub(super) Outcome);
-
-#[async_trait]
-impl Blobs for StagedBlobs {
-    async fn stage(&self, key: &str) -> Result<Box<dyn BlobSink>, StorageError> {
-        let (pieces, mut received) = mpsc::channel::<Bytes>(1);
-        let staged = Arc::clone(&self.0.staged);
-        let saving = staged.lock().await.as_ref().ok_or_else(no_batch)?.saving(key);
-        let saving = saving.map_err(storage_error)?;
-        let work = async move {
-            let pieces = futures::stream::poll_fn(move |cx| received.poll_recv(cx)).map(Ok::<_, std::convert::Infallible>);
-            let saved = saving.save(pieces.boxed()).await.map_err(save_error)?;
-            staged.lock().await.as_mut().ok_or_else(no_batch)?.saved(saved);
-            Ok(())
-        };
-        Ok(Box::new(Sink {
-            pieces: Some(pieces),
-            work: Box::pin(work),
-        }))
-    }
-
-    async fn open(&self, key: &str) -> Result<BlobBody, StorageError> {
-        Err(StorageError::Other(
-            "unsupported".to_owned(),
-            format!("sending the blob {key} is not offered by this host yet"),
-        ))
-    }
-}
-
-/// Pieces go through a channel into the store's own stream; both sides are driven by whoever writes, so nothing is spawned.
-struct Sink {
-    pieces: Option<mpsc::Sender<Bytes>>,
-    work: BoxFuture<'static, Result<(), StorageError>>,
-}
-
-#[async_trait]
-impl BlobSink for Sink {
-    async fn write(&mut self, bytes: Bytes) -> Result<(), StorageError> {
-        let Some(pieces) = self.pieces.clone() else {
-            return Err(no_batch());
-        };
-        match select(Box::pin(pieces.send(bytes)), &mut self.work).await {
-            Either::Left(_) => Ok(()),
-            Either::Right((ended, _)) => {
-                self.pieces = None;
-                ended
-            }
-        }
-    }
-
-    async fn finish(mut self: Box<Self>) -> Result<(), StorageError> {
-        self.pieces = None;
-        self.work.await
-    }
-}
-
-fn save_error(error: backup_store::snapshot::SaveError<std::convert::Infallible>) -> StorageError {
-    match error {
-        backup_store::snapshot::SaveError::Store(error) => storage_error(error),
-        backup_store::snapshot::SaveError::Source(never) => match never {},
     }
 }
 

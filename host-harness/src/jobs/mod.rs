@@ -7,6 +7,7 @@
 //! Not here: what a person reads (`bin/backup-host`), what a record is (the connector), how anything is stored (`backup_store`).
 
 mod backup;
+mod blobs;
 mod check;
 mod error;
 mod host;

@@ -3,9 +3,10 @@
 //! The rule: nothing is sent before the scope is claimed. A connection whose org isn't known yet claims a scope of its own, sends
 //! the one request that tells the org, and moves what it spent there.
 
+use super::blobs::StagedBlobs;
 use super::error::JobError;
 use super::host::Host;
-use super::imports::{CallParts, Outcome, Readable, StagedBlobs, StopSignal};
+use super::imports::{CallParts, Outcome, Readable, StopSignal};
 use super::lineage;
 use super::progress::Usage;
 use crate::connections::{for_connector, full_every};

@@ -64,7 +64,7 @@ pub enum Command {
         #[arg(long)]
         json: bool,
     },
-    /// Back up: go on with a partial snapshot, or begin one.
+    /// Back up: go on with a partial snapshot, or begin one that reads what changed since the last.
     #[command(
         after_help = "A backup that reaches the usage limit pauses: exit code 3. What it has is a partial snapshot that can be read; run it again \
 when requests are available, or raise the limit, and it goes on in the same snapshot."
@@ -176,7 +176,7 @@ with 80, the last 20 % are never touched. For the first backup 90-100 is advised
 pub enum ConnectionCommand {
     /// Add a connection. Sends nothing.
     #[command(after_help = "The file:
-  {\"instance_url\": \"https://acme.my.salesforce.com\", \"api_version\": \"v62.0\", \"usage_limit\": 50,
+  {\"instance_url\": \"https://acme.my.salesforce.com\", \"api_version\": \"v62.0\", \"usage_limit\": 50, \"full_every\": 30,
    \"auth\": {\"kind\": \"client-credentials\", \"login_url\": \"https://acme.my.salesforce.com\",
             \"client_id\": \"…\", \"client_secret\": {\"env\": \"ACME_SECRET\"}}}
 
