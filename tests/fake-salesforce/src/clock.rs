@@ -45,9 +45,15 @@ impl Clock {
     /// A clock that runs with the machine's, and can be moved ahead of it.
     #[must_use]
     pub fn real() -> Self {
+        Self::behind(0)
+    }
+
+    /// A clock that runs with the machine's, so many milliseconds behind it until it's moved.
+    #[must_use]
+    pub fn behind(by_ms: i64) -> Self {
         Self {
             pace: Pace::Real,
-            value_ms: Arc::new(AtomicI64::new(0)),
+            value_ms: Arc::new(AtomicI64::new(-by_ms)),
         }
     }
 
@@ -98,6 +104,14 @@ mod tests {
         assert_eq!(handle.now_ms(), 1_500);
         clock.set(9_000);
         assert_eq!(handle.now_ms(), 9_000);
+    }
+
+    #[test]
+    fn a_clock_that_is_behind_catches_up_when_it_is_moved() {
+        let clock = Clock::behind(DAY_MS);
+        assert!(clock.now_ms() <= machine_now_ms() - DAY_MS);
+        clock.advance(DAY_MS);
+        assert!(machine_now_ms() - clock.now_ms() < MINUTE_MS);
     }
 
     #[test]

@@ -54,6 +54,9 @@ struct Arguments {
     /// The clock stands still until it's advanced through /__fake/clock.
     #[arg(long)]
     virtual_clock: bool,
+    /// How many minutes the clock is behind the machine's at first; it can be advanced through /__fake/clock.
+    #[arg(long, default_value_t = 0, conflicts_with = "virtual_clock")]
+    clock_behind_minutes: i64,
     /// Each use of a refresh token kills it and gives a new one.
     #[arg(long)]
     rotate_refresh_tokens: bool,
@@ -94,7 +97,7 @@ fn options(arguments: Arguments) -> anyhow::Result<Options> {
     options.clock = if arguments.virtual_clock {
         ClockMode::Virtual
     } else {
-        ClockMode::Real
+        ClockMode::Behind(arguments.clock_behind_minutes * fake_salesforce::clock::MINUTE_MS)
     };
     let every = Stream {
         period_ms: arguments.others_every_ms,

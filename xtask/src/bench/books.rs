@@ -6,10 +6,12 @@ use crate::running::Fake;
 use crate::running::fake::Logged;
 use anyhow::{Result, ensure};
 use serde::Serialize;
+use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ops::AddAssign;
 
 /// Counted requests by what they were for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Books {
     /// All of them.
     pub counted: u64,
@@ -17,18 +19,31 @@ pub struct Books {
     pub discovery: u64,
     /// For which records were deleted, where asked for apart from reading (getDeleted).
     pub deletions: u64,
+    /// Each kind of request that was sent, and how often.
+    pub kinds: BTreeMap<String, u64>,
 }
 
 impl Books {
     /// Those that read.
-    pub fn without_discovery(self) -> u64 {
+    pub fn without_discovery(&self) -> u64 {
         self.counted - self.discovery
+    }
+}
+
+impl Books {
+    /// In words: each kind of request, the most frequent first.
+    pub fn in_words(&self) -> String {
+        let mut kinds: Vec<_> = self.kinds.iter().filter(|(_, count)| **count > 0).collect();
+        kinds.sort_by_key(|(_, count)| Reverse(**count));
+        let kinds = kinds.iter().map(|(kind, count)| format!("{count} × {kind}"));
+        kinds.collect::<Vec<_>>().join(", ")
     }
 }
 
 impl AddAssign<&Logged> for Books {
     fn add_assign(&mut self, request: &Logged) {
         self.counted += request.cost;
+        *self.kinds.entry(kind(request)).or_default() += request.cost;
         match purpose(request) {
             Purpose::Discovery => self.discovery += request.cost,
             Purpose::Deletions => self.deletions += request.cost,
@@ -87,13 +102,34 @@ fn purpose(request: &Logged) -> Purpose {
 }
 
 fn purpose_of(url: &str) -> Purpose {
-    let path = url.split('?').next().unwrap_or_default();
-    let resource: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).skip(3).collect();
-    match resource[..] {
+    match resource(url)[..] {
         ["sobjects"] | ["sobjects", _, "describe"] | ["limits", ..] => Purpose::Discovery,
         ["sobjects", _, "deleted"] => Purpose::Deletions,
         _ => Purpose::Reading,
     }
+}
+
+/// The parts of a path after the version.
+fn resource(url: &str) -> Vec<&str> {
+    let path = url.split('?').next().unwrap_or_default();
+    path.split('/').filter(|part| !part.is_empty()).skip(3).collect()
+}
+
+/// The method and the resource, without what differs from object to object and from row to row.
+fn kind(request: &Logged) -> String {
+    let named = match resource(&request.path).as_slice() {
+        ["sobjects"] => "sobjects".to_owned(),
+        ["sobjects", _, rest @ ..] => format!("sobjects/OBJECT/{}", without_ids(rest)),
+        ["query" | "queryAll", _] => "query/LOCATOR".to_owned(),
+        other => without_ids(other),
+    };
+    format!("{} {named}", request.method)
+}
+
+fn without_ids(parts: &[&str]) -> String {
+    let is_id = |part: &str| matches!(part.len(), 15 | 18) && part.bytes().any(|byte| byte.is_ascii_digit());
+    let parts = parts.iter().map(|part| if is_id(part) { "ID" } else { part });
+    parts.collect::<Vec<_>>().join("/")
 }
 
 #[cfg(test)]
@@ -102,7 +138,7 @@ mod tests {
 
     fn request(path: &str, parts: &[&str]) -> Logged {
         let parts: Vec<_> = parts.iter().map(|url| serde_json::json!({"url": url})).collect();
-        serde_json::from_value(serde_json::json!({"path": path, "subrequests": parts, "cost": 1}))
+        serde_json::from_value(serde_json::json!({"path": path, "subrequests": parts, "cost": 1, "method": "GET"}))
             .unwrap_or_else(|error| panic!("{error}"))
     }
 
@@ -123,13 +159,21 @@ mod tests {
             request(&format!("{base}/query/?q=SELECT+Id+FROM+describe"), &[]),
             request(&format!("{base}/sobjects/Account/001000000000001AAA"), &[]),
         ]);
+        assert_eq!((counted.counted, counted.discovery, counted.deletions), (6, 3, 1));
+        assert_eq!(counted.without_discovery(), 3);
+    }
+
+    #[test]
+    fn kinds_of_requests_don_t_name_objects_or_rows() {
+        let base = "/services/data/v62.0";
+        let counted = sum(&[
+            request(&format!("{base}/jobs/query/750Fk000000002NIAQ/results?locator=a"), &[]),
+            request(&format!("{base}/jobs/query/750Fk000000002MIAQ/results"), &[]),
+            request(&format!("{base}/sobjects/Account/describe"), &[]),
+        ]);
         assert_eq!(
-            counted,
-            Books {
-                counted: 6,
-                discovery: 3,
-                deletions: 1
-            }
+            counted.in_words(),
+            "2 × GET jobs/query/ID/results, 1 × GET sobjects/OBJECT/describe"
         );
     }
 

@@ -1,9 +1,9 @@
 //! Every value of a snapshot against the org's own: the bytes of each record, which fields there are, and file bodies.
 //!
-//! Records are compared as sets of digests, so that neither side has to be held in memory; where they differ, a few are read again
+//! Numbers are equal where their digits are, however they are written: an org itself writes them otherwise from API to API. Records are compared as sets of digests, so that neither side has to be held in memory; where they differ, a few are read again
 //! to say in which fields. The rule: an object that can't be compared is a difference.
 
-use super::files;
+use super::{files, numbers};
 use crate::running::{Fake, Host};
 use anyhow::{Context, Result};
 use indexmap::IndexMap;
@@ -107,9 +107,11 @@ pub fn newest_snapshot(host: &Host, fake: &Fake, connection: &str, only: &[&str]
 
 type Print = [u8; 16];
 
-fn print_of(line: &[u8]) -> Print {
+fn print_of(line: &[u8], plain: &mut Vec<u8>) -> Print {
+    plain.clear();
+    numbers::write_plainly(line, plain);
     let mut print = Print::default();
-    print.copy_from_slice(&Sha256::digest(line)[..16]);
+    print.copy_from_slice(&Sha256::digest(plain)[..16]);
     print
 }
 
@@ -118,12 +120,12 @@ fn compare(host: &Host, fake: &Fake, connection: &str, object: &str, found: &mut
     let mut held: HashMap<Print, u32> = HashMap::new();
     let mut fields: Vec<String> = Vec::new();
     let mut exported = host.lines(&export)?;
-    let mut line = Vec::new();
+    let (mut line, mut plain) = (Vec::new(), Vec::new());
     while exported.next_into(&mut line)? {
         if fields.is_empty() {
             fields = names(&line).with_context(|| format!("the first exported record of {object} is not JSON"))?;
         }
-        *held.entry(print_of(&line)).or_default() += 1;
+        *held.entry(print_of(&line, &mut plain)).or_default() += 1;
     }
     found.objects += 1;
     let asked = if fields.is_empty() {
@@ -136,7 +138,7 @@ fn compare(host: &Host, fake: &Fake, connection: &str, object: &str, found: &mut
     for line in fake.records(object, &asked)?.split(b'\n') {
         let line = line?;
         records += 1;
-        match held.get_mut(&print_of(&line)) {
+        match held.get_mut(&print_of(&line, &mut plain)) {
             Some(left) if *left > 0 => *left -= 1,
             _ => {
                 of_the_org += 1;
@@ -203,7 +205,8 @@ fn explain(host: &Host, export: &[&str], odd: &[Vec<u8>]) -> Result<Vec<String>>
             Some(twin) => {
                 let differing = org.iter().filter_map(|(name, value)| {
                     let other = twin.get(name).map_or("nothing", |other| other.get());
-                    (other != value.get()).then(|| format!("{name} is {} and {other} in the snapshot", value.get()))
+                    (!numbers::are_equal(other, value.get()))
+                        .then(|| format!("{name} is {} and {other} in the snapshot", value.get()))
                 });
                 let differing: Vec<String> = differing.collect();
                 match differing.is_empty() {

@@ -119,6 +119,7 @@ fn measure(bench: &Bench<'_>, case: &Case) -> Result<Held> {
             max: MAX,
             used: 0,
             used_minutes_ago: 0,
+            minutes_behind: 0,
         },
     )?;
     // As large as a page of results gets, as Salesforce's own.

@@ -9,6 +9,7 @@ mod clients;
 mod compare;
 mod files;
 mod memory;
+mod numbers;
 mod requests;
 mod table;
 mod values;

@@ -139,6 +139,7 @@ fn series(bench: &Bench<'_>, options: &Options, org: &str, seed: u64, way: Way, 
             max: MAX,
             used: 0,
             used_minutes_ago: 0,
+            minutes_behind: options.incrementals * (MINUTES_BEFORE_CHANGES + MINUTES_AFTER_CHANGES),
         },
     )?;
     let host = Host::new(&bench.programs, bench.folder("values"), fake.client_secret())?;

@@ -44,6 +44,7 @@ pub fn run(workspace: &Workspace) -> Result<()> {
             max: MAX,
             used: OTHERS,
             used_minutes_ago: OTHERS_AGO,
+            minutes_behind: 0,
         },
     )?;
     let host = Host::new(&workspace.release(), workspace.target().join("demo"), org.client_secret())?;

@@ -29,6 +29,9 @@ pub struct FakeOptions<'a> {
     pub used: u64,
     /// How long before, in minutes.
     pub used_minutes_ago: u64,
+    /// How many minutes its clock is behind the machine's at first. Nobody's clock is ahead of the other programs' for long:
+    /// an org in which days are to pass begins behind.
+    pub minutes_behind: u64,
 }
 
 /// A running fake.
@@ -62,6 +65,8 @@ pub struct Stats {
 /// One request in the fake's log.
 #[derive(Deserialize)]
 pub struct Logged {
+    /// Its method.
+    pub method: String,
     /// Its path and query, as sent.
     pub path: String,
     /// The subrequests of a composite.
@@ -118,6 +123,7 @@ impl Fake {
             ("--max", options.max),
             ("--used", options.used),
             ("--used-minutes-ago", options.used_minutes_ago),
+            ("--clock-behind-minutes", options.minutes_behind),
         ];
         for (option, value) in numbers {
             fake.args([option, &value.to_string()]);

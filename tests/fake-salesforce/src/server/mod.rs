@@ -29,6 +29,8 @@ pub enum ClockMode {
     Virtual,
     /// It runs with the machine's, and can be moved ahead.
     Real,
+    /// The same, but so many milliseconds behind at first: a day can then pass without it being ahead of other programs' clocks.
+    Behind(i64),
 }
 
 /// On whose behalf clients ask.
@@ -132,11 +134,8 @@ impl Fake {
         let address = listener.local_addr().map_err(listen_error)?;
         let clock = match options.clock {
             ClockMode::Virtual => Clock::starting_at(org.created_at().timestamp_millis()),
-            ClockMode::Real => {
-                let clock = Clock::real();
-                clock.set(org.created_at().timestamp_millis());
-                clock
-            }
+            ClockMode::Real => not_before(Clock::real(), &org),
+            ClockMode::Behind(by_ms) => not_before(Clock::behind(by_ms), &org),
         };
         let viewer = match options.user {
             User::Administrator => org.administrator(),
@@ -373,4 +372,10 @@ impl Drop for Fake {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// An org is never read before it was made.
+fn not_before(clock: Clock, org: &Org) -> Clock {
+    clock.set(org.created_at().timestamp_millis());
+    clock
 }

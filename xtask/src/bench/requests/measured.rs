@@ -101,6 +101,7 @@ fn measure(bench: &Bench<'_>, options: &Options, tool: Tool) -> Result<(Measured
             max: MAX,
             used: 0,
             used_minutes_ago: 0,
+            minutes_behind: MINUTES_BEFORE_CHANGES + MINUTES_AFTER_CHANGES,
         },
     )?;
     let reader = Reader::new(tool, bench, &fake)?;
@@ -222,6 +223,7 @@ fn tell(pass: &Pass) {
         count(pass.missing),
         pass.seconds
     );
+    eprintln!("  {}", pass.books.in_words());
     for (object, reason) in pass.failed.iter().take(3) {
         eprintln!("  {object} could not be read: {reason}");
     }
@@ -351,7 +353,7 @@ fn incremental_table(measured: &[Measured], org: &Org) -> String {
         "seconds",
     ]);
     for Measured { tool, incremental, .. } in measured {
-        let books = incremental.books;
+        let books = &incremental.books;
         table.row(vec![
             tool.title().to_owned(),
             count(books.counted),

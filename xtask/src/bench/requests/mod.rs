@@ -11,8 +11,13 @@ mod tool;
 mod truth;
 
 use super::{Bench, Findings};
+use crate::running::Fake;
 use anyhow::Result;
+use serde_json::Value;
 use tool::Tool;
+
+/// Percent of the org's requests that our connection may use: far more than it needs.
+const USAGE_LIMIT: u64 = 50;
 
 /// Which org is read, and by which tools.
 #[derive(clap::Args)]
@@ -49,6 +54,13 @@ impl Options {
             false => self.tools.clone(),
         }
     }
+}
+
+/// Our connection: without files, since no other tool reads any, and one takes a request of its own.
+fn configuration(fake: &Fake) -> Value {
+    let mut configuration = fake.configuration(USAGE_LIMIT);
+    configuration["file_requests"] = 0.into();
+    configuration
 }
 
 /// Measures, or plans.

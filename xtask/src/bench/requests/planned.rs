@@ -17,8 +17,6 @@ use std::time::Instant;
 
 /// Creating a job, one look whether it is done, one page of results.
 const REQUESTS_OF_A_JOB: u64 = 3;
-/// Percent of the org's requests that may be used.
-const USAGE_LIMIT: u64 = 50;
 
 /// Plans the org.
 pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
@@ -30,6 +28,7 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
             max: MAX,
             used: 0,
             used_minutes_ago: 0,
+            minutes_behind: 0,
         },
     )?;
     let truth = truth::at_rest(&fake)?;
@@ -38,7 +37,7 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
         bench.folder("requests").join("planned"),
         fake.client_secret(),
     )?;
-    host.connect(CONNECTION, &fake.configuration(USAGE_LIMIT))?;
+    host.connect(CONNECTION, &super::configuration(&fake))?;
     let opened = Opened::now(&fake)?;
     let started = Instant::now();
     let plan = host.json(&["plan", CONNECTION])?;

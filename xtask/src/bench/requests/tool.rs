@@ -10,9 +10,6 @@ use serde::Serialize;
 use std::fs;
 use std::path::PathBuf;
 
-/// Percent of the org's requests that our connection may use: all that the fake has is far more than it needs.
-const USAGE_LIMIT: u64 = 50;
-
 /// Who reads the org.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
@@ -87,7 +84,7 @@ impl Reader {
         let kind = match tool {
             Tool::Ours => {
                 let host = Host::new(&bench.programs, folder.clone(), fake.client_secret())?;
-                host.connect(CONNECTION, &fake.configuration(USAGE_LIMIT))?;
+                host.connect(CONNECTION, &super::configuration(fake))?;
                 Kind::Ours(host)
             }
             Tool::TapSalesforce => Kind::Client(Client::python(bench, "tap_salesforce")?),
