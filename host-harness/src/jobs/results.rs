@@ -78,13 +78,24 @@ pub struct WindowResult {
 }
 
 impl ObjectResult {
-    /// One object by the fold of the log.
-    pub fn of(name: &str, object: &ObjectFold) -> ObjectResult {
+    /// All objects by the fold of the log, by name.
+    pub fn all_of(fold: &Fold) -> Vec<ObjectResult> {
+        let objects = fold.objects.iter();
+        objects
+            .map(|(name, object)| ObjectResult::of(name.as_str(), object, fold.ended))
+            .collect()
+    }
+
+    fn of(name: &str, object: &ObjectFold, ended: bool) -> ObjectResult {
         let failure = object.reason.iter().chain(&object.remarks);
         let texts: Vec<String> = failure.map(brief).collect();
         ObjectResult {
             name: name.to_owned(),
-            state: object.state,
+            // Complete as the predecessor had it: this job has not looked at it yet.
+            state: match object.state {
+                ObjectState::Complete if object.inherited && !ended => ObjectState::Pending,
+                state => state,
+            },
             records: object.records,
             reason: (!texts.is_empty()).then(|| texts.join("; ")),
             window: object.window.map(|window| WindowResult {
@@ -152,11 +163,7 @@ impl BackupResult {
                 sent,
                 estimated: estimated_requests(fold),
             },
-            objects: fold
-                .objects
-                .iter()
-                .map(|(name, object)| ObjectResult::of(name.as_str(), object))
-                .collect(),
+            objects: ObjectResult::all_of(fold),
         }
     }
 }

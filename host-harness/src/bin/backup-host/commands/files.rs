@@ -37,7 +37,7 @@ pub async fn write(snapshot: &Snapshot, object: &ObjectName, folder: &Path) -> R
             written.without.push(row.key);
         }
     }
-    say(&written, folder);
+    say(&written, object, folder);
     Ok(if written.damaged > 0 {
         ExitCode::FAILURE
     } else {
@@ -127,7 +127,11 @@ fn encoded(text: &str) -> String {
     encoded
 }
 
-fn say(written: &Written, folder: &Path) {
+fn say(written: &Written, object: &ObjectName, folder: &Path) {
+    if written.files + written.damaged == 0 {
+        eprintln!("this snapshot holds no file of {object}");
+        return;
+    }
     eprintln!(
         "{} files ({}) of {} records are in {}",
         number(written.files),

@@ -123,12 +123,7 @@ pub async fn ls(
 ) -> Result<ExitCode, Failure> {
     let snapshot = selected(open, name, text).await?;
     let Some(object) = object else {
-        let objects = snapshot
-            .fold()
-            .objects
-            .iter()
-            .map(|(name, object)| ObjectResult::of(name.as_str(), object));
-        let objects: Vec<ObjectResult> = objects.collect();
+        let objects = ObjectResult::all_of(snapshot.fold());
         if as_json {
             json(&objects)?;
             return Ok(ExitCode::SUCCESS);
