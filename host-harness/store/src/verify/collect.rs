@@ -53,7 +53,7 @@ pub async fn gc(claim: &mut Claim, journal: &mut Journal, actor: &Actor) -> Resu
         } else {
             let (_, fold) = snapshot::load_strictly(&store, &connection, record.id).await?;
             used.extend(named(&dir, &fold));
-            if let Some(taken) = fold.inherited.filter(|_| !fold.ended) {
+            if let Some(taken) = fold.inherited.filter(|_| !fold.ended && record.standing.may_go_on()) {
                 // What its job has replaced it may still look at.
                 let inherited = snapshot::inherited_of(&store, &connection, record.id, taken).await?;
                 used.extend(named(&dir, &inherited));

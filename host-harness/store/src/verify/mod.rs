@@ -171,7 +171,7 @@ impl Check<'_> {
             fold.fold(entry);
         }
         self.data(&fold).await?;
-        if let Some(taken) = fold.inherited.filter(|_| !fold.ended)
+        if let Some(taken) = fold.inherited.filter(|_| !fold.ended && record.standing.may_go_on())
             && let Some(entry) = log.iter().find(|entry| entry.seq == taken.entry)
         {
             // Its job may still look at what was there, though it doesn't count any more.

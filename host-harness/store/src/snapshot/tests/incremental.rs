@@ -131,6 +131,23 @@ async fn what_is_taken_over_outlives_the_predecessor_and_its_log() {
 }
 
 #[tokio::test]
+async fn an_incremental_that_is_closed_keeps_only_what_it_consists_of() {
+    let mut host = Host::new(9).await;
+    let first = full(&mut host).await;
+    let mut writer = host.begin(Some(first)).await.unwrap();
+    let closed = writer.id();
+    let mut staged = writer.stage();
+    staged.append(&object(), vec![row("a", 6, "anew")]).await.unwrap();
+    staged.replace_inherited(&object());
+    batch(&mut writer, staged).await;
+    let next = host.begin(None).await.unwrap().id();
+    host.prune(first).await;
+    assert_eq!(host.stored("/segments/").await, 1);
+    assert_eq!(rows_of(&host.open(closed).await).await.unwrap(), map(&[row("a", 6, "anew")]));
+    assert!(rows_of(&host.open(next).await).await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn replacing_an_object_drops_what_was_taken_over_of_it_and_nothing_else() {
     let mut host = Host::new(3).await;
     let other: ObjectName = "Contact".parse().unwrap();
