@@ -21,6 +21,8 @@ pub struct Books {
     pub deletions: u64,
     /// Each kind of request that was sent, and how often.
     pub kinds: BTreeMap<String, u64>,
+    /// Each kind of part that composites had, and how often.
+    pub parts: BTreeMap<String, u64>,
 }
 
 impl Books {
@@ -31,19 +33,31 @@ impl Books {
 }
 
 impl Books {
-    /// In words: each kind of request, the most frequent first.
+    /// In words: each kind of request and of part, the most frequent first.
     pub fn in_words(&self) -> String {
-        let mut kinds: Vec<_> = self.kinds.iter().filter(|(_, count)| **count > 0).collect();
-        kinds.sort_by_key(|(_, count)| Reverse(**count));
-        let kinds = kinds.iter().map(|(kind, count)| format!("{count} × {kind}"));
-        kinds.collect::<Vec<_>>().join(", ")
+        let requests = tally(&self.kinds);
+        match self.parts.is_empty() {
+            true => requests,
+            false => format!("{requests}; in composites {}", tally(&self.parts)),
+        }
     }
+}
+
+fn tally(kinds: &BTreeMap<String, u64>) -> String {
+    let mut kinds: Vec<_> = kinds.iter().filter(|(_, count)| **count > 0).collect();
+    kinds.sort_by_key(|(_, count)| Reverse(**count));
+    let kinds = kinds.iter().map(|(kind, count)| format!("{count} × {kind}"));
+    kinds.collect::<Vec<_>>().join(", ")
 }
 
 impl AddAssign<&Logged> for Books {
     fn add_assign(&mut self, request: &Logged) {
         self.counted += request.cost;
-        *self.kinds.entry(kind(request)).or_default() += request.cost;
+        let kind = format!("{} {}", request.method, kind_of_url(&request.path));
+        *self.kinds.entry(kind).or_default() += request.cost;
+        for part in &request.subrequests {
+            *self.parts.entry(kind_of_url(&part.url)).or_default() += 1;
+        }
         match purpose(request) {
             Purpose::Discovery => self.discovery += request.cost,
             Purpose::Deletions => self.deletions += request.cost,
@@ -115,15 +129,15 @@ fn resource(url: &str) -> Vec<&str> {
     path.split('/').filter(|part| !part.is_empty()).skip(3).collect()
 }
 
-/// The method and the resource, without what differs from object to object and from row to row.
-fn kind(request: &Logged) -> String {
-    let named = match resource(&request.path).as_slice() {
+/// The resource, without what differs from object to object and from row to row.
+fn kind_of_url(url: &str) -> String {
+    match resource(url).as_slice() {
         ["sobjects"] => "sobjects".to_owned(),
         ["sobjects", _, rest @ ..] => format!("sobjects/OBJECT/{}", without_ids(rest)),
         ["query" | "queryAll", _] => "query/LOCATOR".to_owned(),
+        [] => "unresolved".to_owned(),
         other => without_ids(other),
-    };
-    format!("{} {named}", request.method)
+    }
 }
 
 fn without_ids(parts: &[&str]) -> String {
