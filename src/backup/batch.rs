@@ -31,6 +31,7 @@ const WAITS: [u32; 4] = [5, 10, 20, 30];
 pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<BatchResult, ConnectorError> {
     let checkpoint = Checkpoint::read(state_version, at)?;
     let org = Org::open(host)?;
+    org.set_ahead(checkpoint.ahead);
     let mut batch = Batch {
         org: &org,
         checkpoint,
@@ -278,6 +279,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             }
         }
         self.settle()?;
+        self.checkpoint.ahead = self.org.ahead();
         let next = if self.checkpoint.is_done() {
             Next::Done
         } else if self.checkpoint.saved_page().is_some() {

@@ -38,6 +38,9 @@ pub struct Checkpoint {
     /// No change before this moment, in milliseconds since 1970, turns up after planning began.
     #[serde(default)]
     pub covered: u64,
+    /// How far the org's clock is ahead of the host's, in milliseconds.
+    #[serde(default)]
+    pub ahead: i64,
     /// Passes over what was changed while the backup ran.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub catch_ups: u8,
@@ -84,6 +87,7 @@ impl Checkpoint {
             refused_in_a_row: 0,
             began_at: 0,
             covered: 0,
+            ahead: 0,
             catch_ups: 0,
             last_took: 0,
             file_requests: 0,

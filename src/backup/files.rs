@@ -33,6 +33,18 @@ struct File {
     resource: String,
 }
 
+impl File {
+    /// The part of the source key that tells one content from another.
+    fn content(&self) -> &str {
+        self.blob.rsplit('/').next().unwrap_or_default()
+    }
+
+    /// Two files whose content is told by the same part are equal.
+    fn is_by_checksum(&self) -> bool {
+        self.content().starts_with("md5:")
+    }
+}
+
 /// Why the walk over an object's rows ended.
 enum Walked {
     All,
@@ -128,8 +140,15 @@ impl<H: Host> Batch<'_, '_, H> {
     /// Fetches the first of these files, several at once; how many are dealt with.
     fn fetch(&mut self, n: usize, files: &[File]) -> Result<usize, ConnectorError> {
         let mut under_way = Vec::new();
+        let mut reused = 0;
         for file in files.iter().take(AT_ONCE) {
-            if !self.may_send(under_way.len()) || self.budget_is_spent() {
+            // A file before it may have had the same content.
+            if under_way.is_empty() && self.host().reuse_blob(&file.blob)?.is_some() {
+                reused += 1;
+                continue;
+            }
+            let same = |(other, _): &(&File, H::Pending)| other.content() == file.content() && file.is_by_checksum();
+            if under_way.iter().any(same) || !self.may_send(under_way.len()) || self.budget_is_spent() {
                 break;
             }
             match self.org.start_file(&file.resource) {
@@ -144,7 +163,7 @@ impl<H: Host> Batch<'_, '_, H> {
                 }
             }
         }
-        let (mut dealt_with, mut broken) = (0, false);
+        let (mut dealt_with, mut broken) = (reused, false);
         for (file, pending) in under_way {
             let saved = self.org.finish(pending).and_then(|body| body.save(&file.blob));
             match saved {

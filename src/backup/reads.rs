@@ -3,10 +3,11 @@
 use super::batch::Batch;
 use super::packing::{Address, Part};
 use super::rows::{Keep, Place, Rows};
-use super::{Chain, Cursor, Object, Outcome, Phase, Way, groups};
+use super::{Chain, Cursor, Event, Object, Outcome, Phase, Way, groups};
 use crate::host::{ConnectorError, Failure, Host, Level, Row};
 use crate::org::{Body, Stopped, Subrequest};
 use crate::plan::describes;
+use crate::plan::predecessor::schema_remarks;
 use crate::salesforce::{
     ApiError, Bodies, Broken, Class, Deleted, Describe, DescribeBodies, Page, PageBodies, Sub, SubBody, Updated, classify,
     moment_url, read_composite, read_deleted, read_record, read_updated,
@@ -135,7 +136,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     fn address(&self, address: &Address) -> Option<(String, Slot)> {
         let object = &self.checkpoint.objects[address.object()];
         let since = object.since.as_ref()?;
-        let now = self.host().now();
+        let now = self.org.now();
         Some(match address {
             Address::Updated(n) => (moment_url(&object.name, "updated", since.from, now), Slot::Updated(*n)),
             Address::Deleted(n) => (
@@ -476,10 +477,17 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             let mut events = Vec::new();
             match describes::outcome(sub) {
                 describes::Answered::Described(described) => {
+                    let before = describes::load(self.org.host(), &[&object.name])?.remove(0);
                     describes::store(self.org.host(), &object.name, &described)?;
                     if let Ok(describe) = &described.condensed {
                         object.described_again = true;
                         object.described(describe);
+                        for remark in before
+                            .iter()
+                            .flat_map(|before| schema_remarks(&object.name, before, describe))
+                        {
+                            events.push(Event::Remark(remark));
+                        }
                     }
                     self.describes.remove(n);
                     self.annotate_describe(*n)?;

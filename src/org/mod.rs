@@ -14,8 +14,9 @@ pub use refused::Refused;
 
 use crate::host::{Answer, ConnectorError, Failure, Host, Method, Reading, ReadingSource, Request, SendError};
 use crate::quota::{self, Usage};
-use crate::salesforce::{Class, classify, read_errors};
+use crate::salesforce::{Class, classify, http_moment, read_errors};
 use serde::Serialize;
+use std::cell::Cell;
 
 /// Of an error's body no more is read.
 const MAX_ERROR_BYTES: usize = 64 * 1024;
@@ -115,7 +116,12 @@ impl Subrequest {
 pub struct Org<'h, H: Host> {
     host: &'h H,
     configuration: Configuration,
+    /// How far the org's clock is ahead of the host's, in milliseconds, as the last answer told.
+    ahead: Cell<i64>,
 }
+
+/// Clocks that differ by no more are the same, in milliseconds.
+const CLOCK_ERROR_MS: i64 = 30_000;
 
 /// Types of answers.
 const JSON: &str = "application/json";
@@ -126,7 +132,26 @@ impl<'h, H: Host> Org<'h, H> {
     /// By the connection's configuration.
     pub fn open(host: &'h H) -> Result<Org<'h, H>, ConnectorError> {
         let configuration = Configuration::parse(&host.configuration())?;
-        Ok(Org { host, configuration })
+        Ok(Org {
+            host,
+            configuration,
+            ahead: Cell::new(0),
+        })
+    }
+
+    /// How far the org's clock is ahead of the host's, in milliseconds, as the last answer told.
+    pub fn ahead(&self) -> i64 {
+        self.ahead.get()
+    }
+
+    /// The same, as an earlier call was told.
+    pub fn set_ahead(&self, milliseconds: i64) {
+        self.ahead.set(milliseconds);
+    }
+
+    /// The time by the org's clock, in milliseconds since 1970: what spans of changes are asked by.
+    pub fn now(&self) -> u64 {
+        self.host.now().saturating_add_signed(self.ahead.get())
     }
 
     /// The connection's configuration.
@@ -205,6 +230,11 @@ impl<'h, H: Host> Org<'h, H> {
         let usage = answer.header(quota::HEADER).as_deref().and_then(quota::parse_limit_info);
         if let Some(usage) = usage {
             self.observe(usage, ReadingSource::ResponseHeader, request)?;
+        }
+        if let Some(date) = answer.header("Date").as_deref().and_then(http_moment) {
+            let ahead = i64::try_from(date).unwrap_or(0) - i64::try_from(self.host.now()).unwrap_or(0);
+            // The header has seconds, and the answer took a while.
+            self.ahead.set(if ahead.abs() > CLOCK_ERROR_MS { ahead } else { 0 });
         }
         let status = answer.status();
         let mut body = Body::new(answer, usage.is_some());

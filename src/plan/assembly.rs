@@ -4,7 +4,8 @@ use super::describes::{self, Known};
 use super::predecessor::{Reads, reads, schema_remarks};
 use super::state::{Candidate, State};
 use crate::backup::{
-    Checkpoint, Files, Mark, Object, Phase, Range, Since, Way, by_bulk, describe_key, marks, next_batch, ranges, skipped,
+    Checkpoint, Files, MIN_PAGE_ROWS, Mark, Object, Phase, Range, Since, Way, by_bulk, describe_key, marks, next_batch, ranges,
+    skipped,
 };
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned};
 use crate::org::Org;
@@ -51,7 +52,8 @@ pub(super) fn assemble<H: Host>(
         Some(snapshot) => marks(snapshot, &names)?,
         None => vec![None; names.len()],
     };
-    let covered = state.covered.unwrap_or(state.began.saturating_sub(UNKNOWN_LAG_MS));
+    let org_began = state.began.saturating_add_signed(state.ahead);
+    let covered = state.covered.unwrap_or(org_began.saturating_sub(UNKNOWN_LAG_MS));
     let mut objects = Vec::new();
     let mut plans = Vec::new();
     for (candidate, mark) in candidates.into_iter().zip(&marks) {
@@ -81,7 +83,7 @@ pub(super) fn assemble<H: Host>(
         keep_describes(host, state, known, &plans)?;
     }
     let mut checkpoint = Checkpoint::new(Vec::new());
-    (checkpoint.began_at, checkpoint.covered) = (state.began, covered);
+    (checkpoint.began_at, checkpoint.covered, checkpoint.ahead) = (state.began, covered, state.ahead);
     let mut before = 0;
     for (object, (candidate, describe, _)) in objects.into_iter().zip(plans) {
         let name = object.name.clone();
@@ -121,6 +123,9 @@ fn budgeted<H: Host>(org: &Org<'_, H>, files: u64) -> u64 {
 fn first(candidate: &Candidate, describe: &Describe, groups: u8, mark: Option<&Mark>) -> Object {
     let way = Object::first_way(describe);
     let mut object = Object::new(candidate.name.clone(), way, candidate.counted, row_bytes(describe));
+    if describe.short_pages {
+        object.page_rows = MIN_PAGE_ROWS;
+    }
     object.groups = if groups > 1 { groups } else { 0 };
     object.bulk_able = groups == 1
         && describe.keyset

@@ -61,10 +61,12 @@ enum Asked {
 fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String, Known>) -> Result<Asked, ConnectorError> {
     let host = org.host();
     if state.candidates.is_none() {
-        let first = match first(org, state.began) {
+        org.set_ahead(state.ahead);
+        let first = match first(org) {
             Ok(first) => first,
             Err(stopped) => return stop(host, state, stopped),
         };
+        state.ahead = org.ahead();
         state.covered = first.covered;
         match candidates(&first.global, &state.wanted, &first.definitions) {
             Ok(candidates) => state.candidates = Some(candidates),
@@ -138,8 +140,9 @@ const COVERED_SPAN_MS: u64 = 3_600_000;
 
 /// Describe global, what tells which definitions were changed, and up to where changes are known: three answers for one request.
 /// An org that refuses to give them together is asked for the objects alone; without the others all is described, and overlaps.
-fn first<H: Host>(org: &Org<'_, H>, began: u64) -> Result<First, Stopped> {
-    let updated = moment_url(COVERED_BY, "updated", began.saturating_sub(COVERED_SPAN_MS), began);
+fn first<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
+    let now = org.now();
+    let updated = moment_url(COVERED_BY, "updated", now.saturating_sub(COVERED_SPAN_MS), now);
     let parts = [
         Subrequest::get(org.path("sobjects"), "global".to_owned()),
         Subrequest::get(
@@ -399,7 +402,7 @@ fn unasked() -> ApiError {
 
 fn keep<H: Host>(host: &H, state: &mut State, mut entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), ConnectorError> {
     state.learnt = true;
-    entries.push(state.entry(host)?);
+    entries.extend(state.entries(host)?);
     Ok(host.put(entries)?)
 }
 
@@ -408,8 +411,7 @@ fn stop<H: Host>(host: &H, state: &mut State, stopped: Stopped) -> Result<Asked,
         Stopped::Host(error) => return Err(*error),
         Stopped::Later => {
             state.refused_in_a_row = state.refused_in_a_row.saturating_add(1);
-            let entry = state.entry(host)?;
-            host.put(vec![entry])?;
+            host.put(state.entries(host)?)?;
         }
         _ => {}
     }

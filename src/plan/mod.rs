@@ -9,7 +9,7 @@
 mod assembly;
 pub mod describes;
 mod discovery;
-mod predecessor;
+pub(crate) mod predecessor;
 pub mod state;
 
 pub use state::forget;

@@ -50,7 +50,7 @@ fn added<'a>(before: &'a Describe, now: &'a Describe) -> impl Iterator<Item = &'
 }
 
 /// What people should know of a definition that was changed since the snapshot before.
-pub(super) fn schema_remarks(object: &str, before: &Describe, now: &Describe) -> Vec<Failure> {
+pub(crate) fn schema_remarks(object: &str, before: &Describe, now: &Describe) -> Vec<Failure> {
     let mut remarks = Vec::new();
     let new: Vec<&str> = added(before, now).collect();
     if !new.is_empty() {

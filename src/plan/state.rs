@@ -6,6 +6,9 @@ use serde::{Deserialize, Serialize};
 
 const KEY: &str = "v1/plan";
 
+/// How far the org's clock is ahead of the host's: known from one planning to the next.
+const CLOCK_KEY: &str = "v1/clock";
+
 /// Planning that nobody went on with for so long begins anew: the org has changed.
 const STALE_MS: u64 = 7 * 24 * 3_600_000;
 
@@ -41,6 +44,9 @@ pub struct State {
     /// No change before this moment, in milliseconds since 1970, turns up any more; `None` where the org doesn't say.
     #[serde(default)]
     pub covered: Option<u64>,
+    /// How far the org's clock is ahead of the host's, in milliseconds.
+    #[serde(default)]
+    pub ahead: i64,
     /// The org's objects that were asked for; `None` before describe global.
     pub candidates: Option<Vec<Candidate>>,
     /// Record counts were asked for.
@@ -58,7 +64,9 @@ impl State {
     /// Planning that is under way for the same objects, or a new one.
     pub fn load<H: Host>(host: &H, wanted: &[String], full: bool) -> Result<State, ConnectorError> {
         let now = host.now();
-        let value = host.get(vec![KEY.to_owned()])?.into_iter().next().flatten();
+        let mut values = host.get(vec![KEY.to_owned(), CLOCK_KEY.to_owned()])?.into_iter();
+        let (value, clock) = (values.next().flatten(), values.next().flatten());
+        let ahead = clock.and_then(|clock| serde_json::from_slice(&clock).ok()).unwrap_or(0);
         let known = value.and_then(|value| serde_json::from_slice::<State>(&value).ok());
         let usable =
             |state: &State| state.wanted == wanted && state.full == full && now.saturating_sub(state.touched) < STALE_MS;
@@ -68,6 +76,7 @@ impl State {
             wanted: wanted.to_vec(),
             full,
             covered: None,
+            ahead,
             candidates: None,
             counted: false,
             describes_at_once: SUBREQUESTS,
@@ -76,12 +85,13 @@ impl State {
         }))
     }
 
-    /// As an entry to be put, together with what else was learnt.
-    pub fn entry<H: Host>(&mut self, host: &H) -> Result<(String, Option<Vec<u8>>), ConnectorError> {
+    /// As entries to be put, together with what else was learnt.
+    pub fn entries<H: Host>(&mut self, host: &H) -> Result<Vec<(String, Option<Vec<u8>>)>, ConnectorError> {
         self.touched = host.now();
         let value = serde_json::to_vec(self)
             .map_err(|error| ConnectorError::State(Failure::new("plan", format!("the plan can't be written: {error}"))))?;
-        Ok((KEY.to_owned(), Some(value)))
+        let clock = self.ahead.to_string().into_bytes();
+        Ok(vec![(KEY.to_owned(), Some(value)), (CLOCK_KEY.to_owned(), Some(clock))])
     }
 }
 

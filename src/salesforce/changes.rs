@@ -92,6 +92,12 @@ pub fn http_date(at: u64) -> String {
     date(at).format("%a, %d %b %Y %H:%M:%S GMT").to_string()
 }
 
+/// The moment that an HTTP header has.
+pub fn http_moment(date: &str) -> Option<u64> {
+    let parsed = chrono::DateTime::parse_from_rfc2822(date).ok()?;
+    u64::try_from(parsed.timestamp_millis()).ok()
+}
+
 fn date(at: u64) -> chrono::DateTime<chrono::Utc> {
     i64::try_from(at)
         .ok()
@@ -131,5 +137,7 @@ mod tests {
         );
         assert!(moment_url("X", "deleted", 60_000, 60_000).ends_with("end=1970-01-01T00%3A02%3A00%2B00%3A00"));
         assert_eq!(http_date(at), "Fri, 02 Jan 2026 03:04:05 GMT");
+        assert_eq!(http_moment(&http_date(at)), Some(at / 1_000 * 1_000));
+        assert_eq!(http_moment("yesterday"), None);
     }
 }

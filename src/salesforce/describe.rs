@@ -52,6 +52,9 @@ pub struct Describe {
     /// Has archived records, which only `queryAll` gives, together with deleted ones.
     #[serde(default)]
     pub archived: bool,
+    /// It has so many custom fields of long text that Salesforce makes its pages short.
+    #[serde(default)]
+    pub short_pages: bool,
     /// Salesforce tells which of its records were changed and which deleted.
     #[serde(default)]
     pub replicated: bool,
@@ -111,6 +114,9 @@ const MAX_DESCRIBE_BYTES: usize = 32 * 1024 * 1024;
 /// Of 1 to 10: describes are full of repetitions.
 const DEFLATE_LEVEL: u8 = 6;
 
+/// A text area that may be longer is a long one.
+const MAX_SHORT_TEXT: u64 = 255;
+
 /// Fields that tell the last modification, best first.
 const REVISIONS: [&str; 4] = ["SystemModstamp", "LastModifiedDate", "CreatedDate", "LoginTime"];
 
@@ -129,6 +135,8 @@ struct RawField {
     html: bool,
     #[serde(rename = "extraTypeInfo", default)]
     extra: Option<String>,
+    #[serde(default)]
+    length: u64,
 }
 
 fn yes() -> bool {
@@ -144,6 +152,10 @@ impl RawField {
             "anyType" | "complexvalue" | "json" => Kind::Any,
             _ => Kind::Text,
         }
+    }
+
+    fn is_long_custom_text(&self) -> bool {
+        self.kind == "textarea" && self.length > MAX_SHORT_TEXT && self.name.ends_with("__c")
     }
 
     fn has_images(&self) -> bool {
@@ -182,6 +194,7 @@ fn condense(queryable: bool, replicateable: bool, raw: &[RawField]) -> Result<De
         keyset: find("Id").is_some_and(ordered),
         durable_id: find("DurableId").map(ordered),
         archived: find("IsArchived").is_some() && find("IsDeleted").is_some(),
+        short_pages: readable.iter().filter(|field| field.is_long_custom_text()).count() > 1,
         replicated: replicateable,
     })
 }

@@ -18,7 +18,7 @@ mod record;
 mod refusal;
 mod value;
 
-pub use changes::{Deleted, Updated, http_date, moment, moment_url, read_deleted, read_updated};
+pub use changes::{Deleted, Updated, http_date, http_moment, moment, moment_url, read_deleted, read_updated};
 pub use composite::{Bodies, Broken, Sub, SubBody, read_composite};
 pub use counts::read_counts;
 pub use csv_page::{CsvColumns, CsvEnd, read_csv_header, read_csv_rows};

@@ -77,12 +77,12 @@ fn write_number(into: &mut Vec<u8>, number: &str) {
         None => (false, number),
     };
     let (mantissa, exponent) = rest.split_once(['e', 'E']).unwrap_or((rest, "0"));
-    let Ok(exponent) = exponent.parse::<i64>() else {
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let all = format!("{whole}{fraction}");
+    let (Ok(exponent), true) = (exponent.parse::<i64>(), all.bytes().all(|byte| byte.is_ascii_digit())) else {
         into.extend_from_slice(number.as_bytes());
         return;
     };
-    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    let all = format!("{whole}{fraction}");
     let digits = all.trim_start_matches('0');
     // Where the point stands, counted from the first digit that says something.
     let lead = i64::try_from(all.len() - digits.len()).unwrap_or(0);

@@ -22,8 +22,9 @@ use serde::{Deserialize, Serialize};
 /// Rows of a full page.
 pub const PAGE_ROWS: u32 = 2_000;
 
-/// Salesforce's smallest page.
-const MIN_PAGE_ROWS: u32 = 200;
+/// Salesforce's smallest page, and the largest of objects with two or more custom fields of long text (REST API developer guide,
+/// *Query Options Header*).
+pub const MIN_PAGE_ROWS: u32 = 200;
 
 /// Bytes that the wide records of one page may have together.
 const JOINED_BYTES: u32 = 8 * 1024 * 1024;

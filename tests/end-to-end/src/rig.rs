@@ -4,6 +4,7 @@ use crate::{SharedClock, component};
 use backup_runtime::{Runtime, RuntimeConfig};
 use backup_seams::SeededRandomness;
 use backup_store::{Actor, ConnectionName, Journal, LeaseOnly, Percent, Seams, Snapshot, SnapshotId, Store};
+use bigdecimal::BigDecimal;
 use fake_salesforce::oracle::Wanted;
 use fake_salesforce::org::{FieldType, Scan};
 use fake_salesforce::{Fake, Options};
@@ -12,6 +13,7 @@ use host_harness::connections::ConnectionConfig;
 use host_harness::credentials::SecretsFolder;
 use host_harness::http::Limits;
 use host_harness::jobs::{AddConnection, BackupRequest, BackupResult, Host, HostParts, JobError, ObjectResult, Silent};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -159,21 +161,26 @@ impl Rig {
             let mut lines = Vec::new();
             let mut rows = snapshot.rows(object);
             while let Some(row) = rows.next().await {
-                lines.push(String::from_utf8(row.unwrap().body.to_vec()).unwrap());
+                lines.push(canonical(std::str::from_utf8(&row.unwrap().body).unwrap()));
             }
             records.insert(object.to_string(), lines);
         }
         records
     }
 
-    /// Asserts that a snapshot holds every record of every object that isn't skipped, byte for byte what the org has, and no other.
+    /// Asserts that a snapshot holds every record of every object that isn't skipped, with every value that the org has, and no
+    /// other; and that the result has their number.
     pub async fn assert_equals_org(&self, result: &BackupResult) {
         let mut read = self.records(&result.snapshot).await;
-        for ObjectResult { name, state, .. } in &result.objects {
+        for ObjectResult {
+            name, state, records, ..
+        } in &result.objects
+        {
             if *state == backup_store::ObjectState::Skipped {
                 continue;
             }
             let found: BTreeSet<String> = read.remove(name).unwrap_or_default().into_iter().collect();
+            assert_eq!(*records, found.len() as u64, "{name}: the number that is told");
             let expected: BTreeSet<String> = self.oracle(name).into_iter().collect();
             let missing = expected.difference(&found).next();
             let extra = found.difference(&expected).next();
@@ -193,7 +200,7 @@ impl Rig {
 
     /// The same of any org.
     pub fn oracle_of(fake: &Fake, object: &str) -> Vec<String> {
-        // Compound fields repeat what their parts say, and bodies aren't read yet.
+        // Compound fields repeat what their parts say, and bodies are blobs.
         let left_out = [FieldType::Address, FieldType::Location, FieldType::Base64];
         let viewer = fake.user();
         let org = fake.org().read().unwrap();
@@ -229,9 +236,26 @@ impl Rig {
     }
 }
 
-/// Lines of text.
+/// Records of a text, one a line, in the form that [`canonical`] gives them.
 pub fn lines(text: &[u8]) -> Vec<String> {
-    String::from_utf8(text.to_vec()).unwrap().lines().map(str::to_owned).collect()
+    std::str::from_utf8(text).unwrap().lines().map(canonical).collect()
+}
+
+/// A record so that two of the same values are the same text: members by name, numbers by their value, all of their digits kept.
+fn canonical(record: &str) -> String {
+    let members: BTreeMap<String, Box<RawValue>> = serde_json::from_str(record).unwrap();
+    let values = members.into_iter().map(|(name, value)| {
+        let text = value.get();
+        let value = match text.parse::<BigDecimal>() {
+            Ok(number) => number.normalized().to_string(),
+            Err(_) => match serde_json::from_str::<String>(text) {
+                Ok(text) => Value::from(text).to_string(),
+                Err(_) => text.to_owned(),
+            },
+        };
+        format!("{name}={value}")
+    });
+    values.collect::<Vec<_>>().join(" ")
 }
 
 fn seams(fake: &Fake) -> Seams {

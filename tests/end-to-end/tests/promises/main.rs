@@ -2,13 +2,16 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod changes;
 mod component;
 mod crashes;
 mod damage;
 mod decisions;
 mod faults;
+mod files;
 mod hostile;
 mod hosts;
+mod jobs;
 mod limits;
 mod memory;
 mod pauses;

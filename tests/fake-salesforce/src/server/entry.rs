@@ -24,6 +24,7 @@ use crate::composite;
 use crate::control;
 use crate::faults::{Fault, Seen};
 use crate::log::Subrequest;
+use crate::org::http_date;
 use crate::quota::HEADER_NAME;
 use crate::rest::answer::{Answer, Body, BodyStream, FILE_TYPE, TABLE_TYPE};
 use crate::rest::call::{Call, NoTarget, Target, decode_query};
@@ -40,10 +41,12 @@ const LOGGED_BODY_BYTES: usize = 1 << 20;
 pub(super) fn router(shared: Shared) -> Router {
     let may_be_compressed =
         |_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| extensions.get::<AsItIs>().is_none();
+    let dated = axum::middleware::map_response_with_state(shared.clone(), by_its_own_clock);
     Router::new()
         .nest("/__fake", control::router(shared.clone()))
         .fallback(serve)
         .with_state(shared)
+        .layer(dated)
         .layer(axum::middleware::from_fn(leave_refusals))
         .layer(
             CompressionLayer::new()
@@ -56,6 +59,14 @@ pub(super) fn router(shared: Shared) -> Router {
                 ),
         )
         .layer(axum::middleware::map_request(compress_results))
+}
+
+/// Each answer is dated, by the clock that rows are stamped by.
+async fn by_its_own_clock(State(shared): State<Shared>, mut response: Response) -> Response {
+    if let Ok(date) = HeaderValue::try_from(http_date(shared.service.now())) {
+        response.headers_mut().insert(header::DATE, date);
+    }
+    response
 }
 
 /// The caller doesn't take compressed answers, and gets one all the same where it is a page of results.

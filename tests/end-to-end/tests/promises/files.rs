@@ -1,0 +1,115 @@
+//! Files: every body that the org has, each fetched once.
+
+use end_to_end::program::Program;
+use end_to_end::{Rig, RigOptions};
+use fake_salesforce::org::{Churn, FieldType, OrgSpec, Scan};
+use fake_salesforce::quota::QuotaOptions;
+use fake_salesforce::{Fake, Options};
+use host_harness::jobs::State;
+use std::collections::BTreeMap;
+
+const MAX: u64 = 100_000;
+
+fn options() -> Options {
+    Options {
+        quota: QuotaOptions {
+            max: MAX,
+            ..QuotaOptions::default()
+        },
+        ..Options::of(OrgSpec::files(1))
+    }
+}
+
+fn file_requests(rig: &Rig) -> usize {
+    let is_file = |path: &str| {
+        ["/VersionData", "/Body", "/Document"].iter().any(|end| path.ends_with(end)) || path.contains("richTextImage")
+    };
+    rig.fake.requests().iter().filter(|entry| is_file(&entry.path)).count()
+}
+
+/// Bodies that the org has: object, id and field, and their bytes.
+fn bodies(fake: &Fake) -> BTreeMap<(String, String, String), Vec<u8>> {
+    let viewer = fake.user();
+    let org = fake.org().read().unwrap().clone();
+    let scan = Scan {
+        deleted: false,
+        archived: true,
+    };
+    let mut bodies = BTreeMap::new();
+    for object in org.objects() {
+        let fields: Vec<String> = object
+            .visible_fields(&viewer)
+            .filter(|(_, field)| field.kind == FieldType::Base64)
+            .map(|(_, field)| field.name.to_string())
+            .collect();
+        for field in fields {
+            for row in object.rows(&viewer, scan) {
+                if let Some(blob) = fake.body(object.name(), row.id(), &field)
+                    && blob.length() > 0
+                {
+                    let bytes = blob.read(0, usize::try_from(blob.length()).unwrap());
+                    bodies.insert(
+                        (object.name().to_string(), row.id().to_string(), field.clone()),
+                        bytes.to_vec(),
+                    );
+                }
+            }
+        }
+    }
+    bodies
+}
+
+#[tokio::test]
+async fn a_file_is_fetched_once_whatever_the_pauses_and_never_again() {
+    let rig = Rig::new(RigOptions::of(options()).limit(100)).await;
+    let whole = rig.backup().await.unwrap();
+    assert_eq!(whole.state, State::Complete);
+    let fetched = file_requests(&rig);
+    assert!(fetched > 50, "{fetched}");
+
+    let paused = Rig::new(RigOptions::of(options()).limit(100)).await;
+    let mut pauses = 0;
+    loop {
+        paused.fake.quota().set_used(MAX - 37);
+        let result = paused.backup().await.unwrap();
+        if result.state == State::Complete {
+            break;
+        }
+        pauses += 1;
+        assert!(pauses < 100);
+    }
+    assert!(pauses > 3);
+    assert_eq!(file_requests(&paused), fetched);
+
+    // What wasn't changed isn't fetched again.
+    rig.fake.churn(&Churn {
+        changed_percent: 1.0,
+        seed: 3,
+        ..Churn::default()
+    });
+    rig.fake.clock().advance(24 * 3_600_000);
+    let next = rig.backup().await.unwrap();
+    assert_eq!(next.state, State::Complete);
+    assert!(file_requests(&rig) < fetched + 20);
+    assert!(next.blobs >= whole.blobs);
+}
+
+#[test]
+fn every_file_is_exported_as_the_org_has_it() {
+    let fake = Fake::start(options()).unwrap();
+    let program = Program::new();
+    assert!(program.add("acme", &fake, 100).status.success());
+    assert_eq!(program.run(&["backup", "acme", "--json"]).status.code(), Some(0));
+    let expected = bodies(&fake);
+    assert!(!expected.is_empty());
+    let objects: std::collections::BTreeSet<&String> = expected.keys().map(|(object, ..)| object).collect();
+    for object in objects {
+        let folder = program.folder().join("files").join(object);
+        let exported = program.run(&["export", "acme", "latest", object, "--files", folder.to_str().unwrap()]);
+        assert!(exported.status.success(), "{}", String::from_utf8_lossy(&exported.stderr));
+        for ((_, id, field), bytes) in expected.iter().filter(|((of, ..), _)| of == object) {
+            let file = folder.join(format!("{id}.{field}"));
+            assert!(std::fs::read(&file).unwrap() == *bytes, "{}", file.display());
+        }
+    }
+}

@@ -1,0 +1,190 @@
+//! Bulk query jobs: the same records, a pause anywhere, jobs that fail or expire, and the day's jobs spent.
+
+use backup_store::Actor;
+use end_to_end::{Rig, RigOptions};
+use fake_salesforce::Options;
+use fake_salesforce::org::OrgSpec;
+use fake_salesforce::quota::QuotaOptions;
+use host_harness::jobs::{BackupResult, PlanRequest, Silent, State};
+
+const MAX: u64 = 100_000;
+
+fn org(spec: OrgSpec, bulk_rows: Option<u64>) -> RigOptions {
+    let quota = QuotaOptions {
+        max: MAX,
+        ..QuotaOptions::default()
+    };
+    let mut options = RigOptions::of(Options {
+        quota,
+        ..Options::of(spec)
+    })
+    .limit(100);
+    options.settings["file_requests"] = 0.into();
+    if let Some(rows) = bulk_rows {
+        options.settings["bulk_rows"] = rows.into();
+    }
+    options
+}
+
+async fn complete(rig: &Rig) -> BackupResult {
+    let result = rig.backup().await.unwrap();
+    assert_eq!((result.state, &result.failed), (State::Complete, &None));
+    rig.assert_equals_org(&result).await;
+    result
+}
+
+fn jobs_begun(rig: &Rig) -> usize {
+    let begun = |entry: &fake_salesforce::log::Entry| entry.method == "POST" && entry.path.ends_with("/jobs/query");
+    rig.fake.requests().iter().filter(|entry| begun(entry)).count()
+}
+
+#[tokio::test]
+async fn by_rest_by_bulk_and_by_both_the_records_are_the_same() {
+    let mut read = Vec::new();
+    for bulk_rows in [Some(u64::MAX), Some(0), Some(1_000)] {
+        let rig = Rig::new(org(OrgSpec::small(2), bulk_rows)).await;
+        let result = complete(&rig).await;
+        assert_eq!(jobs_begun(&rig) > 0, bulk_rows != Some(u64::MAX));
+        let mut bodies = std::collections::BTreeMap::new();
+        let snapshot = rig.snapshot(&result.snapshot).await;
+        for object in snapshot.fold().objects.keys() {
+            let mut rows = snapshot.rows(object);
+            while let Some(row) = futures::StreamExt::next(&mut rows).await {
+                let row = row.unwrap();
+                bodies.insert((object.to_string(), row.key.clone()), row.body);
+            }
+        }
+        read.push(bodies);
+    }
+    assert!(read[0] == read[1] && read[0] == read[2], "byte for byte");
+}
+
+#[tokio::test]
+async fn a_pause_at_any_request_repeats_nothing_and_loses_nothing() {
+    let requests = {
+        let rig = Rig::new(org(OrgSpec::tiny(2), Some(50))).await;
+        complete(&rig).await;
+        assert!(jobs_begun(&rig) >= 3);
+        rig.counted()
+    };
+    for k in 1..requests {
+        let rig = Rig::new(org(OrgSpec::tiny(2), Some(50))).await;
+        rig.fake.quota().set_used(MAX - k);
+        let paused = rig.backup().await.unwrap();
+        assert_eq!(paused.state, State::Partial, "paused after {k} of {requests}");
+        rig.fake.quota().set_used(0);
+        let whole = complete(&rig).await;
+        assert_eq!(whole.snapshot, paused.snapshot);
+        // A look may come at another moment than without the pause.
+        assert!(
+            rig.counted() <= requests + 2,
+            "{} of {requests}, paused after {k}",
+            rig.counted()
+        );
+    }
+}
+
+#[tokio::test]
+async fn pages_of_results_are_gone_on_with_days_later() {
+    let mut options = org(OrgSpec::small(4), Some(2_000));
+    options.fake.rules.bulk.page_bytes = 200_000;
+    let rig = Rig::new(options).await;
+    let mut paused = 0;
+    loop {
+        let left = 3;
+        rig.fake.quota().set_used(MAX - left);
+        let result = rig.backup().await.unwrap();
+        if result.state == State::Complete {
+            rig.assert_equals_org(&result).await;
+            break;
+        }
+        assert_eq!(result.failed, None);
+        paused += 1;
+        assert!(paused < 200);
+    }
+    assert!(paused > 5);
+}
+
+#[tokio::test]
+async fn a_job_that_fails_or_expires_begins_again_and_repeats_no_other() {
+    let rig = Rig::new(org(OrgSpec::small(5), Some(2_000))).await;
+    complete(&rig).await;
+    let jobs = jobs_begun(&rig);
+    assert!(jobs > 2);
+
+    let rig = Rig::new(org(OrgSpec::small(5), Some(2_000))).await;
+    rig.fake.bulk().fail_next(1, "InternalServerError");
+    complete(&rig).await;
+    assert_eq!(jobs_begun(&rig), jobs + 1);
+
+    let rig = Rig::new(org(OrgSpec::small(5), Some(2_000))).await;
+    rig.fake.quota().set_used(MAX - 24);
+    let paused = rig.backup().await.unwrap();
+    assert_eq!(paused.state, State::Partial);
+    assert!(jobs_begun(&rig) > 0);
+    rig.fake.clock().advance(8 * 24 * 3_600_000);
+    rig.fake.quota().set_used(0);
+    complete(&rig).await;
+}
+
+#[tokio::test]
+async fn where_the_days_jobs_are_spent_queries_take_over_or_the_backup_pauses() {
+    let rig = Rig::new(org(OrgSpec::small(6), Some(2_000))).await;
+    rig.fake.bulk().set_limits(Some(0), None);
+    complete(&rig).await;
+
+    // Somewhere between too little for anything and enough for queries is enough for all that jobs don't read.
+    let mut found = None;
+    for left in 5..25 {
+        let rig = Rig::new(org(OrgSpec::small(6), Some(1))).await;
+        rig.fake.bulk().set_limits(Some(0), None);
+        rig.fake.quota().set_used(MAX - left);
+        let paused = rig.backup().await.unwrap();
+        let reason = paused.pause.as_ref().map(|pause| pause.reason.clone());
+        if reason.as_deref() == Some("bulk-limit") {
+            found = Some((rig, paused));
+            break;
+        }
+    }
+    let (rig, paused) = found.unwrap();
+    rig.fake.bulk().set_limits(Some(10_000), None);
+    rig.fake.quota().set_used(0);
+    rig.fake.clock().advance(3_600_000);
+    let whole = complete(&rig).await;
+    assert_eq!(whole.snapshot, paused.snapshot);
+}
+
+#[tokio::test]
+async fn the_plan_is_what_is_then_sent() {
+    for spec in [
+        OrgSpec::bench_s(1),
+        OrgSpec::real(2),
+        OrgSpec::million(3),
+        OrgSpec::bench_m(1),
+    ] {
+        let rig = Rig::new(org(spec, None)).await;
+        let plan = rig
+            .host
+            .plan(&rig.name, &Actor::host(), &PlanRequest::default(), &Silent)
+            .await
+            .unwrap();
+        let before = rig.counted();
+        let result = rig.backup().await.unwrap();
+        assert_eq!(result.state, State::Complete);
+        let sent = rig.counted() - before;
+        let tenth = (sent / 10).max(2);
+        assert!(
+            plan.requests.abs_diff(sent) <= tenth,
+            "planned {}, sent {sent}",
+            plan.requests
+        );
+    }
+}
+
+#[tokio::test]
+async fn wide_objects_are_read_whole() {
+    let rig = Rig::new(org(OrgSpec::widest(1), None)).await;
+    complete(&rig).await;
+    let rig = Rig::new(org(OrgSpec::wide(1), None)).await;
+    complete(&rig).await;
+}
