@@ -9,7 +9,7 @@ mod clients;
 mod compare;
 mod files;
 mod memory;
-mod numbers;
+pub(crate) mod numbers;
 mod requests;
 mod table;
 mod values;

@@ -92,6 +92,7 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
         "objects",
         "records",
         "values",
+        "files",
         "differences",
     ]);
     let mut differences = String::new();

@@ -96,6 +96,8 @@ pub struct OrgObject {
 /// What other applications did to one object's rows.
 #[derive(Clone, Copy, Default, Deserialize)]
 pub struct Churned {
+    /// Rows with other values.
+    pub changed: u64,
     /// Rows that went into the recycle bin.
     pub deleted: u64,
     /// Rows that are gone for good.
