@@ -79,7 +79,12 @@ pub fn newest_snapshot(host: &Host, fake: &Fake, connection: &str, only: &[&str]
         let name = object.name.as_str();
         match listed.get(name) {
             Some(listed) if listed.state == "complete" => {
+                let before = found.differences.len();
                 compare(host, fake, connection, name, &mut found)?;
+                for difference in &mut found.differences[before..] {
+                    let told = listed.reason.as_ref().map(|reason| format!("the snapshot says: {reason}"));
+                    difference.examples.extend(told);
+                }
                 let (files, difference) = files::compare(host, fake, connection, name)?;
                 found.files += files;
                 found.differences.extend(difference);

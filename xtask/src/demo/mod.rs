@@ -279,7 +279,10 @@ fn lines(text: &[u8]) -> BTreeSet<Vec<u8>> {
         numbers::write_plainly(line, &mut plain);
         plain
     };
-    text.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).map(plain).collect()
+    text.split(|byte| *byte == b'\n')
+        .filter(|line| !line.is_empty())
+        .map(plain)
+        .collect()
 }
 
 fn heading(text: &str) {
