@@ -24,12 +24,12 @@ impl Program {
         self.folder.path().join("data")
     }
 
-    /// Writes a configuration for an org and adds a connection with it.
+    /// Writes a configuration for an org and adds a connection with it. Files are left out.
     pub fn add(&self, name: &str, fake: &Fake, limit: u8) -> Output {
         self.add_with(
             name,
             &json!({"instance_url": fake.url(), "api_version": "v62.0", "usage_limit": limit,
-            "auth": {"kind": "access-token", "token": fake.access_token()}}),
+            "file_requests": 0, "auth": {"kind": "access-token", "token": fake.access_token()}}),
         )
     }
 

@@ -37,16 +37,24 @@ pub struct RigOptions {
 }
 
 impl RigOptions {
-    /// The real connector at the usual limit.
+    /// The real connector at the usual limit. Files, a request each, are left out: most promises have nothing to do with them.
     pub fn of(fake: Options) -> RigOptions {
         RigOptions {
             fake,
             limit: 50,
             component: "salesforce",
-            settings: json!({"api_version": "v62.0"}),
+            settings: json!({"api_version": "v62.0", "file_requests": 0}),
             backend: None,
             before_send: None,
         }
+    }
+
+    /// Files too.
+    pub fn with_files(mut self) -> RigOptions {
+        if let Some(settings) = self.settings.as_object_mut() {
+            settings.remove("file_requests");
+        }
+        self
     }
 
     /// At another limit.

@@ -128,6 +128,8 @@ fn measure(bench: &Bench<'_>, case: &Case) -> Result<Held> {
     let mut configuration = fake.configuration(USAGE_LIMIT);
     if let Some(rows) = case.bulk_rows {
         configuration["bulk_rows"] = rows.into();
+        // Records are meant here; their images are thousands of small files.
+        configuration["file_requests"] = 0.into();
     }
     host.connect(CONNECTION, &configuration)?;
     let mut arguments = vec!["backup", CONNECTION];

@@ -15,14 +15,11 @@ fn org(spec: OrgSpec) -> RigOptions {
         max: MAX,
         ..QuotaOptions::default()
     };
-    let mut options = RigOptions::of(Options {
+    RigOptions::of(Options {
         quota,
         ..Options::of(spec)
     })
-    .limit(100);
-    // Files are another file's concern.
-    options.settings["file_requests"] = 0.into();
-    options
+    .limit(100)
 }
 
 async fn complete(rig: &Rig) -> BackupResult {

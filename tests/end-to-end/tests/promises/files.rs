@@ -6,6 +6,7 @@ use fake_salesforce::org::{Churn, FieldType, OrgSpec, Scan};
 use fake_salesforce::quota::QuotaOptions;
 use fake_salesforce::{Fake, Options};
 use host_harness::jobs::State;
+use serde_json::json;
 use std::collections::BTreeMap;
 
 const MAX: u64 = 100_000;
@@ -61,13 +62,13 @@ fn bodies(fake: &Fake) -> BTreeMap<(String, String, String), Vec<u8>> {
 
 #[tokio::test]
 async fn a_file_is_fetched_once_whatever_the_pauses_and_never_again() {
-    let rig = Rig::new(RigOptions::of(options()).limit(100)).await;
+    let rig = Rig::new(RigOptions::of(options()).with_files().limit(100)).await;
     let whole = rig.backup().await.unwrap();
     assert_eq!(whole.state, State::Complete);
     let fetched = file_requests(&rig);
     assert!(fetched > 50, "{fetched}");
 
-    let paused = Rig::new(RigOptions::of(options()).limit(100)).await;
+    let paused = Rig::new(RigOptions::of(options()).with_files().limit(100)).await;
     let mut pauses = 0;
     loop {
         paused.fake.quota().set_used(MAX - 37);
@@ -98,7 +99,9 @@ async fn a_file_is_fetched_once_whatever_the_pauses_and_never_again() {
 fn every_file_is_exported_as_the_org_has_it() {
     let fake = Fake::start(options()).unwrap();
     let program = Program::new();
-    assert!(program.add("acme", &fake, 100).status.success());
+    let config = json!({"instance_url": fake.url(), "api_version": "v62.0", "usage_limit": 100,
+        "auth": {"kind": "access-token", "token": fake.access_token()}});
+    assert!(program.add_with("acme", &config).status.success());
     assert_eq!(program.run(&["backup", "acme", "--json"]).status.code(), Some(0));
     let expected = bodies(&fake);
     assert!(!expected.is_empty());

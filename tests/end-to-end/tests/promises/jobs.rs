@@ -19,7 +19,6 @@ fn org(spec: OrgSpec, bulk_rows: Option<u64>) -> RigOptions {
         ..Options::of(spec)
     })
     .limit(100);
-    options.settings["file_requests"] = 0.into();
     if let Some(rows) = bulk_rows {
         options.settings["bulk_rows"] = rows.into();
     }
@@ -118,7 +117,7 @@ async fn a_job_that_fails_or_expires_begins_again_and_repeats_no_other() {
     assert_eq!(jobs_begun(&rig), jobs + 1);
 
     let rig = Rig::new(org(OrgSpec::small(5), Some(2_000))).await;
-    rig.fake.quota().set_used(MAX - 24);
+    rig.fake.quota().set_used(MAX - 14);
     let paused = rig.backup().await.unwrap();
     assert_eq!(paused.state, State::Partial);
     assert!(jobs_begun(&rig) > 0);
