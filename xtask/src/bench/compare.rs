@@ -12,7 +12,6 @@ use serde_json::Value;
 use serde_json::value::RawValue;
 use sha2::{Digest as _, Sha256};
 use std::collections::HashMap;
-use std::io::BufRead as _;
 
 /// Records of an object that are looked at closely where they differ.
 const EXAMPLES: usize = 3;
@@ -146,15 +145,15 @@ fn compare(host: &Host, fake: &Fake, connection: &str, object: &str, found: &mut
     };
     let mut odd: Vec<Vec<u8>> = Vec::new();
     let (mut records, mut of_the_org) = (0, 0);
-    for line in fake.records(object, &asked)?.split(b'\n') {
-        let line = line?;
+    let mut held_by_the_org = fake.records(object, &asked)?;
+    while held_by_the_org.next_into(&mut line)? {
         records += 1;
         match held.get_mut(&print_of(&line, &mut plain)) {
             Some(left) if *left > 0 => *left -= 1,
             _ => {
                 of_the_org += 1;
                 if odd.len() < EXAMPLES {
-                    odd.push(line);
+                    odd.push(line.clone());
                 }
             }
         }

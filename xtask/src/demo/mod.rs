@@ -17,7 +17,6 @@ use serde_json::{Value, json};
 use show::{Exit, Show};
 use std::collections::BTreeSet;
 use std::fs;
-use std::io::Read as _;
 
 /// Requests that the org may have in 24 hours.
 const MAX: u64 = 1_000;
@@ -229,8 +228,12 @@ fn compare_with_the_org(host: &Host, org: &Fake) -> Result<()> {
         let record = exported.first().with_context(|| format!("the snapshot has no {object}"))?;
         let fields: IndexMap<String, IgnoredAny> = serde_json::from_slice(record)?;
         let mut held = Vec::new();
-        org.records(object, &fields.into_keys().collect::<Vec<_>>())?
-            .read_to_end(&mut held)?;
+        let mut records = org.records(object, &fields.into_keys().collect::<Vec<_>>())?;
+        let mut record = Vec::new();
+        while records.next_into(&mut record)? {
+            held.append(&mut record);
+            held.push(b'\n');
+        }
         let held = lines(&held);
         ensure!(!held.is_empty(), "the org has no {object}");
         let missing = held.difference(&exported).count();

@@ -2,6 +2,7 @@
 //!
 //! It ends with xtask, however that ends: its standard input is a pipe that closes then.
 
+use super::records::{self, Records};
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -214,13 +215,18 @@ impl Fake {
         self.control_json("objects")
     }
 
-    /// The records of an object, archived ones too, as the org would answer a query of these fields, one a line.
-    pub fn records(&self, object: &str, fields: &[String]) -> Result<impl BufRead + use<>> {
-        let what = format!("oracle/{object}?archived=true&fields={}", fields.join(","));
-        let answer = ureq::get(self.control(&what))
-            .call()
-            .with_context(|| format!("the fake doesn't tell the records of {object}"))?;
-        Ok(BufReader::with_capacity(1 << 18, unlimited(answer)))
+    /// The records of an object, archived ones too, as the org would answer a query of these fields.
+    pub fn records(&self, object: &str, fields: &[String]) -> Result<Records> {
+        let stream = |group: &[String]| -> Result<Box<dyn BufRead>> {
+            let what = format!("oracle/{object}?archived=true&fields={}", group.join(","));
+            let answer = ureq::get(self.control(&what))
+                .call()
+                .with_context(|| format!("the fake doesn't tell the records of {object}"))?;
+            Ok(Box::new(BufReader::with_capacity(1 << 18, unlimited(answer))))
+        };
+        Ok(Records::new(
+            records::groups(fields).into_iter().map(stream).collect::<Result<_>>()?,
+        ))
     }
 
     /// Every file body that rows of an object have.

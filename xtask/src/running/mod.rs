@@ -5,6 +5,7 @@
 
 pub mod fake;
 pub mod host;
+pub mod records;
 
 pub use fake::{Fake, FakeOptions};
 pub use host::Host;

@@ -5,7 +5,6 @@ use crate::running::fake::Churned;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-use std::io::BufRead as _;
 
 /// One object that can be queried.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -107,8 +106,10 @@ fn stamped_since(fake: &Fake, object: &str, since: &str) -> Result<u64> {
     }
     let since = since.trim_end_matches('Z');
     let mut changed = 0;
-    for line in fake.records(object, &["SystemModstamp".to_owned()])?.split(b'\n') {
-        let row: Stamp = serde_json::from_slice(&line?)?;
+    let mut rows = fake.records(object, &["SystemModstamp".to_owned()])?;
+    let mut line = Vec::new();
+    while rows.next_into(&mut line)? {
+        let row: Stamp = serde_json::from_slice(&line)?;
         changed += u64::from(row.stamp.as_str() >= since);
     }
     Ok(changed)
