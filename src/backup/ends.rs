@@ -84,7 +84,8 @@ impl<H: Host> Batch<'_, '_, H> {
                     },
                     records: object.records(),
                     changed: since.is_some_and(|since| since.changed),
-                    files_left: object.files.as_ref().map_or(0, |files| files.left),
+                    // Of those that nobody wanted it isn't known how many there are.
+                    files_left: object.files.as_ref().map_or(0, |files| files.left.max(u64::from(files.off))),
                     catch_ups: self.checkpoint.catch_ups,
                     describe: describe.clone(),
                 };

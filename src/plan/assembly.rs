@@ -65,6 +65,9 @@ pub(super) fn assemble<H: Host>(
             }
         };
         let mut object = first(candidate, describe, groups, mark.as_ref());
+        if let Some(files) = &mut object.files {
+            files.off = org.configuration().file_requests == Some(0);
+        }
         object.covered = Some(covered);
         object.replaces = predecessor.is_some() && object.since.is_none();
         if let Some(mark) = mark {
@@ -248,8 +251,10 @@ fn way(object: &Object, candidate: &Candidate) -> String {
     if object.since.is_none() && candidate.counted.is_none() && object.counted.is_none() {
         way += "; count unknown";
     }
-    if object.files.is_some() {
-        way += "; each new file a request";
+    match &object.files {
+        Some(files) if files.off => way += "; without files, by the connection's file_requests",
+        Some(_) => way += "; each new file a request",
+        None => {}
     }
     way
 }

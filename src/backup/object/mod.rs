@@ -188,6 +188,9 @@ pub struct Files {
     /// Files that were left for the next backup, by the budget.
     #[serde(rename = "l", default)]
     pub left: u64,
+    /// The connection wants none of them.
+    #[serde(rename = "o", default, skip_serializing_if = "is_false")]
+    pub off: bool,
     /// Files that could not be fetched.
     #[serde(rename = "f", default)]
     pub failed: u64,
@@ -315,7 +318,11 @@ impl Object {
         events.push(Event::Read);
         let unchanged = self.since.as_ref().is_some_and(|since| !since.changed);
         // Files that an earlier backup left are looked for whatever was changed.
-        if self.files.as_ref().is_some_and(|files| !unchanged || files.left > 0) {
+        if self
+            .files
+            .as_ref()
+            .is_some_and(|files| !files.off && (!unchanged || files.left > 0))
+        {
             self.files = Some(Box::default());
             self.phase = Phase::Files;
         } else {

@@ -412,3 +412,17 @@ fn the_plan_says_what_is_then_sent() {
         assert!(planned.abs_diff(sent) <= 1, "planned {planned}, sent {sent}");
     }
 }
+
+#[test]
+fn files_that_nobody_wanted_are_fetched_once_somebody_does() {
+    let mut org = TinyOrg::new(&[("Attachment", 25, Oddity::None)]);
+    org.objects.get_mut("Attachment").unwrap().files = true;
+    let mut job = Job::of(org);
+    *job.host.configuration.borrow_mut() = r#"{"api_version":"v62.0","file_requests":0}"#.into();
+    job.run();
+    assert_eq!(files_sent(&job), 0);
+    *job.host.configuration.borrow_mut() = r#"{"api_version":"v62.0"}"#.into();
+    next_backup(&job, |_| {});
+    job.run();
+    assert_eq!(files_sent(&job), 25);
+}
