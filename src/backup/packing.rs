@@ -205,7 +205,8 @@ pub fn requests(checkpoint: &Checkpoint) -> u32 {
                 running = true;
                 places += pages(object);
             }
-            Phase::Files => others += 1,
+            // How many are missing shows on walking the rows: a batch's worth.
+            Phase::Files => others += u64::from(super::MAX_REQUESTS),
             phase if asks_queries(phase) => places = places.saturating_add(pages(object)),
             _ => {}
         }

@@ -1,7 +1,7 @@
 //! Asks the org for what planning doesn't know yet: describe global, record counts, describes. Everything that is learnt is kept
 //! before the next request is waited for.
 
-use super::describes::{self, Answered, Known};
+use super::describes::{self, Answered, Entry, Known};
 use super::state::{Candidate, State};
 use crate::host::{ConnectorError, Failure, Host, Level, Planned};
 use crate::org::{Body, Org, Stopped, Subrequest};
@@ -400,7 +400,7 @@ fn unasked() -> ApiError {
     }
 }
 
-fn keep<H: Host>(host: &H, state: &mut State, mut entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), ConnectorError> {
+fn keep<H: Host>(host: &H, state: &mut State, mut entries: Vec<Entry>) -> Result<(), ConnectorError> {
     state.learnt = true;
     entries.extend(state.entries(host)?);
     Ok(host.put(entries)?)

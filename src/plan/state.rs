@@ -1,5 +1,6 @@
 //! What planning has learnt so far, kept in one value until the first batch begins.
 
+use super::describes::Entry;
 use crate::backup::packing::SUBREQUESTS;
 use crate::host::{ConnectorError, Failure, Host};
 use serde::{Deserialize, Serialize};
@@ -86,7 +87,7 @@ impl State {
     }
 
     /// As entries to be put, together with what else was learnt.
-    pub fn entries<H: Host>(&mut self, host: &H) -> Result<Vec<(String, Option<Vec<u8>>)>, ConnectorError> {
+    pub fn entries<H: Host>(&mut self, host: &H) -> Result<Vec<Entry>, ConnectorError> {
         self.touched = host.now();
         let value = serde_json::to_vec(self)
             .map_err(|error| ConnectorError::State(Failure::new("plan", format!("the plan can't be written: {error}"))))?;
