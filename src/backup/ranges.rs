@@ -4,8 +4,11 @@
 //! first 15 characters bytewise. What a range has of rows depends on how the Ids are spread; that together the ranges are all,
 //! and no two have a row in common, doesn't.
 
-/// A range has about so many records.
-pub const RANGE_ROWS: u64 = 5_000_000;
+/// A range has no more records than about so many.
+const RANGE_ROWS: u64 = 5_000_000;
+
+/// Nor more bytes of them: a job gives its records in no order, so that whoever reads them by key has all of a range before them.
+const RANGE_BYTES: u64 = 640 * 1024 * 1024;
 
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
@@ -13,9 +16,11 @@ const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnop
 const ID_CHARS: usize = 15;
 const PREFIX_CHARS: usize = 3;
 
-/// Into how many ranges so many records go.
-pub fn how_many(rows: u64) -> usize {
-    usize::try_from(rows.div_ceil(RANGE_ROWS)).unwrap_or(1).max(1)
+/// Into how many ranges so many records of so many bytes go.
+pub fn how_many(rows: u64, row_bytes: u32) -> usize {
+    let bytes = rows.saturating_mul(u64::from(row_bytes));
+    let ranges = rows.div_ceil(RANGE_ROWS).max(bytes.div_ceil(RANGE_BYTES));
+    usize::try_from(ranges).unwrap_or(1).max(1)
 }
 
 /// Ids that divide those from `first` to `last` in so many parts; fewer, where there aren't so many between them.
@@ -55,6 +60,15 @@ fn id(prefix: &str, mut number: u128) -> String {
 mod tests {
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_range_is_bounded_by_records_and_by_bytes() {
+        assert_eq!(
+            (how_many(0, 500), how_many(300_000, 500), how_many(1_300_000, 500)),
+            (1, 1, 1)
+        );
+        assert_eq!((how_many(5_000_001, 1), how_many(1_500_000, 1_400)), (2, 4));
+    }
 
     #[test]
     fn what_is_no_span_of_ids_stays_one_range() {

@@ -3,9 +3,9 @@
 //! Pure. A composite request gives five pages of 2,000 rows, and what an object leaves empty of it others fill; a job takes one
 //! request to begin, one for each page of results, and its share of the looks whether it is ready, of which one serves all jobs.
 
-use super::{Object, PAGE_ROWS, packing};
+use super::{Object, PAGE_ROWS, packing, ranges};
 
-/// Requests of a job apart from pages of results beyond the first: to begin it, for the first page, and its share of looks.
+/// Requests of a job apart from pages of results beyond the first: to begin it, and for the first page.
 const JOB_REQUESTS: u64 = 2;
 
 /// The first look costs one whatever the jobs are, and often a second follows: jobs have to save more than that together.
@@ -27,8 +27,9 @@ pub fn bulk_from(configured: Option<u64>) -> u64 {
 fn saving(object: &Object) -> u64 {
     let rows = object.remaining().unwrap_or(0);
     let fifths = rows.div_ceil(u64::from(object.rows_a_page()));
-    let results = rows.div_ceil(object.page_records()).max(1);
-    fifths.saturating_sub((JOB_REQUESTS - 1 + results) * packing::PLACES as u64)
+    let ranges = ranges::how_many(rows, object.row_bytes) as u64;
+    let results = rows.div_ceil(object.page_records()).max(ranges);
+    fifths.saturating_sub(((JOB_REQUESTS - 1) * ranges + results) * packing::PLACES as u64)
 }
 
 /// Which of the objects are read by bulk query jobs. `configured`: from so many records on, whatever that costs.

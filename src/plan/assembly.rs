@@ -80,7 +80,8 @@ pub(super) fn assemble<H: Host>(
     }
     for n in by_bulk(&objects, org.configuration().bulk_rows) {
         let rows = objects[n].remaining().unwrap_or(0);
-        objects[n].read_by_bulk(vec![Range::default(); ranges::how_many(rows)]);
+        let many = ranges::how_many(rows, objects[n].row_bytes);
+        objects[n].read_by_bulk(vec![Range::default(); many]);
     }
     if writes {
         keep_describes(host, state, known, &plans)?;

@@ -391,7 +391,7 @@ fn a_large_object_is_read_by_a_job_for_each_range_of_its_ids() {
         .iter()
         .filter(|request| request.path.ends_with("/jobs/query"))
         .count();
-    assert_eq!(jobs, 3);
+    assert!((3..6).contains(&jobs), "{jobs}");
 }
 
 #[test]
