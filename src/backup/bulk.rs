@@ -185,13 +185,13 @@ impl<H: Host> Batch<'_, '_, H> {
                 _ => None,
             })
             .collect();
-        let due = |batch: &Self| {
-            batch
-                .checkpoint
-                .jobs()
-                .any(|(_, _, range)| range.step(now) == Some(JobStep::Look))
-        };
-        if running.len() > 1 && !self.checkpoint.bulk.one_by_one && due(self) && self.may_send(0) {
+        let is_running = |range: &Range| matches!(range.state, RangeState::Running { .. });
+        let not_due = |range: &Range| is_running(range) && range.step(now).is_none();
+        if running.len() > 1 && !self.checkpoint.bulk.one_by_one {
+            // One look serves all jobs: it waits for the last of them.
+            if self.checkpoint.jobs().any(|(_, _, range)| not_due(range)) || !self.may_send(0) {
+                return Ok(());
+            }
             self.look_at_all(&running)?;
         }
         for (n, nth, job) in running {

@@ -144,6 +144,8 @@ pub(super) fn only_waits(checkpoint: &Checkpoint, now: u64) -> Option<u32> {
     {
         return None;
     }
+    // One look serves all jobs, and waits for the last of them.
+    let together = !checkpoint.bulk.one_by_one;
     let mut next_look = None;
     for range in checkpoint
         .objects
@@ -153,7 +155,8 @@ pub(super) fn only_waits(checkpoint: &Checkpoint, now: u64) -> Option<u32> {
     {
         match &range.state {
             RangeState::Running { look_at, .. } => {
-                next_look = Some(next_look.map_or(*look_at, |other: u64| other.min(*look_at)))
+                let last_or_first = |other: u64| if together { other.max(*look_at) } else { other.min(*look_at) };
+                next_look = Some(next_look.map_or(*look_at, last_or_first));
             }
             RangeState::Planned | RangeState::Ready { .. } | RangeState::Saved { .. } => return None,
             RangeState::Done => {}

@@ -281,6 +281,7 @@ mod tests {
             name: name.into(),
             kind: crate::salesforce::Kind::Text,
             formula: false,
+            long: false,
         };
         Describe {
             fields: vec![field("Id"), field(length)],

@@ -18,15 +18,14 @@ pub fn fields(describe: &Describe, group: usize, groups: usize) -> Vec<&str> {
     }
     let always = |name: &str| name == "Id" || describe.revision.as_deref() == Some(name);
     let mut names: Vec<&str> = describe.names().into_iter().filter(|name| always(name)).collect();
-    // One here, one there: formulas, which cost most, stand together in a describe.
-    names.extend(
-        describe
-            .names()
-            .into_iter()
-            .filter(|name| !always(name))
-            .skip(group)
-            .step_by(groups),
-    );
+    // One here, one there: formulas, which cost most, stand together in a describe; of long texts each group has its own.
+    for long in [true, false] {
+        let of_kind = describe
+            .fields
+            .iter()
+            .filter(|field| field.long == long && !always(&field.name));
+        names.extend(of_kind.map(|field| field.name.as_str()).skip(group).step_by(groups));
+    }
     names
 }
 
@@ -86,47 +85,30 @@ pub fn join(parts: Vec<(Page, Vec<Row>)>, describe: &Describe, tries: u8) -> Joi
     Joined { rows: joined, page }
 }
 
-fn whole(mut row: Row, pieces: &[&Row], describe: &Describe) -> Row {
-    let common = |name: &str| name == "Id" || describe.revision.as_deref() == Some(name);
-    row.body.pop();
-    for piece in pieces {
+/// One record of its parts, its fields in the order that one query gives.
+fn whole(row: Row, pieces: &[&Row], describe: &Describe) -> Row {
+    let mut values = BTreeMap::<String, Box<RawValue>>::new();
+    for body in [&row.body].into_iter().chain(pieces.iter().map(|piece| &piece.body)) {
         // What was made a row can be read as one.
-        let members: Members = serde_json::from_slice(&piece.body).unwrap_or_default();
-        for (name, value) in members.0 {
-            if !common(&name) {
-                row.body.push(b',');
-                row.body.extend(serde_json::to_vec(&name).unwrap_or_default());
-                row.body.push(b':');
-                row.body.extend_from_slice(value.get().as_bytes());
-            }
-        }
+        values.extend(serde_json::from_slice::<BTreeMap<String, Box<RawValue>>>(body).unwrap_or_default());
     }
-    row.body.push(b'}');
-    row.revision = pieces.iter().map(|piece| piece.revision).fold(row.revision, u64::max);
-    row
-}
-
-/// Members of an object in their order.
-#[derive(Default)]
-struct Members(Vec<(String, Box<RawValue>)>);
-
-impl<'de> serde::Deserialize<'de> for Members {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Members, D::Error> {
-        struct InOrder;
-        impl<'de> serde::de::Visitor<'de> for InOrder {
-            type Value = Members;
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("an object")
-            }
-            fn visit_map<M: serde::de::MapAccess<'de>>(self, mut map: M) -> Result<Members, M::Error> {
-                let mut members = Vec::new();
-                while let Some(member) = map.next_entry()? {
-                    members.push(member);
-                }
-                Ok(Members(members))
-            }
-        }
-        deserializer.deserialize_map(InOrder)
+    let mut body = Vec::with_capacity(row.body.len() + pieces.iter().map(|piece| piece.body.len()).sum::<usize>());
+    for (name, value) in describe
+        .names()
+        .into_iter()
+        .filter_map(|name| Some((name, values.get(name)?)))
+    {
+        body.push(if body.is_empty() { b'{' } else { b',' });
+        body.extend(serde_json::to_vec(name).unwrap_or_default()); // a text always can be written
+        body.push(b':');
+        body.extend_from_slice(value.get().as_bytes());
+    }
+    body.push(b'}');
+    let revision = pieces.iter().map(|piece| piece.revision).fold(row.revision, u64::max);
+    Row {
+        key: row.key,
+        revision,
+        body,
     }
 }
 
@@ -140,6 +122,7 @@ mod tests {
     fn describe(fields: usize) -> Describe {
         let names = ["Id".to_owned(), "SystemModstamp".to_owned()];
         let field = |name: String| Field {
+            long: name.ends_with("1__c"),
             name,
             kind: Kind::Text,
             formula: false,
@@ -161,7 +144,7 @@ mod tests {
             .map(|(id, revision)| Row {
                 key: (*id).into(),
                 revision: *revision,
-                body: format!(r#"{{"Id":"{id}","SystemModstamp":"{revision}","F{group}":{group}}}"#).into_bytes(),
+                body: format!(r#"{{"Id":"{id}","SystemModstamp":"{revision}","F{group}__c":{group}}}"#).into_bytes(),
             })
             .collect();
         let page = Page {
@@ -182,7 +165,7 @@ mod tests {
         let joined = join(vec![part(&[("a", 1)], 0, true), part(&[("a", 1)], 1, true)], &describe(2), 0);
         assert_eq!(
             String::from_utf8(joined.rows[0].body.clone()).unwrap(),
-            r#"{"Id":"a","SystemModstamp":"1","F0":0,"F1":1}"#
+            r#"{"Id":"a","SystemModstamp":"1","F0__c":0,"F1__c":1}"#
         );
         assert!(joined.page.done);
     }
@@ -234,7 +217,7 @@ mod tests {
             for group in 0..groups {
                 let names = fields(&describe, group, groups);
                 prop_assert_eq!(&names[..2], ["Id", "SystemModstamp"]);
-                prop_assert!(names.len() <= many.div_ceil(groups) + 2);
+                prop_assert!(names.len() <= many.div_ceil(groups) + 3);
                 for name in names { *seen.entry(name).or_default() += 1; }
             }
             prop_assert_eq!(seen.len(), many + 2);

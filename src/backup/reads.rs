@@ -447,7 +447,14 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let mut parts: Vec<(Page, Vec<Row>)> = Vec::new();
         for (nth, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
-                Outcome::Page(page) => parts.push((page, rows.parts.remove(&(slot + nth)).unwrap_or_default())),
+                Outcome::Page(mut page) => {
+                    let came = rows.parts.remove(&(slot + nth)).unwrap_or_default();
+                    if rows.cut.remove(&(slot + nth)) {
+                        page.done = false;
+                        page.last_id = came.last().map(|row| row.key.clone());
+                    }
+                    parts.push((page, came));
+                }
                 other => return Ok(other),
             }
         }

@@ -3,7 +3,7 @@
 
 use crate::host::{Host, Row, StorageError};
 use crate::salesforce::{RecordSink, Shape};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::mem;
 
 /// Rows are handed on when so many bytes have come together.
@@ -11,6 +11,9 @@ const PIECE_BYTES: usize = 1024 * 1024;
 
 /// Larger ones don't fit into the contract's 8 MiB a call.
 const MAX_ROW_BYTES: usize = 7 * 1024 * 1024;
+
+/// Parts of wide records that are kept: what comes beyond is read again.
+const MAX_PARTS_BYTES: usize = 20 * 1024 * 1024;
 
 /// What becomes of the rows of a place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -54,6 +57,9 @@ pub(super) struct Rows<'h, H> {
     pub keys: BTreeMap<usize, Vec<String>>,
     /// By place.
     pub parts: BTreeMap<usize, Vec<Row>>,
+    parts_bytes: usize,
+    /// Places of which parts were left out.
+    pub cut: BTreeSet<usize>,
 }
 
 impl<'h, H: Host> Rows<'h, H> {
@@ -68,6 +74,8 @@ impl<'h, H: Host> Rows<'h, H> {
             too_large: Vec::new(),
             keys: BTreeMap::new(),
             parts: BTreeMap::new(),
+            parts_bytes: 0,
+            cut: BTreeSet::new(),
         }
     }
 
@@ -120,7 +128,16 @@ impl<H: Host> RecordSink for Rows<'_, H> {
         };
         match place.keep {
             Keep::Keys => self.keys.entry(slot).or_default().push(row.key),
-            Keep::Parts => self.parts.entry(slot).or_default().push(row),
+            Keep::Parts => {
+                let parts = self.parts.entry(slot).or_default();
+                // The first of each place stays, whatever it weighs: nothing would ever read it otherwise.
+                if parts.is_empty() || (self.parts_bytes < MAX_PARTS_BYTES && !self.cut.contains(&slot)) {
+                    self.parts_bytes += row.body.len();
+                    parts.push(row);
+                } else {
+                    self.cut.insert(slot);
+                }
+            }
             keep => {
                 if keep == Keep::RowsAndKeys {
                     self.keys.entry(slot).or_default().push(row.key.clone());

@@ -4,8 +4,8 @@ use super::describes::{self, Known};
 use super::predecessor::{Reads, reads, schema_remarks};
 use super::state::{Candidate, State};
 use crate::backup::{
-    Checkpoint, Files, MIN_PAGE_ROWS, Mark, Object, Phase, Range, Since, Way, by_bulk, describe_key, marks, next_batch, ranges,
-    skipped,
+    Checkpoint, Files, MAX_GROUPS, MIN_PAGE_ROWS, Mark, Object, PAGE_ROWS, Phase, Range, Since, Way, by_bulk, describe_key,
+    marks, next_batch, ranges, skipped,
 };
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned};
 use crate::org::Org;
@@ -127,9 +127,6 @@ fn budgeted<H: Host>(org: &Org<'_, H>, files: u64) -> u64 {
 fn first(candidate: &Candidate, describe: &Describe, groups: u8, mark: Option<&Mark>) -> Object {
     let way = Object::first_way(describe);
     let mut object = Object::new(candidate.name.clone(), way, candidate.counted, row_bytes(describe));
-    if describe.short_pages {
-        object.page_rows = MIN_PAGE_ROWS;
-    }
     object.groups = if groups > 1 { groups } else { 0 };
     object.bulk_able = groups == 1
         && describe.keyset
@@ -144,14 +141,36 @@ fn first(candidate: &Candidate, describe: &Describe, groups: u8, mark: Option<&M
             ..Files::default()
         }));
     }
+    if groups == 1 && describe.long_texts() > 1 {
+        shorten_pages(&mut object, describe);
+    }
     if let Some(mark) = mark {
         object.counted = object.counted.or(Some(mark.records));
         if let Reads::Changes { looks } = reads(mark, describe) {
             object.live = Some(mark.records);
+            if groups == 1 {
+                // Few rows come: one query has all their fields.
+                object.groups = 0;
+            }
             object.read_since(Since::new(mark.covered, mark.deletions_covered, describe.replicated), looks);
         }
     }
     object
+}
+
+/// Two fields of long text in a query make its pages short. Where each in a query of its own takes fewer of them, that is the way.
+fn shorten_pages(object: &mut Object, describe: &Describe) {
+    object.page_rows = MIN_PAGE_ROWS;
+    let together = object.remaining().unwrap_or(0).div_ceil(u64::from(MIN_PAGE_ROWS));
+    let rounds = object.remaining().unwrap_or(0).div_ceil(u64::from(PAGE_ROWS));
+    let Ok(groups) = u8::try_from(describe.long_texts()) else {
+        return;
+    };
+    let can_be_joined = describe.keyset && describe.durable_id.is_none() && groups <= MAX_GROUPS;
+    if can_be_joined && rounds * u64::from(groups) < together {
+        object.groups = groups;
+        object.page_rows = PAGE_ROWS;
+    }
 }
 
 /// The org's own describes become part of the snapshot, where it doesn't have them as they are.

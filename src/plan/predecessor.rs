@@ -94,6 +94,7 @@ mod tests {
                     name: (*name).into(),
                     kind: *kind,
                     formula: false,
+                    long: false,
                 })
                 .collect(),
             revision: Some("SystemModstamp".into()),

@@ -132,6 +132,7 @@ mod tests {
             name: name.to_owned(),
             kind,
             formula: false,
+            long: false,
         };
         Describe {
             fields: vec![

@@ -15,6 +15,9 @@ pub struct Field {
     /// The form of its values.
     #[serde(rename = "k", default, skip_serializing_if = "is_text")]
     pub kind: Kind,
+    /// A custom field of long text: two of them in a query make Salesforce's pages short.
+    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    pub long: bool,
     /// A formula: what a query expands, and what changes without the record's stamp.
     #[serde(rename = "f", default, skip_serializing_if = "std::ops::Not::not")]
     pub formula: bool,
@@ -52,9 +55,6 @@ pub struct Describe {
     /// Has archived records, which only `queryAll` gives, together with deleted ones.
     #[serde(default)]
     pub archived: bool,
-    /// It has so many custom fields of long text that Salesforce makes its pages short.
-    #[serde(default)]
-    pub short_pages: bool,
     /// Salesforce tells which of its records were changed and which deleted.
     #[serde(default)]
     pub replicated: bool,
@@ -69,6 +69,11 @@ impl Describe {
     /// A field by its name.
     pub fn field(&self, name: &str) -> Option<&Field> {
         self.fields.iter().find(|field| field.name == name)
+    }
+
+    /// Custom fields of long text.
+    pub fn long_texts(&self) -> usize {
+        self.fields.iter().filter(|field| field.long).count()
     }
 
     /// CSV tells every value as it is.
@@ -187,6 +192,7 @@ fn condense(queryable: bool, replicateable: bool, raw: &[RawField]) -> Result<De
                 name: field.name.clone(),
                 kind: field.kind(),
                 formula: field.calculated,
+                long: field.is_long_custom_text(),
             })
             .collect(),
         since: revision.is_some_and(|field| field.filterable),
@@ -194,7 +200,6 @@ fn condense(queryable: bool, replicateable: bool, raw: &[RawField]) -> Result<De
         keyset: find("Id").is_some_and(ordered),
         durable_id: find("DurableId").map(ordered),
         archived: find("IsArchived").is_some() && find("IsDeleted").is_some(),
-        short_pages: readable.iter().filter(|field| field.is_long_custom_text()).count() > 1,
         replicated: replicateable,
     })
 }

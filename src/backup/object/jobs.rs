@@ -150,6 +150,7 @@ impl Object {
         } else {
             Phase::Bulk
         };
+        self.groups = 0;
         self.cursor = Cursor::Start;
         self.received = 0;
     }

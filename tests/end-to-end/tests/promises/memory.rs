@@ -5,7 +5,7 @@ use fake_salesforce::org::{OrgSpec, Scan};
 use fake_salesforce::quota::QuotaOptions;
 use fake_salesforce::rest::Rules;
 use fake_salesforce::soql::SoqlRules;
-use fake_salesforce::{Fake, Options};
+use fake_salesforce::{ClockMode, Fake, Options};
 
 const HOST_LIMIT: u64 = 300 << 20;
 
@@ -48,7 +48,9 @@ fn backs_up_within_memory(options: Options) -> u64 {
         max: 100_000,
         ..QuotaOptions::default()
     };
-    let fake = Fake::start(Options { quota, ..options }).unwrap();
+    // Query jobs take their time, on the clock that the program waits by.
+    let clock = ClockMode::Real;
+    let fake = Fake::start(Options { quota, clock, ..options }).unwrap();
     let program = Program::new();
     assert!(program.add("acme", &fake, 50).status.success());
     let (peak, output) = run(&program, &["backup", "acme", "--json"]);
