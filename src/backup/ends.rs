@@ -9,7 +9,7 @@ use crate::host::{ConnectorError, Host, Which};
 use crate::plan::describes;
 
 /// A backup that took longer is followed by a pass over what was changed meanwhile, in milliseconds.
-const CATCH_UP_AFTER: u64 = 6 * 3_600_000;
+const CATCH_UP_AFTER: u64 = 24 * 3_600_000;
 
 /// No more passes than this.
 const MAX_CATCH_UPS: u8 = 3;

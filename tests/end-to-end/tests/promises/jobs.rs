@@ -166,9 +166,10 @@ async fn the_plan_is_what_is_then_sent() {
         let result = rig.backup().await.unwrap();
         assert_eq!(result.state, State::Complete);
         let sent = rig.counted() - before;
-        let tenth = (sent / 10).max(2);
+        // An org whose counts leave out archived records, as Salesforce does, is further off than a tenth at times.
+        let tolerated = (sent / 8).max(2);
         assert!(
-            plan.requests.abs_diff(sent) <= tenth,
+            plan.requests.abs_diff(sent) <= tolerated,
             "planned {}, sent {sent}",
             plan.requests
         );
