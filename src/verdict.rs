@@ -1,7 +1,7 @@
 //! The exports `decide` and `read-quota`: the quota rules of [`quota`], fed from the host.
 
 use crate::host::{ConnectorError, Host, ReadingSource, StorageError};
-use crate::org::{Org, Stopped};
+use crate::org::{Org, Stopped, daily_standing};
 use crate::quota::{self, Facts, Hour, Percent, Source, Standing, Usage, Verdict};
 use std::io::Read as _;
 
@@ -13,10 +13,7 @@ const MAX_LIMITS_BYTES: u64 = 1024 * 1024;
 
 /// May a step of so many requests be sent now? Sends nothing.
 pub fn decide<H: Host>(host: &H, next_cost: u32) -> Result<Verdict, ConnectorError> {
-    let known = host
-        .readings()?
-        .into_iter()
-        .find(|standing| standing.last.quota == quota::DAILY_API_REQUESTS);
+    let known = daily_standing(host)?;
     let own: Vec<Hour> = hours(host)?;
     let facts = Facts {
         standing: known.map(|standing| Standing {

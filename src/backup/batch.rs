@@ -8,7 +8,7 @@
 use super::changed::Changed;
 use super::packing::{self, Load, Part};
 use super::reads::Asked;
-use super::{Checkpoint, Event, Phase, ends};
+use super::{Checkpoint, Event};
 use crate::host::{BatchResult, ConnectorError, Host, Level, Next};
 use crate::org::{Org, Stopped};
 use crate::plan::describes;
@@ -47,7 +47,8 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
     };
     if !batch.checkpoint.begun {
         batch.checkpoint.begun = true;
-        batch.begin()?;
+        // From now on planning is over; the next backup plans anew.
+        crate::plan::forget(host)?;
     }
     batch.run()?;
     batch.result()
@@ -253,7 +254,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             let of = &self.checkpoint.objects[object];
             match event {
                 Event::Read if of.replaces => host.replace_inherited(&of.name)?,
-                Event::Read | Event::DailyLimit => {}
+                Event::Read => {}
                 Event::Finished => self.finished.push(object),
                 Event::Skipped(why) => host.skipped(&of.name, why),
                 Event::Remark(what) => host.remark(&of.name, what),
@@ -290,7 +291,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             Next::AgainAfter(wait)
         } else if let Some(pause) = self.paused {
             Next::Pause(pause)
-        } else if let Some(seconds) = ends::only_waits(&self.checkpoint, self.host().now()) {
+        } else if let Some(seconds) = self.checkpoint.waits_for_jobs(self.host().now()) {
             Next::AgainAfter(seconds)
         } else {
             Next::Batch(next_batch(&self.checkpoint))
@@ -305,9 +306,4 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
 /// Requests of the next batch, as far as is known.
 pub fn next_batch(checkpoint: &Checkpoint) -> u32 {
     checkpoint.requests().clamp(1, MAX_REQUESTS)
-}
-
-/// Whether something of the object is still asked by requests.
-pub(super) fn is_asking(phase: Phase) -> bool {
-    !matches!(phase, Phase::Done | Phase::Skipped | Phase::Files | Phase::Bulk)
 }

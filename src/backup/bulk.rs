@@ -4,13 +4,16 @@
 //! jobs at once. Where the day's jobs are spent, queries take over if the allowance has room for them; else the backup pauses.
 
 use super::batch::Batch;
-use super::object::{JobStep, Range, RangeState};
+use super::object::{Range, RangeState};
 use super::reads::object_filters;
+use super::rows::{Keep, Place, Rows};
 use super::{Checkpoint, Cursor, Object, Phase, Way, packing, ways};
-use crate::host::{ConnectorError, Host, Level, Pause, Row, StorageError};
-use crate::org::{Refused, Stopped};
+use crate::host::{ConnectorError, Host, Level, Pause, StorageError};
+use crate::org::{Refused, Stopped, daily_standing};
 use crate::quota;
-use crate::salesforce::{Broken, Class, Describe, JobState, NewJob, read_csv_header, read_csv_rows, read_job, read_jobs};
+use crate::salesforce::{
+    Broken, Class, Describe, JobState, NewJob, RecordSink, read_csv_header, read_csv_rows, read_job, read_jobs,
+};
 use crate::soql::{Bound, Filter, Operator, Query};
 use std::io;
 
@@ -19,12 +22,6 @@ const READ_BYTES: u64 = 96 * 1024 * 1024;
 
 /// Asked of the store at once.
 const PIECE: u32 = 1024 * 1024;
-
-/// Rows are handed on when so many bytes have come together.
-const ROWS_BYTES: usize = 1024 * 1024;
-
-/// Rows larger than this aren't stored.
-const MAX_ROW_BYTES: usize = 7 * 1024 * 1024;
 
 /// After the day's jobs were spent, they are tried again no sooner, in milliseconds.
 const SPENT_MS: u64 = 3_600_000;
@@ -46,6 +43,33 @@ impl Checkpoint {
         })
     }
 
+    /// Seconds until a job is worth a look, where nothing else is to be done.
+    pub fn waits_for_jobs(&self, now: u64) -> Option<u32> {
+        if self
+            .objects
+            .iter()
+            .any(|object| !object.has_ended() && object.phase != Phase::Bulk)
+        {
+            return None;
+        }
+        let mut looks = Vec::new();
+        for (_, _, range) in self.jobs() {
+            match &range.state {
+                RangeState::Running { look_at, .. } => looks.push(*look_at),
+                RangeState::Planned | RangeState::Ready { .. } | RangeState::Saved { .. } => return None,
+                RangeState::Done => {}
+            }
+        }
+        // One look serves all jobs, and waits for the last of them.
+        let look_at = if self.bulk.one_by_one {
+            looks.into_iter().min()
+        } else {
+            looks.into_iter().max()
+        };
+        let wait = look_at?.saturating_sub(now).div_ceil(1_000);
+        (wait > 0).then(|| u32::try_from(wait).unwrap_or(u32::MAX))
+    }
+
     fn jobs_are_spent(&self, now: u64) -> bool {
         self.bulk.spent_at.is_some_and(|at| now.saturating_sub(at) < SPENT_MS)
     }
@@ -57,7 +81,7 @@ impl<H: Host> Batch<'_, '_, H> {
         let planned: Vec<(usize, usize)> = self
             .checkpoint
             .jobs()
-            .filter(|(_, _, range)| range.step(0) == Some(JobStep::Begin))
+            .filter(|(_, _, range)| range.state == RangeState::Planned)
             .map(|(n, nth, _)| (n, nth))
             .collect();
         for (n, nth) in planned {
@@ -77,10 +101,7 @@ impl<H: Host> Batch<'_, '_, H> {
 
     fn begin_job(&mut self, n: usize, nth: usize) -> Result<(), ConnectorError> {
         let object = &self.checkpoint.objects[n];
-        let (Some(describe), Some(range)) = (
-            self.describes.get(&n),
-            object.bulk.as_ref().and_then(|bulk| bulk.ranges.get(nth)),
-        ) else {
+        let (Some(describe), Some(range)) = (self.describes.get(&n), object.range(nth)) else {
             return Ok(());
         };
         let query = job_query(object, describe, range);
@@ -145,14 +166,12 @@ impl<H: Host> Batch<'_, '_, H> {
         Ok(ceiling.saturating_sub(used))
     }
 
+    /// Used, of how many, and the ceiling.
     fn usage(&self) -> Result<(u64, u64, u64), StorageError> {
-        let host = self.host();
-        let standing = host
-            .readings()?
-            .into_iter()
-            .find(|standing| standing.last.quota == quota::DAILY_API_REQUESTS);
-        let Some(standing) = standing else { return Ok((0, 0, 0)) };
-        let limit = quota::Percent::new(host.usage_limit());
+        let Some(standing) = daily_standing(self.host())? else {
+            return Ok((0, 0, 0));
+        };
+        let limit = quota::Percent::new(self.host().usage_limit());
         let ceiling = limit.map_or(0, |limit| limit.ceiling_of(standing.last.max));
         Ok((standing.last.used + standing.own_since, standing.last.max, ceiling))
     }
@@ -167,7 +186,7 @@ impl<H: Host> Batch<'_, '_, H> {
             let ready = self
                 .checkpoint
                 .jobs()
-                .find(|(_, _, range)| range.step(0) == Some(JobStep::Fetch))
+                .find(|(_, _, range)| matches!(range.state, RangeState::Ready { .. }))
                 .map(|(n, nth, _)| (n, nth));
             let Some((n, nth)) = ready else { break };
             self.fetch_page(n, nth)?;
@@ -185,8 +204,7 @@ impl<H: Host> Batch<'_, '_, H> {
                 _ => None,
             })
             .collect();
-        let is_running = |range: &Range| matches!(range.state, RangeState::Running { .. });
-        let not_due = |range: &Range| is_running(range) && range.step(now).is_none();
+        let not_due = |range: &Range| matches!(range.state, RangeState::Running { .. }) && !range.is_due(now);
         if running.len() > 1 && !self.checkpoint.bulk.one_by_one {
             // One look serves all jobs: it waits for the last of them.
             if self.checkpoint.jobs().any(|(_, _, range)| not_due(range)) || !self.may_send(0) {
@@ -195,9 +213,8 @@ impl<H: Host> Batch<'_, '_, H> {
             self.look_at_all(&running)?;
         }
         for (n, nth, job) in running {
-            let is_due = |range: &Range| range.step(now) == Some(JobStep::Look);
-            let object = &self.checkpoint.objects[n];
-            if !self.may_send(0) || !object.bulk.as_ref().and_then(|bulk| bulk.ranges.get(nth)).is_some_and(is_due) {
+            let range = self.checkpoint.objects[n].range(nth);
+            if !self.may_send(0) || !range.is_some_and(|range| range.is_due(now)) {
                 continue;
             }
             let answer = self.org.ask(&format!("jobs/query/{job}"));
@@ -252,7 +269,7 @@ impl<H: Host> Batch<'_, '_, H> {
 
     fn fetch_page(&mut self, n: usize, nth: usize) -> Result<(), ConnectorError> {
         let object = &self.checkpoint.objects[n];
-        let Some(range) = object.bulk.as_ref().and_then(|bulk| bulk.ranges.get(nth)) else {
+        let Some(range) = object.range(nth) else {
             return Ok(());
         };
         let RangeState::Ready { job, locator } = &range.state else {
@@ -327,18 +344,22 @@ impl<H: Host> Batch<'_, '_, H> {
             return Ok(false);
         }
         let object = &self.checkpoint.objects[n];
-        let (Some(describe), Some(range)) = (
-            self.describes.get(&n),
-            object.bulk.as_ref().and_then(|bulk| bulk.ranges.get(nth)),
-        ) else {
+        let (Some(describe), Some(range)) = (self.describes.get(&n), object.range(nth)) else {
             return Ok(false);
         };
         let RangeState::Saved { at, .. } = range.state else {
             return Ok(false);
         };
         let blob = range.blob(&object.name);
-        let mut sink = Sink::new(self.host(), &object.name, object.since.is_some());
-        let read = read_page(self.host(), &blob, at, describe, &mut sink);
+        let place = Place {
+            object: n,
+            name: object.name.clone(),
+            revision: None,
+            hashed: false,
+            keep: Keep::stored(object.since.is_some()),
+        };
+        let mut rows = Rows::new(self.host(), vec![place]);
+        let read = read_page(self.host(), &blob, at, describe, &mut rows);
         let ended = match read {
             Ok(ended) => ended,
             Err(Unread::Store(error)) => return Err(error.into()),
@@ -350,9 +371,9 @@ impl<H: Host> Batch<'_, '_, H> {
                 return Ok(true);
             }
         };
-        sink.flush()?;
-        let (keys, too_large) = (sink.keys, sink.too_large);
-        for key in too_large {
+        rows.flush()?;
+        let keys = rows.keys.into_values().flatten().collect();
+        for (n, key) in rows.too_large {
             self.too_large(n, &key);
         }
         self.changes.appended(n, keys);
@@ -390,9 +411,7 @@ impl<H: Host> Batch<'_, '_, H> {
         }
         if let Cursor::After(after) = &object.cursor {
             let range = Range::after(after.clone());
-            let received = object.received;
             object.read_by_bulk(vec![range]);
-            object.received = received;
         }
     }
 }
@@ -431,7 +450,7 @@ enum Unread {
     Page(Broken),
 }
 
-fn read_page<H: Host>(host: &H, blob: &str, at: u64, describe: &Describe, sink: &mut Sink<'_, H>) -> Result<ReadTo, Unread> {
+fn read_page<H: Host>(host: &H, blob: &str, at: u64, describe: &Describe, rows: &mut Rows<'_, H>) -> Result<ReadTo, Unread> {
     let mut header = BlobReader::new(host, blob, 0);
     let columns = read_csv_header(&mut header, describe);
     let columns = columns.map_err(|why| header.failed.take().map_or(Unread::Page(why), Unread::Store))?;
@@ -439,7 +458,7 @@ fn read_page<H: Host>(host: &H, blob: &str, at: u64, describe: &Describe, sink: 
     let mut body = BlobReader::new(host, blob, at);
     let ends_at = host.ends_at();
     let read = read_csv_rows(&mut body, &columns, |row, bytes| {
-        sink.take(row).map_err(|error| Broken(error.to_string()))?;
+        rows.take(0, row).map_err(Broken)?;
         Ok(bytes < READ_BYTES && host.now() < ends_at)
     });
     match read {
@@ -448,7 +467,7 @@ fn read_page<H: Host>(host: &H, blob: &str, at: u64, describe: &Describe, sink: 
             to: at + end.bytes,
             done: end.done,
         }),
-        Err(why) => Err(match body.failed.or_else(|| sink.failed.take()) {
+        Err(why) => Err(match body.failed.or_else(|| rows.failed.take()) {
             Some(error) => Unread::Store(error),
             None => Unread::Page(why),
         }),
@@ -492,56 +511,5 @@ impl<H: Host> io::Read for BlobReader<'_, H> {
         into[..some].copy_from_slice(&self.piece[self.given..self.given + some]);
         self.given += some;
         Ok(some)
-    }
-}
-
-/// Hands rows of a page on to the host.
-struct Sink<'a, H> {
-    host: &'a H,
-    object: &'a str,
-    keeps_keys: bool,
-    piece: Vec<Row>,
-    bytes: usize,
-    keys: Vec<String>,
-    too_large: Vec<String>,
-    failed: Option<StorageError>,
-}
-
-impl<'a, H: Host> Sink<'a, H> {
-    fn new(host: &'a H, object: &'a str, keeps_keys: bool) -> Sink<'a, H> {
-        Sink {
-            host,
-            object,
-            keeps_keys,
-            piece: Vec::new(),
-            bytes: 0,
-            keys: Vec::new(),
-            too_large: Vec::new(),
-            failed: None,
-        }
-    }
-
-    fn take(&mut self, row: Row) -> Result<(), StorageError> {
-        if row.body.len() > MAX_ROW_BYTES {
-            self.too_large.push(row.key);
-            return Ok(());
-        }
-        if self.keeps_keys {
-            self.keys.push(row.key.clone());
-        }
-        self.bytes += row.body.len() + row.key.len() + 32;
-        self.piece.push(row);
-        if self.bytes >= ROWS_BYTES { self.flush() } else { Ok(()) }
-    }
-
-    fn flush(&mut self) -> Result<(), StorageError> {
-        self.bytes = 0;
-        let piece = std::mem::take(&mut self.piece);
-        if piece.is_empty() {
-            return Ok(());
-        }
-        self.host
-            .append(self.object, piece)
-            .inspect_err(|error| self.failed = Some(error.clone()))
     }
 }

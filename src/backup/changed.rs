@@ -4,10 +4,6 @@
 use crate::host::{Snapshot, StorageError, Tombstone};
 use std::collections::BTreeMap;
 
-/// Rows are asked for so many bytes at once, and by no more keys than this.
-const FIND_BYTES: u64 = 4 * 1024 * 1024;
-const MAX_FIND: u64 = 2_000;
-
 /// What a batch did to one record.
 #[derive(Clone, Copy, Debug, Default)]
 struct Change {
@@ -62,13 +58,13 @@ impl Changed {
         self.objects.keys().copied().collect()
     }
 
-    /// Records that the object has now; `base`: those that it had before the batch.
+    /// Records that the object has now; `base`: those that it had before the batch, `at_once`: how many are looked for at once.
     pub fn count<S: Snapshot>(
         &mut self,
         object: usize,
         base: u64,
         name: &str,
-        row_bytes: u32,
+        at_once: u32,
         before: Option<&S>,
     ) -> Result<u64, StorageError> {
         let Some(of) = self.objects.get_mut(&object) else {
@@ -80,8 +76,7 @@ impl Changed {
             .filter(|(_, change)| change.existed.is_none())
             .map(|(key, _)| key.clone())
             .collect();
-        let at_once = usize::try_from((FIND_BYTES / u64::from(row_bytes.max(1))).clamp(1, MAX_FIND)).unwrap_or(1);
-        for keys in unknown.chunks(at_once) {
+        for keys in unknown.chunks(at_once as usize) {
             let found = match before {
                 Some(snapshot) => snapshot.find(name, keys)?,
                 None => Vec::new(),

@@ -1,10 +1,10 @@
-//! What a batch does besides requests: its beginning and its end, the marks of objects that are done, and the passes that narrow
+//! What a batch does besides requests: its end, the marks of objects that are done, and the passes that narrow
 //! the window of a backup that took long.
 
-use super::batch::{Batch, is_asking};
+use super::Phase;
+use super::batch::Batch;
 use super::mark::{Mark, describe_key};
-use super::object::{RangeState, Since};
-use super::{Checkpoint, Phase};
+use super::object::Since;
 use crate::host::{ConnectorError, Host, Which};
 use crate::plan::describes;
 
@@ -18,12 +18,6 @@ const MAX_CATCH_UPS: u8 = 3;
 const TOMBSTONES_AT_ONCE: usize = 10_000;
 
 impl<H: Host> Batch<'_, '_, H> {
-    /// Before the first request.
-    pub(super) fn begin(&mut self) -> Result<(), ConnectorError> {
-        // From now on planning is over; the next backup plans anew.
-        crate::plan::forget(self.host())
-    }
-
     /// The org's own describe of an object becomes part of the snapshot.
     pub(super) fn annotate_describe(&self, n: usize) -> Result<(), ConnectorError> {
         let name = self.name(n);
@@ -45,7 +39,9 @@ impl<H: Host> Batch<'_, '_, H> {
             // An object that is read in full counts what comes.
             if object.since.is_some() {
                 let base = object.records();
-                let live = self.changes.count(n, base, &object.name, object.row_bytes, before.as_ref())?;
+                let live = self
+                    .changes
+                    .count(n, base, &object.name, object.rows_at_once(), before.as_ref())?;
                 object.live = Some(live);
             }
         }
@@ -133,35 +129,4 @@ impl<H: Host> Batch<'_, '_, H> {
         self.checkpoint.began_at = now;
         Ok(())
     }
-}
-
-/// Seconds until a job is worth a look, where nothing else is to be done.
-pub(super) fn only_waits(checkpoint: &Checkpoint, now: u64) -> Option<u32> {
-    if checkpoint
-        .objects
-        .iter()
-        .any(|object| is_asking(object.phase) || object.phase == Phase::Files)
-    {
-        return None;
-    }
-    // One look serves all jobs, and waits for the last of them.
-    let together = !checkpoint.bulk.one_by_one;
-    let mut next_look = None;
-    for range in checkpoint
-        .objects
-        .iter()
-        .filter_map(|object| object.bulk.as_ref())
-        .flat_map(|bulk| &bulk.ranges)
-    {
-        match &range.state {
-            RangeState::Running { look_at, .. } => {
-                let last_or_first = |other: u64| if together { other.max(*look_at) } else { other.min(*look_at) };
-                next_look = Some(next_look.map_or(*look_at, last_or_first));
-            }
-            RangeState::Planned | RangeState::Ready { .. } | RangeState::Saved { .. } => return None,
-            RangeState::Done => {}
-        }
-    }
-    let wait = next_look?.saturating_sub(now).div_ceil(1_000);
-    (wait > 0).then(|| u32::try_from(wait).unwrap_or(u32::MAX))
 }

@@ -6,7 +6,7 @@
 
 use super::Event;
 use super::batch::Batch;
-use super::object::Phase;
+use super::object::{Files, Phase};
 use crate::host::{ConnectorError, Failure, Host, Row, Snapshot, Which};
 use crate::org::Stopped;
 use crate::salesforce::Describe;
@@ -15,9 +15,8 @@ use serde_json::Value;
 /// Under way at once.
 const AT_ONCE: usize = 4;
 
-/// Rows are asked for so many bytes at once, and no more than this many.
-const ROWS_BYTES: u64 = 4 * 1024 * 1024;
-const MAX_ROWS: u64 = 500;
+/// Rows are walked no more than so many at once: a batch fetches few files.
+const MAX_ROWS: u32 = 500;
 
 /// The parameter of an image's address within rich text that names it.
 const IMAGE_PARAMETER: &str = "refid=";
@@ -63,15 +62,21 @@ impl<H: Host> Batch<'_, '_, H> {
             if let Walked::Ended = self.walk(n)? {
                 return Ok(());
             }
-            let mut events = Vec::new();
+            let (left, failed) = (self.files(n).left, self.files(n).failed);
             let object = &mut self.checkpoint.objects[n];
-            if let Some(files) = &object.files {
-                events.extend(files_remark(&object.name, files.left, files.failed).map(Event::Remark));
-            }
+            let mut events: Vec<Event> = files_remark(&object.name, left, failed)
+                .map(Event::Remark)
+                .into_iter()
+                .collect();
             object.files_read(&mut events);
             self.tell(n, events)?;
         }
         Ok(())
+    }
+
+    /// How far the files of an object are.
+    fn files(&mut self, n: usize) -> &mut Files {
+        self.checkpoint.objects[n].files.get_or_insert_default()
     }
 
     fn budget_is_spent(&self) -> bool {
@@ -87,14 +92,10 @@ impl<H: Host> Batch<'_, '_, H> {
         };
         let object = &self.checkpoint.objects[n];
         let name = object.name.clone();
-        let at_once = (ROWS_BYTES / u64::from(object.row_bytes.max(1))).clamp(1, MAX_ROWS);
+        let at_once = object.rows_at_once().min(MAX_ROWS);
         loop {
-            let after = self.checkpoint.objects[n]
-                .files
-                .as_ref()
-                .map(|files| files.after.clone())
-                .unwrap_or_default();
-            let (rows, next) = snapshot.read(&name, &after, u32::try_from(at_once).unwrap_or(1))?;
+            let after = self.files(n).after.clone();
+            let (rows, next) = snapshot.read(&name, &after, at_once)?;
             let mut wanted: Vec<File> = Vec::new();
             for row in &rows {
                 for file in files_of(&name, &describe, row) {
@@ -106,9 +107,7 @@ impl<H: Host> Batch<'_, '_, H> {
             let mut rest = wanted.as_slice();
             while !rest.is_empty() {
                 if self.budget_is_spent() {
-                    if let Some(files) = &mut self.checkpoint.objects[n].files {
-                        files.left += rest.len() as u64;
-                    }
+                    self.files(n).left += rest.len() as u64;
                     break;
                 }
                 let fetched = self.fetch(n, rest)?;
@@ -117,17 +116,13 @@ impl<H: Host> Batch<'_, '_, H> {
                     continue;
                 };
                 // What stands before the row of the first missing file is whole.
-                if let Some(files) = &mut self.checkpoint.objects[n].files
-                    && let Some(whole) = rows.iter().take_while(|row| row.key < first.row).last()
-                {
-                    files.after.clone_from(&whole.key);
+                if let Some(whole) = rows.iter().take_while(|row| row.key < first.row).last() {
+                    self.files(n).after.clone_from(&whole.key);
                 }
                 return Ok(Walked::Ended);
             }
             let Some(last) = rows.last() else { return Ok(Walked::All) };
-            if let Some(files) = &mut self.checkpoint.objects[n].files {
-                files.after.clone_from(&last.key);
-            }
+            self.files(n).after.clone_from(&last.key);
             if next.is_empty() {
                 return Ok(Walked::All);
             }
@@ -169,15 +164,11 @@ impl<H: Host> Batch<'_, '_, H> {
             match saved {
                 Ok(_) => {
                     self.got_somewhere = true;
-                    if let Some(files) = &mut self.checkpoint.objects[n].files {
-                        files.fetched += 1;
-                    }
+                    self.files(n).fetched += 1;
                 }
                 Err(Stopped::Refused(_) | Stopped::TooLarge(_)) => {
                     self.got_somewhere = true;
-                    if let Some(files) = &mut self.checkpoint.objects[n].files {
-                        files.failed += 1;
-                    }
+                    self.files(n).failed += 1;
                 }
                 Err(stopped) => {
                     broken = true;

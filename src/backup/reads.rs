@@ -10,7 +10,7 @@ use crate::plan::describes;
 use crate::plan::predecessor::schema_remarks;
 use crate::salesforce::{
     ApiError, Bodies, Broken, Class, Deleted, Describe, DescribeBodies, Page, PageBodies, Sub, SubBody, Updated, classify,
-    moment_url, read_composite, read_deleted, read_record, read_updated,
+    moment_url, read_composite, read_deleted, read_record, read_updated, refusal,
 };
 use crate::soql::{Bound, Filter, Operator, Query};
 use serde::de::{self, MapAccess, value::MapAccessDeserializer};
@@ -325,8 +325,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     let keep = match of.phase {
                         Phase::Scanning | Phase::Bounding => Keep::Keys,
                         Phase::Reading if of.field_groups() > 1 => Keep::Parts,
-                        _ if of.since.is_some() => Keep::RowsAndKeys,
-                        _ => Keep::Rows,
+                        _ => Keep::stored(of.since.is_some()),
                     };
                     place(object, keep)
                 }
@@ -342,10 +341,6 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let mut events = Vec::new();
         let object = &mut self.checkpoint.objects[*n];
         let status = sub.status;
-        let refused = |errors: Vec<ApiError>| {
-            let class = classify(status, &errors);
-            (class, errors.into_iter().next().unwrap_or_else(|| status_alone(status)))
-        };
         match (slot, sub.body) {
             (Slot::Updated(_), SubBody::Read(Came::Updated(updated))) if status < 300 => {
                 let chars = |describe: &Describe| describe.fields.iter().map(|field| field.name.len() + 1).sum::<usize>();
@@ -360,22 +355,26 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                 self.changes.deleted(*n, gone);
             }
             (Slot::Single(_, id), SubBody::Read(_)) if status < 300 => object.single_came(id, &mut events),
-            (Slot::Single(_, id), SubBody::Refused(errors)) => match refused(errors) {
+            (Slot::Single(_, id), SubBody::Refused(errors)) => match refusal(status, errors) {
                 // It went meanwhile: deletions tell it, now or the next time.
                 (_, error) if status == 404 || error.code == "ENTITY_IS_DELETED" => object.single_came(id, &mut events),
                 (class, error) => object.single_refused(class, &error, &mut events),
             },
             (Slot::Updated(_), SubBody::Refused(errors)) => {
-                let (class, error) = refused(errors);
+                let (class, error) = refusal(status, errors);
                 object.updated_refused(class, &error, &mut events);
             }
             (Slot::Deleted(_), SubBody::Refused(errors)) => {
-                let (class, error) = refused(errors);
+                let (class, error) = refusal(status, errors);
                 object.deleted_refused(class, &error, &mut events);
             }
-            (Slot::Updated(_), _) => object.updated_refused(Class::Unclear("refused"), &status_alone(status), &mut events),
-            (Slot::Deleted(_), _) => object.deleted_refused(Class::Unclear("refused"), &status_alone(status), &mut events),
-            (_, _) => object.single_refused(Class::Unclear("refused"), &status_alone(status), &mut events),
+            (Slot::Updated(_), _) => {
+                object.updated_refused(Class::Unclear("refused"), &ApiError::of_status(status), &mut events)
+            }
+            (Slot::Deleted(_), _) => {
+                object.deleted_refused(Class::Unclear("refused"), &ApiError::of_status(status), &mut events)
+            }
+            (_, _) => object.single_refused(Class::Unclear("refused"), &ApiError::of_status(status), &mut events),
         }
         self.tell(*n, events)
     }
@@ -560,17 +559,12 @@ pub(super) fn object_filters<'a>(object: &Object, describe: &'a Describe) -> Vec
 fn outcome(sub: Sub<Came>) -> Outcome {
     match sub.body {
         SubBody::Read(Came::Page(page)) if sub.status < 300 => Outcome::Page(page),
-        SubBody::Refused(errors) => {
-            let class = classify(sub.status, &errors);
-            Outcome::Refused(class, errors.into_iter().next().unwrap_or_else(|| status_alone(sub.status)))
-        }
-        SubBody::Read(_) | SubBody::Empty => Outcome::Refused(classify(sub.status, &[]), status_alone(sub.status)),
+        SubBody::Refused(errors) => refused(sub.status, errors),
+        SubBody::Read(_) | SubBody::Empty => refused(sub.status, Vec::new()),
     }
 }
 
-pub(super) fn status_alone(status: u16) -> ApiError {
-    ApiError {
-        code: format!("HTTP_{status}"),
-        message: "no reason given".to_owned(),
-    }
+fn refused(status: u16, errors: Vec<ApiError>) -> Outcome {
+    let (class, error) = refusal(status, errors);
+    Outcome::Refused(class, error)
 }

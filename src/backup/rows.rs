@@ -1,4 +1,4 @@
-//! Takes the rows of one composite answer as it is read, and hands them on to the host in pieces of about a megabyte, so that
+//! Takes the rows of one answer, or of one page of bulk results, as it is read, and hands them on to the host in pieces of about a megabyte, so that
 //! neither side holds a page. What is not to be stored as it comes (Ids of a scan, parts of wide records) is kept for the batch.
 
 use crate::host::{Host, Row, StorageError};
@@ -28,6 +28,13 @@ pub(super) enum Keep {
     Parts,
 }
 
+impl Keep {
+    /// Rows are stored; `keys`: which they were is kept.
+    pub fn stored(keys: bool) -> Keep {
+        if keys { Keep::RowsAndKeys } else { Keep::Rows }
+    }
+}
+
 /// What one place of a composite request reads.
 pub(super) struct Place {
     /// Index of the object.
@@ -42,7 +49,7 @@ pub(super) struct Place {
     pub keep: Keep,
 }
 
-/// Takes the rows of one composite answer.
+/// Takes rows, and hands them on.
 pub(super) struct Rows<'h, H> {
     host: &'h H,
     places: Vec<Place>,
@@ -94,13 +101,13 @@ impl<'h, H: Host> Rows<'h, H> {
             .inspect_err(|error| self.failed = Some(error.clone()))
     }
 
-    /// Stores a row as if it had come in this place.
-    pub fn store(&mut self, slot: usize, row: Row) -> Result<(), StorageError> {
+    /// Stores a row as if it had come in this place. False where it is too large to be stored.
+    pub fn store(&mut self, slot: usize, row: Row) -> Result<bool, StorageError> {
         if let Some(place) = self.places.get(slot)
             && row.body.len() > MAX_ROW_BYTES
         {
             self.too_large.push((place.object, row.key));
-            return Ok(());
+            return Ok(false);
         }
         let size = row.body.len() + row.key.len() + 32;
         if slot != self.at || self.bytes + size > PIECE_BYTES {
@@ -109,7 +116,7 @@ impl<'h, H: Host> Rows<'h, H> {
         }
         self.bytes += size;
         self.piece.push(row);
-        Ok(())
+        Ok(true)
     }
 }
 
@@ -139,10 +146,11 @@ impl<H: Host> RecordSink for Rows<'_, H> {
                 }
             }
             keep => {
-                if keep == Keep::RowsAndKeys {
-                    self.keys.entry(slot).or_default().push(row.key.clone());
+                let key = (keep == Keep::RowsAndKeys).then(|| row.key.clone());
+                let is_stored = self.store(slot, row).map_err(|error| error.to_string())?;
+                if let Some(key) = key.filter(|_| is_stored) {
+                    self.keys.entry(slot).or_default().push(key);
                 }
-                self.store(slot, row).map_err(|error| error.to_string())?;
             }
         }
         Ok(())

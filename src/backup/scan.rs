@@ -7,10 +7,6 @@ use super::batch::Batch;
 use super::object::{Cursor, Outcome};
 use crate::host::{ConnectorError, Host, Snapshot, Which};
 
-/// Rows of the snapshot are asked for so many bytes at once, and no more than this many.
-const ROWS_BYTES: u64 = 4 * 1024 * 1024;
-const MAX_ROWS: u64 = 2_000;
-
 impl<H: Host> Batch<'_, '_, H> {
     /// Compares the pages of Ids that came of an object, before its cursor moves over them.
     pub(super) fn scanned(&mut self, n: usize, outcomes: &[Outcome], ids: Vec<Vec<String>>) -> Result<(), ConnectorError> {
@@ -43,11 +39,10 @@ impl<H: Host> Batch<'_, '_, H> {
             return Ok(());
         };
         let now = self.host().now();
-        let at_once = (ROWS_BYTES / u64::from(object.row_bytes.max(1))).clamp(1, MAX_ROWS);
         let mut cursor = after.to_owned();
         let mut missing = Vec::new();
         'rows: loop {
-            let (rows, next) = snapshot.read(&object.name, &cursor, u32::try_from(at_once).unwrap_or(1))?;
+            let (rows, next) = snapshot.read(&object.name, &cursor, object.rows_at_once())?;
             for row in rows {
                 if until.is_some_and(|until| row.key.as_str() > until) {
                     break 'rows;

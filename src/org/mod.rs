@@ -12,7 +12,9 @@ pub use body::Body;
 pub use configuration::{Configuration, SCHEMA};
 pub use refused::Refused;
 
-use crate::host::{Answer, ConnectorError, Failure, Host, Method, Reading, ReadingSource, Request, SendError};
+use crate::host::{
+    Answer, ConnectorError, Failure, Host, Method, Reading, ReadingSource, Request, SendError, Standing, StorageError,
+};
 use crate::quota::{self, Usage};
 use crate::salesforce::{Class, classify, http_moment, read_errors};
 use serde::Serialize;
@@ -288,15 +290,18 @@ impl<'h, H: Host> Org<'h, H> {
     }
 
     fn last_usage(&self) -> Result<Option<Usage>, Stopped> {
-        let standings = self.host.readings().map_err(|error| Stopped::Host(Box::new(error.into())))?;
-        Ok(standings
-            .into_iter()
-            .find(|standing| standing.last.quota == quota::DAILY_API_REQUESTS)
-            .map(|standing| Usage {
-                used: standing.last.used,
-                max: standing.last.max,
-            }))
+        let standing = daily_standing(self.host).map_err(|error| Stopped::Host(Box::new(error.into())))?;
+        Ok(standing.map(|standing| Usage {
+            used: standing.last.used,
+            max: standing.last.max,
+        }))
     }
+}
+
+/// The last reading of the daily API requests, and what was sent since.
+pub fn daily_standing<H: Host>(host: &H) -> Result<Option<Standing>, StorageError> {
+    let mut standings = host.readings()?.into_iter();
+    Ok(standings.find(|standing| standing.last.quota == quota::DAILY_API_REQUESTS))
 }
 
 fn written(body: &impl Serialize) -> Result<Vec<u8>, Stopped> {

@@ -3,7 +3,7 @@
 use crate::backup::{MAX_GROUPS, PAGE_ROWS, groups};
 use crate::host::{ConnectorError, Failure, Host};
 use crate::org::{Org, Subrequest};
-use crate::salesforce::{ApiError, Class, Describe, Described, Skip, Sub, SubBody, classify, http_date, unpack};
+use crate::salesforce::{ApiError, Class, Describe, Described, Skip, Sub, SubBody, http_date, refusal, unpack};
 use crate::soql::{Bound, Filter, MAX_QUERY_CHARS, Operator, Query};
 use serde::{Deserialize, Serialize};
 
@@ -119,10 +119,6 @@ pub enum Answered {
 /// What came back for one of them.
 pub fn outcome(sub: Sub<Described>) -> Answered {
     let status = sub.status;
-    let alone = || ApiError {
-        code: format!("HTTP_{status}"),
-        message: "no reason given".to_owned(),
-    };
     match sub.body {
         SubBody::Read(described) if status < 300 => match &described.condensed {
             Ok(_) => Answered::Described(described),
@@ -133,15 +129,11 @@ pub fn outcome(sub: Sub<Described>) -> Answered {
             }),
         },
         _ if status == 304 => Answered::Unchanged,
-        SubBody::Read(_) | SubBody::Empty => Answered::Refused(alone()),
-        SubBody::Refused(errors) => {
-            let class = classify(status, &errors);
-            let error = errors.into_iter().next().unwrap_or_else(alone);
-            match class {
-                Class::Later | Class::TimedOut | Class::DailyLimit | Class::Halted => Answered::Later(error),
-                _ => Answered::Refused(error),
-            }
-        }
+        SubBody::Read(_) | SubBody::Empty => Answered::Refused(ApiError::of_status(status)),
+        SubBody::Refused(errors) => match refusal(status, errors) {
+            (Class::Later | Class::TimedOut | Class::DailyLimit | Class::Halted, error) => Answered::Later(error),
+            (_, error) => Answered::Refused(error),
+        },
     }
 }
 

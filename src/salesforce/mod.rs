@@ -27,7 +27,7 @@ pub use global::{GlobalObject, read_global};
 pub use job::{Job, JobState, NewJob, read_job, read_jobs};
 pub use page::{Ids, Page, PageBodies, RecordSink, read_page, read_record};
 pub use record::{Extracted, NO_ID, Shape, row};
-pub use refusal::{ApiError, Class, classify, read_errors};
+pub use refusal::{ApiError, Class, classify, read_errors, refusal};
 pub use value::Kind;
 
 /// The parser takes single bytes, which only a buffer gives fast.

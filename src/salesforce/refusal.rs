@@ -20,6 +20,14 @@ pub struct ApiError {
 }
 
 impl ApiError {
+    /// Of a refusal with a status and nothing else.
+    pub fn of_status(status: u16) -> ApiError {
+        ApiError {
+            code: format!("HTTP_{status}"),
+            message: "no reason given".to_owned(),
+        }
+    }
+
     /// Code and text in one line.
     pub fn text(&self) -> String {
         let message = self.message.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -91,6 +99,13 @@ pub enum Class {
     Never(&'static str),
     /// Refused, and the text doesn't say why in words that are known.
     Unclear(&'static str),
+}
+
+/// What a refusal means, and its first error; of one that has none the status stands for it.
+pub fn refusal(status: u16, errors: Vec<ApiError>) -> (Class, ApiError) {
+    let class = classify(status, &errors);
+    let error = errors.into_iter().next().unwrap_or_else(|| ApiError::of_status(status));
+    (class, error)
 }
 
 /// What a refusal means. `errors` may be empty: a sub-answer with a status and nothing else.

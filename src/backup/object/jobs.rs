@@ -95,19 +95,6 @@ pub enum RangeState {
     Done,
 }
 
-/// What can be done for a range.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum JobStep {
-    /// Begin its job.
-    Begin,
-    /// Look whether its job is ready.
-    Look,
-    /// Fetch a page.
-    Fetch,
-    /// Read the page that is in the store.
-    Read,
-}
-
 impl Range {
     /// All Ids after this one.
     pub fn after(id: String) -> Range {
@@ -117,15 +104,9 @@ impl Range {
         }
     }
 
-    /// What is to be done; looks only when it is time.
-    pub fn step(&self, now: u64) -> Option<JobStep> {
-        match &self.state {
-            RangeState::Planned => Some(JobStep::Begin),
-            RangeState::Running { look_at, .. } => (*look_at <= now).then_some(JobStep::Look),
-            RangeState::Ready { .. } => Some(JobStep::Fetch),
-            RangeState::Saved { .. } => Some(JobStep::Read),
-            RangeState::Done => None,
-        }
+    /// Its job runs, and it is time to look how it stands.
+    pub fn is_due(&self, now: u64) -> bool {
+        matches!(self.state, RangeState::Running { look_at, .. } if look_at <= now)
     }
 
     /// Key of the working blob that has the page.
@@ -141,18 +122,13 @@ impl Range {
 impl Object {
     /// Reads it by one job for each of these ranges. Of several it is asked first where they begin and end.
     pub fn read_by_bulk(&mut self, ranges: Vec<Range>) {
+        self.phase = if ranges.len() > 1 { Phase::Bounding } else { Phase::Bulk };
         self.bulk = Some(Box::new(Bulk {
             ranges,
             most_records: None,
         }));
-        self.phase = if self.bulk.as_ref().is_some_and(|bulk| bulk.ranges.len() > 1) {
-            Phase::Bounding
-        } else {
-            Phase::Bulk
-        };
         self.groups = 0;
         self.cursor = Cursor::Start;
-        self.received = 0;
     }
 
     /// Its first and its last Id came, or nothing that tells them: then one job reads all.
@@ -179,7 +155,12 @@ impl Object {
         self.bulk.as_ref().and_then(|bulk| bulk.most_records).unwrap_or(fitting)
     }
 
-    fn range(&mut self, nth: usize) -> Option<&mut Range> {
+    /// One of the ranges.
+    pub fn range(&self, nth: usize) -> Option<&Range> {
+        self.bulk.as_ref()?.ranges.get(nth)
+    }
+
+    fn range_mut(&mut self, nth: usize) -> Option<&mut Range> {
         self.bulk.as_mut()?.ranges.get_mut(nth)
     }
 
@@ -189,7 +170,7 @@ impl Object {
         let ranges = self.bulk.as_ref().map_or(1, |bulk| bulk.ranges.len().max(1)) as u64;
         let rows = self.remaining().unwrap_or(0) / ranges;
         let wait = FIRST_LOOK_MS + rows.saturating_mul(1_000) / ROWS_A_SECOND;
-        if let Some(range) = self.range(nth) {
+        if let Some(range) = self.range_mut(nth) {
             range.state = RangeState::Running {
                 job: job.id,
                 look_at: now + wait.min(MAX_LOOK_MS),
@@ -201,7 +182,7 @@ impl Object {
     /// It was looked how its job stands.
     pub fn job_looked(&mut self, nth: usize, state: JobState, now: u64) {
         self.tries = 0;
-        let Some(range) = self.range(nth) else { return };
+        let Some(range) = self.range_mut(nth) else { return };
         let RangeState::Running { job, wait, .. } = &range.state else {
             return;
         };
@@ -222,7 +203,7 @@ impl Object {
     /// A page of its results is in the store: `next`, the locator of the one after it; `rows`, how many it has.
     pub fn page_saved(&mut self, nth: usize, next: Option<String>, rows: Option<u64>) {
         self.tries = 0;
-        let Some(range) = self.range(nth) else { return };
+        let Some(range) = self.range_mut(nth) else { return };
         if let RangeState::Ready { job, locator } = &range.state {
             range.state = RangeState::Saved {
                 job: job.clone(),
@@ -237,7 +218,7 @@ impl Object {
     /// Rows of the saved page were handed to the host: how many, and how many bytes of the page are read by now.
     pub fn page_read(&mut self, nth: usize, rows: u64, read_to: u64) {
         self.received += rows;
-        let Some(range) = self.range(nth) else { return };
+        let Some(range) = self.range_mut(nth) else { return };
         range.rows += rows;
         if let RangeState::Saved { at, rows: left, .. } = &mut range.state {
             *at = read_to;
@@ -245,15 +226,14 @@ impl Object {
         }
     }
 
-    /// The saved page has no more rows. False where Salesforce told of more: the page is fetched again.
-    pub fn page_ended(&mut self, nth: usize, events: &mut Vec<Event>) -> bool {
-        let Some(range) = self.range(nth) else { return true };
+    /// The saved page has no more rows. Where Salesforce told of more, the range begins again.
+    pub fn page_ended(&mut self, nth: usize, events: &mut Vec<Event>) {
+        let Some(range) = self.range_mut(nth) else { return };
         let RangeState::Saved { job, next, rows, .. } = &range.state else {
-            return true;
+            return;
         };
         if rows.is_some_and(|left| left > 0) {
-            self.job_lost(nth);
-            return false;
+            return self.job_lost(nth);
         }
         range.state = match next {
             Some(locator) => RangeState::Ready {
@@ -267,12 +247,11 @@ impl Object {
             self.bulk = None;
             self.ended(events);
         }
-        true
     }
 
     /// Its job failed, or is not there any more: the range begins again. Its rows have the keys that they had.
     pub fn job_lost(&mut self, nth: usize) {
-        let Some(range) = self.range(nth) else { return };
+        let Some(range) = self.range_mut(nth) else { return };
         range.lost += 1;
         range.state = RangeState::Planned;
         let (rows, lost) = (std::mem::take(&mut range.rows), range.lost);

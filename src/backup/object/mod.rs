@@ -12,7 +12,7 @@ mod jobs;
 mod pages;
 
 pub use changes::Since;
-pub use jobs::{Bulk, JobStep, Range, RangeState};
+pub use jobs::{Bulk, Range, RangeState};
 pub use pages::{MAX_GROUPS, Outcome, skipped};
 
 use crate::host::Failure;
@@ -25,6 +25,9 @@ pub const PAGE_ROWS: u32 = 2_000;
 /// Salesforce's smallest page, and the largest of objects with two or more custom fields of long text (REST API developer guide,
 /// *Query Options Header*).
 pub const MIN_PAGE_ROWS: u32 = 200;
+
+/// Bytes of rows that are asked of the store at once: a call has a limit.
+const STORED_BYTES: u32 = 4 * 1024 * 1024;
 
 /// Bytes that the wide records of one page may have together.
 const JOINED_BYTES: u32 = 8 * 1024 * 1024;
@@ -217,8 +220,6 @@ pub enum Event {
     Skipped(Failure),
     /// It is read, with this to know about it.
     Remark(Failure),
-    /// The org has no requests left today.
-    DailyLimit,
     /// Too much at once.
     Busy,
 }
@@ -288,6 +289,11 @@ impl Object {
             Way::Keyset | Way::Plain => PAGE_ROWS,
         };
         self.page_rows.min(self.batch_size.unwrap_or(PAGE_ROWS)).min(limit).max(1)
+    }
+
+    /// Rows of it that are asked of the store at once.
+    pub fn rows_at_once(&self) -> u32 {
+        (STORED_BYTES / self.row_bytes.max(1)).clamp(1, PAGE_ROWS)
     }
 
     /// Field groups of each page: 1 where one query has all fields.
@@ -369,7 +375,8 @@ impl Object {
     /// A request for it was refused for a reason that has nothing to do with the kind of request; true where that was it.
     fn refused_in_general(&mut self, class: Class, error: &ApiError, events: &mut Vec<Event>) -> bool {
         match class {
-            Class::DailyLimit => events.push(Event::DailyLimit),
+            // The batch hears it in the answer as a whole, and ends.
+            Class::DailyLimit => {}
             Class::Later => {
                 events.push(Event::Busy);
                 self.try_again("not-answered", error, events);

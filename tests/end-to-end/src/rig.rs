@@ -12,7 +12,7 @@ use futures::StreamExt;
 use host_harness::connections::ConnectionConfig;
 use host_harness::credentials::SecretsFolder;
 use host_harness::http::Limits;
-use host_harness::jobs::{AddConnection, BackupRequest, BackupResult, Host, HostParts, JobError, ObjectResult, Silent};
+use host_harness::jobs::{AddConnection, BackupRequest, BackupResult, Host, HostParts, JobError, ObjectResult, Silent, State};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -135,6 +135,14 @@ impl Rig {
     /// A run by hand.
     pub async fn backup_with(&self, request: &BackupRequest) -> Result<BackupResult, JobError> {
         self.host.backup(&self.name, &Actor::host(), request, &Silent).await
+    }
+
+    /// A run by hand that has to complete, and then to hold what the org has.
+    pub async fn complete(&self) -> BackupResult {
+        let result = self.backup().await.unwrap();
+        assert_eq!((result.state, &result.failed), (State::Complete, &None));
+        self.assert_equals_org(&result).await;
+        result
     }
 
     /// Sets the limit as another process would.

@@ -4,8 +4,8 @@
 
 use super::compare::{self, Comparison};
 use super::table::{Table, count};
-use super::{Bench, CONNECTION, Findings, MAX};
-use crate::running::{Fake, FakeOptions, Host};
+use super::{Bench, CONNECTION, Findings};
+use crate::running::Host;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -111,17 +111,7 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
 }
 
 fn measure(bench: &Bench<'_>, case: &Case) -> Result<Held> {
-    let fake = Fake::start(
-        &bench.programs,
-        &FakeOptions {
-            size: case.size,
-            seed: 1,
-            max: MAX,
-            used: 0,
-            used_minutes_ago: 0,
-            minutes_behind: 0,
-        },
-    )?;
+    let fake = bench.org(case.size, 1, 0)?;
     // As large as a page of results gets, as Salesforce's own.
     fake.post("rules", &json!({"bulk_page_rows": 100_000_000}))?;
     let host = Host::new(&bench.programs, bench.folder("memory"), fake.client_secret())?;

@@ -15,6 +15,7 @@ mod table;
 mod values;
 
 use crate::build;
+use crate::running::{Fake, FakeOptions};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use clap::Subcommand;
@@ -85,6 +86,19 @@ impl Bench<'_> {
     /// A folder for one tool's files.
     fn folder(&self, name: &str) -> PathBuf {
         self.folder.join(name)
+    }
+
+    /// Starts an org that nobody has used yet, its clock so many minutes behind at first.
+    fn org(&self, size: &str, seed: u64, minutes_behind: u64) -> Result<Fake> {
+        let options = FakeOptions {
+            size,
+            seed,
+            max: MAX,
+            used: 0,
+            used_minutes_ago: 0,
+            minutes_behind,
+        };
+        Fake::start(&self.programs, &options)
     }
 
     /// Takes away what a tool left, unless it is to be kept.

@@ -4,8 +4,8 @@
 
 use super::compare::{self, Comparison};
 use super::table::{Table, count};
-use super::{Bench, CONNECTION, Findings, MAX};
-use crate::running::{Fake, FakeOptions, Host};
+use super::{Bench, CONNECTION, Findings};
+use crate::running::Host;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -132,16 +132,10 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
 }
 
 fn series(bench: &Bench<'_>, options: &Options, org: &str, seed: u64, way: Way, compared: &mut Vec<Compared>) -> Result<()> {
-    let fake = Fake::start(
-        &bench.programs,
-        &FakeOptions {
-            size: org,
-            seed,
-            max: MAX,
-            used: 0,
-            used_minutes_ago: 0,
-            minutes_behind: options.incrementals * (MINUTES_BEFORE_CHANGES + MINUTES_AFTER_CHANGES),
-        },
+    let fake = bench.org(
+        org,
+        seed,
+        options.incrementals * (MINUTES_BEFORE_CHANGES + MINUTES_AFTER_CHANGES),
     )?;
     let host = Host::new(&bench.programs, bench.folder("values"), fake.client_secret())?;
     let mut configuration = fake.configuration(USAGE_LIMIT);

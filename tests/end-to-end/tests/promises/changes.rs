@@ -5,7 +5,7 @@ use end_to_end::{Rig, RigOptions};
 use fake_salesforce::Options;
 use fake_salesforce::org::{Change, Churn, NewField, OrgSpec, Scan, SentFields};
 use fake_salesforce::quota::QuotaOptions;
-use host_harness::jobs::{BackupRequest, BackupResult, State};
+use host_harness::jobs::{BackupRequest, State};
 
 const MAX: u64 = 100_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -20,13 +20,6 @@ fn org(spec: OrgSpec) -> RigOptions {
         ..Options::of(spec)
     })
     .limit(100)
-}
-
-async fn complete(rig: &Rig) -> BackupResult {
-    let result = rig.backup().await.unwrap();
-    assert_eq!((result.state, &result.failed), (State::Complete, &None));
-    rig.assert_equals_org(&result).await;
-    result
 }
 
 fn churn(rig: &Rig, seed: u64) {
@@ -45,12 +38,12 @@ fn churn(rig: &Rig, seed: u64) {
 #[tokio::test]
 async fn backup_after_backup_has_everything_that_the_org_has() {
     let rig = Rig::new(org(OrgSpec::small(3))).await;
-    let full = complete(&rig).await;
+    let full = rig.complete().await;
     let mut sent = rig.counted();
     let mut last = full.snapshot;
     for seed in 1..=4 {
         churn(&rig, seed);
-        let next = complete(&rig).await;
+        let next = rig.complete().await;
         assert_ne!(next.snapshot, last);
         let used = rig.counted() - sent;
         assert!(used * 3 < full.calls.sent * 2, "{used} requests of {}", full.calls.sent);
@@ -67,21 +60,21 @@ async fn backup_after_backup_has_everything_that_the_org_has() {
 async fn a_pause_at_any_request_of_an_incremental_backup_loses_nothing() {
     let requests = {
         let rig = Rig::new(org(OrgSpec::tiny(4))).await;
-        complete(&rig).await;
+        rig.complete().await;
         let before = rig.counted();
         churn(&rig, 9);
-        complete(&rig).await;
+        rig.complete().await;
         rig.counted() - before
     };
     for k in 1..requests {
         let rig = Rig::new(org(OrgSpec::tiny(4))).await;
-        complete(&rig).await;
+        rig.complete().await;
         churn(&rig, 9);
         rig.fake.quota().set_used(MAX - k);
         let paused = rig.backup().await.unwrap();
         assert_eq!(paused.state, State::Partial, "paused after {k} of {requests}");
         rig.fake.quota().set_used(0);
-        let whole = complete(&rig).await;
+        let whole = rig.complete().await;
         assert_eq!(whole.snapshot, paused.snapshot);
     }
 }
@@ -119,18 +112,18 @@ async fn a_transaction_that_commits_forty_minutes_late_is_not_lost() {
         ])
         .unwrap();
     rig.fake.clock().advance(40 * 60_000);
-    complete(&rig).await;
+    rig.complete().await;
     rig.fake.clock().advance(60_000);
     rig.fake.commit(late).unwrap();
     rig.fake.clock().advance(HOUR_MS);
-    complete(&rig).await;
+    rig.complete().await;
 }
 
 #[tokio::test]
 async fn deletions_that_leave_no_trace_and_purged_logs_are_found() {
     for forgets_log in [false, true] {
         let rig = Rig::new(org(OrgSpec::small(6))).await;
-        complete(&rig).await;
+        rig.complete().await;
         let changes: Vec<Change> = [5, 700, 2_100]
             .map(|nth| account(&rig, nth))
             .map(|id| {
@@ -148,7 +141,7 @@ async fn deletions_that_leave_no_trace_and_purged_logs_are_found() {
             rules.deleted_log_ms = 2 * HOUR_MS;
             rig.fake.set_rules(rules);
         }
-        complete(&rig).await;
+        rig.complete().await;
     }
 }
 
@@ -156,20 +149,20 @@ async fn deletions_that_leave_no_trace_and_purged_logs_are_found() {
 async fn a_record_that_comes_back_from_the_bin_comes_back() {
     // History comes back too, dated as before: only a full backup sees that.
     let rig = Rig::new(org(OrgSpec::tiny(7).without("AccountHistory"))).await;
-    complete(&rig).await;
+    rig.complete().await;
     let id = account(&rig, 2);
     rig.fake.apply(&[Change::Delete { id: id.clone() }]).unwrap();
     rig.fake.clock().advance(HOUR_MS);
-    complete(&rig).await;
+    rig.complete().await;
     rig.fake.apply(&[Change::Undelete { id }]).unwrap();
     rig.fake.clock().advance(HOUR_MS);
-    complete(&rig).await;
+    rig.complete().await;
 }
 
 #[tokio::test]
 async fn new_objects_and_fields_are_read_and_hidden_fields_are_not_deleted() {
     let rig = Rig::new(org(OrgSpec::tiny(8))).await;
-    complete(&rig).await;
+    rig.complete().await;
     rig.fake.clock().advance(HOUR_MS);
     {
         let now = chrono::DateTime::from_timestamp_millis(rig.fake.clock().now_ms()).unwrap();
@@ -182,7 +175,7 @@ async fn new_objects_and_fields_are_read_and_hidden_fields_are_not_deleted() {
         org.add_field("Contact", &field, now).unwrap();
         org.add_object("Invented__c", now).unwrap();
     }
-    let result = complete(&rig).await;
+    let result = rig.complete().await;
     let contact = result.objects.iter().find(|object| object.name == "Contact").unwrap();
     assert!(
         contact.reason.as_deref().is_some_and(|reason| reason.contains("Extra__c")),
@@ -220,7 +213,7 @@ async fn every_so_many_backups_one_reads_everything() {
     options.settings["full_every"] = 2.into();
     let rig = Rig::new(options).await;
     for _ in 0..4 {
-        complete(&rig).await;
+        rig.complete().await;
         rig.fake.clock().advance(HOUR_MS);
     }
     let journal = rig.journal().await;
@@ -239,14 +232,14 @@ async fn a_backup_that_pauses_for_days_catches_up() {
     churn(&rig, 4);
     rig.fake.quota().set_used(0);
     // One pass narrows the window; what it holds is the org as it is now.
-    let whole = complete(&rig).await;
+    let whole = rig.complete().await;
     assert_eq!(whole.snapshot, paused.snapshot);
 }
 
 #[tokio::test]
 async fn a_full_backup_takes_nothing_over() {
     let rig = Rig::new(org(OrgSpec::tiny(11))).await;
-    complete(&rig).await;
+    rig.complete().await;
     churn(&rig, 5);
     let request = BackupRequest {
         full: true,

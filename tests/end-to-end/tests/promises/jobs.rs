@@ -5,7 +5,7 @@ use end_to_end::{Rig, RigOptions};
 use fake_salesforce::Options;
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::QuotaOptions;
-use host_harness::jobs::{BackupResult, PlanRequest, Silent, State};
+use host_harness::jobs::{PlanRequest, Silent, State};
 
 const MAX: u64 = 100_000;
 
@@ -25,13 +25,6 @@ fn org(spec: OrgSpec, bulk_rows: Option<u64>) -> RigOptions {
     options
 }
 
-async fn complete(rig: &Rig) -> BackupResult {
-    let result = rig.backup().await.unwrap();
-    assert_eq!((result.state, &result.failed), (State::Complete, &None));
-    rig.assert_equals_org(&result).await;
-    result
-}
-
 fn jobs_begun(rig: &Rig) -> usize {
     let begun = |entry: &fake_salesforce::log::Entry| entry.method == "POST" && entry.path.ends_with("/jobs/query");
     rig.fake.requests().iter().filter(|entry| begun(entry)).count()
@@ -42,7 +35,7 @@ async fn by_rest_by_bulk_and_by_both_the_records_are_the_same() {
     let mut read = Vec::new();
     for bulk_rows in [Some(u64::MAX), Some(0), Some(1_000)] {
         let rig = Rig::new(org(OrgSpec::small(2), bulk_rows)).await;
-        let result = complete(&rig).await;
+        let result = rig.complete().await;
         assert_eq!(jobs_begun(&rig) > 0, bulk_rows != Some(u64::MAX));
         let mut bodies = std::collections::BTreeMap::new();
         let snapshot = rig.snapshot(&result.snapshot).await;
@@ -62,7 +55,7 @@ async fn by_rest_by_bulk_and_by_both_the_records_are_the_same() {
 async fn a_pause_at_any_request_repeats_nothing_and_loses_nothing() {
     let requests = {
         let rig = Rig::new(org(OrgSpec::tiny(2), Some(50))).await;
-        complete(&rig).await;
+        rig.complete().await;
         assert!(jobs_begun(&rig) >= 3);
         rig.counted()
     };
@@ -72,7 +65,7 @@ async fn a_pause_at_any_request_repeats_nothing_and_loses_nothing() {
         let paused = rig.backup().await.unwrap();
         assert_eq!(paused.state, State::Partial, "paused after {k} of {requests}");
         rig.fake.quota().set_used(0);
-        let whole = complete(&rig).await;
+        let whole = rig.complete().await;
         assert_eq!(whole.snapshot, paused.snapshot);
         // A look may come at another moment than without the pause.
         assert!(
@@ -107,13 +100,13 @@ async fn pages_of_results_are_gone_on_with_days_later() {
 #[tokio::test]
 async fn a_job_that_fails_or_expires_begins_again_and_repeats_no_other() {
     let rig = Rig::new(org(OrgSpec::small(5), Some(2_000))).await;
-    complete(&rig).await;
+    rig.complete().await;
     let jobs = jobs_begun(&rig);
     assert!(jobs > 2);
 
     let rig = Rig::new(org(OrgSpec::small(5), Some(2_000))).await;
     rig.fake.bulk().fail_next(1, "InternalServerError");
-    complete(&rig).await;
+    rig.complete().await;
     assert_eq!(jobs_begun(&rig), jobs + 1);
 
     let rig = Rig::new(org(OrgSpec::small(5), Some(2_000))).await;
@@ -123,14 +116,14 @@ async fn a_job_that_fails_or_expires_begins_again_and_repeats_no_other() {
     assert!(jobs_begun(&rig) > 0);
     rig.fake.clock().advance(8 * 24 * 3_600_000);
     rig.fake.quota().set_used(0);
-    complete(&rig).await;
+    rig.complete().await;
 }
 
 #[tokio::test]
 async fn where_the_days_jobs_are_spent_queries_take_over_or_the_backup_pauses() {
     let rig = Rig::new(org(OrgSpec::small(6), Some(2_000))).await;
     rig.fake.bulk().set_limits(Some(0), None);
-    complete(&rig).await;
+    rig.complete().await;
 
     // Somewhere between too little for anything and enough for queries is enough for all that jobs don't read.
     let mut found = None;
@@ -149,7 +142,7 @@ async fn where_the_days_jobs_are_spent_queries_take_over_or_the_backup_pauses() 
     rig.fake.bulk().set_limits(Some(10_000), None);
     rig.fake.quota().set_used(0);
     rig.fake.clock().advance(3_600_000);
-    let whole = complete(&rig).await;
+    let whole = rig.complete().await;
     assert_eq!(whole.snapshot, paused.snapshot);
 }
 
@@ -179,7 +172,7 @@ async fn the_plan_is_what_is_then_sent() {
 #[tokio::test]
 async fn wide_objects_are_read_whole() {
     let rig = Rig::new(org(OrgSpec::widest(1), None)).await;
-    complete(&rig).await;
+    rig.complete().await;
     let rig = Rig::new(org(OrgSpec::wide(1), None)).await;
-    complete(&rig).await;
+    rig.complete().await;
 }

@@ -5,12 +5,11 @@ use super::targets::{FULL_FACTOR, INCREMENTAL_FACTOR, Target};
 use super::tool::{Brought, Reader, Tool};
 use super::truth::{self, Changes, ObjectTruth, Truth};
 use super::{Bench, Findings, Options};
-use crate::bench::MAX;
 use crate::bench::books::{Books, Opened};
 use crate::bench::clients::Span;
 use crate::bench::compare::Difference;
 use crate::bench::table::{Table, count, times};
-use crate::running::{Fake, FakeOptions};
+use crate::running::Fake;
 use anyhow::{Context, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -93,17 +92,7 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
 }
 
 fn measure(bench: &Bench<'_>, options: &Options, tool: Tool) -> Result<(Measured, Org)> {
-    let fake = Fake::start(
-        &bench.programs,
-        &FakeOptions {
-            size: &options.size(),
-            seed: options.seed,
-            max: MAX,
-            used: 0,
-            used_minutes_ago: 0,
-            minutes_behind: MINUTES_BEFORE_CHANGES + MINUTES_AFTER_CHANGES,
-        },
-    )?;
+    let fake = bench.org(&options.size(), options.seed, MINUTES_BEFORE_CHANGES + MINUTES_AFTER_CHANGES)?;
     let reader = Reader::new(tool, bench, &fake)?;
 
     let before = truth::at_rest(&fake)?;

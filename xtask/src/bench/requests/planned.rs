@@ -7,10 +7,10 @@ use super::bound::{self, pages_of_one_query};
 use super::targets::{FULL_FACTOR, Target};
 use super::truth;
 use super::{Bench, Findings, Options};
+use crate::bench::CONNECTION;
 use crate::bench::books::Opened;
 use crate::bench::table::{Table, count, times};
-use crate::bench::{CONNECTION, MAX};
-use crate::running::{Fake, FakeOptions, Host};
+use crate::running::Host;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -20,17 +20,7 @@ const REQUESTS_OF_A_JOB: u64 = 3;
 
 /// Plans the org.
 pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
-    let fake = Fake::start(
-        &bench.programs,
-        &FakeOptions {
-            size: &options.size(),
-            seed: options.seed,
-            max: MAX,
-            used: 0,
-            used_minutes_ago: 0,
-            minutes_behind: 0,
-        },
-    )?;
+    let fake = bench.org(&options.size(), options.seed, 0)?;
     let truth = truth::at_rest(&fake)?;
     let host = Host::new(
         &bench.programs,
