@@ -1,6 +1,6 @@
 //! Between the library's types and the contract's.
 
-use super::bindings::backup::connector::{http, log, storage, types};
+use super::bindings::backup::connector::{http, log, report, storage, types};
 use super::bindings::exports::backup::connector::connector as exports;
 use crate::host;
 
@@ -88,32 +88,72 @@ impl From<host::Planned> for exports::Planned {
 
 impl From<host::Request> for http::Request {
     fn from(request: host::Request) -> http::Request {
-        let has_body = !request.body.is_empty();
-        let header = |name: &str, value: &str| types::NamedValue {
-            name: name.to_owned(),
-            value: value.to_owned(),
-        };
-        let mut headers = vec![header("Accept", request.accept)];
-        if has_body {
-            headers.push(header("Content-Type", "application/json"));
+        let mut headers = vec![header("Accept", request.accept.to_owned())];
+        if !request.body.is_empty() {
+            headers.push(header("Content-Type", request.content_type.to_owned()));
         }
         http::Request {
             method: match request.method {
                 host::Method::Get => http::Method::Get,
                 host::Method::Post => http::Method::Post,
+                host::Method::Patch => http::Method::Patch,
+                host::Method::Put => http::Method::Put,
             },
             path: request.path,
             headers,
-            body: if has_body {
-                http::Body::Bytes(request.body)
-            } else {
+            body: if !request.form.is_empty() {
+                http::Body::Form(request.form.into_iter().map(Into::into).collect())
+            } else if request.body.is_empty() {
                 http::Body::None
+            } else {
+                http::Body::Bytes(request.body)
             },
-            // A composite request counts as one. Everything sent so far only reads; a query job that was begun twice is one of
-            // 10,000 that a day has.
+            // A composite request counts as one, whatever it has within.
             cost: 1,
-            repeatable: true,
+            repeatable: request.repeatable,
             options: Vec::new(),
+        }
+    }
+}
+
+impl From<host::FormPart> for http::FormPart {
+    fn from(part: host::FormPart) -> http::FormPart {
+        http::FormPart {
+            headers: part.headers.into_iter().map(|(name, value)| header(name, value)).collect(),
+            content: match part.content {
+                host::Content::Bytes(bytes) => http::Content::Bytes(bytes),
+                host::Content::Blob(key) => http::Content::Blob(key),
+            },
+        }
+    }
+}
+
+fn header(name: &str, value: String) -> types::NamedValue {
+    types::NamedValue {
+        name: name.to_owned(),
+        value,
+    }
+}
+
+impl From<host::Tally> for report::Tally {
+    fn from(tally: host::Tally) -> report::Tally {
+        report::Tally {
+            created: tally.created,
+            updated: tally.updated,
+            skipped: tally.skipped,
+            failed: tally.failed,
+            ambiguous: tally.ambiguous,
+        }
+    }
+}
+
+impl From<host::RecordOutcome> for report::Outcome {
+    fn from(outcome: host::RecordOutcome) -> report::Outcome {
+        match outcome {
+            host::RecordOutcome::Failed => report::Outcome::Failed,
+            host::RecordOutcome::Ambiguous => report::Outcome::Ambiguous,
+            host::RecordOutcome::Incomplete => report::Outcome::Incomplete,
+            host::RecordOutcome::Differs => report::Outcome::Differs,
         }
     }
 }
@@ -225,6 +265,7 @@ impl From<host::Which> for storage::Which {
         match which {
             host::Which::Current => storage::Which::Current,
             host::Which::Predecessor => storage::Which::Predecessor,
+            host::Which::Source => storage::Which::Source,
         }
     }
 }

@@ -2,7 +2,8 @@
 
 use super::bindings::backup::connector::{clock, http, job, log, report, storage, types};
 use crate::host::{
-    Answer, Failure, Host, Hour, Level, Reading, Request, Row, SendError, Snapshot, Standing, StorageError, Tombstone, Which,
+    Answer, Failure, Host, Hour, Level, Reading, RecordOutcome, Request, Row, SendError, Snapshot, Standing, StorageError,
+    Tally, Tombstone, Which,
 };
 
 /// The imports. They are functions, so there's nothing to hold.
@@ -41,8 +42,18 @@ impl Snapshot for storage::Snapshot {
         Ok(rows.into_iter().map(|row| row.map(Into::into)).collect())
     }
 
+    fn objects(&self) -> Result<Vec<String>, StorageError> {
+        Ok(storage::Snapshot::objects(self)?)
+    }
+
     fn notes(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
         Ok(storage::Snapshot::notes(self, keys)?)
+    }
+
+    fn blobs(&self, object: &str, keys: &[String]) -> Result<Vec<Vec<(String, u64)>>, StorageError> {
+        let rows = storage::Snapshot::blobs(self, object, keys)?;
+        let held = |blobs: Vec<storage::HeldBlob>| blobs.into_iter().map(|blob| (blob.key, blob.bytes)).collect();
+        Ok(rows.into_iter().map(held).collect())
     }
 }
 
@@ -141,6 +152,10 @@ impl Host for Imports {
         Ok(storage::get(&keys)?)
     }
 
+    fn keys(&self, prefix: &str, after: &str, max: u32) -> Result<Vec<String>, StorageError> {
+        Ok(storage::keys(prefix, after, max)?)
+    }
+
     fn observe(&self, reading: Reading) -> Result<(), StorageError> {
         let reading: types::Reading = reading.into();
         Ok(storage::observe(&reading)?)
@@ -179,6 +194,22 @@ impl Host for Imports {
 
     fn estimate(&self, object: &str, way: &str, requests: u64, records: u64, bytes: u64) {
         report::estimate(object, way, requests, records, bytes);
+    }
+
+    fn expected(&self, object: &str, what: Tally) {
+        report::expected(object, what.into());
+    }
+
+    fn restored(&self, object: &str, what: Tally) {
+        report::restored(object, what.into());
+    }
+
+    fn record_outcome(&self, object: &str, key: &str, what: RecordOutcome, why: Failure) {
+        report::record_outcome(object, key, what.into(), &why.into());
+    }
+
+    fn needed(&self, requests: u64) {
+        report::needed(requests);
     }
 
     fn log(&self, at: Level, message: &str, fields: &[(&str, String)]) {

@@ -19,10 +19,31 @@ pub enum Method {
     Get,
     /// `POST`
     Post,
+    /// `PATCH`
+    Patch,
+    /// `PUT`
+    Put,
 }
 
-/// A request to the connection's origin. All that this connector sends so far only reads, or begins a job that only reads, so
-/// each may be sent twice, and each counts as one.
+/// One part of a multipart body.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FormPart {
+    /// Its own headers.
+    pub headers: Vec<(&'static str, String)>,
+    /// Its content.
+    pub content: Content,
+}
+
+/// Bytes, or a blob that the host sends by itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// From guest memory.
+    Bytes(Vec<u8>),
+    /// By its source key.
+    Blob(String),
+}
+
+/// A request to the connection's origin. Each counts as one: this connector sends none that counts as more.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
     /// Its method.
@@ -31,8 +52,14 @@ pub struct Request {
     pub path: String,
     /// The type of answer that is asked for.
     pub accept: &'static str,
-    /// A JSON body; none where empty.
+    /// A body; none where empty.
     pub body: Vec<u8>,
+    /// The type of `body`.
+    pub content_type: &'static str,
+    /// A multipart body in place of `body`; none where empty.
+    pub form: Vec<FormPart>,
+    /// It only reads, or has the same effect when it is sent twice: the host may try again by itself.
+    pub repeatable: bool,
 }
 
 /// Why there is no answer.
@@ -97,6 +124,36 @@ pub enum Which {
     Current,
     /// The one that this backup goes on from.
     Predecessor,
+    /// The one that this restore reads.
+    Source,
+}
+
+/// What becomes of the records that a restore writes back, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Tally {
+    /// Were gone, and were created anew.
+    pub created: u64,
+    /// Were there, and were given the snapshot's values.
+    pub updated: u64,
+    /// Were there as they are in the snapshot.
+    pub skipped: u64,
+    /// Could not be written.
+    pub failed: u64,
+    /// May have been written, and nothing tells.
+    pub ambiguous: u64,
+}
+
+/// What people should know of one record that a restore did not write back as it was.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum RecordOutcome {
+    /// Not written.
+    Failed,
+    /// May have been written; not sent again.
+    Ambiguous,
+    /// Written, but not with all of its values.
+    Incomplete,
+    /// Written, and reads back with another value than was sent.
+    Differs,
 }
 
 /// How a reading was come by.
@@ -223,7 +280,7 @@ impl From<StorageError> for ConnectorError {
     fn from(error: StorageError) -> ConnectorError {
         ConnectorError::Host(
             Failure::new("storage", format!("the host's store: {error}"))
-                .remedy("see the host's log; the backup goes on from the last committed batch"),
+                .remedy("see the host's log; the job goes on from the last committed batch"),
         )
     }
 }
@@ -305,12 +362,16 @@ pub trait Answer {
 
 /// A snapshot that can be read.
 pub trait Snapshot {
+    /// Names of the objects that it holds records of.
+    fn objects(&self) -> Result<Vec<String>, StorageError>;
     /// At most `max` rows after a cursor (empty: from the first), by key, and the next cursor; empty at the end.
     fn read(&self, object: &str, cursor: &str, max: u32) -> Result<(Vec<Row>, String), StorageError>;
     /// The rows of these keys, in their order.
     fn find(&self, object: &str, keys: &[String]) -> Result<Vec<Option<Row>>, StorageError>;
     /// The notes of these keys, in their order.
     fn notes(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError>;
+    /// Source keys and lengths of the blobs of these rows, in their order.
+    fn blobs(&self, object: &str, keys: &[String]) -> Result<Vec<Vec<(String, u64)>>, StorageError>;
 }
 
 /// How much an operator wants to know.
@@ -373,6 +434,8 @@ pub trait Host {
     fn put(&self, entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), StorageError>;
     /// Gives values, in the order of the keys.
     fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>, StorageError>;
+    /// At most `max` keys of values that begin with `prefix` and come after `after`, sorted.
+    fn keys(&self, prefix: &str, after: &str, max: u32) -> Result<Vec<String>, StorageError>;
     /// Tells a reading.
     fn observe(&self, reading: Reading) -> Result<(), StorageError>;
     /// The last reading of each quota.
@@ -390,6 +453,14 @@ pub trait Host {
     fn finished(&self, object: &str);
     /// Tells how an object will be read, and what that costs.
     fn estimate(&self, object: &str, way: &str, requests: u64, records: u64, bytes: u64);
+    /// While planning a restore: tells what will become of an object's records.
+    fn expected(&self, object: &str, what: Tally);
+    /// Tells what a restore has done with an object's records so far.
+    fn restored(&self, object: &str, what: Tally);
+    /// Tells of one record that a restore did not write back as it was.
+    fn record_outcome(&self, object: &str, key: &str, what: RecordOutcome, why: Failure);
+    /// Tells how many requests the job still needs.
+    fn needed(&self, requests: u64);
     /// Tells operators.
     fn log(&self, at: Level, message: &str, fields: &[(&str, String)]);
 }

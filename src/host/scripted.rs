@@ -3,7 +3,8 @@
 
 use super::shelf::{Shelf, Staged};
 use super::{
-    Answer, Failure, Host, Hour, Level, Reading, Request, Row, SendError, Snapshot, Standing, StorageError, Tombstone, Which,
+    Answer, Failure, Host, Hour, Level, Reading, RecordOutcome, Request, Row, SendError, Snapshot, Standing, StorageError,
+    Tally, Tombstone, Which,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -126,8 +127,21 @@ impl Snapshot for Shelf {
         Ok(keys.iter().map(|key| rows.and_then(|rows| rows.get(key)).cloned()).collect())
     }
 
+    fn objects(&self) -> Result<Vec<String>, StorageError> {
+        Ok(self.rows.keys().cloned().collect())
+    }
+
     fn notes(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
         Ok(keys.iter().map(|key| self.notes.get(key).cloned()).collect())
+    }
+
+    fn blobs(&self, object: &str, keys: &[String]) -> Result<Vec<Vec<(String, u64)>>, StorageError> {
+        let held = |key: &String| {
+            let of_row = format!("{object}/{key}/");
+            let blobs = self.blobs.iter().filter(|(name, _)| name.starts_with(&of_row));
+            blobs.map(|(name, blob)| (name.clone(), blob.len() as u64)).collect()
+        };
+        Ok(keys.iter().map(held).collect())
     }
 }
 
@@ -159,6 +173,8 @@ pub(crate) struct ScriptedHost {
     pub current: RefCell<Shelf>,
     /// What this backup goes on from.
     pub predecessor: RefCell<Option<Shelf>>,
+    /// What this restore reads.
+    pub source: RefCell<Option<Shelf>>,
     pub configuration: RefCell<String>,
     pub values: RefCell<BTreeMap<String, Vec<u8>>>,
     told: RefCell<Vec<Reading>>,
@@ -167,6 +183,11 @@ pub(crate) struct ScriptedHost {
     pub remarks: RefCell<Vec<(String, Failure)>>,
     pub ends: RefCell<Vec<String>>,
     pub estimates: RefCell<BTreeMap<String, Estimate>>,
+    /// Expected while planning, in order.
+    pub expected: RefCell<Vec<(String, Tally)>>,
+    pub restored: RefCell<BTreeMap<String, Tally>>,
+    pub outcomes: RefCell<BTreeMap<(String, String, RecordOutcome), Failure>>,
+    pub needed: Cell<u64>,
 }
 
 impl ScriptedHost {
@@ -185,6 +206,7 @@ impl ScriptedHost {
             staged: Rc::default(),
             current: RefCell::default(),
             predecessor: RefCell::default(),
+            source: RefCell::default(),
             configuration: RefCell::new(r#"{"instance_url":"https://example.my.salesforce.com","api_version":"v62.0"}"#.into()),
             values: RefCell::default(),
             told: RefCell::default(),
@@ -193,6 +215,10 @@ impl ScriptedHost {
             remarks: RefCell::default(),
             ends: RefCell::default(),
             estimates: RefCell::default(),
+            expected: RefCell::default(),
+            restored: RefCell::default(),
+            outcomes: RefCell::default(),
+            needed: Cell::new(0),
         }
     }
 
@@ -351,6 +377,7 @@ impl Host for ScriptedHost {
         Ok(match which {
             Which::Current => Some(self.current.borrow().clone()),
             Which::Predecessor => self.predecessor.borrow().clone(),
+            Which::Source => self.source.borrow().clone(),
         })
     }
 
@@ -368,6 +395,12 @@ impl Host for ScriptedHost {
     fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
         let values = self.values.borrow();
         Ok(keys.iter().map(|key| values.get(key).cloned()).collect())
+    }
+
+    fn keys(&self, prefix: &str, after: &str, max: u32) -> Result<Vec<String>, StorageError> {
+        let values = self.values.borrow();
+        let keys = values.keys().filter(|key| key.starts_with(prefix) && key.as_str() > after);
+        Ok(keys.take(max as usize).cloned().collect())
     }
 
     fn observe(&self, reading: Reading) -> Result<(), StorageError> {
@@ -401,6 +434,23 @@ impl Host for ScriptedHost {
         self.estimates
             .borrow_mut()
             .insert(object.to_owned(), (way.to_owned(), requests, records, bytes));
+    }
+
+    fn expected(&self, object: &str, what: Tally) {
+        self.expected.borrow_mut().push((object.to_owned(), what));
+    }
+
+    fn restored(&self, object: &str, what: Tally) {
+        self.restored.borrow_mut().insert(object.to_owned(), what);
+    }
+
+    fn record_outcome(&self, object: &str, key: &str, what: RecordOutcome, why: Failure) {
+        let key = (object.to_owned(), key.to_owned(), what);
+        self.outcomes.borrow_mut().insert(key, why);
+    }
+
+    fn needed(&self, requests: u64) {
+        self.needed.set(requests);
     }
 
     fn log(&self, _: Level, _: &str, _: &[(&str, String)]) {}

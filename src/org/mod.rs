@@ -173,12 +173,12 @@ impl<'h, H: Host> Org<'h, H> {
 
     /// Sends a `GET` of a resource.
     pub fn get(&self, resource: &str) -> Result<H::Pending, Stopped> {
-        self.send(Method::Get, self.path(resource), JSON, Vec::new())
+        self.send(reads(Method::Get, self.path(resource), JSON, Vec::new()))
     }
 
     /// Sends a `GET` of a file.
     pub fn start_file(&self, resource: &str) -> Result<H::Pending, Stopped> {
-        self.send(Method::Get, self.path(resource), ANY, Vec::new())
+        self.send(reads(Method::Get, self.path(resource), ANY, Vec::new()))
     }
 
     /// A `GET` of a resource, and its answer.
@@ -188,12 +188,20 @@ impl<'h, H: Host> Org<'h, H> {
 
     /// A `GET` of a resource that answers CSV, and its answer.
     pub fn ask_csv(&self, resource: &str) -> Result<Body<H::Answer>, Stopped> {
-        self.finish(self.send(Method::Get, self.path(resource), CSV, Vec::new())?)
+        self.finish(self.send(reads(Method::Get, self.path(resource), CSV, Vec::new()))?)
     }
 
-    /// A `POST` to a resource, and its answer.
+    /// A `POST` to a resource that does no harm when it is sent twice, and its answer.
     pub fn post(&self, resource: &str, body: &impl Serialize) -> Result<Body<H::Answer>, Stopped> {
-        self.finish(self.send(Method::Post, self.path(resource), JSON, written(body)?)?)
+        self.finish(self.send(reads(Method::Post, self.path(resource), JSON, written(body)?))?)
+    }
+
+    /// Sends a composite request of this text that may create records: never again by the host itself.
+    pub fn composite_that_writes(&self, body: Vec<u8>) -> Result<H::Pending, Stopped> {
+        self.send(Request {
+            repeatable: false,
+            ..reads(Method::Post, self.path("composite"), JSON, body)
+        })
     }
 
     /// Sends a composite request: it counts as one, whatever it has within.
@@ -209,19 +217,14 @@ impl<'h, H: Host> Org<'h, H> {
             all_or_none: false,
             parts,
         })?;
-        self.send(Method::Post, self.path("composite"), JSON, body)
+        self.send(reads(Method::Post, self.path("composite"), JSON, body))
     }
 
-    fn send(&self, method: Method, path: String, accept: &'static str, body: Vec<u8>) -> Result<H::Pending, Stopped> {
+    /// Sends a request as it is.
+    pub fn send(&self, request: Request) -> Result<H::Pending, Stopped> {
         if self.host.requests_left() == 0 {
             return Err(Stopped::AllowanceSpent);
         }
-        let request = Request {
-            method,
-            path,
-            accept,
-            body,
-        };
         self.host.start(request).map_err(stopped)
     }
 
@@ -302,6 +305,19 @@ impl<'h, H: Host> Org<'h, H> {
 pub fn daily_standing<H: Host>(host: &H) -> Result<Option<Standing>, StorageError> {
     let mut standings = host.readings()?.into_iter();
     Ok(standings.find(|standing| standing.last.quota == quota::DAILY_API_REQUESTS))
+}
+
+/// A request that does no harm when it is sent twice.
+fn reads(method: Method, path: String, accept: &'static str, body: Vec<u8>) -> Request {
+    Request {
+        method,
+        path,
+        accept,
+        body,
+        content_type: JSON,
+        form: Vec::new(),
+        repeatable: true,
+    }
 }
 
 fn written(body: &impl Serialize) -> Result<Vec<u8>, Stopped> {
