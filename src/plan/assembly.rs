@@ -89,6 +89,7 @@ pub(super) fn assemble<H: Host>(
     let mut checkpoint = Checkpoint::new(Vec::new());
     (checkpoint.began_at, checkpoint.covered, checkpoint.ahead) = (state.began, covered, state.ahead);
     let mut before = 0;
+    let mut budget = org.configuration().file_requests.unwrap_or(u64::MAX);
     for (object, (candidate, describe, _)) in objects.into_iter().zip(plans) {
         let name = object.name.clone();
         let way = way(&object, candidate);
@@ -98,15 +99,12 @@ pub(super) fn assemble<H: Host>(
         } else {
             records.saturating_mul(u64::from(object.row_bytes))
         };
-        let files = if object.files.is_some() && object.since.is_none() {
-            records.saturating_mul(describe.bodies.len() as u64)
-        } else {
-            0
-        };
+        let files = file_requests(&object, candidate, describe, records).min(budget);
+        budget -= files;
         checkpoint.objects.push(object);
         // Objects share requests. Each is given what it adds to the sum, so that all together are the plan's total.
         let sum = u64::from(checkpoint.requests());
-        host.estimate(&name, &way, (sum - before) + budgeted(org, files), records, bytes);
+        host.estimate(&name, &way, (sum - before) + files, records, bytes);
         before = sum;
     }
     let next = match checkpoint.requests() {
@@ -119,8 +117,17 @@ pub(super) fn assemble<H: Host>(
     }))
 }
 
-fn budgeted<H: Host>(org: &Org<'_, H>, files: u64) -> u64 {
-    org.configuration().file_requests.map_or(files, |budget| files.min(budget))
+/// Requests for its files, as far as is known: images are known only when the text that they stand in is read.
+fn file_requests(object: &Object, candidate: &Candidate, describe: &Describe, records: u64) -> u64 {
+    match &object.files {
+        None => 0,
+        Some(files) if files.off => 0,
+        Some(files) if object.since.is_some() => files.left,
+        Some(_) => candidate
+            .files
+            .unwrap_or(records)
+            .saturating_mul(describe.bodies.len() as u64),
+    }
 }
 
 /// An object before its first request.

@@ -3,10 +3,12 @@
 
 use super::describes::{self, Answered, Entry, Known};
 use super::state::{Candidate, State};
+use super::tally;
+use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Failure, Host, Level, Planned};
 use crate::org::{Body, Org, Stopped, Subrequest};
 use crate::salesforce::{
-    ApiError, Bodies, Broken, Class, DescribeBodies, GlobalObject, Skip, SubBody, Updated, classify, moment_url,
+    ApiError, Bodies, Broken, Class, DescribeBodies, GlobalObject, Skip, Sub, SubBody, Updated, classify, moment_url,
     read_composite, read_counts, read_global, read_updated,
 };
 use crate::soql;
@@ -95,7 +97,68 @@ fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String
         state.counted = true;
         keep(host, state, Vec::new())?;
     }
-    ask_describes(org, state, known)
+    match ask_describes(org, state, known)? {
+        Asked::All if state.full && !state.tallied => ask_tally(org, state, known),
+        asked => Ok(asked),
+    }
+}
+
+/// Asks for what record counts leave out, where estimates depend on it. Without answers they are rough, and that is all.
+fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<String, Known>) -> Result<Asked, ConnectorError> {
+    let host = org.host();
+    let files = org.configuration().file_requests != Some(0);
+    let candidates = state.candidates.get_or_insert_default();
+    for some in tally::questions(candidates, known, files).chunks(PLACES) {
+        let parts = some.iter().enumerate().filter_map(|(n, question)| {
+            let path = org.path(&question.path(candidates, known)?);
+            Some(Subrequest::get(path, format!("t{n}")))
+        });
+        let mut subs = Vec::new();
+        let answered = org
+            .composite(&parts.collect::<Vec<_>>())
+            .and_then(|pending| org.finish(pending));
+        let read = answered.and_then(|mut body| {
+            read_composite(&mut body, &mut TallyBodies, &mut subs).map_err(|why| body.gave_up(&why))?;
+            Ok(body.request_number())
+        });
+        match read {
+            Ok(request) if subs.iter().any(is_daily_limit) => {
+                let stopped = org.refused_by_daily_limit(None, Some(request)).err();
+                return stop(host, state, stopped.unwrap_or(Stopped::DailyLimit));
+            }
+            Ok(_) => {}
+            Err(Stopped::Refused(refused)) if refused.status != 401 => {
+                host.log(
+                    Level::Info,
+                    "what record counts leave out can't be counted",
+                    &[("why", refused.code().to_owned())],
+                );
+            }
+            Err(stopped) => return stop(host, state, stopped),
+        }
+        for (question, sub) in some.iter().zip(subs) {
+            if let (200, SubBody::Read(answer)) = (sub.status, sub.body) {
+                question.answered(candidates, &answer);
+            }
+        }
+    }
+    state.tallied = true;
+    keep(host, state, Vec::new())?;
+    Ok(Asked::All)
+}
+
+fn is_daily_limit<B>(sub: &Sub<B>) -> bool {
+    matches!(&sub.body, SubBody::Refused(errors) if classify(sub.status, errors) == Class::DailyLimit)
+}
+
+struct TallyBodies;
+
+impl Bodies for TallyBodies {
+    type Body = tally::Answer;
+
+    fn read<'de, M: MapAccess<'de>>(&mut self, _: usize, body: M) -> Result<tally::Answer, M::Error> {
+        tally::read_answer(MapAccessDeserializer::new(body))
+    }
 }
 
 /// What the first request tells.
@@ -472,6 +535,7 @@ fn candidates(
         Candidate {
             name: name.to_owned(),
             counted: None,
+            files: None,
             definition: definitions.get(name).cloned(),
             skipped: skipped.map(ToOwned::to_owned),
         }

@@ -4,13 +4,14 @@
 //! for nothing again. The rule it keeps: a request is sent only for what no value tells.
 //!
 //! - [`state`]: what is known so far. [`describes`]: condensed describes, which batches use too.
-//! - `discovery`: asks. `assembly`: makes the first checkpoint of what is known, `predecessor`: and of what an earlier snapshot has.
+//! - `discovery`: asks, `tally`: also for what record counts leave out. `assembly`: makes the first checkpoint of what is known, `predecessor`: and of what an earlier snapshot has.
 
 mod assembly;
 pub mod describes;
 mod discovery;
 pub(crate) mod predecessor;
 pub mod state;
+mod tally;
 
 pub use state::forget;
 

@@ -22,6 +22,9 @@ pub struct Candidate {
     /// Records by the record count resource.
     #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<u64>,
+    /// Files that it has, as far as the org counts them: those within rich text aren't.
+    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    pub files: Option<u64>,
     /// When its definition was last changed, in the org's own words.
     #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
@@ -52,6 +55,9 @@ pub struct State {
     pub candidates: Option<Vec<Candidate>>,
     /// Record counts were asked for.
     pub counted: bool,
+    /// What record counts leave out was asked for.
+    #[serde(default)]
+    pub tallied: bool,
     /// Describes in one request; fewer after an answer that was too large.
     pub describes_at_once: usize,
     /// Refusals for too much at once since the last answer.
@@ -80,6 +86,7 @@ impl State {
             ahead,
             candidates: None,
             counted: false,
+            tallied: false,
             describes_at_once: SUBREQUESTS,
             refused_in_a_row: 0,
             learnt: false,

@@ -87,6 +87,11 @@ impl Describe {
             .into_iter()
             .find(|name| self.field(name).is_some())
     }
+
+    /// Its files can be told apart by their content.
+    pub fn has_checksum(&self) -> bool {
+        self.field("Checksum").is_some()
+    }
 }
 
 /// A describe, or why there is none.

@@ -18,6 +18,8 @@ pub enum Bound {
     Moment(u64),
     /// `true` or `false`
     Flag(bool),
+    /// A whole number.
+    Number(u64),
 }
 
 /// How a field is compared.
@@ -108,6 +110,7 @@ impl Query<'_> {
                 }
                 Bound::Moment(at) => put(text, &datetime(*at)),
                 Bound::Flag(flag) => put(text, if *flag { "true" } else { "false" }),
+                Bound::Number(number) => put(text, &number.to_string()),
             }
         }
         if let Some(field) = self.order_by {
