@@ -7,7 +7,7 @@
 //! - [`org`]: sends, and hears in every answer the usage and the refusals that concern all requests alike.
 //! - [`salesforce`]: shapes of answers. [`soql`]: texts of queries.
 //! - [`check`]: who the connection is, and what it may see. [`plan`]: which objects there are, and how each will be read.
-//! - [`backup`]: reads them, batch by batch, from checkpoint to checkpoint.
+//! - [`backup`]: reads them, batch by batch, from checkpoint to checkpoint. [`restore`]: writes them back, each once.
 
 pub mod backup;
 pub mod check;
@@ -17,6 +17,7 @@ pub mod host;
 pub mod org;
 pub mod plan;
 pub mod quota;
+pub mod restore;
 pub mod salesforce;
 pub mod soql;
 mod verdict;
@@ -26,6 +27,15 @@ pub use verdict::{decide, read_quota};
 
 /// Version of the checkpoints and values that this connector writes, and the only one that it reads.
 pub const STATE_VERSION: u32 = 1;
+
+/// Goes on from a checkpoint: a backup's, or a restore's.
+pub fn run_batch<H: host::Host>(host: &H, state_version: u32, at: &[u8]) -> Result<host::BatchResult, host::ConnectorError> {
+    if restore::is_restore(at) {
+        restore::run_batch(host, state_version, at)
+    } else {
+        backup::run_batch(host, state_version, at)
+    }
+}
 
 /// The connector's name in `describe`.
 pub const NAME: &str = "salesforce";

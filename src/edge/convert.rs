@@ -3,6 +3,7 @@
 use super::bindings::backup::connector::{http, log, report, storage, types};
 use super::bindings::exports::backup::connector::connector as exports;
 use crate::host;
+use crate::restore::Selection;
 
 impl From<host::Failure> for types::Failure {
     fn from(failure: host::Failure) -> types::Failure {
@@ -113,6 +114,34 @@ impl From<host::Request> for http::Request {
             repeatable: request.repeatable,
             options: Vec::new(),
         }
+    }
+}
+
+impl From<exports::RestoreSelection> for Selection {
+    fn from(given: exports::RestoreSelection) -> Selection {
+        let mut selection = Selection {
+            objects: given.objects.into_iter().collect(),
+            with_related: given.with_related,
+            ..Selection::default()
+        };
+        for record in given.records {
+            selection.records.entry(record.object).or_default().insert(record.key);
+        }
+        for types::NamedValue { name, value } in given.details {
+            match name.split_once(':') {
+                Some(("where", object)) => {
+                    selection.conditions.insert(object.to_owned(), value);
+                }
+                Some(("external-id", object)) => {
+                    selection.external_ids.insert(object.to_owned(), value);
+                }
+                None if name == "verify" => selection.verify = true,
+                None if name == "source-scope" => selection.source = value,
+                None if name == "snapshot" => selection.snapshot = value,
+                _ => {}
+            }
+        }
+        selection
     }
 }
 

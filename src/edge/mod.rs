@@ -8,7 +8,7 @@ mod convert;
 mod imports;
 
 use crate::host::ConnectorError as Error;
-use crate::{NAME, STATE_VERSION, backup, check, decide, org, plan, quota, read_quota};
+use crate::{NAME, STATE_VERSION, check, decide, org, plan, quota, read_quota, restore, run_batch};
 use bindings::backup::connector::types::{Checkpoint, ConnectorError};
 use bindings::exports::backup::connector::connector::{
     BackupOptions, BatchResult, Checked, Description, Guest, Pause, Planned, RestoreSelection, Verdict,
@@ -50,12 +50,13 @@ impl Guest for Connector {
         Ok(plan::plan_backup(&Imports, options)?.into())
     }
 
-    fn plan_restore(_: RestoreSelection) -> Result<Planned, ConnectorError> {
-        Err(unsupported("this version of the connector backs up; it doesn't restore yet"))
+    fn plan_restore(selection: RestoreSelection) -> Result<Planned, ConnectorError> {
+        let runs = selection.details.iter().any(|detail| detail.name == "restore");
+        Ok(restore::plan_restore(&Imports, selection.into(), runs)?.into())
     }
 
     fn run_batch(at: Checkpoint) -> Result<BatchResult, ConnectorError> {
-        Ok(backup::run_batch(&Imports, at.state_version, &at.data)?.into())
+        Ok(run_batch(&Imports, at.state_version, &at.data)?.into())
     }
 
     fn decide(next_cost: u32) -> Result<Verdict, ConnectorError> {

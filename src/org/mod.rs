@@ -34,7 +34,9 @@ pub enum Stopped {
     Later,
     /// The answer has more bytes than the host takes.
     TooLarge(u64),
-    /// No whole answer came, or one that makes no sense. The same again may work.
+    /// It did not reach the org. The same again may work.
+    NotSent(Failure),
+    /// No whole answer came, or one that makes no sense. The same again may work, where it does no harm.
     Broken(Failure),
     /// The org refused this request.
     Refused(Refused),
@@ -61,7 +63,7 @@ impl Stopped {
                 "answer-too-large",
                 format!("an answer has more than the {limit} bytes that the host takes"),
             )),
-            Stopped::Broken(failure) => ConnectorError::Source(failure),
+            Stopped::NotSent(failure) | Stopped::Broken(failure) => ConnectorError::Source(failure),
             Stopped::Refused(refused) => refused.into_error(),
             Stopped::Host(error) => *error,
         }
@@ -77,6 +79,8 @@ pub struct Subrequest {
     reference: String,
     #[serde(rename = "httpHeaders", skip_serializing_if = "Option::is_none")]
     headers: Option<SubHeaders>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    body: Option<serde_json::Value>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
@@ -95,6 +99,16 @@ impl Subrequest {
             url,
             reference,
             headers: None,
+            body: None,
+        }
+    }
+
+    /// Asks `url` with a body, for what only reads all the same.
+    pub fn post(url: String, reference: String, body: serde_json::Value) -> Subrequest {
+        Subrequest {
+            method: "POST",
+            body: Some(body),
+            ..Subrequest::get(url, reference)
         }
     }
 
@@ -196,11 +210,11 @@ impl<'h, H: Host> Org<'h, H> {
         self.finish(self.send(reads(Method::Post, self.path(resource), JSON, written(body)?))?)
     }
 
-    /// Sends a composite request of this text that may create records: never again by the host itself.
-    pub fn composite_that_writes(&self, body: Vec<u8>) -> Result<H::Pending, Stopped> {
+    /// Sends what may create records, which the host never sends again by itself.
+    pub fn write(&self, method: Method, resource: &str, body: Vec<u8>) -> Result<H::Pending, Stopped> {
         self.send(Request {
             repeatable: false,
-            ..reads(Method::Post, self.path("composite"), JSON, body)
+            ..reads(method, self.path(resource), JSON, body)
         })
     }
 
@@ -337,7 +351,10 @@ fn stopped(error: SendError) -> Stopped {
             "not-permitted",
             error.to_string(),
         )))),
-        SendError::NotSent(_) | SendError::OutcomeUnknown(_) | SendError::Other(_) => Stopped::Broken(
+        SendError::NotSent(_) => Stopped::NotSent(
+            Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
+        ),
+        SendError::OutcomeUnknown(_) | SendError::Other(_) => Stopped::Broken(
             Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
         ),
     }

@@ -7,6 +7,7 @@
 //! getDeleted, status codes and error responses) and Bulk API 2.0 developer guide (query jobs), release v62–v68.
 
 mod changes;
+mod collections;
 mod composite;
 mod counts;
 mod csv_page;
@@ -17,8 +18,10 @@ mod page;
 mod record;
 mod refusal;
 mod value;
+mod writable;
 
 pub use changes::{Deleted, Updated, http_date, http_moment, moment, moment_url, read_deleted, read_updated};
+pub use collections::{Found, Part, SaveError, Saved, read_parts};
 pub use composite::{Bodies, Broken, Sub, SubBody, read_composite};
 pub use counts::read_counts;
 pub use csv_page::{CsvColumns, CsvEnd, read_csv_header, read_csv_rows};
@@ -28,7 +31,8 @@ pub use job::{Job, JobState, NewJob, read_job, read_jobs};
 pub use page::{Ids, Page, PageBodies, RecordSink, read_page, read_record};
 pub use record::{Extracted, NO_ID, Shape, row};
 pub use refusal::{ApiError, Class, classify, read_errors, refusal};
-pub use value::Kind;
+pub use value::{Kind, canonical};
+pub use writable::{Writable, WritableBodies, WritableField};
 
 /// The parser takes single bytes, which only a buffer gives fast.
 fn buffered<R: std::io::Read>(body: R) -> std::io::BufReader<R> {

@@ -31,6 +31,13 @@ pub enum Kind {
 /// A plain number has no more digits than this; a longer one keeps an exponent.
 const MAX_PLAIN_DIGITS: i64 = 40;
 
+/// A REST value in the one form that is kept.
+pub fn canonical(value: &str) -> Vec<u8> {
+    let mut written = Vec::with_capacity(value.len());
+    write_json(&mut written, value);
+    written
+}
+
 /// Writes a REST value: a JSON value without blanks around it.
 pub(super) fn write_json(into: &mut Vec<u8>, value: &str) {
     match value.as_bytes().first() {

@@ -1,0 +1,168 @@
+//! Records that Salesforce creates by itself when their parent is created: they are looked for before any of their kind is
+//! created, and changed in place.
+
+use super::job::Stage;
+use super::plan::values;
+use super::prepare::Target;
+use super::request::Request;
+use super::rules::CREATED_WITH_PARENT;
+use super::run::Run;
+use super::standing::{Standing, What};
+use super::write::Filled;
+use crate::host::{ConnectorError, Host};
+use crate::org::Subrequest;
+use crate::salesforce::{canonical, read_parts};
+use crate::soql::{encode, literal};
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// Parents of one query.
+const PARENTS: usize = 400;
+
+/// Queries of a composite request.
+const QUERIES: usize = 5;
+
+/// A record that is wanted, and may be there already.
+struct Wanted {
+    key: String,
+    /// Id of its parent in the target.
+    parent: String,
+    /// Values that tell it from others of this parent, in canonical form.
+    told_by: Vec<Vec<u8>>,
+}
+
+impl<H: Host> Run<'_, '_, H> {
+    /// Whether Salesforce creates records of this object by itself, and they weren't looked for yet.
+    pub(super) fn adopts(&self, object: &str) -> Result<bool, ConnectorError> {
+        let known = CREATED_WITH_PARENT.iter().any(|(name, ..)| *name == object);
+        let open = self.job.open.get(object).is_some_and(|open| *open > 0);
+        Ok(known && open && !self.job.adopted.contains(object))
+    }
+
+    /// Looks for the records that came to be with their parents. Why nothing can be filled in now, where nothing can.
+    pub(super) fn adopt_first(&mut self, object: &str) -> Result<Option<Filled>, ConnectorError> {
+        let Some((_, parent, told_by)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
+            return Ok(None);
+        };
+        let mut wanted = self.wanted_with_new_parents(object, parent, told_by)?;
+        while !wanted.is_empty() {
+            if self.host().requests_left() == 0 || self.must_end() {
+                return Ok(Some(Filled::MustEnd));
+            }
+            let some: Vec<Wanted> = wanted.drain(..wanted.len().min(PARENTS * QUERIES)).collect();
+            if let Some(stopped) = self.adopt(object, parent, told_by, &some)? {
+                return Ok(Some(Filled::Stopped(stopped)));
+            }
+        }
+        self.job.adopted.insert(object.to_owned());
+        self.save()?;
+        Ok(None)
+    }
+
+    /// Records to be created whose parents this restore created.
+    fn wanted_with_new_parents(&mut self, object: &str, parent: &str, told_by: &[&str]) -> Result<Vec<Wanted>, ConnectorError> {
+        let Some(writable) = self.writable(object)? else {
+            return Ok(Vec::new());
+        };
+        let mut wanted = Vec::new();
+        let mut after = String::new();
+        loop {
+            let some = self.roll.after(object, &after)?;
+            let Some((last, _)) = some.last() else { return Ok(wanted) };
+            after.clone_from(last);
+            let keys: Vec<String> = some
+                .into_iter()
+                .filter(|(_, s)| s.what == What::Create)
+                .map(|(key, _)| key)
+                .collect();
+            for row in self.rows(object, &keys)?.into_iter().flatten() {
+                let values = values(object, &row)?;
+                let mut target = |field: &str| -> Result<Option<(String, bool)>, ConnectorError> {
+                    let Some(value) = values.get(field) else { return Ok(None) };
+                    let refers_to = writable.field(field).map(|field| field.refers_to.clone()).unwrap_or_default();
+                    let Ok(id) = serde_json::from_str::<String>(value.get()) else {
+                        return Ok(Some((value.get().to_owned(), false)));
+                    };
+                    if refers_to.is_empty() {
+                        return Ok(Some((value.get().to_owned(), false)));
+                    }
+                    match self.resolve(&Request::default(), &refers_to, &id, &|_| false)? {
+                        Target::Id(now) => Ok(Some((format!("\"{now}\""), now != id))),
+                        _ => Ok(None),
+                    }
+                };
+                // A parent that kept its Id has all of its own records, or had them deleted by somebody.
+                let Some((parent, true)) = target(parent)? else { continue };
+                let mut told = Vec::new();
+                for field in told_by {
+                    told.extend(target(field)?.map(|(value, _)| canonical(&value)));
+                }
+                if told.len() == told_by.len() {
+                    wanted.push(Wanted {
+                        key: row.key.clone(),
+                        parent: parent.trim_matches('"').to_owned(),
+                        told_by: told,
+                    });
+                }
+            }
+        }
+    }
+
+    fn adopt(
+        &mut self,
+        object: &str,
+        parent: &str,
+        told_by: &[&str],
+        wanted: &[Wanted],
+    ) -> Result<Option<crate::org::Stopped>, ConnectorError> {
+        #[derive(Deserialize)]
+        struct Page {
+            records: Vec<BTreeMap<String, Box<RawValue>>>,
+        }
+        let query = |some: &[Wanted]| {
+            let ids: Vec<String> = some.iter().map(|wanted| literal(&wanted.parent)).collect();
+            let fields = told_by.join(",");
+            encode(&format!(
+                "SELECT Id,{parent},{fields} FROM {object} WHERE {parent} IN ({}) LIMIT 2000",
+                ids.join(",")
+            ))
+        };
+        let parts: Vec<Subrequest> = wanted
+            .chunks(PARENTS)
+            .enumerate()
+            .map(|(n, some)| Subrequest::get(self.org.path(&format!("query?q={}", query(some))), format!("a{n}")))
+            .collect();
+        let answer = self.org.composite(&parts).and_then(|pending| self.org.finish(pending));
+        let parts = match answer.and_then(|mut body| read_parts(&mut body).map_err(|why| body.gave_up(&why))) {
+            Ok(parts) => parts,
+            Err(stopped) => return Ok(Some(stopped)),
+        };
+        self.got_somewhere = true;
+        let mut found: BTreeMap<(String, Vec<Vec<u8>>), String> = BTreeMap::new();
+        for part in &parts {
+            // Where they can't be asked for, creating them will tell: Salesforce takes none of these twice.
+            let Ok(page) = part.read::<Page>() else { continue };
+            for record in page.records {
+                let text = |field: &str| serde_json::from_str::<String>(record.get(field)?.get()).ok();
+                let told = told_by
+                    .iter()
+                    .filter_map(|field| record.get(*field))
+                    .map(|value| canonical(value.get()));
+                if let (Some(id), Some(parent)) = (text("Id"), text(parent)) {
+                    found.insert((parent, told.collect()), id);
+                }
+            }
+        }
+        for wanted in wanted {
+            let Some(id) = found.remove(&(wanted.parent.clone(), wanted.told_by.clone())) else {
+                continue;
+            };
+            let standing = Standing::new(What::Update).with_id(Some(id.clone()));
+            self.roll.set(object, &wanted.key, standing)?;
+            self.roll.map(object, &wanted.key, &id)?;
+        }
+        debug_assert!(self.job.stage == Stage::Write);
+        Ok(None)
+    }
+}

@@ -1,0 +1,61 @@
+//! What a request is about to create, kept before it is sent: should its answer never come, these records are looked for before
+//! anything else is sent.
+//!
+//! Changing a record twice does no harm, so that only what is created is in it.
+
+use super::request::{Request, Verb};
+use super::table::Entry;
+use crate::host::{ConnectorError, Failure, Host};
+use serde::{Deserialize, Serialize};
+
+const KEY: &str = "v1/intent";
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// When it was sent by the org's clock, in milliseconds since 1970.
+    pub at: u64,
+    /// Objects and keys, in the request's order: what a record refers to comes before it.
+    pub creates: Vec<(String, String)>,
+}
+
+impl Intent {
+    /// Of a request that is about to be sent.
+    pub fn of(request: &Request, at: u64) -> Intent {
+        let creates = request
+            .collections
+            .iter()
+            .filter(|collection| collection.verb == Verb::Create);
+        let records = creates.flat_map(|collection| &collection.records);
+        Intent {
+            at,
+            creates: records.map(|record| (record.object.clone(), record.key.clone())).collect(),
+        }
+    }
+
+    /// The one whose outcome isn't known, where there is one.
+    pub fn load<H: Host>(host: &H) -> Result<Option<Intent>, ConnectorError> {
+        let Some(value) = host.get(vec![KEY.to_owned()])?.into_iter().next().flatten() else {
+            return Ok(None);
+        };
+        serde_json::from_slice(&value).map(Some).map_err(|error| unreadable(&error))
+    }
+
+    /// As an entry to be put.
+    pub fn entry(&self) -> Result<Entry, ConnectorError> {
+        let value = serde_json::to_vec(self).map_err(|error| unreadable(&error))?;
+        Ok((KEY.to_owned(), Some(value)))
+    }
+
+    /// The entry that says: it is known what came of the last one.
+    pub fn settled() -> Entry {
+        (KEY.to_owned(), None)
+    }
+}
+
+fn unreadable(error: &serde_json::Error) -> ConnectorError {
+    ConnectorError::State(Failure::new(
+        "intent",
+        format!("what the last request was to create can't be read or written: {error}"),
+    ))
+}

@@ -1,0 +1,243 @@
+//! Where a restore stands, but for its records, of which the [`super::roll`] tells.
+//!
+//! It is a value and not the checkpoint: values are durable before a request is sent, so that a crash in the middle of a batch
+//! loses nothing of what was written. The checkpoint only names it.
+
+use super::roll::RESTORE;
+use super::table::Entry;
+use crate::STATE_VERSION;
+use crate::host::{ConnectorError, Failure, Host, Tally};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt::Write as _;
+
+fn key(space: &str) -> String {
+    format!("{space}job")
+}
+
+/// What is restored, and how.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Selection {
+    /// Whole objects.
+    pub objects: BTreeSet<String>,
+    /// Single records, by object.
+    #[serde(default)]
+    pub records: BTreeMap<String, BTreeSet<String>>,
+    /// With the records that these need, and those that belong to them.
+    #[serde(default)]
+    pub with_related: bool,
+    /// Conditions, by object.
+    #[serde(default)]
+    pub conditions: BTreeMap<String, String>,
+    /// Fields that identify records, by object.
+    #[serde(default)]
+    pub external_ids: BTreeMap<String, String>,
+    /// Read back and compare.
+    #[serde(default)]
+    pub verify: bool,
+    /// What the source's Ids belong to.
+    #[serde(default)]
+    pub source: String,
+    /// The snapshot, as the host names it.
+    #[serde(default)]
+    pub snapshot: String,
+}
+
+impl Selection {
+    /// Tells selections apart.
+    pub fn fingerprint(&self) -> Result<String, ConnectorError> {
+        let digest = Sha256::digest(written(self)?);
+        let mut hex = String::with_capacity(32);
+        for byte in &digest[..16] {
+            let _ = write!(hex, "{byte:02x}"); // writing to a String can't fail
+        }
+        Ok(hex)
+    }
+}
+
+/// What is done next.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stage {
+    /// Finds the records that are asked for.
+    #[default]
+    Select,
+    /// Finds the records that belong to them.
+    Relate,
+    /// Asks how objects are written.
+    Describe,
+    /// Finds what they refer to.
+    Refer,
+    /// Asks which of all these the target has.
+    LookUp,
+    /// Goes through it without sending, to tell what will become of each.
+    Rehearse,
+    /// Creates and updates.
+    Write,
+    /// Sets references that could not be set before.
+    Connect,
+    /// Reads back.
+    Verify,
+    /// Nothing is left.
+    Done,
+}
+
+/// A place in a walk over objects and their records.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// Number of the object.
+    pub object: usize,
+    /// The key that comes before.
+    pub after: String,
+}
+
+/// Where a restore stands.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Job {
+    /// What is restored.
+    pub selection: Selection,
+    /// What is done next.
+    pub stage: Stage,
+    /// Where in it.
+    pub at: Place,
+    /// Something was found, or written, since the stage last began to go through all objects.
+    #[serde(default)]
+    pub moved: bool,
+    /// Objects by the first three characters of their Ids, as the snapshot's records have them.
+    #[serde(default)]
+    pub prefixes: BTreeMap<String, String>,
+    /// All objects that records of the roll are of, sorted; in the order of writing from [`Stage::Rehearse`] on.
+    #[serde(default)]
+    pub objects: Vec<String>,
+    /// Objects of which nothing (more) is written, with the code and the text that says why.
+    #[serde(default)]
+    pub closed: BTreeMap<String, (String, String)>,
+    /// Objects whose records have no `SystemModstamp`.
+    #[serde(default)]
+    pub unstamped: BTreeSet<String>,
+    /// Objects that are looked up by query, not by collections.
+    #[serde(default)]
+    pub by_query: BTreeSet<String>,
+    /// Objects whose records that Salesforce created by itself were looked for.
+    #[serde(default)]
+    pub adopted: BTreeSet<String>,
+    /// What was done, by object.
+    #[serde(default)]
+    pub tallies: BTreeMap<String, Tally>,
+    /// Records that are still to be written, by object.
+    #[serde(default)]
+    pub open: BTreeMap<String, u64>,
+    /// How many of these are changed, and not created.
+    #[serde(default)]
+    pub updates: BTreeMap<String, u64>,
+    /// Records whose references are to be set in the end.
+    #[serde(default)]
+    pub unconnected: u64,
+    /// Records were refused for a lock: they are tried again a little later.
+    #[serde(default)]
+    pub locked: bool,
+    /// Looks after a request of which nobody knows whether it had its effect.
+    #[serde(default)]
+    pub looks: u8,
+    /// How far the org's clock is ahead of the host's, in milliseconds.
+    #[serde(default)]
+    pub ahead: i64,
+}
+
+impl Job {
+    /// The restore that is kept there.
+    pub fn load<H: Host>(host: &H, space: &str) -> Result<Option<Job>, ConnectorError> {
+        let Some(value) = host.get(vec![key(space)])?.into_iter().next().flatten() else {
+            return Ok(None);
+        };
+        let job = serde_json::from_slice(&value).map_err(|error| unreadable(&error))?;
+        Ok(Some(job))
+    }
+
+    /// Forgets the restore that is kept there, but for what it created, and what it may have created.
+    pub fn forget<H: Host>(host: &H, space: &str) -> Result<(), ConnectorError> {
+        loop {
+            let keys = host.keys(space, "", 500)?;
+            if keys.is_empty() {
+                return Ok(());
+            }
+            host.put(keys.into_iter().map(|key| (key, None)).collect())?;
+        }
+    }
+
+    /// As an entry to be put.
+    pub fn entry(&self, space: &str) -> Result<Entry, ConnectorError> {
+        Ok((key(space), Some(written(self)?)))
+    }
+
+    /// A checkpoint that names it.
+    pub fn checkpoint(&self) -> Result<Vec<u8>, ConnectorError> {
+        written(&Checkpoint {
+            restore: self.selection.fingerprint()?,
+        })
+    }
+
+    /// What an object's records came to.
+    pub fn tally(&mut self, object: &str) -> &mut Tally {
+        self.tallies.entry(object.to_owned()).or_default()
+    }
+
+    /// From the first object again.
+    pub fn enter(&mut self, stage: Stage) {
+        self.stage = stage;
+        self.at = Place::default();
+        self.moved = false;
+    }
+
+    /// From the first object again, in the same stage.
+    pub fn again(&mut self) {
+        self.enter(self.stage);
+    }
+}
+
+#[derive(Serialize, Deserialize)]
+struct Checkpoint {
+    /// Fingerprint of the selection.
+    restore: String,
+}
+
+/// Whether a checkpoint is that of a restore.
+pub fn is_restore(at: &[u8]) -> bool {
+    serde_json::from_slice::<Checkpoint>(at).is_ok()
+}
+
+/// The restore that a checkpoint names.
+pub fn at_checkpoint<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Job, ConnectorError> {
+    if state_version != STATE_VERSION {
+        return Err(ConnectorError::State(Failure::new(
+            "checkpoint",
+            format!("the checkpoint has state version {state_version}, this connector reads {STATE_VERSION}"),
+        )));
+    }
+    let checkpoint: Checkpoint = serde_json::from_slice(at).map_err(|error| unreadable(&error))?;
+    match Job::load(host, RESTORE)? {
+        Some(job) if job.selection.fingerprint()? == checkpoint.restore => Ok(job),
+        _ => Err(ConnectorError::State(
+            Failure::new(
+                "restore",
+                "what this restore had learnt is gone, or another one was begun since",
+            )
+            .remedy("restore again: what was written is known and isn't written twice"),
+        )),
+    }
+}
+
+fn written(what: &impl Serialize) -> Result<Vec<u8>, ConnectorError> {
+    serde_json::to_vec(what).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &serde_json::Error) -> ConnectorError {
+    ConnectorError::State(
+        Failure::new(
+            "restore",
+            format!("where the restore stands can't be read or written: {error}"),
+        )
+        .remedy("restore again: what was written is known and isn't written twice"),
+    )
+}

@@ -1,0 +1,36 @@
+//! The exports `plan-restore` and `run-batch` of a restore: writes records of a snapshot back, each once.
+//!
+//! Pure: [`order`] of objects, [`prepare`] (what is sent of a record), [`request`] (a thousand records in one), [`refused`] (what a
+//! refusal means), [`rules`] (what Salesforce wants of single objects), [`condition`], [`standing`]. Kept in the host's values:
+//! [`job`] (where the restore stands) and [`roll`] (every record that it has to do with), in [`table`]s; [`intent`] (what the
+//! request under way is to create). With the org: `plan` and `lookup`, `write`, `settle` (after an answer was lost), `adopt`
+//! (records that Salesforce creates by itself), `verify`.
+//!
+//! The rule it keeps: nothing is sent that may create a record before it is durable what it will create, and nothing else is
+//! sent before it is known what came of it.
+
+mod adopt;
+pub mod condition;
+pub mod intent;
+pub mod job;
+mod lookup;
+pub mod order;
+mod plan;
+pub mod prepare;
+pub mod refused;
+pub mod request;
+pub mod roll;
+pub mod rules;
+mod run;
+mod settle;
+pub mod standing;
+pub mod table;
+mod verify;
+mod write;
+
+pub use job::{Selection, is_restore};
+pub use plan::plan_restore;
+pub use write::run_batch;
+
+#[cfg(test)]
+mod tests;

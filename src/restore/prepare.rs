@@ -1,0 +1,424 @@
+//! Makes of a record in the snapshot what is sent to write it.
+//!
+//! Pure, but for asking what a reference leads to. Only fields that can be set, with the snapshot's own bytes; references by the
+//! target's Ids. The rule it keeps: what can't be set as it was is named, never dropped in silence.
+
+use super::request::{Placed, Verb, reference};
+use super::rules::{self, Values};
+use crate::host::{ConnectorError, Failure, Row};
+use crate::salesforce::{Writable, WritableField};
+
+/// What a reference leads to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// A record of the target, by its Id there.
+    Id(String),
+    /// One that the request under way creates: its collection and record.
+    InRequest((usize, usize)),
+    /// One that is part of the restore and still to come.
+    Later,
+    /// None.
+    Gone,
+}
+
+/// Tells what a reference leads to: the objects that it may lead to, and the Id in the snapshot.
+pub type Resolve<'a> = dyn FnMut(&[String], &str) -> Result<Target, ConnectorError> + 'a;
+
+/// A value that can't be set as it was.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LeftOut {
+    /// Its field.
+    pub field: String,
+    /// Why, for people.
+    pub why: String,
+}
+
+/// A record that is ready to be sent.
+#[derive(Clone, Debug)]
+pub struct Prepared {
+    /// What is sent.
+    pub record: Placed,
+    /// The last collection of the request that it refers to.
+    pub after: Option<usize>,
+    /// What it will be without.
+    pub left_out: Vec<LeftOut>,
+}
+
+/// What became of preparing a record.
+#[derive(Clone, Debug)]
+pub enum Outcome {
+    /// It can be sent.
+    Ready(Box<Prepared>),
+    /// It can't be without something that is still to come.
+    NotYet,
+    /// It can't be written, and why.
+    Cannot(Failure),
+}
+
+/// What a record is prepared by.
+pub struct Preparation<'a> {
+    /// API name of its object.
+    pub object: &'a str,
+    /// What the target's describe says.
+    pub writable: &'a Writable,
+    /// Fields that the org refused for this record.
+    pub without: &'a [String],
+}
+
+impl Preparation<'_> {
+    /// Makes what is sent to write a record. `target`: its Id there, for one that is there.
+    pub fn prepare(&self, row: &Row, target: Option<&str>, resolve: &mut Resolve<'_>) -> Result<Outcome, ConnectorError> {
+        let verb = if target.is_some() { Verb::Update } else { Verb::Create };
+        let values = self.values(row)?;
+        if verb == Verb::Create
+            && let Some((code, why)) = rules::never_created(self.object, &values)
+        {
+            return Ok(Outcome::Cannot(Failure::new(code, why)));
+        }
+        let mut written = Written::new(self.object, target);
+        for field in &self.writable.fields {
+            let (Some(value), true) = (values.get(&field.name), can_be_set(field, verb)) else {
+                continue;
+            };
+            if field.binary || rules::is_left_out(self.object, &field.name, &values) {
+                continue;
+            }
+            if self.without.contains(&field.name) {
+                continue;
+            }
+            let value = value.get();
+            if value == "null" {
+                // A new record has none anyway.
+                if verb == Verb::Update && field.nillable {
+                    written.plain(&field.name, value);
+                }
+                continue;
+            }
+            if field.masked && is_masked(value) {
+                written.leave_out(
+                    field,
+                    "its value is masked in the snapshot: the user who backed up may not view encrypted data",
+                );
+                continue;
+            }
+            if let Some((held, first)) = rules::held(self.object)
+                && held == field.name
+                && verb == Verb::Create
+                && value != first
+            {
+                written.plain(held, first);
+                written.later = true;
+                continue;
+            }
+            if field.refers_to.is_empty() {
+                written.plain(&field.name, value);
+                continue;
+            }
+            let Ok(id) = serde_json::from_str::<&str>(value) else {
+                written.plain(&field.name, value);
+                continue;
+            };
+            // What can't be set in the end has to be there from the first.
+            let at_once = verb == Verb::Create && (field.required || !field.update);
+            match resolve(&field.refers_to, id)? {
+                Target::Id(id) => written.plain(&field.name, &format!("\"{id}\"")),
+                Target::InRequest(place) => written.reference(&field.name, place),
+                Target::Later if at_once => return Ok(Outcome::NotYet),
+                Target::Later => written.later = true,
+                Target::Gone if field.required && verb == Verb::Create => {
+                    return Ok(Outcome::Cannot(parent_gone(field, id)));
+                }
+                Target::Gone => written.leave_out(field, &format!("{id} is gone, and not part of the restore")),
+            }
+        }
+        Ok(Outcome::Ready(Box::new(written.finish(row))))
+    }
+
+    /// Makes what sets, in the end, the references that a record was written without, and the field that was held. `None` where
+    /// nothing is left to be set.
+    pub fn prepare_later(
+        &self,
+        row: &Row,
+        target: &str,
+        resolve: &mut Resolve<'_>,
+    ) -> Result<Option<Prepared>, ConnectorError> {
+        let values = self.values(row)?;
+        let mut written = Written::new(self.object, Some(target));
+        for field in self.writable.fields.iter().filter(|field| field.update) {
+            let Some(value) = values.get(&field.name).filter(|value| value.get() != "null") else {
+                continue;
+            };
+            if self.without.contains(&field.name) || rules::is_left_out(self.object, &field.name, &values) {
+                continue;
+            }
+            if rules::held(self.object).is_some_and(|(held, _)| held == field.name) {
+                written.plain(&field.name, value.get());
+                continue;
+            }
+            let (false, Ok(id)) = (field.refers_to.is_empty(), serde_json::from_str::<&str>(value.get())) else {
+                continue;
+            };
+            match resolve(&field.refers_to, id)? {
+                // What has the Id that it had was set at once.
+                Target::Id(now) if now == id => {}
+                Target::Id(now) => written.plain(&field.name, &format!("\"{now}\"")),
+                Target::InRequest(_) => {}
+                Target::Later | Target::Gone => {
+                    written.leave_out(field, &format!("{id} could not be restored"));
+                }
+            }
+        }
+        let nothing = written.sets == 0 && written.left_out.is_empty();
+        Ok((!nothing).then(|| written.finish(row)))
+    }
+
+    /// Ids that a record refers to by fields that can be set, each with the objects that it may lead to, and whether the record
+    /// can't be without.
+    pub fn references<'r>(&'r self, row: &Row) -> Result<Vec<(&'r [String], String, bool)>, ConnectorError> {
+        let values = self.values(row)?;
+        let mut found = Vec::new();
+        for field in self.writable.fields.iter().filter(|field| !field.refers_to.is_empty()) {
+            let Some(value) = values.get(&field.name).filter(|_| field.create || field.update) else {
+                continue;
+            };
+            if let Ok(id) = serde_json::from_str::<String>(value.get()) {
+                found.push((field.refers_to.as_slice(), id, field.required));
+            }
+        }
+        Ok(found)
+    }
+
+    fn values(&self, row: &Row) -> Result<Values, ConnectorError> {
+        serde_json::from_slice(&row.body).map_err(|error| {
+            ConnectorError::State(
+                Failure::new(
+                    "row",
+                    format!("the record {} of the snapshot can't be read: {error}", row.key),
+                )
+                .about(self.object),
+            )
+        })
+    }
+}
+
+fn can_be_set(field: &WritableField, verb: Verb) -> bool {
+    match verb {
+        Verb::Create => field.create,
+        Verb::Update => field.update,
+    }
+}
+
+/// As Salesforce masks: asterisks, and perhaps the last characters.
+fn is_masked(value: &str) -> bool {
+    value.trim_matches('"').starts_with("***")
+}
+
+fn parent_gone(field: &WritableField, id: &str) -> Failure {
+    Failure::new(
+        "required-parent-gone",
+        format!("{} needs {id}, which is gone and not part of the restore", field.name),
+    )
+    .remedy("restore it too: name it, or use --with-related")
+    .detail("field", &field.name)
+    .detail("id", id)
+}
+
+/// A record as it is written.
+struct Written<'a> {
+    object: &'a str,
+    json: String,
+    sets: usize,
+    after: Option<usize>,
+    later: bool,
+    left_out: Vec<LeftOut>,
+    literal: bool,
+}
+
+impl<'a> Written<'a> {
+    fn new(object: &'a str, target: Option<&str>) -> Written<'a> {
+        let mut json = format!(r#"{{"attributes":{{"type":"{object}"}}"#);
+        if let Some(id) = target {
+            json.push_str(&format!(r#","Id":"{id}""#));
+        }
+        Written {
+            object,
+            json,
+            sets: 0,
+            after: None,
+            later: false,
+            left_out: Vec::new(),
+            literal: false,
+        }
+    }
+
+    fn plain(&mut self, field: &str, value: &str) {
+        self.json.push_str(&format!(r#","{field}":{value}"#));
+        self.literal |= value.contains("@{");
+        self.sets += 1;
+    }
+
+    fn reference(&mut self, field: &str, place: (usize, usize)) {
+        self.json.push_str(&format!(r#","{field}":"{}""#, reference(place)));
+        self.after = self.after.max(Some(place.0));
+        self.sets += 1;
+    }
+
+    fn leave_out(&mut self, field: &WritableField, why: &str) {
+        self.left_out.push(LeftOut {
+            field: field.name.clone(),
+            why: why.to_owned(),
+        });
+    }
+
+    fn finish(mut self, row: &Row) -> Prepared {
+        self.json.push('}');
+        Prepared {
+            record: Placed {
+                object: self.object.to_owned(),
+                key: row.key.clone(),
+                json: self.json,
+                sets: self.sets,
+                later: self.later,
+                literal: self.literal,
+            },
+            after: self.after,
+            left_out: self.left_out,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn writable() -> Writable {
+        Writable::of_describe(
+            br#"{"createable":true,"updateable":true,"fields":[
+            {"name":"Name","type":"string","createable":true,"updateable":true,"nillable":false},
+            {"name":"Amount","type":"currency","createable":true,"updateable":true,"nillable":true},
+            {"name":"Formula__c","type":"string","nillable":true,"calculated":true},
+            {"name":"Secret__c","type":"encryptedstring","createable":true,"updateable":true,"nillable":true},
+            {"name":"Parent__c","type":"reference","referenceTo":["P"],"createable":true,"updateable":true,"nillable":true},
+            {"name":"Master__c","type":"reference","referenceTo":["M"],"createable":true,"updateable":false,"nillable":false},
+            {"name":"Fixed__c","type":"reference","referenceTo":["F"],"createable":true,"updateable":false,"nillable":true}]}"#,
+        )
+        .unwrap()
+    }
+
+    fn row(body: &str) -> Row {
+        Row {
+            key: "a01".into(),
+            revision: 1,
+            body: body.as_bytes().to_vec(),
+        }
+    }
+
+    const BODY: &str = r#"{"Id":"a01","Name":"A \"1\"","Amount":12345678901234567.89,"Formula__c":"f","Secret__c":"****1",
+        "Parent__c":"p01","Master__c":"m01","Fixed__c":null,"Unknown__c":1}"#;
+
+    fn prepare(body: &str, target: Option<&str>, mut to: impl FnMut(&str) -> Target) -> Outcome {
+        let preparation = Preparation {
+            object: "X__c",
+            writable: &writable(),
+            without: &[],
+        };
+        preparation.prepare(&row(body), target, &mut |_, id| Ok(to(id))).unwrap()
+    }
+
+    fn ready(outcome: Outcome) -> Prepared {
+        match outcome {
+            Outcome::Ready(prepared) => *prepared,
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_can_be_set_is_sent_with_all_its_digits_and_references_are_mapped() {
+        let prepared = ready(prepare(BODY, None, |id| match id {
+            "p01" => Target::InRequest((1, 7)),
+            _ => Target::Id("m99".into()),
+        }));
+        assert_eq!(
+            prepared.record.json,
+            r#"{"attributes":{"type":"X__c"},"Name":"A \"1\"","Amount":12345678901234567.89,"Parent__c":"@{c1[7].id}","Master__c":"m99"}"#
+        );
+        assert_eq!(prepared.after, Some(1));
+        assert_eq!(prepared.left_out[0].field, "Secret__c");
+        assert_eq!(prepared.record.sets, 4);
+        assert!(!prepared.record.literal);
+    }
+
+    #[test]
+    fn what_may_be_empty_is_set_later_and_what_may_not_waits() {
+        let prepared = ready(prepare(BODY, None, |id| match id {
+            "p01" => Target::Later,
+            _ => Target::Id("m99".into()),
+        }));
+        assert!(prepared.record.later && !prepared.record.json.contains("Parent__c"));
+        assert!(matches!(prepare(BODY, None, |_| Target::Later), Outcome::NotYet));
+        let fixed = BODY.replace(r#""Fixed__c":null"#, r#""Fixed__c":"f01""#);
+        let outcome = prepare(&fixed, None, |id| match id {
+            "f01" => Target::Later,
+            _ => Target::Id("x".into()),
+        });
+        assert!(matches!(outcome, Outcome::NotYet), "it can't be set in the end");
+    }
+
+    #[test]
+    fn a_parent_that_is_gone_is_left_out_or_forbids_the_record() {
+        let prepared = ready(prepare(BODY, None, |id| match id {
+            "p01" => Target::Gone,
+            _ => Target::Id("m99".into()),
+        }));
+        assert!(
+            prepared
+                .left_out
+                .iter()
+                .any(|left| left.field == "Parent__c" && left.why.contains("p01"))
+        );
+        match prepare(BODY, None, |_| Target::Gone) {
+            Outcome::Cannot(failure) => assert_eq!(failure.code, "required-parent-gone"),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_update_empties_what_was_empty() {
+        let body = BODY.replace("12345678901234567.89", "null");
+        let prepared = ready(prepare(&body, Some("a99"), |_| Target::Id("x".into())));
+        assert_eq!(
+            prepared.record.json,
+            r#"{"attributes":{"type":"X__c"},"Id":"a99","Name":"A \"1\"","Amount":null,"Parent__c":"x"}"#
+        );
+    }
+
+    #[test]
+    fn text_that_looks_like_a_reference_is_told() {
+        let prepared = ready(prepare(&BODY.replace("A \\\"1\\\"", "@{x}"), None, |_| {
+            Target::Id("x".into())
+        }));
+        assert!(prepared.record.literal);
+    }
+
+    #[test]
+    fn in_the_end_only_what_got_another_id_is_set() {
+        let writable = writable();
+        let preparation = Preparation {
+            object: "X__c",
+            writable: &writable,
+            without: &[],
+        };
+        let row = row(BODY);
+        let later = |id: &'static str| {
+            preparation
+                .prepare_later(&row, "a99", &mut move |_, _| Ok(Target::Id(id.into())))
+                .unwrap()
+        };
+        assert_eq!(
+            later("p77").unwrap().record.json,
+            r#"{"attributes":{"type":"X__c"},"Id":"a99","Parent__c":"p77"}"#
+        );
+        assert!(later("p01").is_none());
+    }
+}

@@ -1,0 +1,204 @@
+//! The roll: every record that a restore has to do with, by object, and which record of the target each became.
+//!
+//! Two tables an object. The roll itself is the restore's, and ends with it. The id map belongs to the pair of orgs and outlives
+//! it: a record that was restored before is known by its new Id, so that restoring it from another snapshot doesn't create it
+//! twice.
+
+use super::standing::Standing;
+use super::table::{Entry, Table};
+use crate::host::{ConnectorError, Host};
+use std::collections::BTreeMap;
+
+/// Where everything of the restore under way is kept.
+pub const RESTORE: &str = "v1/restore/";
+
+/// The same, of one that is only looked at: it leaves the one under way alone.
+pub const DRY_RUN: &str = "v1/dry-run/";
+
+/// In place of the Id of a record that may have been created, and nothing tells.
+pub const DOUBTFUL: &str = "?";
+
+/// A record may have been restored, deleted and restored again so often.
+const MAX_CHAIN: usize = 64;
+
+/// See the module.
+pub struct Roll<'h, H> {
+    host: &'h H,
+    space: &'static str,
+    /// What the source's Ids belong to.
+    source: String,
+    standings: BTreeMap<String, Table<Standing>>,
+    ids: BTreeMap<String, Table<String>>,
+    refused: BTreeMap<String, Table<Vec<String>>>,
+}
+
+impl<'h, H: Host> Roll<'h, H> {
+    /// Of the restore that is kept there, from this source.
+    pub fn new(host: &'h H, space: &'static str, source: &str) -> Roll<'h, H> {
+        Roll {
+            host,
+            space,
+            source: source.to_owned(),
+            standings: BTreeMap::new(),
+            ids: BTreeMap::new(),
+            refused: BTreeMap::new(),
+        }
+    }
+
+    /// What is known of a record.
+    pub fn get(&mut self, object: &str, key: &str) -> Result<Option<Standing>, ConnectorError> {
+        let host = self.host;
+        self.standings(object)?.get(host, key)
+    }
+
+    /// Sets what is known of a record.
+    pub fn set(&mut self, object: &str, key: &str, standing: Standing) -> Result<(), ConnectorError> {
+        let host = self.host;
+        self.standings(object)?.set(host, key, standing)
+    }
+
+    /// Records after a key (exclusive; empty: from the first), as many as are kept together; none at the end.
+    pub fn after(&mut self, object: &str, key: &str) -> Result<Vec<(String, Standing)>, ConnectorError> {
+        let host = self.host;
+        self.standings(object)?.after(host, key)
+    }
+
+    /// How many records of an object there are.
+    pub fn len(&mut self, object: &str) -> Result<u64, ConnectorError> {
+        Ok(self.standings(object)?.len())
+    }
+
+    /// The Id that a record got when it was restored last.
+    pub fn mapped(&mut self, object: &str, key: &str) -> Result<Option<String>, ConnectorError> {
+        let host = self.host;
+        let ids = self.ids(object)?;
+        let mut found: Option<String> = None;
+        for _ in 0..MAX_CHAIN {
+            match ids.get(host, found.as_deref().unwrap_or(key))? {
+                Some(next) => found = Some(next),
+                None => break,
+            }
+        }
+        Ok(found)
+    }
+
+    /// Keeps the Id that a record got.
+    pub fn map(&mut self, object: &str, key: &str, id: &str) -> Result<(), ConnectorError> {
+        if key == id {
+            return Ok(());
+        }
+        let host = self.host;
+        self.ids(object)?.set(host, key, id.to_owned())
+    }
+
+    /// Fields that the org refused for a record, which is written without them.
+    pub fn without(&mut self, object: &str, key: &str) -> Result<Vec<String>, ConnectorError> {
+        let host = self.host;
+        let refused = self.refused(object)?;
+        if refused.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(refused.get(host, key)?.unwrap_or_default())
+    }
+
+    /// A record is written without these fields from now on.
+    pub fn leave_out(&mut self, object: &str, key: &str, fields: &[String]) -> Result<(), ConnectorError> {
+        let host = self.host;
+        let mut all = self.without(object, key)?;
+        for field in fields {
+            if !all.contains(field) {
+                all.push(field.clone());
+            }
+        }
+        self.refused(object)?.set(host, key, all)
+    }
+
+    /// What was changed since the last time, as entries to be put.
+    pub fn changes(&mut self) -> Result<Vec<Entry>, ConnectorError> {
+        let mut entries = Vec::new();
+        for table in self.standings.values_mut() {
+            entries.extend(table.changes()?);
+        }
+        for table in self.ids.values_mut() {
+            entries.extend(table.changes()?);
+        }
+        for table in self.refused.values_mut() {
+            entries.extend(table.changes()?);
+        }
+        Ok(entries)
+    }
+
+    fn standings(&mut self, object: &str) -> Result<&mut Table<Standing>, ConnectorError> {
+        let space = self.space;
+        opened(self.host, &mut self.standings, object, || format!("{space}roll/{object}"))
+    }
+
+    fn ids(&mut self, object: &str) -> Result<&mut Table<String>, ConnectorError> {
+        let source = &self.source;
+        opened(self.host, &mut self.ids, object, || format!("v1/ids/{source}/{object}"))
+    }
+
+    fn refused(&mut self, object: &str) -> Result<&mut Table<Vec<String>>, ConnectorError> {
+        let space = self.space;
+        opened(self.host, &mut self.refused, object, || format!("{space}without/{object}"))
+    }
+}
+
+fn opened<'t, H, V>(
+    host: &H,
+    tables: &'t mut BTreeMap<String, Table<V>>,
+    object: &str,
+    name: impl FnOnce() -> String,
+) -> Result<&'t mut Table<V>, ConnectorError>
+where
+    H: Host,
+    V: Clone + serde::Serialize + serde::de::DeserializeOwned,
+{
+    if !tables.contains_key(object) {
+        tables.insert(object.to_owned(), Table::open(host, &name())?);
+    }
+    tables
+        .get_mut(object)
+        .ok_or_else(|| ConnectorError::State(crate::host::Failure::new("table", "a table is gone that was just opened")))
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::super::standing::What;
+    use super::*;
+    use crate::host::scripted::{Reply, ScriptedHost};
+
+    #[test]
+    fn a_record_that_was_restored_again_and_again_is_known_by_its_last_id() {
+        let host = ScriptedHost::new(0, |_| Reply::ok(""));
+        let mut roll = Roll::new(&host, RESTORE, "00D1");
+        roll.map("Account", "001A", "001B").unwrap();
+        roll.map("Account", "001B", "001C").unwrap();
+        host.put(roll.changes().unwrap()).unwrap();
+        let mut again = Roll::new(&host, RESTORE, "00D1");
+        assert_eq!(again.mapped("Account", "001A").unwrap().as_deref(), Some("001C"));
+        assert_eq!(again.mapped("Account", "001C").unwrap(), None);
+        assert_eq!(Roll::new(&host, RESTORE, "00D2").mapped("Account", "001A").unwrap(), None);
+    }
+
+    #[test]
+    fn a_map_that_turns_in_a_circle_ends() {
+        let host = ScriptedHost::new(0, |_| Reply::ok(""));
+        let mut roll = Roll::new(&host, RESTORE, "00D1");
+        roll.map("Account", "001A", "001B").unwrap();
+        roll.map("Account", "001B", "001A").unwrap();
+        assert!(roll.mapped("Account", "001A").unwrap().is_some());
+    }
+
+    #[test]
+    fn what_the_org_refused_adds_up() {
+        let host = ScriptedHost::new(0, |_| Reply::ok(""));
+        let mut roll = Roll::new(&host, RESTORE, "00D1");
+        roll.leave_out("A", "1", &["X".into()]).unwrap();
+        roll.leave_out("A", "1", &["Y".into(), "X".into()]).unwrap();
+        assert_eq!(roll.without("A", "1").unwrap(), ["X", "Y"]);
+        roll.set("A", "1", Standing::new(What::Create)).unwrap();
+        assert_eq!(roll.len("A").unwrap(), 1);
+    }
+}

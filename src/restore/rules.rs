@@ -1,0 +1,152 @@
+//! What Salesforce wants of single objects beyond what their describes say.
+//!
+//! Pure. Sources: Object Reference (Account, Contact, Order, Contract, OpportunityLineItem, sharing objects), help article on
+//! person accounts; release v62–v68.
+
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
+
+/// A record's fields, by name, as they are in the snapshot.
+pub type Values = BTreeMap<String, Box<RawValue>>;
+
+/// Whether a field is true.
+fn is_true(values: &Values, field: &str) -> bool {
+    values.get(field).is_some_and(|value| value.get() == "true")
+}
+
+fn is_set(values: &Values, field: &str) -> bool {
+    values.get(field).is_some_and(|value| value.get() != "null")
+}
+
+/// Whether a field of this record is left out although its describe says that it can be set.
+pub fn is_left_out(object: &str, field: &str, values: &Values) -> bool {
+    match object {
+        // A person's name is the contact's, which comes to be with the account; a company has no contact's fields.
+        "Account" if is_true(values, "IsPersonAccount") => field == "Name",
+        "Account" => {
+            matches!(field, "FirstName" | "LastName" | "MiddleName" | "Salutation" | "Suffix")
+                || field.ends_with("__pc")
+                || (field.starts_with("Person") && values.contains_key("IsPersonAccount"))
+        }
+        // Either of both is refused beside the other.
+        "OpportunityLineItem" | "QuoteLineItem" => field == "TotalPrice" && is_set(values, "UnitPrice"),
+        // It follows the products, where there are any.
+        "Opportunity" => field == "TotalOpportunityQuantity" && is_true(values, "HasOpportunityLineItem"),
+        _ => false,
+    }
+}
+
+/// A field that has to have a certain value while the record's parts are created, and its own in the end: which, and the value as
+/// JSON.
+pub fn held(object: &str) -> Option<(&'static str, &'static str)> {
+    match object {
+        "Order" | "Contract" => Some(("Status", "\"Draft\"")),
+        _ => None,
+    }
+}
+
+/// Why records of this object can't be restored although its describe says that they can be created; code and text.
+pub fn never(object: &str) -> Option<(&'static str, &'static str)> {
+    let ends = |end: &str| object.ends_with(end);
+    if ends("__mdt") {
+        Some(("metadata", "custom metadata is deployed, not written as data"))
+    } else if ends("__b") {
+        Some(("big-object", "big objects aren't restored"))
+    } else if ends("__x") {
+        Some(("external-object", "its records are another system's"))
+    } else if ends("History") || ends("__History") || ends("Feed") || ends("ChangeEvent") {
+        Some(("written-by-salesforce", "Salesforce writes it by itself"))
+    } else if matches!(
+        object,
+        "User" | "Profile" | "PermissionSet" | "Organization" | "RecordType" | "UserRole" | "LoginHistory" | "SetupAuditTrail"
+    ) {
+        Some(("set-up", "users and set-up aren't restored as data"))
+    } else {
+        None
+    }
+}
+
+/// Why this one record can't be created, where the describe says nothing of it; code and text.
+pub fn never_created(object: &str, values: &Values) -> Option<(&'static str, &'static str)> {
+    let is_share = object.ends_with("Share") && values.contains_key("RowCause");
+    let manual = values.get("RowCause").is_some_and(|cause| cause.get() == "\"Manual\"");
+    if is_share && !manual {
+        return Some((
+            "written-by-salesforce",
+            "Salesforce shares it by itself: its cause isn't Manual",
+        ));
+    }
+    if object == "Contact" && is_true(values, "IsPersonAccount") {
+        return Some(("written-by-salesforce", "it comes to be with its person account"));
+    }
+    if object == "Pricebook2" && is_true(values, "IsStandard") {
+        return Some((
+            "written-by-salesforce",
+            "an org has one standard price book, and can't be given another",
+        ));
+    }
+    None
+}
+
+/// Objects of which Salesforce creates some records by itself, when their parent is created; the parent's field first, then the
+/// fields that tell them apart under one parent.
+pub const CREATED_WITH_PARENT: [(&str, &str, &[&str]); 4] = [
+    ("CampaignMemberStatus", "CampaignId", &["Label"]),
+    ("AccountContactRelation", "ContactId", &["AccountId"]),
+    ("ContentDocumentLink", "ContentDocumentId", &["LinkedEntityId"]),
+    ("Contact", "AccountId", &["IsPersonAccount"]),
+];
+
+/// Fields that change with every write: no difference by themselves.
+pub fn is_stamp(field: &str) -> bool {
+    matches!(
+        field,
+        "SystemModstamp" | "LastModifiedDate" | "LastModifiedById" | "LastViewedDate" | "LastReferencedDate"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn values(json: &str) -> Values {
+        serde_json::from_str(json).unwrap()
+    }
+
+    #[test]
+    fn a_person_has_no_company_name_and_a_company_no_first_name() {
+        let person = values(r#"{"IsPersonAccount":true,"Name":"A B","FirstName":"A"}"#);
+        assert!(is_left_out("Account", "Name", &person) && !is_left_out("Account", "FirstName", &person));
+        let company = values(r#"{"IsPersonAccount":false,"Name":"A","PersonEmail":null}"#);
+        assert!(!is_left_out("Account", "Name", &company) && is_left_out("Account", "PersonEmail", &company));
+        let plain = values(r#"{"Name":"A","Personnel__c":"x"}"#);
+        assert!(!is_left_out("Account", "Personnel__c", &plain));
+    }
+
+    #[test]
+    fn a_line_has_one_price() {
+        let line = values(r#"{"UnitPrice":1,"TotalPrice":2}"#);
+        assert!(is_left_out("OpportunityLineItem", "TotalPrice", &line));
+        assert!(!is_left_out(
+            "OpportunityLineItem",
+            "TotalPrice",
+            &values(r#"{"UnitPrice":null,"TotalPrice":2}"#)
+        ));
+    }
+
+    #[test]
+    fn only_manual_shares_can_be_restored() {
+        assert!(never_created("AccountShare", &values(r#"{"RowCause":"Owner"}"#)).is_some());
+        assert!(never_created("AccountShare", &values(r#"{"RowCause":"Manual"}"#)).is_none());
+        assert!(never_created("MarketShare", &values(r#"{"Name":"x"}"#)).is_none());
+    }
+
+    #[test]
+    fn what_isnt_data_is_never_restored() {
+        for object in ["Setting__mdt", "Log__b", "Order__x", "AccountHistory", "CaseFeed", "User"] {
+            assert!(never(object).is_some(), "{object}");
+        }
+        assert!(never("Account").is_none());
+    }
+}

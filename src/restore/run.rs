@@ -1,0 +1,168 @@
+//! What planning and writing share: the restore's state, the snapshot that it reads, and what references lead to.
+
+use super::job::Job;
+use super::prepare::Target;
+use super::request::Request;
+use super::roll::Roll;
+use super::standing::What;
+use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row, Snapshot, Which};
+use crate::org::{Org, Stopped};
+use crate::salesforce::Writable;
+use std::collections::BTreeMap;
+
+/// See the module.
+pub struct Run<'o, 'h, H: Host> {
+    pub(super) org: &'o Org<'h, H>,
+    pub(super) source: H::Snapshot,
+    pub(super) job: Job,
+    pub(super) roll: Roll<'h, H>,
+    space: &'static str,
+    writables: BTreeMap<String, Option<Writable>>,
+    /// An answer was read.
+    pub(super) got_somewhere: bool,
+}
+
+impl<'o, 'h, H: Host> Run<'o, 'h, H> {
+    /// Of this job, which is kept there.
+    pub fn open(org: &'o Org<'h, H>, space: &'static str, job: Job) -> Result<Run<'o, 'h, H>, ConnectorError> {
+        let source = org.host().open(Which::Source)?.ok_or_else(|| {
+            ConnectorError::Host(Failure::new(
+                "no-source",
+                "the host gives this restore no snapshot to read from",
+            ))
+        })?;
+        org.set_ahead(job.ahead);
+        let roll = Roll::new(org.host(), space, &job.selection.source);
+        Ok(Run {
+            org,
+            space,
+            source,
+            job,
+            roll,
+            writables: BTreeMap::new(),
+            got_somewhere: false,
+        })
+    }
+
+    pub(super) fn host(&self) -> &'h H {
+        self.org.host()
+    }
+
+    /// Makes all that is known durable.
+    pub(super) fn save(&mut self) -> Result<(), ConnectorError> {
+        let entries = self.unsaved()?;
+        Ok(self.host().put(entries)?)
+    }
+
+    /// All that is known and not durable yet, as entries to be put.
+    pub(super) fn unsaved(&mut self) -> Result<Vec<super::table::Entry>, ConnectorError> {
+        self.job.ahead = self.org.ahead();
+        let mut entries = self.roll.changes()?;
+        entries.push(self.job.entry(self.space)?);
+        Ok(entries)
+    }
+
+    /// Whether somebody waits for this call to end, or its time is up.
+    pub(super) fn must_end(&self) -> bool {
+        self.host().should_stop() || self.host().now() >= self.host().ends_at()
+    }
+
+    /// What is known about writing an object; `None` where it can't be.
+    pub(super) fn writable(&mut self, object: &str) -> Result<Option<Writable>, ConnectorError> {
+        if let Some(known) = self.writables.get(object) {
+            return Ok(known.clone());
+        }
+        let value = self.host().get(vec![self.writable_key(object)])?.into_iter().next().flatten();
+        let known: Option<Writable> = value.and_then(|value| serde_json::from_slice(&value).ok());
+        self.writables.insert(object.to_owned(), known.clone());
+        Ok(known)
+    }
+
+    /// Key of what is known about writing an object.
+    fn writable_key(&self, object: &str) -> String {
+        format!("{}writable/{object}", self.space)
+    }
+
+    /// Whether it is known how an object is written, or that it can't be.
+    pub(super) fn is_described(&mut self, object: &str) -> Result<bool, ConnectorError> {
+        Ok(self.job.closed.contains_key(object) || self.writable(object)?.is_some())
+    }
+
+    /// Takes what was learnt about writing an object.
+    pub(super) fn set_writable(&mut self, object: &str, writable: Writable) -> Result<(), ConnectorError> {
+        let value = serde_json::to_vec(&writable).map_err(|error| {
+            ConnectorError::State(Failure::new("describe", format!("a describe can't be written: {error}")).about(object))
+        })?;
+        self.host().put(vec![(self.writable_key(object), Some(value))])?;
+        self.writables.insert(object.to_owned(), Some(writable));
+        Ok(())
+    }
+
+    /// Nothing (more) of an object is written.
+    pub(super) fn close(&mut self, object: &str, code: &str, why: &str) {
+        self.host().skipped(object, Failure::new(code, why).about(object));
+        self.job.closed.insert(object.to_owned(), (code.to_owned(), why.to_owned()));
+    }
+
+    /// The object whose records an Id is one of.
+    pub(super) fn object_of(&self, refers_to: &[String], id: &str) -> Option<String> {
+        if let [only] = refers_to {
+            return Some(only.clone());
+        }
+        let object = self.job.prefixes.get(id.get(..3)?)?;
+        refers_to.contains(object).then(|| object.clone())
+    }
+
+    /// What a reference leads to. `request`: what is under way. `written`: whether a record that is still to be created has been by
+    /// then, for who goes through it without sending.
+    pub(super) fn resolve(
+        &mut self,
+        request: &Request,
+        refers_to: &[String],
+        id: &str,
+        written: &dyn Fn(&str) -> bool,
+    ) -> Result<Target, ConnectorError> {
+        let same = || Ok(Target::Id(id.to_owned()));
+        // Of objects that the snapshot has nothing of, nothing can be known: the org will tell.
+        let Some(object) = self.object_of(refers_to, id) else {
+            return same();
+        };
+        let Some(standing) = self.roll.get(&object, id)? else {
+            return same();
+        };
+        if let Some(id) = standing.in_target(id) {
+            return Ok(Target::Id(id.to_owned()));
+        }
+        Ok(match standing.what {
+            What::Create => match request.place(id) {
+                Some(place) => Target::InRequest(place),
+                None if written(&object) => Target::Id(id.to_owned()),
+                None => Target::Later,
+            },
+            What::Referred | What::Needed | What::Wanted => Target::Id(id.to_owned()),
+            _ => Target::Gone,
+        })
+    }
+
+    /// The rows of these records.
+    pub(super) fn rows(&self, object: &str, keys: &[String]) -> Result<Vec<Option<Row>>, ConnectorError> {
+        Ok(self.source.find(object, keys)?)
+    }
+
+    /// Tells people of one record.
+    pub(super) fn tell(&self, object: &str, key: &str, what: RecordOutcome, why: Failure) {
+        self.host().record_outcome(object, key, what, why.about(object));
+    }
+
+    /// Tells people what was done so far.
+    pub(super) fn tell_tallies(&self) {
+        for (object, tally) in &self.job.tallies {
+            self.host().restored(object, *tally);
+        }
+    }
+
+    /// Whether a request that stopped is a normal end: of what may be sent, or of the org's day.
+    pub(super) fn is_normal(stopped: &Stopped) -> bool {
+        matches!(stopped, Stopped::AllowanceSpent | Stopped::DailyLimit)
+    }
+}

@@ -1,0 +1,391 @@
+//! Finds out what came of a request whose answer was lost: which of the records that it was to create are there.
+//!
+//! Asked is everything of these objects that changed since the request was sent, and whether a transaction that old may still be
+//! running (`latestDateCovered`, as for backups). A record is recognised by an external id, where it has one; otherwise by having
+//! every value that was sent. One that nothing is like was not created, and is sent again. Where something is alike but not the
+//! same, nobody can tell: the record is reported, and never created twice.
+
+use super::intent::Intent;
+use super::job::Stage;
+use super::prepare::{Outcome, Preparation};
+use super::request::Request;
+use super::roll::DOUBTFUL;
+use super::rules::Values;
+use super::run::Run;
+use super::standing::{Standing, What};
+use super::write::Ended;
+use crate::host::{ConnectorError, Failure, Host, Level, RecordOutcome};
+use crate::org::{Stopped, Subrequest};
+use crate::salesforce::{Part, Updated, canonical, moment_url, read_parts, read_updated};
+use crate::soql::{datetime, encode};
+use serde::Deserialize;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// Clocks, and the time between keeping an intent and sending it.
+const MARGIN_MS: u64 = 120_000;
+
+/// Salesforce ends a request after ten minutes.
+const LONGEST_REQUEST_MS: u64 = 11 * 60_000;
+
+/// Seconds between looks.
+const WAIT_SECONDS: u32 = 20;
+
+/// Queries of a composite request.
+const QUERIES: usize = 5;
+
+/// A record of the org that may be one of those that were sent.
+struct Candidate {
+    id: String,
+    values: Values,
+    taken: bool,
+}
+
+impl<H: Host> Run<'_, '_, H> {
+    /// Finds out what came of the last request, where nobody knows; why the batch ends, where it does.
+    pub(super) fn settle(&mut self) -> Result<Option<Ended>, ConnectorError> {
+        let Some(intent) = Intent::load(self.host())? else {
+            return Ok(None);
+        };
+        let mut open = Vec::new();
+        for (object, key) in &intent.creates {
+            if self
+                .roll
+                .get(object, key)?
+                .is_some_and(|standing| standing.what == What::Create)
+            {
+                open.push((object.clone(), key.clone()));
+            }
+        }
+        if open.is_empty() {
+            self.host().put(vec![Intent::settled()])?;
+            return Ok(None);
+        }
+        let candidates = match self.candidates(&intent, &open)? {
+            Ok(candidates) => candidates,
+            Err(ended) => return Ok(Some(ended)),
+        };
+        self.host().log(
+            Level::Info,
+            "looked for what a request without an answer had created",
+            &[("records", open.len().to_string())],
+        );
+        self.recognise(open, candidates)?;
+        self.job.looks = 0;
+        self.got_somewhere = true;
+        // What wasn't created comes again.
+        if self.job.stage == Stage::Write {
+            self.job.again();
+            self.job.moved = true;
+        }
+        let mut entries = self.unsaved()?;
+        entries.push(Intent::settled());
+        self.host().put(entries)?;
+        Ok(None)
+    }
+
+    /// What the org has that may be one of them, by object.
+    fn candidates(
+        &mut self,
+        intent: &Intent,
+        open: &[(String, String)],
+    ) -> Result<Result<BTreeMap<String, Vec<Candidate>>, Ended>, ConnectorError> {
+        let since = intent.at.saturating_sub(MARGIN_MS);
+        let objects: BTreeSet<&String> = open.iter().map(|(object, _)| object).collect();
+        let mut waiting = Vec::new();
+        for object in objects {
+            waiting.push((
+                object.clone(),
+                self.org.path(&format!("query?q={}", encode(&self.recent(object, since)?))),
+            ));
+        }
+        let mut candidates: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
+        let mut first = true;
+        while !waiting.is_empty() {
+            let some: Vec<(String, String)> = waiting.drain(..waiting.len().min(QUERIES)).collect();
+            let covered = moment_url("User", "updated", since, self.org.now());
+            let mut parts = Vec::new();
+            if first {
+                parts.push(Subrequest::get(self.org.path(&covered), "covered".to_owned()));
+            }
+            let asked = some.iter().enumerate();
+            parts.extend(asked.map(|(n, (_, url))| Subrequest::get(url.clone(), format!("q{n}"))));
+            let answer = self.org.composite(&parts).and_then(|pending| self.org.finish(pending));
+            let answered = match answer.and_then(|mut body| read_parts(&mut body).map_err(|why| body.gave_up(&why))) {
+                Ok(parts) => parts,
+                Err(stopped) => return Ok(Err(Ended::Stopped(stopped))),
+            };
+            let mut answered = answered.into_iter();
+            if std::mem::take(&mut first) && self.may_still_run(intent, answered.next().as_ref()) {
+                self.job.looks = self.job.looks.saturating_add(1);
+                self.got_somewhere = true;
+                return Ok(Err(Ended::Wait(WAIT_SECONDS)));
+            }
+            for ((object, _), part) in some.into_iter().zip(answered) {
+                match self.take_page(&object, &part, &mut candidates)? {
+                    Ok(Some(next)) => waiting.push((object, next)),
+                    Ok(None) => {}
+                    Err(stopped) => return Ok(Err(Ended::Stopped(stopped))),
+                }
+            }
+        }
+        Ok(Ok(candidates))
+    }
+
+    /// Whether the request's transaction may still be running.
+    fn may_still_run(&self, intent: &Intent, covered: Option<&Part>) -> bool {
+        let old_enough = self.org.now().saturating_sub(intent.at) > LONGEST_REQUEST_MS;
+        let covered = covered
+            .filter(|part| part.status < 300)
+            .and_then(|part| part.read::<Covered>().ok());
+        let known = covered.and_then(|covered| covered.0.covered);
+        !old_enough && known.is_none_or(|covered| covered < intent.at)
+    }
+
+    /// The query of everything that was changed since.
+    fn recent(&mut self, object: &str, since: u64) -> Result<String, ConnectorError> {
+        let writable = self.writable(object)?.unwrap_or_default();
+        let mut fields = vec!["Id", "CreatedDate"];
+        let stamp = if self.job.unstamped.contains(object) {
+            "CreatedDate"
+        } else {
+            "SystemModstamp"
+        };
+        for field in writable.fields.iter().filter(|field| field.create && !field.binary) {
+            if field.name != "CreatedDate" {
+                fields.push(&field.name);
+            }
+        }
+        Ok(format!(
+            "SELECT {} FROM {object} WHERE {stamp} >= {}",
+            fields.join(","),
+            datetime(since)
+        ))
+    }
+
+    /// Takes a page of candidates; where the next one is.
+    fn take_page(
+        &mut self,
+        object: &str,
+        part: &Part,
+        candidates: &mut BTreeMap<String, Vec<Candidate>>,
+    ) -> Result<Result<Option<String>, Stopped>, ConnectorError> {
+        #[derive(Deserialize)]
+        #[serde(rename_all = "camelCase")]
+        struct Page {
+            records: Vec<Values>,
+            next_records_url: Option<String>,
+        }
+        let page: Page = match part.read() {
+            Ok(page) if part.status < 300 => page,
+            _ => {
+                let why = part
+                    .errors()
+                    .first()
+                    .map(crate::salesforce::ApiError::text)
+                    .unwrap_or_default();
+                let failure = Failure::new("look-refused", format!("records of {object} can't be looked for: {why}"));
+                return Ok(Err(Stopped::Broken(failure.about(object))));
+            }
+        };
+        let known = self.created_ids(object)?;
+        let found = candidates.entry(object.to_owned()).or_default();
+        for values in page.records {
+            let id = values.get("Id").and_then(|id| serde_json::from_str::<String>(id.get()).ok());
+            if let Some(id) = id.filter(|id| !known.contains(id)) {
+                found.push(Candidate {
+                    id,
+                    values,
+                    taken: false,
+                });
+            }
+        }
+        Ok(Ok(page.next_records_url))
+    }
+
+    /// Ids of an object's records that are known to be others.
+    fn created_ids(&mut self, object: &str) -> Result<BTreeSet<String>, ConnectorError> {
+        let mut ids = BTreeSet::new();
+        let mut after = String::new();
+        loop {
+            let some = self.roll.after(object, &after)?;
+            let Some((last, _)) = some.last() else { return Ok(ids) };
+            after.clone_from(last);
+            ids.extend(
+                some.iter()
+                    .filter_map(|(key, standing)| standing.in_target(key).map(ToOwned::to_owned)),
+            );
+        }
+    }
+
+    /// First those that are told beyond doubt, so that what one record left behind raises no doubt about another.
+    fn recognise(
+        &mut self,
+        open: Vec<(String, String)>,
+        mut candidates: BTreeMap<String, Vec<Candidate>>,
+    ) -> Result<(), ConnectorError> {
+        let mut others = Vec::new();
+        for (object, key) in open {
+            let Some(sent) = self.sent(&object, &key)? else { continue };
+            let of_object = candidates.entry(object.clone()).or_default();
+            match sent.recognised(of_object) {
+                Some(id) => self.was_created(&object, &key, &id, sent.later)?,
+                None => others.push((object, key, sent)),
+            }
+        }
+        for (object, key, sent) in others {
+            let of_object = candidates.entry(object.clone()).or_default();
+            if sent.is_like_one_of(of_object) {
+                self.roll.set(&object, &key, Standing::new(What::Ambiguous))?;
+                self.roll.map(&object, &key, DOUBTFUL)?;
+                self.job.tally(&object).ambiguous += 1;
+                self.one_less(&object);
+                self.tell(&object, &key, RecordOutcome::Ambiguous, doubt());
+            }
+        }
+        Ok(())
+    }
+
+    /// What was sent of a record; `None` where it can't have been: what it needs isn't there either.
+    fn sent(&mut self, object: &str, key: &str) -> Result<Option<Sent>, ConnectorError> {
+        let row = self.rows(object, &[key.to_owned()])?.into_iter().flatten().next();
+        let (Some(row), Some(writable)) = (row, self.writable(object)?) else {
+            return Ok(None);
+        };
+        let without = self.roll.without(object, key)?;
+        let preparation = Preparation {
+            object,
+            writable: &writable,
+            without: &without,
+        };
+        let empty = Request::default();
+        let mut resolve = |refers_to: &[String], id: &str| self.resolve(&empty, refers_to, id, &|_| false);
+        let Outcome::Ready(prepared) = preparation.prepare(&row, None, &mut resolve)? else {
+            return Ok(None);
+        };
+        let mut values: Values = serde_json::from_str(&prepared.record.json).map_err(|error| {
+            ConnectorError::State(Failure::new("row", format!("the record {key} can't be read: {error}")).about(object))
+        })?;
+        values.remove("attributes");
+        let chosen = self.job.selection.external_ids.get(object);
+        let identifies = |name: &String| Some(name) == chosen || writable.field(name).is_some_and(|field| field.identifies);
+        Ok(Some(Sent {
+            key: values
+                .iter()
+                .find(|(name, value)| identifies(name) && value.get() != "null")
+                .map(|(name, _)| name.clone()),
+            later: prepared.record.later,
+            values,
+        }))
+    }
+}
+
+/// What people are told of a record of which nobody knows whether it was created.
+pub(super) fn doubt() -> Failure {
+    Failure::new(
+        "ambiguous",
+        "a request that was to create it got no answer, and the org has a record that is like it but not the same",
+    )
+    .remedy("look for it in the org, by hand")
+}
+
+struct Covered(Updated);
+
+impl<'de> Deserialize<'de> for Covered {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Covered, D::Error> {
+        read_updated(deserializer).map(Covered)
+    }
+}
+
+/// What was sent of a record.
+struct Sent {
+    values: Values,
+    /// The field whose value identifies it, where it has one.
+    key: Option<String>,
+    later: bool,
+}
+
+impl Sent {
+    /// The Id of the candidate that it is beyond doubt.
+    fn recognised(&self, candidates: &mut [Candidate]) -> Option<String> {
+        let mut free = candidates.iter_mut().filter(|candidate| !candidate.taken);
+        let found = match self.key.as_ref().and_then(|key| Some((key, self.values.get(key)?))) {
+            Some((key, value)) => free.find(|candidate| is_equal(candidate, key, value.get())),
+            None => free.find(|candidate| self.equal(candidate) == self.values.len()),
+        }?;
+        found.taken = true;
+        Some(found.id.clone())
+    }
+
+    /// Whether one of them may be it: half of what was sent is the same. What has an external id is it or isn't.
+    fn is_like_one_of(&self, candidates: &[Candidate]) -> bool {
+        let mut free = candidates.iter().filter(|candidate| !candidate.taken);
+        self.key.is_none() && free.any(|candidate| self.equal(candidate) * 2 >= self.values.len())
+    }
+
+    fn equal(&self, candidate: &Candidate) -> usize {
+        let values = self.values.iter();
+        values.filter(|(name, value)| is_equal(candidate, name, value.get())).count()
+    }
+}
+
+fn is_equal(candidate: &Candidate, field: &str, value: &str) -> bool {
+    let found = candidate.values.get(field).map_or("null", |found| found.get());
+    canonical(found) == canonical(value)
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    fn candidate(id: &str, values: &str) -> Candidate {
+        Candidate {
+            id: id.into(),
+            values: serde_json::from_str(values).unwrap(),
+            taken: false,
+        }
+    }
+
+    fn sent(values: &str, key: Option<&str>) -> Sent {
+        Sent {
+            values: serde_json::from_str(values).unwrap(),
+            key: key.map(ToOwned::to_owned),
+            later: false,
+        }
+    }
+
+    #[test]
+    fn a_record_is_recognised_by_all_that_was_sent() {
+        let mut candidates = [
+            candidate("1", r#"{"Name":"B","Amount":1.50,"At":"2026-01-02T03:04:05.000+0000"}"#),
+            candidate(
+                "2",
+                r#"{"Name":"A","Amount":1.5E0,"At":"2026-01-02T03:04:05.000+0000","Other":1}"#,
+            ),
+        ];
+        let a = sent(r#"{"Name":"A","Amount":1.5,"At":"2026-01-02T03:04:05.000+0000"}"#, None);
+        assert_eq!(a.recognised(&mut candidates).as_deref(), Some("2"));
+        assert_eq!(a.recognised(&mut candidates), None, "one candidate is not two records");
+    }
+
+    #[test]
+    fn what_is_alike_leaves_a_doubt_and_what_is_not_none() {
+        let mut candidates = [candidate("1", r#"{"Name":"A","Amount":2,"Stage":"Changed by a trigger"}"#)];
+        let a = sent(r#"{"Name":"A","Amount":2,"Stage":"New"}"#, None);
+        assert_eq!(a.recognised(&mut candidates), None);
+        assert!(a.is_like_one_of(&candidates));
+        let other = sent(r#"{"Name":"Z","Amount":9,"Stage":"New"}"#, None);
+        assert!(!other.is_like_one_of(&candidates));
+        candidates[0].taken = true;
+        assert!(!a.is_like_one_of(&candidates), "it is known to be another one");
+    }
+
+    #[test]
+    fn an_external_id_decides_whatever_else_differs() {
+        let mut candidates = [candidate("1", r#"{"Key__c":"k1","Name":"changed"}"#)];
+        let k1 = sent(r#"{"Key__c":"k1","Name":"A"}"#, Some("Key__c"));
+        assert_eq!(k1.recognised(&mut candidates).as_deref(), Some("1"));
+        let k2 = sent(r#"{"Key__c":"k2","Name":"changed"}"#, Some("Key__c"));
+        assert!(!k2.is_like_one_of(&candidates));
+    }
+}

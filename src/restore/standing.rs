@@ -1,0 +1,199 @@
+//! What a restore knows of one record: whether it is wanted, whether the target has it, what became of it.
+//!
+//! Pure. Kept as a short text in a [`super::table::Table`]: a million records are a few dozen megabytes.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::str::FromStr;
+
+/// What is known of a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum What {
+    /// Only referred to; not looked up yet.
+    Referred,
+    /// Referred to by a record that can't be without it; not looked up yet.
+    Needed,
+    /// To be restored; not looked up yet.
+    Wanted,
+    /// Only referred to, and the target has it.
+    There,
+    /// Only referred to, and the target doesn't have it.
+    Gone,
+    /// To be created.
+    Create,
+    /// To be given the snapshot's values.
+    Update,
+    /// The target has it as it is in the snapshot.
+    Same,
+    /// Was created.
+    Created,
+    /// Was given the snapshot's values.
+    Updated,
+    /// Could not be written.
+    Failed,
+    /// May have been created, and nothing tells.
+    Ambiguous,
+}
+
+/// Letters of [`What`], as they are stored.
+const LETTERS: [(What, char); 12] = [
+    (What::Referred, 'r'),
+    (What::Needed, 'n'),
+    (What::Wanted, 'w'),
+    (What::There, 't'),
+    (What::Gone, 'g'),
+    (What::Create, 'c'),
+    (What::Update, 'u'),
+    (What::Same, 's'),
+    (What::Created, 'C'),
+    (What::Updated, 'U'),
+    (What::Failed, 'f'),
+    (What::Ambiguous, 'a'),
+];
+
+/// What a restore knows of one record.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Standing {
+    /// What is known.
+    pub what: What,
+    /// Writing it was refused so often, for reasons that pass.
+    pub tries: u8,
+    /// References that could not be set yet are to be set in the end.
+    pub later: bool,
+    /// Its Id in the target, where that isn't its Id in the snapshot.
+    pub id: Option<String>,
+}
+
+impl Standing {
+    /// With nothing else known.
+    pub fn new(what: What) -> Standing {
+        Standing {
+            what,
+            tries: 0,
+            later: false,
+            id: None,
+        }
+    }
+
+    /// The same, found in the target under this Id.
+    #[must_use]
+    pub fn with_id(mut self, id: Option<String>) -> Standing {
+        self.id = id;
+        self
+    }
+
+    /// It isn't known yet whether the target has it.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self.what, What::Referred | What::Needed | What::Wanted)
+    }
+
+    /// Still to be written.
+    pub fn is_open(&self) -> bool {
+        matches!(self.what, What::Create | What::Update)
+    }
+
+    /// Part of what is restored, not only referred to.
+    pub fn is_wanted(&self) -> bool {
+        !matches!(self.what, What::Referred | What::Needed | What::There | What::Gone)
+    }
+
+    /// The target has it; its Id there, for one whose Id in the snapshot is `key`.
+    pub fn in_target<'a>(&'a self, key: &'a str) -> Option<&'a str> {
+        let there = matches!(
+            self.what,
+            What::There | What::Update | What::Same | What::Created | What::Updated
+        );
+        there.then(|| self.id.as_deref().unwrap_or(key))
+    }
+}
+
+impl fmt::Display for Standing {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let letter = LETTERS
+            .iter()
+            .find(|(what, _)| *what == self.what)
+            .map_or('?', |(_, letter)| *letter);
+        write!(f, "{letter}")?;
+        if self.tries > 0 {
+            write!(f, "{}", self.tries)?;
+        }
+        if self.later {
+            f.write_str("!")?;
+        }
+        match &self.id {
+            Some(id) => write!(f, ":{id}"),
+            None => Ok(()),
+        }
+    }
+}
+
+impl From<Standing> for String {
+    fn from(standing: Standing) -> String {
+        standing.to_string()
+    }
+}
+
+impl TryFrom<String> for Standing {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Standing, String> {
+        text.parse()
+    }
+}
+
+impl FromStr for Standing {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Standing, String> {
+        let unknown = || format!("{text} is no standing of a record");
+        let (head, id) = match text.split_once(':') {
+            Some((head, id)) => (head, Some(id.to_owned())),
+            None => (text, None),
+        };
+        let (head, later) = match head.strip_suffix('!') {
+            Some(head) => (head, true),
+            None => (head, false),
+        };
+        let letter = head.chars().next().ok_or_else(unknown)?;
+        let what = LETTERS.iter().find(|(_, known)| *known == letter).map(|(what, _)| *what);
+        let tries = &head[letter.len_utf8()..];
+        Ok(Standing {
+            what: what.ok_or_else(unknown)?,
+            tries: if tries.is_empty() {
+                0
+            } else {
+                tries.parse().map_err(|_| unknown())?
+            },
+            later,
+            id,
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn every_standing_is_read_as_it_was_written() {
+        for (what, _) in LETTERS {
+            for tries in [0, 1, 12] {
+                for later in [false, true] {
+                    for id in [None, Some("001000000000001AAA".to_owned())] {
+                        let standing = Standing { what, tries, later, id };
+                        assert_eq!(standing.to_string().parse(), Ok(standing));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn what_is_no_standing_is_refused() {
+        for text in ["", "x", "c-", "é", "cc:1", "!"] {
+            assert!(text.parse::<Standing>().is_err(), "{text}");
+        }
+    }
+}

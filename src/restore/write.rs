@@ -1,0 +1,571 @@
+//! The export `run-batch` of a restore: creates and updates, a thousand records a request, and never one twice.
+//!
+//! One request at a time. Before it is sent, what it will create is durable ([`super::intent`]); what came of it becomes durable
+//! together with what the next one will create. So a crash, or a cut connection, leaves at most one request of which nobody knows
+//! whether it had its effect, and that one is looked for before anything else is sent ([`super::settle`]).
+
+use super::intent::Intent;
+use super::job::{Stage, at_checkpoint};
+use super::prepare::{LeftOut, Outcome, Preparation, Prepared};
+use super::refused::{self, Refused};
+use super::request::{Placed, Request, Verb};
+use super::roll::RESTORE;
+use super::run::Run;
+use super::standing::{Standing, What};
+use crate::backup::MAX_REQUESTS;
+use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Method, Next, RecordOutcome};
+use crate::org::{Org, Stopped};
+use crate::salesforce::{Part, SaveError, Saved, Writable, read_parts};
+use std::collections::BTreeMap;
+
+/// Rows that are asked of the snapshot at once.
+const ROWS_AT_ONCE: usize = 200;
+
+/// A record that a lock refused is tried so often.
+const MAX_TRIES: u8 = 5;
+
+/// Seconds until records are tried again that a lock refused.
+const LOCKED_SECONDS: u32 = 5;
+
+/// Where so many records of an object get one and the same refusal, and none is written, the others are spared.
+const SAME_REFUSAL: usize = 100;
+
+/// Goes on with a restore.
+pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<BatchResult, ConnectorError> {
+    let job = at_checkpoint(host, state_version, at)?;
+    let org = Org::open(host)?;
+    let mut run = Run::open(&org, RESTORE, job)?;
+    let ended = run.batch()?;
+    run.save()?;
+    run.tell_tallies();
+    let needed = run.needed();
+    host.needed(needed);
+    let next = match ended {
+        _ if run.job.stage == Stage::Done => Next::Done,
+        Ended::Stopped(Stopped::Host(error)) => return Err(*error),
+        Ended::Stopped(Stopped::Later) => Next::AgainAfter(LOCKED_SECONDS),
+        Ended::Stopped(stopped) if !Run::<H>::is_normal(&stopped) && !run.got_somewhere => return Err(stopped.into_error()),
+        Ended::Wait(seconds) => Next::AgainAfter(seconds),
+        Ended::Stopped(_) | Ended::Call => Next::Batch(u32::try_from(needed).unwrap_or(u32::MAX).clamp(1, MAX_REQUESTS)),
+    };
+    Ok(BatchResult {
+        at: run.job.checkpoint()?,
+        next,
+    })
+}
+
+/// Why a batch ended.
+pub(super) enum Ended {
+    /// It did what it may.
+    Call,
+    /// Nothing can be done for so many seconds.
+    Wait(u32),
+    /// A request stopped.
+    Stopped(Stopped),
+}
+
+/// What a walk over the records came to.
+pub(super) enum Filled {
+    /// The request is full, or the walk is over: is there more to come?
+    Yes { more: bool },
+    /// The call must end.
+    MustEnd,
+    /// A request stopped.
+    Stopped(Stopped),
+}
+
+impl<H: Host> Run<'_, '_, H> {
+    fn batch(&mut self) -> Result<Ended, ConnectorError> {
+        if let Some(ended) = self.settle()? {
+            return Ok(ended);
+        }
+        let mut sent = 0;
+        while self.job.stage < Stage::Done {
+            if self.must_end() || sent >= MAX_REQUESTS {
+                return Ok(Ended::Call);
+            }
+            if self.job.stage == Stage::Verify {
+                match self.verify()? {
+                    Some(ended) => return Ok(ended),
+                    None => continue,
+                }
+            }
+            if self.host().requests_left() == 0 {
+                return Ok(Ended::Stopped(Stopped::AllowanceSpent));
+            }
+            let mut request = Request::default();
+            let more = match self.fill(&mut request)? {
+                Filled::Yes { more } => more,
+                Filled::MustEnd => {
+                    // What is in the request was passed by, and not sent.
+                    self.job.again();
+                    self.job.moved = true;
+                    return Ok(Ended::Call);
+                }
+                Filled::Stopped(stopped) => return Ok(Ended::Stopped(stopped)),
+            };
+            if !request.is_empty() {
+                sent += 1;
+                if let Some(ended) = self.send(&request)? {
+                    return Ok(ended);
+                }
+                if self.job.locked {
+                    self.job.locked = false;
+                    return Ok(Ended::Wait(LOCKED_SECONDS));
+                }
+            }
+            if !more {
+                self.end_of_walk()?;
+            }
+        }
+        Ok(Ended::Call)
+    }
+
+    /// All records were gone through: again, where some are left that could be written now; else the next stage.
+    fn end_of_walk(&mut self) -> Result<(), ConnectorError> {
+        let left = self.job.stage == Stage::Write && self.job.open.values().any(|open| *open > 0);
+        if self.job.moved && (left || self.job.stage == Stage::Connect) {
+            self.job.again();
+        } else if self.job.stage == Stage::Write {
+            if left {
+                self.give_up_circles()?;
+            }
+            self.job.unconnected = self.count_unconnected()?;
+            self.job.enter(Stage::Connect);
+        } else {
+            self.job.unconnected = 0;
+            self.job.enter(if self.job.selection.verify {
+                Stage::Verify
+            } else {
+                Stage::Done
+            });
+        }
+        Ok(())
+    }
+
+    fn count_unconnected(&mut self) -> Result<u64, ConnectorError> {
+        let mut count = 0;
+        for object in self.job.objects.clone() {
+            let mut after = String::new();
+            loop {
+                let some = self.roll.after(&object, &after)?;
+                let Some((last, _)) = some.last() else { break };
+                after.clone_from(last);
+                count += some.iter().filter(|(_, standing)| standing.later).count() as u64;
+            }
+        }
+        Ok(count)
+    }
+
+    /// What nothing moves any more: records that need each other in a circle.
+    fn give_up_circles(&mut self) -> Result<(), ConnectorError> {
+        for object in self.job.objects.clone() {
+            let mut after = String::new();
+            loop {
+                let some = self.roll.after(&object, &after)?;
+                let Some((last, _)) = some.last() else { break };
+                after.clone_from(last);
+                for (key, standing) in some.into_iter().filter(|(_, standing)| standing.is_open()) {
+                    let why = Failure::new(
+                        "circle",
+                        "it needs a record that needs it in turn, or one that could not be written",
+                    );
+                    self.fail(&object, &key, &standing, why)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Fills a request with the records that come next.
+    fn fill(&mut self, request: &mut Request) -> Result<Filled, ConnectorError> {
+        let objects = self.job.objects.clone();
+        while let Some(object) = objects.get(self.job.at.object) {
+            let writable = self.writable(object)?.filter(|_| !self.job.closed.contains_key(object));
+            if let Some(writable) = &writable {
+                if self.job.stage == Stage::Write && self.adopts(object)? {
+                    if !request.is_empty() {
+                        // Parents come first: what Salesforce creates with them can only be looked for then.
+                        return Ok(Filled::Yes { more: true });
+                    }
+                    if let Some(filled) = self.adopt_first(object)? {
+                        return Ok(filled);
+                    }
+                }
+                loop {
+                    if self.must_end() {
+                        return Ok(Filled::MustEnd);
+                    }
+                    let some = self.roll.after(object, &self.job.at.after)?;
+                    let Some((last, _)) = some.last() else { break };
+                    let last = last.clone();
+                    let due: Vec<(String, Standing)> = some.into_iter().filter(|(_, s)| self.is_due(s)).collect();
+                    for some in due.chunks(ROWS_AT_ONCE) {
+                        if self.fill_some(request, object, writable, some)? {
+                            return Ok(Filled::Yes { more: true });
+                        }
+                    }
+                    self.job.at.after = last;
+                }
+            }
+            self.job.at.after.clear();
+            self.job.at.object += 1;
+        }
+        Ok(Filled::Yes { more: false })
+    }
+
+    fn is_due(&self, standing: &Standing) -> bool {
+        match self.job.stage {
+            Stage::Write => standing.is_open(),
+            _ => standing.later && matches!(standing.what, What::Created | What::Updated),
+        }
+    }
+
+    /// Puts these records into the request; true where it is full.
+    fn fill_some(
+        &mut self,
+        request: &mut Request,
+        object: &str,
+        writable: &Writable,
+        some: &[(String, Standing)],
+    ) -> Result<bool, ConnectorError> {
+        let keys: Vec<String> = some.iter().map(|(key, _)| key.clone()).collect();
+        let rows = self.rows(object, &keys)?;
+        for ((key, standing), row) in some.iter().zip(rows) {
+            let Some(row) = row else {
+                let why = Failure::new("not-in-snapshot", "the snapshot no longer has it");
+                self.fail(object, key, standing, why)?;
+                continue;
+            };
+            let without = self.roll.without(object, key)?;
+            let preparation = Preparation {
+                object,
+                writable,
+                without: &without,
+            };
+            let target = standing.in_target(key).map(ToOwned::to_owned);
+            let never = |_: &str| false;
+            let prepared = match (self.job.stage, &target) {
+                (Stage::Write, _) => {
+                    let mut resolve = |refers_to: &[String], id: &str| self.resolve(request, refers_to, id, &never);
+                    match preparation.prepare(&row, target.as_deref(), &mut resolve)? {
+                        Outcome::Ready(prepared) => *prepared,
+                        Outcome::NotYet => continue,
+                        Outcome::Cannot(failure) => {
+                            self.fail(object, key, standing, failure)?;
+                            continue;
+                        }
+                    }
+                }
+                (_, Some(target)) => {
+                    let mut resolve = |refers_to: &[String], id: &str| self.resolve(request, refers_to, id, &never);
+                    match preparation.prepare_later(&row, target, &mut resolve)? {
+                        Some(prepared) if prepared.record.sets > 0 => prepared,
+                        nothing => {
+                            self.tell_left_out(object, key, nothing.map(|prepared| prepared.left_out).unwrap_or_default());
+                            self.connected(object, key, standing)?;
+                            continue;
+                        }
+                    }
+                }
+                (_, None) => continue,
+            };
+            let verb = if target.is_some() { Verb::Update } else { Verb::Create };
+            let Prepared { record, after, left_out } = prepared;
+            if request.add(verb, after, record).is_err() {
+                return Ok(true);
+            }
+            self.tell_left_out(object, key, left_out);
+            self.job.at.after.clone_from(key);
+        }
+        Ok(false)
+    }
+
+    fn tell_left_out(&self, object: &str, key: &str, left_out: Vec<LeftOut>) {
+        for left in left_out {
+            let why = Failure::new("left-out", left.why).detail("field", left.field);
+            self.tell(object, key, RecordOutcome::Incomplete, why);
+        }
+    }
+
+    /// Sends a request, and takes in what became of its records; why the batch ends, where it does.
+    fn send(&mut self, request: &Request) -> Result<Option<Ended>, ConnectorError> {
+        let intent = Intent::of(request, self.org.now());
+        let mut entries = self.unsaved()?;
+        entries.push(intent.entry()?);
+        self.host().put(entries)?;
+        let sent = if request.is_literal() {
+            let method = match request.collections.first().map(|collection| collection.verb) {
+                Some(Verb::Update) => Method::Patch,
+                _ => Method::Post,
+            };
+            self.org.write(method, "composite/sobjects", request.body_alone())
+        } else {
+            let resource = self.org.path("composite/sobjects");
+            self.org.write(Method::Post, "composite", request.body(&resource))
+        };
+        let answer = sent.and_then(|pending| self.org.finish(pending)).and_then(|mut body| {
+            let parts = if request.is_literal() {
+                Part::alone(&mut body).map(|part| vec![part])
+            } else {
+                read_parts(&mut body)
+            };
+            parts.map_err(|why| body.gave_up(&why))
+        });
+        let parts = match answer {
+            Ok(parts) => parts,
+            Err(stopped) => return self.not_answered(request, stopped),
+        };
+        self.got_somewhere = true;
+        let mut refusals = Refusals::default();
+        for (n, collection) in request.collections.iter().enumerate() {
+            match parts.get(n) {
+                Some(part) if part.status < 300 => match part.read::<Vec<Saved>>() {
+                    Ok(saved) => {
+                        for (record, saved) in collection.records.iter().zip(saved) {
+                            self.take_result(collection.verb, record, saved, &mut refusals)?;
+                        }
+                    }
+                    Err(_) => self.collection_refused(&collection.records, part, &mut refusals)?,
+                },
+                Some(part) => self.collection_refused(&collection.records, part, &mut refusals)?,
+                None => {}
+            }
+        }
+        self.spare(&refusals)?;
+        let mut entries = self.unsaved()?;
+        entries.push(Intent::settled());
+        self.host().put(entries)?;
+        Ok(None)
+    }
+
+    /// A request of which no whole answer came. Where it can't have had an effect, its records are as they were.
+    fn not_answered(&mut self, request: &Request, stopped: Stopped) -> Result<Option<Ended>, ConnectorError> {
+        let without_effect = match &stopped {
+            Stopped::AllowanceSpent | Stopped::DailyLimit | Stopped::Later | Stopped::NotSent(_) => true,
+            Stopped::Refused(refused) => refused.status < 500,
+            Stopped::TooLarge(_) | Stopped::Broken(_) | Stopped::Host(_) => false,
+        };
+        self.host().log(
+            Level::Warn,
+            "a request that writes got no answer",
+            &[("records", request.len().to_string()), ("why", format!("{stopped:?}"))],
+        );
+        // Whatever came of it, its records are gone through again.
+        self.job.again();
+        self.job.moved = true;
+        if without_effect {
+            let mut entries = self.unsaved()?;
+            entries.push(Intent::settled());
+            self.host().put(entries)?;
+            return Ok(Some(Ended::Stopped(stopped)));
+        }
+        match stopped {
+            Stopped::Host(error) => Err(*error),
+            stopped if self.host().requests_left() == 0 => Ok(Some(Ended::Stopped(stopped))),
+            _ => Ok(self.settle()?),
+        }
+    }
+
+    fn take_result(
+        &mut self,
+        verb: Verb,
+        record: &Placed,
+        saved: Saved,
+        refusals: &mut Refusals,
+    ) -> Result<(), ConnectorError> {
+        let Some(standing) = self.roll.get(&record.object, &record.key)? else {
+            return Ok(());
+        };
+        refusals.written(&record.object, saved.success);
+        match (saved.success, saved.id) {
+            (true, Some(id)) if verb == Verb::Create => self.created(record, &id),
+            (true, _) if self.job.stage == Stage::Connect => self.connected(&record.object, &record.key, &standing),
+            (true, _) => self.updated(record, &standing),
+            (false, _) => {
+                let error = saved.errors.into_iter().next().unwrap_or_default();
+                self.refused(verb, record, &standing, &error, refusals)
+            }
+        }
+    }
+
+    /// A record was created under this Id.
+    pub(super) fn created(&mut self, record: &Placed, id: &str) -> Result<(), ConnectorError> {
+        self.was_created(&record.object, &record.key, id, record.later)
+    }
+
+    /// A record was created under this Id; `later`: references of it are to be set in the end.
+    pub(super) fn was_created(&mut self, object: &str, key: &str, id: &str, later: bool) -> Result<(), ConnectorError> {
+        let mut standing = Standing::new(What::Created).with_id(Some(id.to_owned()));
+        standing.later = later;
+        self.roll.set(object, key, standing)?;
+        self.roll.map(object, key, id)?;
+        self.job.tally(object).created += 1;
+        self.one_less(object);
+        Ok(())
+    }
+
+    fn updated(&mut self, record: &Placed, standing: &Standing) -> Result<(), ConnectorError> {
+        let mut now = Standing::new(What::Updated).with_id(standing.id.clone());
+        now.later = record.later;
+        self.roll.set(&record.object, &record.key, now)?;
+        self.job.tally(&record.object).updated += 1;
+        self.one_less(&record.object);
+        Ok(())
+    }
+
+    fn connected(&mut self, object: &str, key: &str, standing: &Standing) -> Result<(), ConnectorError> {
+        self.job.unconnected = self.job.unconnected.saturating_sub(1);
+        let now = Standing {
+            later: false,
+            ..standing.clone()
+        };
+        self.roll.set(object, key, now)
+    }
+
+    /// A record can't be written.
+    pub(super) fn fail(&mut self, object: &str, key: &str, standing: &Standing, why: Failure) -> Result<(), ConnectorError> {
+        if standing.is_open() {
+            self.roll.set(object, key, Standing::new(What::Failed))?;
+            self.job.tally(object).failed += 1;
+            self.one_less(object);
+            self.tell(object, key, RecordOutcome::Failed, why);
+        } else {
+            // It is written, but for what should have been set in the end.
+            self.connected(object, key, standing)?;
+            self.tell(object, key, RecordOutcome::Incomplete, why);
+        }
+        Ok(())
+    }
+
+    pub(super) fn one_less(&mut self, object: &str) {
+        self.job.moved = true;
+        if let Some(open) = self.job.open.get_mut(object) {
+            *open = open.saturating_sub(1);
+        }
+    }
+
+    /// The org did not write a record.
+    fn refused(
+        &mut self,
+        verb: Verb,
+        record: &Placed,
+        standing: &Standing,
+        error: &SaveError,
+        refusals: &mut Refusals,
+    ) -> Result<(), ConnectorError> {
+        let (object, key) = (record.object.as_str(), record.key.as_str());
+        let again = standing.tries < MAX_TRIES;
+        let mut next = standing.clone();
+        next.tries += 1;
+        match refused::meaning(error) {
+            Refused::Locked if again => {
+                self.job.locked = true;
+                self.job.moved = true;
+                self.roll.set(object, key, next)
+            }
+            Refused::Gone if verb == Verb::Update && standing.is_open() => {
+                self.roll.set(object, key, Standing::new(What::Create))?;
+                self.job.moved = true;
+                Ok(())
+            }
+            Refused::Fields(fields) if again && !fields.is_empty() => {
+                let needed = self.writable(object)?.unwrap_or_default();
+                let required = |name: &String| needed.field(name).is_none_or(|field| field.required);
+                if verb == Verb::Create && fields.iter().any(required) {
+                    return self.fail(object, key, standing, refused::failure(error));
+                }
+                self.roll.leave_out(object, key, &fields)?;
+                self.job.moved = true;
+                self.tell(object, key, RecordOutcome::Incomplete, refused::failure(error));
+                self.roll.set(object, key, next)
+            }
+            Refused::StorageFull => {
+                refusals.full = true;
+                refusals.failed.push((record.clone(), standing.clone(), error.clone()));
+                Ok(())
+            }
+            _ => {
+                refusals.failed.push((record.clone(), standing.clone(), error.clone()));
+                Ok(())
+            }
+        }
+    }
+
+    /// A whole collection was refused. What referred to a record that wasn't created is tried again without it.
+    fn collection_refused(&mut self, records: &[Placed], part: &Part, refusals: &mut Refusals) -> Result<(), ConnectorError> {
+        let error = part.errors().into_iter().next().unwrap_or_default();
+        let halted = error.code == "PROCESSING_HALTED" || part.status >= 500;
+        for record in records {
+            let Some(standing) = self.roll.get(&record.object, &record.key)? else {
+                continue;
+            };
+            if halted && standing.tries < MAX_TRIES {
+                let mut next = standing.clone();
+                next.tries += 1;
+                self.job.moved = true;
+                self.roll.set(&record.object, &record.key, next)?;
+            } else {
+                refusals.written(&record.object, false);
+                let error = SaveError {
+                    code: error.code.clone(),
+                    message: error.message.clone(),
+                    fields: Vec::new(),
+                };
+                refusals.failed.push((record.clone(), standing, error));
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes note of what was refused for good. One and the same refusal of all records of an object, or a full storage, closes the
+    /// object: its other records would only cost requests.
+    fn spare(&mut self, refusals: &Refusals) -> Result<(), ConnectorError> {
+        for (record, standing, error) in &refusals.failed {
+            self.fail(&record.object, &record.key, standing, refused::failure(error))?;
+        }
+        for (object, counts) in &refusals.counts {
+            let of_object = |(record, _, error): &(Placed, Standing, SaveError)| {
+                (record.object == *object).then(|| (error.code.clone(), error.message.clone()))
+            };
+            let errors: Vec<(String, String)> = refusals.failed.iter().filter_map(of_object).collect();
+            let all_the_same = counts.0 == 0
+                && errors.len() >= SAME_REFUSAL
+                && errors
+                    .iter()
+                    .all(|(code, _)| Some(code) == errors.first().map(|(code, _)| code));
+            let written = self.job.tally(object).created + self.job.tally(object).updated;
+            if (refusals.full && !errors.is_empty()) || (all_the_same && written == 0) {
+                let (code, message) = errors.into_iter().next().unwrap_or_default();
+                let left = self.job.open.get(object).copied().unwrap_or_default();
+                let why = format!("{code}: {message}; its {left} other records were not sent");
+                let code = if refusals.full { "storage-full" } else { "refused" };
+                self.close(object, code, &why);
+                self.job.tally(object).failed += left;
+                self.job.open.insert(object.clone(), 0);
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What one answer refused.
+#[derive(Default)]
+struct Refusals {
+    failed: Vec<(Placed, Standing, SaveError)>,
+    /// Records written, and not, by object.
+    counts: BTreeMap<String, (usize, usize)>,
+    /// The org takes no more data.
+    full: bool,
+}
+
+impl Refusals {
+    fn written(&mut self, object: &str, success: bool) {
+        let counts = self.counts.entry(object.to_owned()).or_default();
+        if success {
+            counts.0 += 1;
+        } else {
+            counts.1 += 1;
+        }
+    }
+}

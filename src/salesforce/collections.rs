@@ -1,0 +1,134 @@
+//! Answers of collections (several records in one subrequest), alone or as parts of a composite answer.
+//!
+//! They are bounded by what was asked for (200 written, 2,000 looked up), so that, unlike pages of records, they are read whole.
+
+use super::ApiError;
+use super::composite::Broken;
+use super::record::milliseconds;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::io;
+
+/// One part of a composite answer, as it came.
+#[derive(Debug, Deserialize)]
+pub struct Part {
+    /// Its HTTP status.
+    #[serde(rename = "httpStatusCode")]
+    pub status: u16,
+    body: Option<Box<RawValue>>,
+}
+
+impl Part {
+    /// The answer of a collections request that isn't part of a composite one.
+    pub fn alone<R: io::Read>(body: R) -> Result<Part, Broken> {
+        Ok(Part {
+            status: 200,
+            body: Some(serde_json::from_reader(super::buffered(body))?),
+        })
+    }
+
+    /// Its body, where it is one of this form.
+    pub fn read<'a, T: Deserialize<'a>>(&'a self) -> Result<T, Broken> {
+        let text = self.body.as_ref().map_or("null", |body| body.get());
+        Ok(serde_json::from_str(text)?)
+    }
+
+    /// Its refusals; of a part that has none, its status.
+    pub fn errors(&self) -> Vec<ApiError> {
+        match self.read::<Vec<ApiError>>() {
+            Ok(errors) if !errors.is_empty() => errors,
+            _ => vec![ApiError::of_status(self.status)],
+        }
+    }
+}
+
+/// Reads a composite answer whose parts are collections.
+pub fn read_parts<R: io::Read>(body: R) -> Result<Vec<Part>, Broken> {
+    #[derive(Deserialize)]
+    struct Answer {
+        #[serde(rename = "compositeResponse")]
+        parts: Vec<Part>,
+    }
+    let Answer { parts } = serde_json::from_reader(super::buffered(body))?;
+    Ok(parts)
+}
+
+/// A record that was looked up.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Found {
+    /// Its Id, of 18 characters.
+    #[serde(rename = "Id")]
+    pub id: String,
+    /// Its last modification, as text.
+    #[serde(rename = "SystemModstamp", default)]
+    pub stamp: Option<String>,
+}
+
+impl Found {
+    /// Its last modification, in milliseconds since 1970.
+    pub fn revision(&self) -> Option<u64> {
+        self.stamp.as_deref().and_then(milliseconds)
+    }
+}
+
+/// What became of one record that was written.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+pub struct Saved {
+    /// Its Id, where it was written.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// It was written.
+    pub success: bool,
+    /// Why not.
+    #[serde(default)]
+    pub errors: Vec<SaveError>,
+}
+
+/// Why a record was not written.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+pub struct SaveError {
+    /// Salesforce's code.
+    #[serde(rename = "statusCode", alias = "errorCode", default)]
+    pub code: String,
+    /// Its text, in the org's language.
+    #[serde(default)]
+    pub message: String,
+    /// Fields that it is about.
+    #[serde(default)]
+    pub fields: Vec<String>,
+}
+
+impl SaveError {
+    /// Code and text in one line.
+    pub fn text(&self) -> String {
+        let message = self.message.split_whitespace().collect::<Vec<_>>().join(" ");
+        format!("{}: {message}", self.code)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn parts_are_read_by_what_was_asked_for() {
+        let answer = br#"{"compositeResponse":[
+            {"body":[{"attributes":{"type":"A"},"Id":"001000000000001AAA","SystemModstamp":"2026-01-02T03:04:05.000+0000"},null],"httpHeaders":{},"httpStatusCode":200,"referenceId":"a"},
+            {"body":[{"id":"001000000000002AAA","success":true,"errors":[]},
+                     {"success":false,"errors":[{"statusCode":"REQUIRED_FIELD_MISSING","message":"Required fields are missing: [Name]","fields":["Name"]}]}],"httpStatusCode":200},
+            {"body":[{"errorCode":"PROCESSING_HALTED","message":"Invalid reference"}],"httpStatusCode":400},
+            {"body":null,"httpStatusCode":500}]}"#;
+        let parts = read_parts(&answer[..]).unwrap();
+        let found: Vec<Option<Found>> = parts[0].read().unwrap();
+        assert_eq!(found[0].as_ref().unwrap().id, "001000000000001AAA");
+        assert_eq!(found[1], None);
+        let saved: Vec<Saved> = parts[1].read().unwrap();
+        assert!(saved[0].success && !saved[1].success);
+        assert_eq!(saved[1].errors[0].fields, ["Name"]);
+        assert_eq!(parts[2].errors()[0].code, "PROCESSING_HALTED");
+        assert!(parts[2].read::<Vec<Saved>>().is_err());
+        assert_eq!(parts[3].errors()[0].code, "HTTP_500");
+        assert!(read_parts(&answer[..100]).is_err());
+    }
+}
