@@ -8,7 +8,7 @@
 use super::changed::Changed;
 use super::packing::{self, Load, Part};
 use super::reads::Asked;
-use super::{Checkpoint, Event};
+use super::{Checkpoint, Event, files};
 use crate::host::{BatchResult, ConnectorError, Host, Level, Next};
 use crate::org::{Org, Stopped};
 use crate::plan::describes;
@@ -49,6 +49,7 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
         batch.checkpoint.begun = true;
         // From now on planning is over; the next backup plans anew.
         crate::plan::forget(host)?;
+        files::forget_all(host)?;
     }
     batch.run()?;
     batch.result()
@@ -266,7 +267,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
 
     fn log(&self, message: &str, stopped: &Stopped) {
         let why = match stopped {
-            Stopped::Broken(failure) => failure.message.clone(),
+            Stopped::NotSent(failure) | Stopped::Broken(failure) => failure.message.clone(),
             other => format!("{other:?}"),
         };
         self.host().log(Level::Warn, message, &[("why", why)]);

@@ -246,7 +246,7 @@ impl<H: Host> Batch<'_, '_, H> {
                 self.got_somewhere = true;
                 Ok(())
             }
-            Err(Stopped::Refused(_) | Stopped::Broken(_)) => {
+            Err(Stopped::Refused(_) | Stopped::NotSent(_) | Stopped::Broken(_)) => {
                 self.checkpoint.bulk.one_by_one = true;
                 self.got_somewhere = true;
                 Ok(())

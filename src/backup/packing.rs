@@ -205,8 +205,11 @@ pub fn requests(checkpoint: &Checkpoint) -> u32 {
                 running = true;
                 places += pages(object);
             }
-            // How many are missing shows on walking the rows: a batch's worth.
-            Phase::Files => others += u64::from(super::MAX_REQUESTS),
+            // How many are missing shows on walking the rows: until then, a batch's worth.
+            Phase::Files => {
+                let listed = object.files.as_ref().and_then(|files| files.list.as_ref());
+                others += listed.map_or(u64::from(super::MAX_REQUESTS), |list| list.left);
+            }
             phase if asks_queries(phase) => places = places.saturating_add(pages(object)),
             _ => {}
         }

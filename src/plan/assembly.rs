@@ -280,7 +280,7 @@ fn way(object: &Object, candidate: &Candidate) -> String {
     }
     match &object.files {
         Some(files) if files.off => way += "; without files, by the connection's file_requests",
-        Some(_) => way += "; each new file a request",
+        Some(_) => way += "; each new file a request, images within its text too",
         None => {}
     }
     way

@@ -2,6 +2,7 @@
 //! before the next request is waited for.
 
 use super::describes::{self, Answered, Entry, Known};
+use super::held;
 use super::state::{Candidate, State};
 use super::tally;
 use crate::backup::packing::PLACES;
@@ -49,7 +50,7 @@ pub(super) fn discover<H: Host>(org: &Org<'_, H>, state: &mut State) -> Result<F
             let seconds = (u32::from(state.refused_in_a_row) * 5).clamp(5, 30);
             Ok(Found::NotYet(Planned::AgainAfter(seconds)))
         }
-        Stopped::Broken(_) | Stopped::TooLarge(_) if state.learnt => Ok(Found::NotYet(more)),
+        Stopped::NotSent(_) | Stopped::Broken(_) | Stopped::TooLarge(_) if state.learnt => Ok(Found::NotYet(more)),
         stopped => Err(stopped.into_error()),
     }
 }
@@ -108,6 +109,11 @@ fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<Stri
     let host = org.host();
     let files = org.configuration().file_requests != Some(0);
     let candidates = state.candidates.get_or_insert_default();
+    let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
+    let held = held::known(host, &names)?;
+    for (candidate, held) in candidates.iter_mut().zip(held) {
+        candidate.files = held.map(|held| candidate.counted.unwrap_or(0).saturating_sub(held));
+    }
     for some in tally::questions(candidates, known, files).chunks(PLACES) {
         let parts = some.iter().enumerate().filter_map(|(n, question)| {
             let path = org.path(&question.path(candidates, known)?);

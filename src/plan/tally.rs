@@ -61,7 +61,8 @@ pub(super) fn questions(candidates: &[Candidate], known: &BTreeMap<String, Known
     for (n, candidate) in candidates.iter().enumerate() {
         let Some(describe) = described(candidate) else { continue };
         let counted = candidate.counted.unwrap_or(0);
-        if files && !describe.bodies.is_empty() && counted > FEW_FILES && describe.length_field().is_some() {
+        let known = candidate.files.is_some();
+        if files && !known && !describe.bodies.is_empty() && counted > FEW_FILES && describe.length_field().is_some() {
             of_files.push(Question {
                 candidate: n,
                 asks: if describe.has_checksum() {

@@ -182,9 +182,21 @@ pub struct Object {
 /// How far the files of an object are.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Files {
-    /// Key of the last row whose files are there.
+    /// Key of the last row that was looked through.
     #[serde(rename = "a", default)]
     pub after: String,
+    /// Rows that were looked through.
+    #[serde(rename = "k", default)]
+    pub rows: u64,
+    /// All of them were.
+    #[serde(rename = "w", default, skip_serializing_if = "is_false")]
+    pub walked: bool,
+    /// Lists that were written.
+    #[serde(rename = "r", default)]
+    pub rounds: u32,
+    /// Files that are due.
+    #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
+    pub list: Option<Listed>,
     /// Files that were fetched.
     #[serde(rename = "n", default)]
     pub fetched: u64,
@@ -197,6 +209,44 @@ pub struct Files {
     /// Files that could not be fetched.
     #[serde(rename = "f", default)]
     pub failed: u64,
+}
+
+/// A list of files that are due, kept in pieces beside the checkpoint, and how much was taken from it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Listed {
+    /// Which of the object's lists.
+    #[serde(rename = "r")]
+    pub round: u32,
+    /// Pieces that it has.
+    #[serde(rename = "n")]
+    pub pieces: u32,
+    /// The piece that is taken from.
+    #[serde(rename = "p")]
+    pub piece: u32,
+    /// Files of the piece that were taken.
+    #[serde(rename = "a")]
+    pub at: u32,
+    /// Files that are left of all pieces.
+    #[serde(rename = "l")]
+    pub left: u64,
+}
+
+impl Listed {
+    /// So many more were taken.
+    pub fn take(&mut self, files: usize) {
+        self.at = self.at.saturating_add(u32::try_from(files).unwrap_or(u32::MAX));
+        self.left = self.left.saturating_sub(files as u64);
+    }
+
+    /// Goes on with the next piece; `None` where there is no other.
+    pub fn next_piece(self) -> Option<Listed> {
+        let next = Listed {
+            piece: self.piece + 1,
+            at: 0,
+            ..self
+        };
+        (next.piece < next.pieces).then_some(next)
+    }
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]

@@ -1,0 +1,119 @@
+//! The working list of files that are to be fetched: written by a walk over an object's rows, taken from by the batches after it.
+//!
+//! It is in values, in pieces, since a checkpoint has to stay small. Values are durable before the batch that puts them is
+//! committed, and a batch may be lost. The rules it keeps: a list is written anew from where the committed walk stands, into pieces
+//! that the committed list doesn't use; and a list that can't be read is walked for again, which costs no request.
+
+use super::found::File;
+use crate::backup::object::Listed;
+use crate::host::{ConnectorError, Failure, Host};
+
+/// Files of a piece: a value of about a hundred kilobytes.
+const PIECE_FILES: usize = 1_000;
+
+/// Pieces of a list: what is due beyond is walked for when it is fetched.
+const PIECES: u32 = 20;
+
+/// Every list's pieces.
+const PREFIX: &str = "v1/files/";
+
+/// Keys are asked for so many at once.
+const KEYS_AT_ONCE: u32 = 1_000;
+
+fn key(object: &str, round: u32, piece: u32) -> String {
+    // Two lists at most are there at once: the committed one, and the one after it.
+    format!("{PREFIX}{object}/{}", round % 2 * PIECES + piece)
+}
+
+/// Writes a list.
+pub(super) struct Writer<'h, H> {
+    host: &'h H,
+    object: String,
+    listed: Listed,
+    piece: Vec<File>,
+}
+
+impl<'h, H: Host> Writer<'h, H> {
+    /// The list after so many others of the object.
+    pub(super) fn new(host: &'h H, object: &str, round: u32) -> Writer<'h, H> {
+        Writer {
+            host,
+            object: object.to_owned(),
+            listed: Listed {
+                round,
+                ..Listed::default()
+            },
+            piece: Vec::new(),
+        }
+    }
+
+    /// It takes no more.
+    pub(super) fn is_full(&self) -> bool {
+        self.listed.pieces >= PIECES
+    }
+
+    /// Adds a file.
+    pub(super) fn add(&mut self, file: File) -> Result<(), ConnectorError> {
+        self.piece.push(file);
+        self.listed.left += 1;
+        if self.piece.len() >= PIECE_FILES {
+            self.write_piece()?;
+        }
+        Ok(())
+    }
+
+    /// What was written; nothing where nothing was added.
+    pub(super) fn finish(mut self) -> Result<Option<Listed>, ConnectorError> {
+        if !self.piece.is_empty() {
+            self.write_piece()?;
+        }
+        Ok((self.listed.pieces > 0).then_some(self.listed))
+    }
+
+    fn write_piece(&mut self) -> Result<(), ConnectorError> {
+        let value = serde_json::to_vec(&self.piece).map_err(|error| {
+            ConnectorError::State(
+                Failure::new("files", format!("a list of files can't be written: {error}")).about(&self.object),
+            )
+        })?;
+        let key = key(&self.object, self.listed.round, self.listed.pieces);
+        self.host.put(vec![(key, Some(value))])?;
+        self.listed.pieces += 1;
+        self.piece.clear();
+        Ok(())
+    }
+}
+
+/// The piece of a list that is taken from now; `None` where it is not there, or not as it was.
+pub(super) fn piece<H: Host>(host: &H, object: &str, listed: &Listed) -> Result<Option<Vec<File>>, ConnectorError> {
+    let value = host
+        .get(vec![key(object, listed.round, listed.piece)])?
+        .into_iter()
+        .next()
+        .flatten();
+    let files: Option<Vec<File>> = value.and_then(|value| serde_json::from_slice(&value).ok());
+    Ok(files.filter(|files| files.len() > listed.at as usize))
+}
+
+/// Lists that an earlier backup may have left are of no use to a new one.
+pub(in crate::backup) fn forget_all<H: Host>(host: &H) -> Result<(), ConnectorError> {
+    forget(host, PREFIX)
+}
+
+/// The object's lists are done with.
+pub(super) fn forget_of<H: Host>(host: &H, object: &str) -> Result<(), ConnectorError> {
+    forget(host, &format!("{PREFIX}{object}/"))
+}
+
+fn forget<H: Host>(host: &H, prefix: &str) -> Result<(), ConnectorError> {
+    loop {
+        let keys = host.keys(prefix, "", KEYS_AT_ONCE)?;
+        let all = keys.len() < KEYS_AT_ONCE as usize;
+        if !keys.is_empty() {
+            host.put(keys.into_iter().map(|key| (key, None)).collect())?;
+        }
+        if all {
+            return Ok(());
+        }
+    }
+}

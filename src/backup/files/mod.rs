@@ -1,0 +1,227 @@
+//! Files: the values of base64 fields, and the images within rich text. Each is a request of its own and goes to the store without
+//! passing through here.
+//!
+//! Rows are walked by key, in what is committed of them, once: what is due goes into a working list ([`due`]) that batches take
+//! from. A file whose content the store has already is not fetched again. The budget for files is the connection's: what is beyond
+//! it is left for the next backup, which looks for it first of all.
+
+mod due;
+mod found;
+
+pub(super) use due::forget_all;
+
+use super::Event;
+use super::batch::Batch;
+use super::object::{Files, Phase};
+use crate::host::{ConnectorError, Failure, Host, Snapshot, Which};
+use crate::org::Stopped;
+use crate::plan::held;
+use found::File;
+
+/// Under way at once.
+const AT_ONCE: usize = 4;
+
+/// Rows are asked of the store no more than so many at once.
+const MAX_ROWS: u32 = 500;
+
+/// A walk that found so many files in the store is committed before it goes on: what it found becomes one entry.
+const MAX_FOUND: u64 = 20_000;
+
+impl<H: Host> Batch<'_, '_, H> {
+    /// Fetches files of objects whose rows are committed.
+    pub(super) fn fetch_files(&mut self) -> Result<(), ConnectorError> {
+        for n in std::mem::take(&mut self.files_ready) {
+            if !self.may_send(0) && !self.budget_is_spent() {
+                return Ok(());
+            }
+            self.load_describes(&[n])?;
+            if self.files(n).list.is_none() && !self.files(n).walked {
+                self.walk(n)?;
+            }
+            self.fetch_listed(n)?;
+            let files = self.files(n);
+            if files.list.is_some() || !files.walked {
+                return Ok(());
+            }
+            self.files_end(n)?;
+        }
+        Ok(())
+    }
+
+    /// How far the files of an object are.
+    fn files(&mut self, n: usize) -> &mut Files {
+        self.checkpoint.objects[n].files.get_or_insert_default()
+    }
+
+    fn budget_is_spent(&self) -> bool {
+        self.org
+            .configuration()
+            .file_requests
+            .is_some_and(|budget| self.checkpoint.file_requests >= budget)
+    }
+
+    /// Looks through the object's rows, from where the last walk ended until a list is full, and lists the files that are due.
+    fn walk(&mut self, n: usize) -> Result<(), ConnectorError> {
+        let host = self.host();
+        let (Some(describe), Some(snapshot)) = (self.describes.get(&n).cloned(), host.open(Which::Current)?) else {
+            self.files(n).walked = true;
+            return Ok(());
+        };
+        let name = self.name(n).to_owned();
+        let at_once = self.checkpoint.objects[n].rows_at_once().min(MAX_ROWS);
+        let counts_only = self.budget_is_spent();
+        self.files(n).rounds += 1;
+        let mut list = due::Writer::new(host, &name, self.files(n).rounds);
+        let mut in_store = 0;
+        while !list.is_full() && in_store < MAX_FOUND && host.now() < host.ends_at() && !host.should_stop() {
+            let (rows, next) = snapshot.read(&name, &self.files(n).after, at_once)?;
+            for row in &rows {
+                for file in found::files_of(&describe, row) {
+                    if host.reuse_blob(&file.blob(&name))?.is_some() {
+                        in_store += 1;
+                    } else if counts_only {
+                        self.files(n).left += 1;
+                    } else {
+                        list.add(file)?;
+                    }
+                }
+            }
+            let files = self.files(n);
+            files.rows += rows.len() as u64;
+            if let Some(last) = rows.last() {
+                files.after.clone_from(&last.key);
+            }
+            if rows.is_empty() || next.is_empty() {
+                files.walked = true;
+                break;
+            }
+        }
+        self.files(n).list = list.finish()?;
+        self.got_somewhere = true;
+        Ok(())
+    }
+
+    /// Takes files from the list, as long as requests may be sent.
+    fn fetch_listed(&mut self, n: usize) -> Result<(), ConnectorError> {
+        let name = self.name(n).to_owned();
+        while let Some(listed) = self.files(n).list.clone() {
+            let Some(piece) = due::piece(self.host(), &name, &listed)? else {
+                let files = self.files(n);
+                *files = Files {
+                    rounds: files.rounds,
+                    fetched: files.fetched,
+                    ..Files::default()
+                };
+                return Ok(());
+            };
+            let mut at = listed.at as usize;
+            while at < piece.len() && !self.budget_is_spent() {
+                let fetched = self.fetch(n, &name, &piece[at..])?;
+                at += fetched;
+                if let Some(list) = &mut self.files(n).list {
+                    list.take(fetched);
+                }
+                if fetched == 0 {
+                    return Ok(());
+                }
+            }
+            let spent = self.budget_is_spent();
+            let files = self.files(n);
+            if spent {
+                files.left += files.list.take().map_or(0, |list| list.left);
+            } else {
+                files.list = files.list.take().and_then(super::object::Listed::next_piece);
+            }
+        }
+        Ok(())
+    }
+
+    /// Fetches the first of these files, several at once; how many are dealt with.
+    fn fetch(&mut self, n: usize, name: &str, files: &[File]) -> Result<usize, ConnectorError> {
+        let mut under_way: Vec<(&File, H::Pending)> = Vec::new();
+        let mut reused = 0;
+        for file in files.iter().take(AT_ONCE) {
+            // A file before it may have had the same content.
+            if under_way.is_empty() && self.host().reuse_blob(&file.blob(name))?.is_some() {
+                reused += 1;
+                continue;
+            }
+            let same = under_way.iter().any(|(other, _)| other.equals(file));
+            if same || !self.may_send(under_way.len()) || self.budget_is_spent() {
+                break;
+            }
+            match self.org.start_file(&file.resource(name)) {
+                Ok(pending) => {
+                    self.sent += 1;
+                    self.checkpoint.file_requests += 1;
+                    under_way.push((file, pending));
+                }
+                Err(stopped) => {
+                    self.stopped(Some(stopped))?;
+                    break;
+                }
+            }
+        }
+        let (mut dealt_with, mut broken) = (reused, false);
+        for (file, pending) in under_way {
+            let saved = self.org.finish(pending).and_then(|body| body.save(&file.blob(name)));
+            match saved {
+                Ok(_) => {
+                    self.got_somewhere = true;
+                    self.files(n).fetched += 1;
+                }
+                Err(Stopped::Refused(_) | Stopped::TooLarge(_)) => {
+                    self.got_somewhere = true;
+                    self.files(n).failed += 1;
+                }
+                Err(stopped) => {
+                    broken = true;
+                    self.stopped(Some(stopped))?;
+                }
+            }
+            // Files after one that is missing are in the store, and found there.
+            dealt_with += usize::from(!broken);
+        }
+        Ok(dealt_with)
+    }
+
+    /// All files of the object are there, or left.
+    fn files_end(&mut self, n: usize) -> Result<(), ConnectorError> {
+        let files = self.files(n).clone();
+        let object = &mut self.checkpoint.objects[n];
+        let mut events: Vec<Event> = files_remark(&object.name, files.left, files.failed)
+            .map(Event::Remark)
+            .into_iter()
+            .collect();
+        object.files_read(&mut events);
+        let name = object.name.clone();
+        held::keep(self.host(), &name, files.rows.saturating_sub(files.left + files.failed))?;
+        // A batch that is lost after this walks again, which costs no request.
+        due::forget_of(self.host(), &name)?;
+        self.tell(n, events)
+    }
+
+    /// Objects whose rows are committed, so that their files can be walked.
+    pub(super) fn files_ready(&self) -> Vec<usize> {
+        let objects = &self.checkpoint.objects;
+        (0..objects.len()).filter(|n| objects[*n].phase == Phase::Files).collect()
+    }
+}
+
+fn files_remark(object: &str, left: u64, failed: u64) -> Option<Failure> {
+    if left > 0 {
+        let message = format!("{object}: {left} files are left for the next backup, by the connection's file_requests");
+        return Some(
+            Failure::new("files-left", message)
+                .remedy("raise file_requests, or back up again")
+                .about(object)
+                .detail("left", left),
+        );
+    }
+    (failed > 0).then(|| {
+        Failure::new("files-not-read", format!("{object}: {failed} files were refused"))
+            .remedy("give the connection's user the permission Query All Files")
+            .about(object)
+            .detail("refused", failed)
+    })
+}
