@@ -7,7 +7,8 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::org::{Org, RecordId, Scan, Sent, SentFields, Viewer, WriteError};
+use crate::log::Written;
+use crate::org::{Org, RecordId, Scan, Sent, SentFields, WriteError, Writing};
 use crate::rest::Service;
 use crate::rest::answer::{Answer, Body};
 use crate::rest::call::Call;
@@ -44,22 +45,32 @@ struct Saved {
     created: Option<bool>,
 }
 
+impl From<RecordId> for Saved {
+    fn from(id: RecordId) -> Self {
+        Self { id, created: None }
+    }
+}
+
 /// Serves a collections call.
 #[must_use]
 pub fn serve(service: &Service, call: &Call, path: &[&str]) -> Answer {
     match (call.method.as_str(), path) {
-        ("POST", []) => write(service, call, |org, viewer, row| {
+        ("POST", []) => write(service, call, "create", |org, by, row| {
             let object = row.attributes_type().unwrap_or_default().to_owned();
-            let id = org.create(viewer, &object, row, service.now()).map_err(|e| (None, e))?;
-            Ok(Saved { id, created: None })
+            let id = org.create_by(by, &object, row).map_err(|e| (None, e))?;
+            Ok(id.into())
         }),
-        ("PATCH", []) => write(service, call, |org, viewer, row| {
+        ("PATCH", []) => write(service, call, "update", |org, by, row| {
             let (id, rest) = take_id(row)?;
-            org.update(viewer, id, &rest, service.now()).map_err(|e| (Some(id), e))?;
-            Ok(Saved { id, created: None })
+            org.update_by(by, id, &rest).map_err(|e| (Some(id), e))?;
+            Ok(id.into())
         }),
-        ("PATCH", [object, key]) => write(service, call, |org, viewer, row| {
-            upsert(service, org, viewer, object, key, row)
+        ("PATCH", [object, key]) => write(service, call, "upsert", |org, by, row| {
+            let done = org.upsert_by(by, object, key, row).map_err(|e| (e.id, e.error))?;
+            Ok(Saved {
+                id: done.id,
+                created: Some(done.created),
+            })
         }),
         ("DELETE", []) => delete(service, call),
         ("GET", [object]) => {
@@ -89,48 +100,72 @@ pub fn serve(service: &Service, call: &Call, path: &[&str]) -> Answer {
     }
 }
 
-fn write(service: &Service, call: &Call, mut one: impl FnMut(&mut Org, &Viewer, &SentFields) -> Outcome) -> Answer {
-    let write: Write = match serde_json::from_slice(&call.body) {
+fn write(
+    service: &Service,
+    call: &Call,
+    operation: &'static str,
+    mut one: impl FnMut(&mut Org, &Writing<'_>, &SentFields) -> Outcome,
+) -> Answer {
+    let mut write: Write = match serde_json::from_slice(&call.body) {
         Ok(write) => write,
         Err(error) => return Answer::unreadable(&error.to_string()),
     };
-    if let Some(answer) = too_many(&write.records) {
+    if let Some(answer) = too_many(&write.records, operation == "create") {
         return answer;
     }
-    apply(service, write.all_or_none, write.records, |org, viewer, row| {
-        one(org, viewer, &row)
+    for row in &mut write.records {
+        if let Err(missing) = call.put_file(row) {
+            return Answer::refusal(400, "INVALID_MULTIPART_REQUEST", &missing.to_string());
+        }
+    }
+    let objects: Vec<String> = write
+        .records
+        .iter()
+        .map(|row| row.attributes_type().unwrap_or_default().to_owned())
+        .collect();
+    let rows = objects.into_iter().zip(write.records).collect();
+    apply(service, call, operation, write.all_or_none, rows, |org, by, row| {
+        one(org, by, &row)
     })
 }
 
 fn delete(service: &Service, call: &Call) -> Answer {
-    let ids: Vec<String> = call
+    let ids: Vec<(String, String)> = call
         .parameter("ids")
         .unwrap_or_default()
         .split(',')
-        .map(|s| s.trim().to_owned())
+        .map(|s| (String::new(), s.trim().to_owned()))
         .collect();
     if ids.len() > MAX_ROWS {
         return limit_exceeded(&format!("{} ids, {MAX_ROWS} are allowed", ids.len()));
     }
     let all_or_none = call.parameter("allOrNone").is_some_and(|v| v.eq_ignore_ascii_case("true"));
-    apply(service, all_or_none, ids, |org, viewer, id| {
-        let id: RecordId = id.parse().map_err(|_| (None, malformed_id(&id)))?;
-        org.delete(viewer, id, service.now()).map_err(|e| (Some(id), e))?;
-        Ok(Saved { id, created: None })
+    apply(service, call, "delete", all_or_none, ids, |org, by, id| {
+        let id: RecordId = id.parse().map_err(|e| (None, WriteError::malformed_id(&e)))?;
+        org.delete_by(by, id).map_err(|e| (Some(id), e))?;
+        Ok(id.into())
     })
 }
 
-/// Writes row by row, and takes all back where that's asked and one failed.
+/// Writes row by row, and takes all back where that's asked and one failed. Each row comes with the name of its object, as far as known.
 fn apply<T>(
     service: &Service,
+    call: &Call,
+    operation: &'static str,
     all_or_none: bool,
-    rows: Vec<T>,
-    mut one: impl FnMut(&mut Org, &Viewer, T) -> Outcome,
+    rows: Vec<(String, T)>,
+    mut one: impl FnMut(&mut Org, &Writing<'_>, T) -> Outcome,
 ) -> Answer {
     let viewer = service.viewer();
+    let by = call.writing(&viewer, service.now());
     let mut org = service.org_mut();
     let savepoint = all_or_none.then(|| org.savepoint());
-    let mut outcomes: Vec<Outcome> = rows.into_iter().map(|row| one(&mut org, &viewer, row)).collect();
+    let mut objects = Vec::with_capacity(rows.len());
+    let mut outcomes: Vec<Outcome> = Vec::with_capacity(rows.len());
+    for (object, row) in rows {
+        objects.push(object);
+        outcomes.push(one(&mut org, &by, row));
+    }
     let failed = outcomes.iter().any(Result::is_err);
     if let (Some(savepoint), true) = (savepoint, failed) {
         org.roll_back(savepoint);
@@ -138,9 +173,23 @@ fn apply<T>(
             *outcome = Err((None, rolled_back()));
         }
     }
+    let written = objects.into_iter().zip(&outcomes).map(|(object, outcome)| {
+        let (id, error) = match outcome {
+            Ok(saved) => (Some(saved.id), None),
+            Err((id, error)) => (*id, Some(error.status_code.clone())),
+        };
+        let by_id = id.and_then(|id| org.object_of(id)).map(|o| o.name().to_owned());
+        Written {
+            object: by_id.unwrap_or(object),
+            operation,
+            id: id.map(|id| id.to_string()),
+            error,
+        }
+    });
     let results: Vec<Value> = outcomes.iter().map(result).collect();
     Answer {
         failed_rows: failed,
+        written: written.collect(),
         ..Answer::json(&results)
     }
 }
@@ -167,63 +216,6 @@ fn result(outcome: &Outcome) -> Value {
 /// An error as results hold it.
 pub(super) fn error_entry(error: &WriteError) -> Value {
     json!({ "statusCode": error.status_code, "message": error.message, "fields": error.fields })
-}
-
-fn upsert(service: &Service, org: &mut Org, viewer: &Viewer, object: &str, key: &str, row: &SentFields) -> Outcome {
-    let mut row = row.clone();
-    let value = match row.get(key) {
-        Some(Sent::Text(text) | Sent::Number(text)) => Some(text.clone()),
-        _ => None,
-    };
-    // Recorded: `/Account/Id` with a null Id creates.
-    let is_id = key.eq_ignore_ascii_case("Id");
-    let found = match &value {
-        None if is_id => None,
-        None => {
-            return Err((
-                None,
-                WriteError {
-                    status_code: "MISSING_ARGUMENT".to_owned(),
-                    message: format!("{key} not specified"),
-                    fields: Vec::new(),
-                    http_status: 400,
-                },
-            ));
-        }
-        Some(value) if is_id => Some(value.parse().map_err(|_| (None, malformed_id(value)))?),
-        Some(value) => org.row_to_upsert(viewer, object, key, value).map_err(|several| {
-            let ids: Vec<String> = several.0.iter().map(ToString::to_string).collect();
-            let message = format!(
-                "{key}: more than one record found for external id field: [{}]",
-                ids.join(", ")
-            );
-            (
-                None,
-                WriteError {
-                    status_code: "DUPLICATE_VALUE".to_owned(),
-                    message,
-                    fields: Vec::new(),
-                    http_status: 300,
-                },
-            )
-        })?,
-    };
-    if is_id || found.is_some() {
-        row.remove(key);
-    }
-    match found {
-        Some(id) => {
-            org.update(viewer, id, &row, service.now()).map_err(|e| (Some(id), e))?;
-            Ok(Saved {
-                id,
-                created: Some(false),
-            })
-        }
-        None => {
-            let id = org.create(viewer, object, &row, service.now()).map_err(|e| (None, e))?;
-            Ok(Saved { id, created: Some(true) })
-        }
-    }
 }
 
 fn read(service: &Service, call: &Call, object: &str, wanted: &Read) -> Answer {
@@ -273,29 +265,21 @@ fn take_id(row: &SentFields) -> Result<(RecordId, SentFields), (Option<RecordId>
             return Err((None, error));
         }
     };
-    let id = text.parse().map_err(|_| (None, malformed_id(&text)))?;
+    let id = text.parse().map_err(|e| (None, WriteError::malformed_id(&e)))?;
     Ok((id, rest))
 }
 
-fn too_many(rows: &[SentFields]) -> Option<Answer> {
+fn too_many(rows: &[SentFields], in_chunks: bool) -> Option<Answer> {
     if rows.len() > MAX_ROWS {
         return Some(limit_exceeded(&format!("{} records, {MAX_ROWS} are allowed", rows.len())));
     }
     let chunks = rows.chunk_by(|a, b| a.attributes_type() == b.attributes_type()).count();
-    (chunks > MAX_CHUNKS).then(|| limit_exceeded(&format!("{chunks} chunks of records of one type, {MAX_CHUNKS} are allowed")))
+    (in_chunks && chunks > MAX_CHUNKS)
+        .then(|| limit_exceeded(&format!("{chunks} chunks of records of one type, {MAX_CHUNKS} are allowed")))
 }
 
 fn limit_exceeded(what: &str) -> Answer {
     Answer::refusal(400, "LIMIT_EXCEEDED", &format!("The request has {what}"))
-}
-
-fn malformed_id(text: &str) -> WriteError {
-    WriteError {
-        status_code: "MALFORMED_ID".to_owned(),
-        message: format!("malformed id {text}"),
-        fields: vec!["Id".to_owned()],
-        http_status: 400,
-    }
 }
 
 fn rolled_back() -> WriteError {

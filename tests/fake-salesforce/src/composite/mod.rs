@@ -13,6 +13,7 @@ mod reference;
 pub mod tree;
 
 use std::collections::HashMap;
+use std::sync::PoisonError;
 
 use bytes::Bytes;
 use serde::Deserialize;
@@ -116,6 +117,12 @@ fn counts_as_query(url: &str, locators_count: bool) -> bool {
 }
 
 fn run(service: &Service, outer: &Call, series: &Series) -> (Answer, Vec<Subrequest>) {
+    // Between the savepoint and the end nobody else writes: it would be taken back with the series.
+    let turn = series
+        .all_or_none
+        .then(|| service.turn.write().unwrap_or_else(PoisonError::into_inner));
+    let alone = turn.as_ref().map(|_| service.within_turn());
+    let service = alone.as_ref().unwrap_or(service);
     let before = series.all_or_none.then(|| service.org_mut().savepoint());
     let mut answers: Vec<(&str, Answer)> = Vec::with_capacity(series.composite_request.len());
     let mut log = Vec::with_capacity(series.composite_request.len());
@@ -138,12 +145,25 @@ fn run(service: &Service, outer: &Call, series: &Series) -> (Answer, Vec<Subrequ
     }
     if let (Some(savepoint), true) = (before, failed) {
         service.org_mut().roll_back(savepoint);
+        let rows = answers.iter_mut().flat_map(|(_, answer)| &mut answer.written);
+        rows.filter(|row| row.error.is_none())
+            .for_each(|row| row.error = Some("PROCESSING_HALTED".to_owned()));
         // Collections keep their results: rows that were taken back may still show success there, as documented.
         for (_, answer) in answers.iter_mut().filter(|(_, a)| a.is_success() && !a.failed_rows) {
-            *answer = halted(ROLLED_BACK);
+            let written = std::mem::take(&mut answer.written);
+            *answer = Answer {
+                written,
+                ..halted(ROLLED_BACK)
+            };
         }
     }
-    (Answer::of(Body::Pieces(written(answers))), log)
+    let rows = answers.iter_mut().flat_map(|(_, answer)| std::mem::take(&mut answer.written));
+    let rows = rows.collect();
+    let answer = Answer {
+        written: rows,
+        ..Answer::of(Body::Pieces(written(answers)))
+    };
+    (answer, log)
 }
 
 /// Serves one call of the series; gives also its URL with references resolved, as far as they could be.

@@ -6,6 +6,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use super::collections::{MAX_ROWS, error_entry};
+use crate::log::Written;
 use crate::org::{Org, Sent, SentFields, WriteError};
 use crate::rest::Service;
 use crate::rest::answer::Answer;
@@ -54,7 +55,8 @@ pub fn serve(service: &Service, call: &Call, object: &str) -> Answer {
         );
         return Answer::refusal(400, "LIMIT_EXCEEDED", &message);
     }
-    let (viewer, now) = (service.viewer(), service.now());
+    let viewer = service.viewer();
+    let by = call.writing(&viewer, service.now());
     let savepoint = org.savepoint();
     let mut ids = Vec::with_capacity(nodes.len());
     for node in &mut nodes {
@@ -62,7 +64,7 @@ pub fn serve(service: &Service, call: &Call, object: &str) -> Answer {
             let id: Option<&String> = ids.get(*parent);
             node.fields.set(field, id.map_or(Sent::Null, |id| Sent::Text(id.clone())));
         }
-        match org.create(&viewer, &node.object, &node.fields, now) {
+        match org.create_by(&by, &node.object, &node.fields) {
             Ok(id) => ids.push(id.to_string()),
             Err(error) => {
                 org.roll_back(savepoint);
@@ -75,7 +77,16 @@ pub fn serve(service: &Service, call: &Call, object: &str) -> Answer {
         .zip(&ids)
         .map(|(n, id)| json!({ "referenceId": n.reference, "id": id }))
         .collect();
-    Answer::json_with(201, &json!({ "hasErrors": false, "results": results }))
+    let written = nodes.into_iter().zip(ids).map(|(node, id)| Written {
+        object: node.object,
+        operation: "create",
+        id: Some(id),
+        error: None,
+    });
+    Answer {
+        written: written.collect(),
+        ..Answer::json_with(201, &json!({ "hasErrors": false, "results": results }))
+    }
 }
 
 /// Lists a tree's rows, parents before children.

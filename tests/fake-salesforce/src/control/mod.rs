@@ -20,9 +20,14 @@
 //! | `POST bodies` | `{"id":…,"field":…,"length":…}`: gives a row a body of so many bytes, made when it's read |
 //! | `POST rows` | a list of writes by somebody else: `{"create":{"object":…,"fields":{…}}}`, `{"update":{"id":…,"fields":{…}}}`, and `delete`, `undelete`, `purge` (getDeleted tells of it), `vanish` (nothing does) with `{"id":…}` |
 //! | `POST churn` | random changes as of [`crate::org::Churn`]; tells how many rows of each object |
+//! | `POST delete_random` | `{"percent":30,"seed":7}` with `objects`, `hard`: deletes so many of the rows, and what goes with them; gives the ids by object |
+//! | `POST writing` | switches on any of `validations`, `duplicates`, `triggers`, `locks`, `assign_to`, `storage_left`, `clear_lookups` (see [`crate::org::WriteRules`]) |
+//! | `DELETE writing` | switches all of them off |
 //! | `POST transactions` | a list of writes that commit later; gives `transaction` and the `ids` of created rows |
 //! | `POST transactions/N/commit` | commits; the rows have the stamps of the begin |
 //! | `POST definitions` | a list of `{"add-field":{"object":…,"name":…,"kind":…,"filled":…}}`, `{"remove-field":{"object":…,"field":…}}`, `{"add-object":{"name":…}}` |
+
+mod writing;
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -69,7 +74,16 @@ pub(crate) fn router(shared: Shared) -> Router<Shared> {
         .route("/definitions", post(definitions))
         .route("/bulk", post(bulk))
         .route("/rows", post(rows))
+        .route("/writing", post(writing::switch_on).delete(writing::switch_off))
+        .route("/delete_random", post(writing::delete_random))
+        .layer(axum::middleware::from_fn_with_state(shared.clone(), settle))
         .with_state(shared)
+}
+
+/// What was due by now has happened before anything is asked.
+async fn settle(State(shared): State<Shared>, request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+    shared.service.settle();
+    next.run(request).await
 }
 
 async fn stats(State(shared): State<Shared>) -> Json<Value> {
@@ -209,6 +223,8 @@ struct UserChange {
     query_all_files: Option<bool>,
     view_encrypted_data: Option<bool>,
     manage_users: Option<bool>,
+    set_audit_fields: Option<bool>,
+    update_inactive_owners: Option<bool>,
     #[serde(default)]
     hide_fields: Vec<(String, String)>,
     #[serde(default)]
@@ -236,6 +252,8 @@ async fn user(State(shared): State<Shared>, Json(change): Json<UserChange>) -> R
         (&mut viewer.query_all_files, change.query_all_files),
         (&mut viewer.view_encrypted_data, change.view_encrypted_data),
         (&mut viewer.manage_users, change.manage_users),
+        (&mut viewer.set_audit_fields, change.set_audit_fields),
+        (&mut viewer.update_inactive_owners, change.update_inactive_owners),
     ];
     for (permission, wanted) in changes {
         *permission = wanted.unwrap_or(*permission);

@@ -7,6 +7,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 
+use crate::rest::call::Target;
+
 /// What goes wrong.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
@@ -33,6 +35,17 @@ pub enum Fault {
     CutBeforeEffect,
     /// The connection is cut after the effect: counted, applied, no answer.
     CutAfterEffect,
+    /// The connection is cut, and the transaction goes on: counted, but what it writes commits only so many milliseconds of the
+    /// double's clock later, with the stamps of now. Until then what it writes to is locked, and getUpdated doesn't reach past now.
+    CutAndCommitLater {
+        /// How much later.
+        after_ms: i64,
+    },
+    /// Counted, applied, and an error is answered all the same.
+    ErrorAfterEffect {
+        /// The HTTP status: 500 or 503.
+        status: u16,
+    },
     /// Counted, applied, and the connection is cut in the middle of the answer's body.
     CutMidBody {
         /// Bytes of the body that still arrive.
@@ -103,6 +116,10 @@ pub struct When {
     pub path_contains: Option<String>,
     /// A part of the body.
     pub body_contains: Option<String>,
+    /// Only requests that count against the quota: those to resources, not to the token endpoint.
+    pub counted: bool,
+    /// Only requests that write records.
+    pub writes: bool,
     /// How many matching requests pass before the first fault.
     pub skip: u64,
 }
@@ -145,6 +162,55 @@ pub struct Seen<'a> {
     pub path: &'a str,
     /// Its body.
     pub body: &'a [u8],
+}
+
+impl Seen<'_> {
+    /// Whether it's for a resource under a version.
+    fn is_counted(&self) -> bool {
+        self.path.starts_with("/services/data/v")
+    }
+
+    /// Whether it asks to write records: by itself, or by one of the calls in it. Making, filling and closing a bulk job is writing.
+    fn is_write(&self) -> bool {
+        let Ok(target) = Target::parse(self.path) else { return false };
+        let path: Vec<&str> = target.path.iter().map(String::as_str).collect();
+        match path.as_slice() {
+            ["composite"] | ["composite", "graph" | "batch"] => {
+                serde_json::from_slice(self.body).is_ok_and(|body: serde_json::Value| asks_to_write(&body))
+            }
+            path => writes(self.method, path),
+        }
+    }
+}
+
+fn writes(method: &str, path: &[&str]) -> bool {
+    match path {
+        ["composite", "sobjects", _] | ["jobs", "query", ..] | ["query" | "queryAll", ..] => false,
+        ["sobjects" | "composite", ..] | ["jobs", "ingest", ..] => method != "GET",
+        _ => false,
+    }
+}
+
+/// Whether any call in the body of a series does.
+fn asks_to_write(body: &serde_json::Value) -> bool {
+    if let Some(list) = body.as_array() {
+        return list.iter().any(asks_to_write);
+    }
+    let Some(object) = body.as_object() else { return false };
+    if let (Some(method), Some(url)) = (body["method"].as_str(), body["url"].as_str()) {
+        // URLs of a batch may begin at the version.
+        let url = if url.starts_with('v') {
+            format!("/services/data/{url}")
+        } else {
+            url.to_owned()
+        };
+        let path = Target::parse(&url).map(|target| target.path).unwrap_or_default();
+        return writes(method, &path.iter().map(String::as_str).collect::<Vec<_>>());
+    }
+    ["graphs", "compositeRequest", "batchRequests"]
+        .iter()
+        .filter_map(|name| object.get(*name))
+        .any(asks_to_write)
 }
 
 #[derive(Debug)]
@@ -242,7 +308,9 @@ impl Faults {
 impl When {
     fn matches(&self, seen: Seen<'_>) -> bool {
         let contains = |needle: &str| needle.is_empty() || seen.body.windows(needle.len()).any(|w| w == needle.as_bytes());
-        self.number.is_none_or(|n| n == seen.number)
+        (!self.counted || seen.is_counted())
+            && (!self.writes || seen.is_write())
+            && self.number.is_none_or(|n| n == seen.number)
             && self.method.as_deref().is_none_or(|m| m == seen.method)
             && self.path_contains.as_deref().is_none_or(|p| seen.path.contains(p))
             && self.body_contains.as_deref().is_none_or(contains)

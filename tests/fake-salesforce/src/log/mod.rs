@@ -19,6 +19,8 @@ pub struct Entry {
     pub body: Option<String>,
     /// The subrequests of a composite or batch, references resolved.
     pub subrequests: Vec<Subrequest>,
+    /// The rows that it asked to write, in their order, and what became of each.
+    pub written: Vec<Written>,
     /// How many requests it counted.
     pub cost: u64,
     /// The status of the answer; none while it's being served, or where the connection was cut.
@@ -27,6 +29,19 @@ pub struct Entry {
     pub used: u64,
     /// Faults that struck it.
     pub faults: Vec<String>,
+}
+
+/// One row that a request asked to write.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Written {
+    /// The object; empty where the request didn't say, or named none that there is.
+    pub object: String,
+    /// `create`, `update`, `upsert` or `delete`.
+    pub operation: &'static str,
+    /// The row, where it is known. Rows that a series took back keep it.
+    pub id: Option<String>,
+    /// The code that it was refused with.
+    pub error: Option<String>,
 }
 
 /// One subrequest.
@@ -61,6 +76,7 @@ impl Log {
             path: path.to_owned(),
             body,
             subrequests: Vec::new(),
+            written: Vec::new(),
             cost: 0,
             status: None,
             used: 0,

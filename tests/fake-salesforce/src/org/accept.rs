@@ -7,7 +7,10 @@ use std::collections::BTreeMap;
 use base64::Engine as _;
 use chrono::{DateTime, NaiveDate, NaiveTime, Timelike as _, Utc};
 
-use crate::org::{Blob, Field, FieldType, Object, Org, RecordId, Scan, Sent, SentFields, Value, Viewer, WriteError};
+use crate::org::{
+    Blob, Field, FieldType, Object, Org, RecordId, Scan, Sent, SentFields, Value, Viewer, WriteError,
+    write::{Values, locked},
+};
 
 /// What a write does, for the checks that differ.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,6 +29,8 @@ impl Org {
         act: Act,
         own: Option<RecordId>,
     ) -> Result<BTreeMap<usize, Value>, WriteError> {
+        self.check_person(object, fields, own)?;
+        let is_person = self.is_person(object, fields, own) == Some(true);
         let mut values = BTreeMap::new();
         let mut unwritable = Vec::new();
         for (name, sent) in fields.iter().filter(|(name, _)| !name.eq_ignore_ascii_case("attributes")) {
@@ -38,11 +43,11 @@ impl Org {
             if act == Act::Update && field.kind == FieldType::Id {
                 continue;
             }
-            if !(if act == Act::Create {
-                field.createable
-            } else {
-                field.updateable
-            }) {
+            let is_writable = match act {
+                Act::Create => object.takes_at_create(viewer, field),
+                Act::Update => field.updateable,
+            };
+            if !is_writable {
                 unwritable.push(field.name.as_str());
                 continue;
             }
@@ -57,6 +62,8 @@ impl Org {
         }
         let schema_fields = object.schema.fields.iter().enumerate();
         let missing: Vec<&str> = schema_fields
+            // A person's name is made of others.
+            .filter(|(_, field)| !(is_person && field.name == "Name"))
             .filter(|(index, field)| match values.get(index) {
                 None => act == Act::Create && field.required(),
                 Some(value) => value.is_null() && !field.nillable && !(act == Act::Create && field.defaulted_on_create),
@@ -81,8 +88,32 @@ impl Org {
                 );
                 return Err(WriteError::new("DUPLICATE_VALUE", message, &[]));
             }
+            let mut written = object.table.written_with_key(*index, &value.to_plain());
+            if let Some(other) = written.find(|ordinal| object.table.is_uncommitted(*ordinal)) {
+                return Err(locked(&[object.table.ids.id(other)]));
+            }
         }
+        self.check_owner(viewer, object, &values)?;
+        check_record_type(object, &values)?;
+        check_audit_dates(object, &values)?;
         Ok(values)
+    }
+
+    /// Records are given to active users alone, without a permission.
+    fn check_owner(&self, viewer: &Viewer, object: &Object, values: &Values) -> Result<(), WriteError> {
+        let sent = object.field_index("OwnerId").and_then(|index| values.get(&index));
+        let (Some(Value::Id(owner)), false) = (sent, viewer.update_inactive_owners) else {
+            return Ok(());
+        };
+        if self.value_at(*owner, "IsActive") == Value::Bool(false) {
+            let name = object.name();
+            let message = format!(
+                "operation performed with inactive user [{owner}] as owner of {}",
+                name.to_lowercase()
+            );
+            return Err(WriteError::new("INACTIVE_OWNER_OR_USER", message, &["OwnerId"]));
+        }
+        Ok(())
     }
 
     /// The parent that `"Account": {"Key__c": "x"}` means.
@@ -122,7 +153,7 @@ impl Org {
     }
 
     /// A sent value as the field's type keeps it.
-    fn converted(&self, viewer: &Viewer, field: &Field, sent: &Sent) -> Result<Value, WriteError> {
+    pub(super) fn converted(&self, viewer: &Viewer, field: &Field, sent: &Sent) -> Result<Value, WriteError> {
         let of_wrong_type = || {
             let message = format!(
                 "Cannot deserialize instance of {} from {} value",
@@ -139,13 +170,14 @@ impl Org {
                     Value::Null
                 });
             }
+            Sent::File(body) if field.kind == FieldType::Base64 => return Ok(Value::Blob(body.clone())),
             Sent::Bool(value) if field.kind == FieldType::Boolean => return Ok(Value::Bool(*value)),
             Sent::Number(digits) | Sent::Text(digits) if field.kind.is_number() => {
                 let numeric = digits.parse::<f64>().is_ok_and(f64::is_finite);
-                return if numeric {
-                    Ok(Value::Number(digits.clone()))
-                } else {
-                    Err(of_wrong_type())
+                return match numeric {
+                    _ if digits.is_empty() => Ok(Value::Null),
+                    true => in_range(field, digits),
+                    false => Err(of_wrong_type()),
                 };
             }
             Sent::Text(text) => text,
@@ -202,9 +234,52 @@ impl Org {
         match target.row(viewer, Scan::QUERY_ALL, id) {
             Some(row) if row.is_deleted() => Err(WriteError::new("ENTITY_IS_DELETED", "entity is deleted", &[])),
             Some(_) => Ok(Value::Id(id)),
+            None if target.row(&self.administrator(), Scan::QUERY, id).is_some() => {
+                let message = format!("insufficient access rights on cross-reference id: {id}");
+                Err(WriteError::new("INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY", message, &[]))
+            }
             None => Err(invalid_cross_reference_of(&field.name)),
         }
     }
+}
+
+/// A number that its field has places for.
+fn in_range(field: &Field, digits: &str) -> Result<Value, WriteError> {
+    let places = if field.kind == FieldType::Int {
+        field.digits
+    } else {
+        field.precision.saturating_sub(field.scale)
+    };
+    let bound = Value::Number(format!("1{}", "0".repeat(places as usize)));
+    let size = Value::Number(digits.trim_start_matches(['-', '+']).to_owned());
+    if places > 0 && size.compare(&bound) != Some(std::cmp::Ordering::Less) {
+        let message = format!("{}: value outside of valid range on numeric field: {digits}", field.label);
+        return Err(WriteError::new("NUMBER_OUTSIDE_VALID_RANGE", message, &[&field.name]));
+    }
+    Ok(Value::Number(digits.to_owned()))
+}
+
+/// The record type is one of the object's.
+fn check_record_type(object: &Object, values: &Values) -> Result<(), WriteError> {
+    let sent = object.field_index("RecordTypeId").and_then(|index| values.get(&index));
+    let Some(Value::Id(id)) = sent else { return Ok(()) };
+    if object.schema.record_types.iter().any(|own| own.id == *id) {
+        return Ok(());
+    }
+    let message = format!("Record Type ID: this ID value isn't valid for the user: {id}");
+    Err(WriteError::new("INVALID_CROSS_REFERENCE_KEY", message, &["RecordTypeId"]))
+}
+
+/// Dates of creation and change that were given are in their order.
+fn check_audit_dates(object: &Object, values: &Values) -> Result<(), WriteError> {
+    let at = |field: &str| object.field_index(field).and_then(|index| values.get(&index));
+    if let (Some(Value::DateTime(created)), Some(Value::DateTime(changed))) = (at("CreatedDate"), at("LastModifiedDate"))
+        && changed < created
+    {
+        let message = "LastModifiedDate must not be before CreatedDate";
+        return Err(WriteError::new("FIELD_INTEGRITY_EXCEPTION", message, &["LastModifiedDate"]));
+    }
+    Ok(())
 }
 
 fn describe(sent: &Sent) -> String {
@@ -213,7 +288,7 @@ fn describe(sent: &Sent) -> String {
         Sent::Bool(value) => format!("VALUE_{}", value.to_string().to_uppercase()),
         Sent::Number(digits) => format!("VALUE_NUMBER {digits}"),
         Sent::Text(text) => format!("VALUE_STRING {text}"),
-        Sent::Nested(_) => "START_OBJECT".to_owned(),
+        Sent::Nested(_) | Sent::File(_) => "START_OBJECT".to_owned(),
         Sent::List(_) => "START_ARRAY".to_owned(),
     }
 }

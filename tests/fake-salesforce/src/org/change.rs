@@ -174,6 +174,7 @@ impl Org {
     /// When the oldest transaction that still runs was begun: nothing older will turn up any more.
     #[must_use]
     pub fn oldest_transaction(&self) -> Option<DateTime<Utc>> {
-        self.transactions.iter().map(|t| t.begun).min()
+        let begun = self.transactions.iter().map(|t| t.begun);
+        begun.chain(self.oldest_running()).min()
     }
 }

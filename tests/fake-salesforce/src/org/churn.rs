@@ -193,14 +193,11 @@ impl Org {
             }
         }
         self.default_values(viewer, &self.objects[at], &mut values, now);
-        let table = &mut self.objects[at].table;
-        table.created += 1;
-        let stored = StoredRow {
+        self.objects[at].table.add(StoredRow {
             values,
             state: RowState::Live,
             stamp: now,
-        };
-        table.stored.insert_mut(ordinal, stored);
+        });
         true
     }
 

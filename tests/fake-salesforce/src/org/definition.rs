@@ -185,7 +185,7 @@ impl Org {
         if at as u64 >= table.end() {
             table.created = at as u64 + 1 - table.generated;
         }
-        table.stored.insert_mut(at as u64, row);
+        table.put(at as u64, row);
     }
 }
 

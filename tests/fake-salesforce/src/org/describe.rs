@@ -68,7 +68,7 @@ impl Org {
         let s = &object.schema;
         let fields: Vec<Json> = object
             .visible_fields(viewer)
-            .map(|(_, field)| describe_field(field))
+            .map(|(_, field)| describe_field(field, object.takes_at_create(viewer, field)))
             .collect();
         let rest = json!({
             "actionOverrides": [],
@@ -128,7 +128,7 @@ fn bytes(answer: &Json) -> Vec<u8> {
     serde_json::to_vec(answer).unwrap_or_default() // a JSON value with text keys always serialises
 }
 
-fn describe_field(f: &Field) -> Json {
+fn describe_field(f: &Field, createable: bool) -> Json {
     let picklist: Vec<Json> = f
         .picklist
         .iter()
@@ -156,7 +156,7 @@ fn describe_field(f: &Field) -> Json {
         "caseSensitive": f.case_sensitive,
         "compoundFieldName": f.compound_field_name,
         "controllerName": null,
-        "createable": f.createable,
+        "createable": createable,
         "custom": f.custom,
         "defaultValue": default,
         "defaultValueFormula": null,

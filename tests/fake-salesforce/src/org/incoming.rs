@@ -3,6 +3,8 @@
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
+use crate::org::Blob;
+
 /// One sent value.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Sent {
@@ -16,6 +18,8 @@ pub enum Sent {
     Text(String),
     /// An object, as `"Account": {"Key__c": "x"}` refers to a parent by external id.
     Nested(SentFields),
+    /// The bytes of a part of a multipart request.
+    File(Blob),
     /// An array, which no field takes; its JSON.
     List(String),
 }

@@ -9,18 +9,24 @@ mod body;
 mod change;
 mod churn;
 mod definition;
+mod deletion;
 mod describe;
 mod field;
+mod find;
 mod generate;
 mod incoming;
 mod object;
 mod record_id;
 mod row;
+mod rules;
+mod running;
 mod savepoint;
 mod spec;
+mod standard;
 mod table;
 #[cfg(test)]
 mod tests;
+mod upsert;
 mod value;
 mod viewer;
 mod write;
@@ -34,18 +40,21 @@ pub use self::{
     change::{Change, CommitError, NoSuchTransaction},
     churn::{Churn, Churned},
     definition::{DefinitionError, NewField, http_date},
+    deletion::DeleteRandom,
     describe::DescribeOptions,
     field::{Field, FieldType, PicklistEntry},
     incoming::{Sent, SentFields},
     object::{Behaviour, Object, ObjectSchema, RecordType, Refusal, RequiredFilter, Truncation},
     record_id::{KeyPrefix, MalformedId, RecordId},
     row::{Row, Scan},
+    rules::{DuplicateRule, Lock, SetField, Touch, Trigger, Validation, WriteRules},
     savepoint::Savepoint,
     spec::{Language, ObjectSpec, OrgSpec, UnknownPreset},
     table::Rows,
+    upsert::{UpsertError, Upserted},
     value::{Address, Blob, Value, write_json_string},
     viewer::Viewer,
-    write::{AmbiguousKey, WriteError},
+    write::{AmbiguousKey, WriteError, Writing},
 };
 
 /// An org.
@@ -61,6 +70,8 @@ pub struct Org {
     by_prefix: Arc<HashMap<KeyPrefix, usize>>,
     transactions: Vec<change::Transaction>,
     transactions_begun: u64,
+    running: Vec<running::Running>,
+    rules: WriteRules,
 }
 
 impl Org {
@@ -93,6 +104,8 @@ impl Org {
             by_prefix: Arc::new(by_prefix),
             transactions: Vec::new(),
             transactions_begun: 0,
+            running: Vec::new(),
+            rules: WriteRules::default(),
         };
         let id_at = |object: &str, ordinal| org.object(object).map_or(RecordId::EMPTY, |o| o.table.ids.id(ordinal));
         (org.id, org.administrator, org.standard_user) = (id_at("Organization", 0), id_at("User", 0), id_at("User", 1));
@@ -129,6 +142,7 @@ impl Org {
             query_all_files: false,
             view_encrypted_data: false,
             manage_users: false,
+            update_inactive_owners: false,
             ..Viewer::administrator(self.standard_user)
         };
         for object in &self.objects {

@@ -15,6 +15,28 @@ use crate::org::{
     viewer::Viewer,
 };
 
+/// What *Set Audit Fields upon Record Creation* lets be given.
+const AUDIT_FIELDS: [&str; 4] = ["CreatedById", "CreatedDate", "LastModifiedById", "LastModifiedDate"];
+/// The standard objects for which it does, as documented; custom objects do all.
+const WITH_AUDIT_FIELDS: &[&str] = &[
+    "Account",
+    "Attachment",
+    "CampaignMember",
+    "Case",
+    "CaseComment",
+    "Contact",
+    "ContentVersion",
+    "Contract",
+    "Event",
+    "Idea",
+    "IdeaComment",
+    "Lead",
+    "Opportunity",
+    "Question",
+    "Task",
+    "Vote",
+];
+
 /// An answer that refuses: the status, and the one entry of its body `[{"message","errorCode"}]`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Refusal {
@@ -238,6 +260,16 @@ impl Object {
             .iter()
             .enumerate()
             .filter(|(_, f)| !f.removed && viewer.sees_field(&self.schema.name, &f.name))
+    }
+
+    /// Whether a user may give a field at create. Audit fields can be given with a permission, for some objects.
+    pub fn takes_at_create(&self, viewer: &Viewer, field: &Field) -> bool {
+        field.createable || viewer.set_audit_fields && self.takes_audit_fields() && AUDIT_FIELDS.contains(&field.name.as_str())
+    }
+
+    fn takes_audit_fields(&self) -> bool {
+        let is_record = self.schema.custom && self.schema.createable && self.name().ends_with("__c");
+        is_record && !self.schema.custom_setting || WITH_AUDIT_FIELDS.contains(&self.name())
     }
 
     /// The rows that a user sees, in order of Id (of creation, where ids are shared).

@@ -4,10 +4,10 @@
 //! created by clients. Rule kept here: memory grows with what was written, never with the size of the org; an Id is found, a range
 //! begun and rows counted without a scan; a copy of a table shares all it can, so that a bulk job keeps the rows as they were.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use chrono::{DateTime, Utc};
-use rpds::RedBlackTreeMapSync;
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use crate::org::{
     generate::{Stamps, dice},
@@ -99,7 +99,7 @@ impl RowState {
 }
 
 /// What was written of a row: all of a created one, the changes of a generated one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct StoredRow {
     pub values: BTreeMap<usize, Value>,
     pub state: RowState,
@@ -118,7 +118,11 @@ pub(crate) struct Table {
     pub archived_below: u64,
     pub stamps: Stamps,
     pub owner_field: Option<usize>,
+    /// The fields by whose values rows are looked up: external ids, unique ones.
+    pub key_fields: Arc<[usize]>,
     pub stored: RedBlackTreeMapSync<u64, StoredRow>,
+    /// Field, value in lower case and ordinal of each written row with a value in a key field, in whatever state.
+    pub keys: RedBlackTreeSetSync<(usize, String, u64)>,
 }
 
 impl Table {
@@ -159,6 +163,60 @@ impl Table {
 
     pub fn system_modstamp(&self, ordinal: u64, stored: Option<&StoredRow>) -> DateTime<Utc> {
         stored.map_or_else(|| self.stamps.system_modstamp(ordinal), |row| row.stamp)
+    }
+
+    /// Keeps what was written of a row, in the place of what was before.
+    pub fn put(&mut self, ordinal: u64, row: StoredRow) {
+        for field in self.key_fields.iter() {
+            let key = |row: &StoredRow| row.values.get(field).and_then(key_text);
+            let before = self.stored.get(&ordinal).and_then(key);
+            let after = key(&row);
+            if before == after {
+                continue;
+            }
+            if let Some(text) = before {
+                self.keys.remove_mut(&(*field, text, ordinal));
+            }
+            if let Some(text) = after {
+                self.keys.insert_mut((*field, text, ordinal));
+            }
+        }
+        self.stored.insert_mut(ordinal, row);
+    }
+
+    /// Keeps a new row, and gives its ordinal.
+    pub fn add(&mut self, row: StoredRow) -> u64 {
+        let ordinal = self.end();
+        self.created += 1;
+        self.put(ordinal, row);
+        ordinal
+    }
+
+    /// The written rows, in whatever state, that have a value in a key field.
+    pub fn written_with_key<'a>(&'a self, field: usize, value: &str) -> impl Iterator<Item = u64> + use<'a> {
+        let key = value.to_lowercase();
+        let range = (field, key.clone(), 0)..=(field, key, u64::MAX);
+        self.keys.range(range).map(|(_, _, ordinal)| *ordinal)
+    }
+
+    /// Makes the rows what they were in an earlier copy. Rows created since are gone, but their Ids are never given again.
+    pub fn roll_back(&mut self, to: Table) {
+        let end = self.end();
+        *self = to;
+        while self.end() < end {
+            self.add(StoredRow {
+                values: BTreeMap::new(),
+                state: RowState::Vanished,
+                stamp: DateTime::UNIX_EPOCH,
+            });
+        }
+    }
+
+    /// Whether a row was created by a transaction that still runs.
+    pub fn is_uncommitted(&self, ordinal: u64) -> bool {
+        self.stored
+            .get(&ordinal)
+            .is_some_and(|row| row.state == RowState::Uncommitted)
     }
 
     /// Changes where a written row is, and nothing else of it.
@@ -237,6 +295,11 @@ impl Table {
         }
         count
     }
+}
+
+/// A value as keys are compared: in any case.
+fn key_text(value: &Value) -> Option<String> {
+    (!value.is_null()).then(|| value.to_plain().to_lowercase())
 }
 
 /// The rows of an object that a user sees, in order of their Ids.

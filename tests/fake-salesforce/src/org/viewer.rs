@@ -25,6 +25,10 @@ pub struct Viewer {
     pub view_encrypted_data: bool,
     /// *Manage Users*: without it `/limits` lacks the storage entries.
     pub manage_users: bool,
+    /// *Set Audit Fields upon Record Creation*, in an org that allows it: creation and last change can be given at create.
+    pub set_audit_fields: bool,
+    /// *Update Records with Inactive Owners*.
+    pub update_inactive_owners: bool,
     /// Fields hidden by field-level security, by object (names as in describe).
     pub hidden_fields: HashMap<String, HashSet<String>>,
     /// Objects without read permission: not in describe global, `INVALID_TYPE` in queries.
@@ -32,7 +36,7 @@ pub struct Viewer {
 }
 
 impl Viewer {
-    /// A user who may do all and sees all.
+    /// A user who may do all that a profile gives, and sees all.
     pub fn administrator(user_id: RecordId) -> Viewer {
         Viewer {
             user_id,
@@ -43,6 +47,9 @@ impl Viewer {
             query_all_files: true,
             view_encrypted_data: true,
             manage_users: true,
+            // Neither comes with a profile.
+            set_audit_fields: false,
+            update_inactive_owners: false,
             hidden_fields: HashMap::new(),
             hidden_objects: HashSet::new(),
         }
@@ -78,6 +85,8 @@ impl Viewer {
             "PermissionsQueryAllFiles" => self.query_all_files,
             "PermissionsViewEncryptedData" => self.view_encrypted_data,
             "PermissionsManageUsers" => self.manage_users,
+            "PermissionsCreateAuditFields" => self.set_audit_fields,
+            "PermissionsUpdateWithInactiveOwner" => self.update_inactive_owners,
             _ => false,
         }
     }

@@ -12,6 +12,7 @@ use futures::Stream;
 use serde::Serialize;
 
 use crate::bulk::results::{Place, ResultPage};
+use crate::log::Written;
 use crate::org::{Blob, Org};
 use crate::soql::{Page, SoqlError};
 
@@ -49,6 +50,8 @@ pub struct Answer {
     pub body: Body,
     /// Whether it reports, under a status of success, rows that weren't written.
     pub failed_rows: bool,
+    /// The rows that were to be written, for the log.
+    pub written: Vec<Written>,
 }
 
 /// A body.
@@ -124,6 +127,7 @@ impl Answer {
             headers: Vec::new(),
             body: Body::Json(body),
             failed_rows: false,
+            written: Vec::new(),
         }
     }
 
@@ -135,6 +139,7 @@ impl Answer {
             headers: Vec::new(),
             body,
             failed_rows: false,
+            written: Vec::new(),
         }
     }
 
@@ -146,6 +151,7 @@ impl Answer {
             headers: Vec::new(),
             body: Body::Empty,
             failed_rows: false,
+            written: Vec::new(),
         }
     }
 

@@ -2,10 +2,14 @@
 //!
 //! Not for: sessions and quota, which are settled before a call is made.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
+use chrono::{DateTime, Utc};
 use percent_encoding::percent_decode_str;
+
+use crate::org::{Blob, Sent, SentFields, Viewer, Writing};
 
 /// A request to a resource under `/services/data/vXX.X`.
 #[derive(Clone, Debug)]
@@ -20,9 +24,16 @@ pub struct Call {
     pub query: Vec<(String, String)>,
     /// Headers, names in lower case.
     pub headers: Vec<(String, String)>,
-    /// The body.
+    /// The body; of a multipart request the part with the record, or the records.
     pub body: Bytes,
+    /// The other parts of a multipart request, by name.
+    pub files: Arc<HashMap<String, Blob>>,
 }
+
+/// A record names a part that the request hasn't got.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("Multipart message must include a part named {0}")]
+pub struct NoSuchPart(pub String);
 
 /// Where a URL leads.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -102,7 +113,46 @@ impl Call {
             query: target.query,
             headers,
             body,
+            files: Arc::default(),
         }
+    }
+
+    /// The same with files.
+    #[must_use]
+    pub fn with_files(self, files: Arc<HashMap<String, Blob>>) -> Self {
+        Self { files, ..self }
+    }
+
+    /// A write as its headers want it.
+    #[must_use]
+    pub fn writing<'a>(&self, viewer: &'a Viewer, now: DateTime<Utc>) -> Writing<'a> {
+        let says = |header: &str, what: &str| self.header(header).is_some_and(|value| value.eq_ignore_ascii_case(what));
+        let allows = self.header("sforce-duplicate-rule-header").is_some_and(|value| {
+            let mut settings = value.split([',', ';']).map(|setting| setting.replace(' ', ""));
+            settings.any(|setting| setting.eq_ignore_ascii_case("allowSave=true"))
+        });
+        Writing {
+            allows_duplicates: allows,
+            assigns: !says("sforce-auto-assign", "false"),
+            ..Writing::of_client(viewer, now)
+        }
+    }
+
+    /// Puts the file that a record's attributes name into its field.
+    ///
+    /// # Errors
+    /// Where there's no such part.
+    pub fn put_file(&self, record: &mut SentFields) -> Result<(), NoSuchPart> {
+        let named = match record.get("attributes") {
+            Some(Sent::Nested(attributes)) => (attributes.get("binaryPartName"), attributes.get("binaryPartNameAlias")),
+            _ => return Ok(()),
+        };
+        if let (Some(Sent::Text(part)), Some(Sent::Text(field))) = named {
+            let file = self.files.get(part).ok_or_else(|| NoSuchPart(part.clone()))?.clone();
+            let field = field.clone();
+            record.set(&field, Sent::File(file));
+        }
+        Ok(())
     }
 
     /// A parameter of the query.

@@ -79,6 +79,8 @@ pub struct Service {
     pub locators: Arc<Locators>,
     /// Bulk jobs.
     pub bulk: Arc<Jobs>,
+    /// Held by whoever may take writes back, so that those of others aren't among them; shared by single writes.
+    pub turn: Arc<std::sync::RwLock<()>>,
     /// What can be chosen.
     pub rules: Arc<std::sync::RwLock<Rules>>,
     /// `http://127.0.0.1:port`
@@ -114,10 +116,31 @@ impl Service {
         DateTime::from_timestamp_millis(self.clock.now_ms()).unwrap_or(DateTime::UNIX_EPOCH)
     }
 
+    /// The same for calls that are served within a turn of their own.
+    #[must_use]
+    pub(crate) fn within_turn(&self) -> Self {
+        Self {
+            turn: Arc::default(),
+            ..self.clone()
+        }
+    }
+
+    /// Lets the clock's course show: what was due by now has happened when this returns.
+    pub fn settle(&self) {
+        let now = self.now();
+        let is_due = self.org().next_commit().is_some_and(|at| at <= now);
+        if is_due {
+            self.org_mut().commit_due(now);
+        }
+    }
+
     /// Serves a call.
     #[must_use]
     pub fn serve(&self, call: &Call) -> Answer {
         let path: Vec<&str> = call.path.iter().map(String::as_str).collect();
+        let is_single_write =
+            call.method != "GET" && !matches!(path.as_slice(), ["composite"] | ["composite", "batch" | "graph"]);
+        let _turn = is_single_write.then(|| self.turn.read().unwrap_or_else(PoisonError::into_inner));
         let get_only = |answer: fn(&Self, &Call) -> Answer| match call.method.as_str() {
             "GET" => answer(self, call),
             other => Answer::method_not_allowed(other, "GET"),

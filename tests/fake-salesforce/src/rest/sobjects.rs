@@ -7,6 +7,7 @@ use super::Service;
 use super::answer::{Answer, ApiError, Body, FILE_TYPE};
 use super::call::Call;
 use super::changes;
+use crate::log::Written;
 use crate::org::{DescribeOptions, Object, Org, RecordId, Scan, Sent, SentFields, Viewer, WriteError, http_date};
 use crate::soql::Projection;
 
@@ -29,8 +30,8 @@ pub(super) fn serve(service: &Service, call: &Call, path: &[&str]) -> Answer {
                 ("GET", ["updated"]) => with_object(service, &object, |org, o| changes::updated(service, org, call, o)),
                 ("GET", ["deleted"]) => with_object(service, &object, |org, o| changes::deleted(service, org, call, o)),
                 ("GET", [id]) => by_id(id, |id| read(service, call, &object, id)),
-                ("PATCH", [id]) => by_id(id, |id| update(service, call, id)),
-                ("DELETE", [id]) => by_id(id, |id| delete(service, id)),
+                ("PATCH", [id]) => by_id(id, |id| update(service, call, &object, id)),
+                ("DELETE", [id]) => by_id(id, |id| delete(service, call, &object, id)),
                 ("GET", [id, "richTextImageFields", field, image]) => rich_text_image(service, &object, id, field, image),
                 (_, [key, value]) => by_key(service, call, &object, key, value),
                 (other, [] | ["describe" | "updated" | "deleted"] | [_]) => {
@@ -149,14 +150,39 @@ fn selected(org: &Org, object: &Object, viewer: &Viewer, names: &str) -> Result<
 }
 
 fn create(service: &Service, call: &Call, object: &str) -> Answer {
-    let fields = match sent(call) {
+    let mut fields = match sent(call) {
         Ok(fields) => fields,
         Err(answer) => return *answer,
     };
-    let now = service.now();
-    match service.org_mut().create(&service.viewer(), object, &fields, now) {
-        Ok(id) => created(call, object, id, None),
-        Err(error) => refused_write(&error),
+    // A file comes under the name of its field.
+    for (field, file) in call.files.iter() {
+        fields.set(field, Sent::File(file.clone()));
+    }
+    create_from(service, call, object, &fields, None)
+}
+
+fn create_from(service: &Service, call: &Call, object: &str, fields: &SentFields, by_upsert: Option<bool>) -> Answer {
+    let viewer = service.viewer();
+    let by = call.writing(&viewer, service.now());
+    let saved = service.org_mut().create_by(&by, object, fields);
+    let answer = match &saved {
+        Ok(id) => created(call, object, *id, by_upsert),
+        Err(error) => refused_write(error),
+    };
+    logged(answer, object, "create", saved.map(Some))
+}
+
+/// Tells the log of a row.
+fn logged(answer: Answer, object: &str, operation: &'static str, saved: Result<Option<RecordId>, WriteError>) -> Answer {
+    let written = Written {
+        object: object.to_owned(),
+        operation,
+        id: saved.as_ref().ok().copied().flatten().map(|id| id.to_string()),
+        error: saved.err().map(|error| error.status_code),
+    };
+    Answer {
+        written: vec![written],
+        ..answer
     }
 }
 
@@ -175,24 +201,41 @@ fn created(call: &Call, object: &str, id: RecordId, by_upsert: Option<bool>) -> 
     }
 }
 
-fn update(service: &Service, call: &Call, id: RecordId) -> Answer {
+fn update(service: &Service, call: &Call, object: &str, id: RecordId) -> Answer {
     let fields = match sent(call) {
         Ok(fields) => fields,
         Err(answer) => return *answer,
     };
-    let now = service.now();
-    match service.org_mut().update(&service.viewer(), id, &fields, now) {
-        Ok(()) => Answer::empty(204),
-        Err(error) => refused_write(&error),
-    }
+    update_from(service, call, object, id, &fields, || Answer::empty(204))
 }
 
-fn delete(service: &Service, id: RecordId) -> Answer {
-    let now = service.now();
-    match service.org_mut().delete(&service.viewer(), id, now) {
-        Ok(()) => Answer::empty(204),
-        Err(error) => refused_write(&error),
-    }
+fn update_from(
+    service: &Service,
+    call: &Call,
+    object: &str,
+    id: RecordId,
+    fields: &SentFields,
+    saved_answer: impl FnOnce() -> Answer,
+) -> Answer {
+    let viewer = service.viewer();
+    let by = call.writing(&viewer, service.now());
+    let saved = service.org_mut().update_by(&by, id, fields);
+    let answer = match &saved {
+        Ok(()) => saved_answer(),
+        Err(error) => refused_write(error),
+    };
+    logged(answer, object, "update", saved.map(|()| Some(id)))
+}
+
+fn delete(service: &Service, call: &Call, object: &str, id: RecordId) -> Answer {
+    let viewer = service.viewer();
+    let by = call.writing(&viewer, service.now());
+    let gone = service.org_mut().delete_by(&by, id);
+    let answer = match &gone {
+        Ok(_) => Answer::empty(204),
+        Err(error) => refused_write(error),
+    };
+    logged(answer, object, "delete", gone.map(|_| Some(id)))
 }
 
 /// `/sobjects/X/key/value`: a blob where `key` is an id and `value` a base64 field, else a row by its external id.
@@ -217,7 +260,7 @@ fn by_key(service: &Service, call: &Call, object: &str, key: &str, value: &str) 
                     Answer::json_with(300, &urls)
                 }
                 ("GET", Ok(Some(id))) => read(service, call, object, id),
-                ("DELETE", Ok(Some(id))) => delete(service, id),
+                ("DELETE", Ok(Some(id))) => delete(service, call, object, id),
                 ("GET" | "DELETE", Ok(None)) => Answer::not_found(),
                 ("PATCH" | "POST", Ok(id)) => upsert(service, call, object, &field, value, id),
                 (other, _) => Answer::method_not_allowed(other, "GET, PATCH, DELETE"),
@@ -231,21 +274,13 @@ fn upsert(service: &Service, call: &Call, object: &str, field: &str, value: &str
         Ok(fields) => fields,
         Err(answer) => return *answer,
     };
-    let now = service.now();
-    let viewer = service.viewer();
     match id {
-        Some(id) => match service.org_mut().update(&viewer, id, &fields, now) {
-            Ok(()) => created(call, object, id, Some(false)),
-            Err(error) => refused_write(&error),
-        },
+        Some(id) => update_from(service, call, object, id, &fields, || created(call, object, id, Some(false))),
         None => {
             if !field.eq_ignore_ascii_case("Id") {
                 fields.set(field, Sent::Text(value.to_owned()));
             }
-            match service.org_mut().create(&viewer, object, &fields, now) {
-                Ok(id) => created(call, object, id, Some(true)),
-                Err(error) => refused_write(&error),
-            }
+            create_from(service, call, object, &fields, Some(true))
         }
     }
 }

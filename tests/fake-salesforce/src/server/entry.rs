@@ -7,6 +7,8 @@
 //! Choices where nothing is documented: what the edge refuses (414, 431), a request without a session, and a request to
 //! the token endpoint don't count and carry no usage; a request that a resource refuses counts.
 
+use std::sync::PoisonError;
+
 use axum::Router;
 use axum::body::{Body as HttpBody, to_bytes};
 use axum::extract::{Request, State};
@@ -143,6 +145,7 @@ impl Served {
 }
 
 async fn serve(State(shared): State<Shared>, request: Request) -> Response {
+    shared.service.settle();
     let incoming = match read(request).await {
         Ok(incoming) => incoming,
         Err(answer) => return respond(&shared, answer, None),
@@ -171,6 +174,7 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
         }
     }
     let served = match &after {
+        Some(Fault::CutAndCommitLater { after_ms }) => committed_later(&shared, &incoming, *after_ms),
         Some(fault) => match instead(&shared, fault) {
             Some(Some(served)) => served,
             Some(None) => return cut(Cut::Now),
@@ -184,15 +188,24 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
         None
     };
     let used = shared.service.quota.used();
-    let arrives = !matches!(after, Some(Fault::CutAfterEffect));
+    let arrives = !matches!(after, Some(Fault::CutAfterEffect | Fault::CutAndCommitLater { .. }));
     shared.log.amend(number, |e| {
         e.cost = served.cost;
         e.status = arrives.then_some(served.answer.status);
         e.subrequests = served.subrequests;
+        e.written = served.answer.written.clone();
         e.used = used;
     });
     match after {
-        Some(Fault::CutAfterEffect) => cut(Cut::Now),
+        Some(Fault::CutAfterEffect | Fault::CutAndCommitLater { .. }) => cut(Cut::Now),
+        Some(Fault::ErrorAfterEffect { status }) => {
+            let answer = match status {
+                503 => Answer::refusal(503, "SERVER_UNAVAILABLE", "Server too busy. Please try again later."),
+                other => Answer::refusal(other, "UNKNOWN_EXCEPTION", "An unexpected error occurred."),
+            };
+            shared.log.amend(number, |e| e.status = Some(status));
+            respond(&shared, answer, usage)
+        }
         Some(Fault::CutMidBody { after_bytes }) => {
             let mut response = respond(&shared, served.answer, usage);
             response.extensions_mut().insert(Cut::After(after_bytes));
@@ -251,8 +264,28 @@ fn instead(shared: &Shared, fault: &Fault) -> Option<Option<Served>> {
         }
         Fault::ExpiredSession => Some(Served::uncounted(no_session())),
         Fault::CutBeforeEffect => None,
-        Fault::Delay { .. } | Fault::CutAfterEffect | Fault::CutMidBody { .. } | Fault::MalformedBody => return None,
+        Fault::Delay { .. }
+        | Fault::CutAfterEffect
+        | Fault::CutAndCommitLater { .. }
+        | Fault::ErrorAfterEffect { .. }
+        | Fault::CutMidBody { .. }
+        | Fault::MalformedBody => return None,
     })
+}
+
+/// Serves a request whose effect shows later. Nobody else writes meanwhile: it would be put off too.
+fn committed_later(shared: &Shared, incoming: &Incoming, after_ms: i64) -> Served {
+    let service = &shared.service;
+    let _turn = service.turn.write().unwrap_or_else(PoisonError::into_inner);
+    let alone = Shared {
+        service: service.within_turn(),
+        ..shared.clone()
+    };
+    let (begun, before) = (service.now(), service.org().savepoint());
+    let served = route(&alone, incoming);
+    let commits_at = begun + chrono::TimeDelta::milliseconds(after_ms.max(0));
+    service.org_mut().postpone(before, begun, commits_at);
+    served
 }
 
 fn route(shared: &Shared, incoming: &Incoming) -> Served {

@@ -147,6 +147,7 @@ impl Fake {
             quota: Quota::new(clock.clone(), options.quota),
             locators: Arc::new(Locators::default()),
             bulk: Arc::new(Jobs::default()),
+            turn: Arc::default(),
             rules: Arc::new(RwLock::new(options.rules)),
             instance_url: format!("http://{address}").into(),
             clock: clock.clone(),
@@ -226,6 +227,7 @@ impl Fake {
     /// The org; lock it to look or to write past the API. Requests wait while it's locked.
     #[must_use]
     pub fn org(&self) -> &SharedOrg {
+        self.shared.service.settle();
         &self.shared.service.org
     }
 
@@ -296,6 +298,7 @@ impl Fake {
     #[must_use]
     pub fn oracle_of(&self, object: &str, wanted: &oracle::Wanted) -> Vec<u8> {
         let service = &self.shared.service;
+        service.settle();
         let mut lines = oracle::Lines::new(Arc::clone(&service.org), service.viewer(), object, wanted);
         let mut all = Vec::new();
         while let Some(bytes) = lines.next_bytes() {
@@ -308,12 +311,14 @@ impl Fake {
     #[must_use]
     pub fn count(&self, object: &str, scan: Scan) -> u64 {
         let viewer = self.user();
+        self.shared.service.settle();
         self.shared.service.org().object(object).map_or(0, |o| o.count(&viewer, scan))
     }
 
     /// Changes rows at random, as other applications do; tells what changed, by object.
     pub fn churn(&self, wanted: &Churn) -> BTreeMap<String, Churned> {
         let service = &self.shared.service;
+        service.settle();
         let now = service.now();
         service.org_mut().churn(wanted, now)
     }
@@ -324,6 +329,7 @@ impl Fake {
     /// What is wrong with a write; those before it stay.
     pub fn apply(&self, changes: &[Change]) -> Result<Vec<RecordId>, WriteError> {
         let service = &self.shared.service;
+        service.settle();
         let now = service.now();
         let mut org = service.org_mut();
         changes.iter().map(|change| org.apply(change, now)).collect()
@@ -335,6 +341,7 @@ impl Fake {
     /// What is wrong with a row to be created.
     pub fn begin(&self, changes: Vec<Change>) -> Result<(u64, Vec<RecordId>), WriteError> {
         let service = &self.shared.service;
+        service.settle();
         let now = service.now();
         service.org_mut().begin(changes, now)
     }
@@ -350,6 +357,7 @@ impl Fake {
     /// The body that a row's field holds.
     #[must_use]
     pub fn body(&self, object: &str, id: RecordId, field: &str) -> Option<Blob> {
+        self.shared.service.settle();
         oracle::body(&self.shared.service.org(), object, id, field)
     }
 

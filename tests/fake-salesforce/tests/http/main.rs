@@ -15,6 +15,8 @@ mod oauth;
 mod query;
 mod quota;
 mod resources;
+mod write_faults;
+mod writes;
 
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::{Fake, Options};

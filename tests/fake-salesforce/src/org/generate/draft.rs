@@ -100,6 +100,12 @@ impl Draft {
         self
     }
 
+    /// Comes into being with other rows only.
+    pub fn not_createable(mut self) -> Draft {
+        self.schema.createable = false;
+        self
+    }
+
     /// Not taken by getUpdated and getDeleted.
     pub fn not_replicateable(mut self) -> Draft {
         self.schema.replicateable = false;

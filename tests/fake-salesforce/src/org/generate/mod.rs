@@ -18,7 +18,7 @@ mod words;
 use std::collections::{HashMap, HashSet};
 
 use chrono::{DateTime, TimeDelta, Utc};
-use rpds::RedBlackTreeMapSync;
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 pub(crate) use self::{
     by_name::new_field,
@@ -30,7 +30,7 @@ use self::{
     shape::{Kind, Target},
 };
 use crate::org::{
-    Org, OrgSpec, Value,
+    Field, FieldType, Org, OrgSpec, Value,
     definition::first_told,
     object::{Object, RecordType},
     record_id::KeyPrefix,
@@ -256,6 +256,9 @@ fn finish(planned: Planned, spec: &OrgSpec, targets: &HashMap<String, Target>) -
         seed,
     };
     let owner_field = schema.fields.iter().position(|f| f.name == "OwnerId");
+    let is_key = |field: &Field| field.kind != FieldType::Id && (field.unique || field.external_id || field.id_lookup);
+    let fields = schema.fields.iter().enumerate();
+    let key_fields = fields.filter(|(_, f)| is_key(f)).map(|(index, _)| index).collect();
     let archived_below = object.rows * draft.archived_percent / 100;
     let table = Table {
         ids,
@@ -266,7 +269,9 @@ fn finish(planned: Planned, spec: &OrgSpec, targets: &HashMap<String, Target>) -
         archived_below,
         stamps,
         owner_field,
+        key_fields,
         stored: RedBlackTreeMapSync::new_sync(),
+        keys: RedBlackTreeSetSync::new_sync(),
     };
     Object::new(schema, table, defined_at(spec, seed))
 }

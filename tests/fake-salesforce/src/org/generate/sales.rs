@@ -63,7 +63,7 @@ pub(crate) fn object(name: &str) -> Option<Draft> {
         "Pricebook2" => Draft::business(name, "01s").with([
             text("Name", 255, Words::Product).mandatory().naming(),
             flag("IsActive", 100),
-            flag("IsStandard", 0).read_only(),
+            flag("IsStandard", 0).read_only().shaped(Kind::FirstRow),
             area("Description", 255, Words::Sentence),
         ]),
         "PricebookEntry" => Draft::setup(name, "01u").with([
@@ -90,6 +90,33 @@ pub(crate) fn object(name: &str) -> Option<Draft> {
             date("StartDate"),
             currency("BudgetedCost"),
             double("NumberSent", 6, 0),
+        ]),
+        "CampaignMemberStatus" => Draft::setup(name, "01Y").with([
+            lookup("CampaignId", &["Campaign"])
+                .mandatory()
+                .set_once()
+                .cascading()
+                .children("CampaignMemberStatuses"),
+            text("Label", 765, Words::Title).mandatory().naming(),
+            integer("SortOrder", 1, 20),
+            flag("IsDefault", 10),
+            flag("HasResponded", 30),
+        ]),
+        "AccountContactRelation" => Draft::business(name, "07k").with([
+            lookup("AccountId", &["Account"])
+                .mandatory()
+                .set_once()
+                .cascading()
+                .children("AccountContactRelations"),
+            lookup("ContactId", &["Contact"])
+                .mandatory()
+                .set_once()
+                .cascading()
+                .children("AccountContactRelations"),
+            multi_picklist("Roles", &["Business User", "Decision Maker", "Influencer"]),
+            flag("IsDirect", 0).read_only(),
+            flag("IsActive", 95),
+            date("StartDate").filled(20),
         ]),
         "CampaignMember" => Draft::setup(name, "00v").with([
             lookup("CampaignId", &["Campaign"])
@@ -204,14 +231,18 @@ pub(crate) fn object(name: &str) -> Option<Draft> {
                 .shaped(Kind::BodyLength("Body".into())),
             body("Body", 0, 20_000, 0),
         ]),
-        "ContentDocument" => Draft::setup(name, "069").owned(&["User"], true).archives(0).with([
-            text("Title", 255, Words::FileName).mandatory().naming(),
-            lookup("LatestPublishedVersionId", &["ContentVersion"])
-                .read_only()
-                .filled(100),
-            picklist("FileType", &["PDF", "WORD_X", "PNG", "TEXT"]).read_only(),
-            area("Description", 1000, Words::Sentence).filled(10),
-        ]),
+        "ContentDocument" => Draft::setup(name, "069")
+            .not_createable()
+            .owned(&["User"], true)
+            .archives(0)
+            .with([
+                text("Title", 255, Words::FileName).mandatory().naming(),
+                lookup("LatestPublishedVersionId", &["ContentVersion"])
+                    .read_only()
+                    .filled(100),
+                picklist("FileType", &["PDF", "WORD_X", "PNG", "TEXT"]).read_only(),
+                area("Description", 1000, Words::Sentence).filled(10),
+            ]),
         "ContentVersion" => Draft::setup(name, "068").owned(&["User"], true).with([
             lookup("ContentDocumentId", &["ContentDocument"])
                 .set_once()

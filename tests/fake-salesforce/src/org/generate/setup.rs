@@ -20,6 +20,8 @@ const PERMISSIONS: &[&str] = &[
     "PermissionsQueryAllFiles",
     "PermissionsViewEncryptedData",
     "PermissionsManageUsers",
+    "PermissionsCreateAuditFields",
+    "PermissionsUpdateWithInactiveOwner",
 ];
 
 /// The object of this name, if it is one of these.

@@ -56,6 +56,8 @@ pub(crate) enum Kind {
     AutoNumber(String),
     /// Whether the user who looks has a permission.
     Permission,
+    /// True in the first row that isn't in the bin from the start.
+    FirstRow,
 
     /// The same in each row.
     Constant(Value),
@@ -180,6 +182,7 @@ impl Kind {
                 _ => Value::Null,
             },
             Kind::AutoNumber(prefix) => Value::Text(format!("{prefix}{:08}", row.ordinal + 1)),
+            Kind::FirstRow => Value::Bool(row.ordinal == table.first_live()),
             Kind::Permission => Value::Bool(row.viewer.permission(&field.name)),
             _ => return None,
         })
