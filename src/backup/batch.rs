@@ -8,7 +8,7 @@
 use super::changed::Changed;
 use super::packing::{self, Load, Part};
 use super::reads::Asked;
-use super::{Checkpoint, Event, files};
+use super::{Checkpoint, Event};
 use crate::host::{BatchResult, ConnectorError, Host, Level, Next};
 use crate::org::{Org, Stopped};
 use crate::plan::describes;
@@ -49,7 +49,6 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
         batch.checkpoint.begun = true;
         // From now on planning is over; the next backup plans anew.
         crate::plan::forget(host)?;
-        files::forget_all(host)?;
     }
     batch.run()?;
     batch.result()

@@ -14,15 +14,9 @@ const PIECE_FILES: usize = 1_000;
 /// Pieces of a list: what is due beyond is walked for when it is fetched.
 const PIECES: u32 = 20;
 
-/// Every list's pieces.
-const PREFIX: &str = "v1/files/";
-
-/// Keys are asked for so many at once.
-const KEYS_AT_ONCE: u32 = 1_000;
-
 fn key(object: &str, round: u32, piece: u32) -> String {
     // Two lists at most are there at once: the committed one, and the one after it.
-    format!("{PREFIX}{object}/{}", round % 2 * PIECES + piece)
+    format!("v1/files/{object}/{}", round % 2 * PIECES + piece)
 }
 
 /// Writes a list.
@@ -95,25 +89,8 @@ pub(super) fn piece<H: Host>(host: &H, object: &str, listed: &Listed) -> Result<
     Ok(files.filter(|files| files.len() > listed.at as usize))
 }
 
-/// Lists that an earlier backup may have left are of no use to a new one.
-pub(in crate::backup) fn forget_all<H: Host>(host: &H) -> Result<(), ConnectorError> {
-    forget(host, PREFIX)
-}
-
-/// The object's lists are done with.
-pub(super) fn forget_of<H: Host>(host: &H, object: &str) -> Result<(), ConnectorError> {
-    forget(host, &format!("{PREFIX}{object}/"))
-}
-
-fn forget<H: Host>(host: &H, prefix: &str) -> Result<(), ConnectorError> {
-    loop {
-        let keys = host.keys(prefix, "", KEYS_AT_ONCE)?;
-        let all = keys.len() < KEYS_AT_ONCE as usize;
-        if !keys.is_empty() {
-            host.put(keys.into_iter().map(|key| (key, None)).collect())?;
-        }
-        if all {
-            return Ok(());
-        }
-    }
+/// The object's lists are done with. One that is left by a backup that never came so far is overwritten by the next.
+pub(super) fn forget<H: Host>(host: &H, object: &str) -> Result<(), ConnectorError> {
+    let keys = (0..2).flat_map(|round| (0..PIECES).map(move |piece| key(object, round, piece)));
+    Ok(host.put(keys.map(|key| (key, None)).collect())?)
 }

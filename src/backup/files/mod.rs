@@ -8,8 +8,6 @@
 mod due;
 mod found;
 
-pub(super) use due::forget_all;
-
 use super::Event;
 use super::batch::Batch;
 use super::object::{Files, Phase};
@@ -96,7 +94,9 @@ impl<H: Host> Batch<'_, '_, H> {
                 break;
             }
         }
-        self.files(n).list = list.finish()?;
+        let files = self.files(n);
+        files.list = list.finish()?;
+        files.listed |= files.list.is_some();
         self.got_somewhere = true;
         Ok(())
     }
@@ -109,6 +109,7 @@ impl<H: Host> Batch<'_, '_, H> {
                 let files = self.files(n);
                 *files = Files {
                     rounds: files.rounds,
+                    listed: true,
                     fetched: files.fetched,
                     ..Files::default()
                 };
@@ -196,8 +197,10 @@ impl<H: Host> Batch<'_, '_, H> {
         object.files_read(&mut events);
         let name = object.name.clone();
         held::keep(self.host(), &name, files.rows.saturating_sub(files.left + files.failed))?;
-        // A batch that is lost after this walks again, which costs no request.
-        due::forget_of(self.host(), &name)?;
+        if files.listed {
+            // A batch that is lost after this walks again, which costs no request.
+            due::forget(self.host(), &name)?;
+        }
         self.tell(n, events)
     }
 

@@ -194,6 +194,9 @@ pub struct Files {
     /// Lists that were written.
     #[serde(rename = "r", default)]
     pub rounds: u32,
+    /// Some of them had files in them.
+    #[serde(rename = "e", default, skip_serializing_if = "is_false")]
+    pub listed: bool,
     /// Files that are due.
     #[serde(rename = "d", default, skip_serializing_if = "Option::is_none")]
     pub list: Option<Listed>,
