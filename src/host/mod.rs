@@ -8,6 +8,8 @@ pub(crate) mod scripted;
 #[cfg(test)]
 pub(crate) mod shelf;
 #[cfg(test)]
+pub(crate) mod target_org;
+#[cfg(test)]
 pub(crate) mod tiny_org;
 
 use std::fmt;

@@ -188,6 +188,8 @@ pub(crate) struct ScriptedHost {
     pub restored: RefCell<BTreeMap<String, Tally>>,
     pub outcomes: RefCell<BTreeMap<(String, String, RecordOutcome), Failure>>,
     pub needed: Cell<u64>,
+    /// Puts until the guest crashes.
+    puts_left: Cell<u64>,
 }
 
 impl ScriptedHost {
@@ -219,11 +221,17 @@ impl ScriptedHost {
             restored: RefCell::default(),
             outcomes: RefCell::default(),
             needed: Cell::new(0),
+            puts_left: Cell::new(u64::MAX),
         }
     }
 
     pub fn allow(&self, left: u32) {
         self.left.set(left);
+    }
+
+    /// After so many more puts, nothing more is kept: the guest crashed.
+    pub fn crash_after_puts(&self, puts: u64) {
+        self.puts_left.set(puts);
     }
 
     pub fn sent(&self) -> u64 {
@@ -382,6 +390,10 @@ impl Host for ScriptedHost {
     }
 
     fn put(&self, entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), StorageError> {
+        let Some(left) = self.puts_left.get().checked_sub(1) else {
+            return Err(StorageError("crashed".into()));
+        };
+        self.puts_left.set(left);
         let mut values = self.values.borrow_mut();
         for (key, value) in entries {
             match value {

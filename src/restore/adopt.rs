@@ -1,11 +1,10 @@
 //! Records that Salesforce creates by itself when their parent is created: they are looked for before any of their kind is
 //! created, and changed in place.
 
-use super::job::Stage;
 use super::plan::values;
 use super::prepare::Target;
 use super::request::Request;
-use super::rules::CREATED_WITH_PARENT;
+use super::rules::{CREATED_WITH_PARENT, may_come_by_itself};
 use super::run::Run;
 use super::standing::{Standing, What};
 use super::write::Filled;
@@ -33,11 +32,48 @@ struct Wanted {
 }
 
 impl<H: Host> Run<'_, '_, H> {
-    /// Whether Salesforce creates records of this object by itself, and they weren't looked for yet.
-    pub(super) fn adopts(&self, object: &str) -> Result<bool, ConnectorError> {
-        let known = CREATED_WITH_PARENT.iter().any(|(name, ..)| *name == object);
+    /// Whether records of this object may have come to be by themselves, and weren't looked for yet.
+    pub(super) fn adopts(&mut self, object: &str) -> Result<bool, ConnectorError> {
+        let Some((_, parent, _)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
+            return Ok(false);
+        };
         let open = self.job.open.get(object).is_some_and(|open| *open > 0);
-        Ok(known && open && !self.job.adopted.contains(object))
+        if !open || self.job.adopted.contains(object) {
+            return Ok(false);
+        }
+        let Some(refers_to) = self
+            .writable(object)?
+            .and_then(|writable| Some(writable.field(parent)?.refers_to.clone()))
+        else {
+            return Ok(false);
+        };
+        let mut after = String::new();
+        loop {
+            let some = self.roll.after(object, &after)?;
+            let Some((last, _)) = some.last() else { break };
+            after.clone_from(last);
+            let keys: Vec<String> = some
+                .into_iter()
+                .filter(|(_, s)| s.what == What::Create)
+                .map(|(key, _)| key)
+                .collect();
+            for row in self.rows(object, &keys)?.into_iter().flatten() {
+                let values = values(object, &row)?;
+                let id = values
+                    .get(parent)
+                    .and_then(|id| serde_json::from_str::<String>(id.get()).ok());
+                let Some((of, id)) = id.and_then(|id| Some((self.object_of(&refers_to, &id)?, id))) else {
+                    continue;
+                };
+                let parent = self.roll.get(&of, &id)?;
+                let new = parent.is_some_and(|parent| matches!(parent.what, What::Create | What::Created));
+                if new && may_come_by_itself(object, &values) {
+                    return Ok(true);
+                }
+            }
+        }
+        self.job.adopted.insert(object.to_owned());
+        Ok(false)
     }
 
     /// Looks for the records that came to be with their parents. Why nothing can be filled in now, where nothing can.
@@ -78,6 +114,9 @@ impl<H: Host> Run<'_, '_, H> {
                 .collect();
             for row in self.rows(object, &keys)?.into_iter().flatten() {
                 let values = values(object, &row)?;
+                if !may_come_by_itself(object, &values) {
+                    continue;
+                }
                 let mut target = |field: &str| -> Result<Option<(String, bool)>, ConnectorError> {
                     let Some(value) = values.get(field) else { return Ok(None) };
                     let refers_to = writable.field(field).map(|field| field.refers_to.clone()).unwrap_or_default();
@@ -158,11 +197,16 @@ impl<H: Host> Run<'_, '_, H> {
             let Some(id) = found.remove(&(wanted.parent.clone(), wanted.told_by.clone())) else {
                 continue;
             };
-            let standing = Standing::new(What::Update).with_id(Some(id.clone()));
+            // A person's contact is the account's other half, and is changed through it.
+            let what = if object == "Contact" { What::Same } else { What::Update };
+            if what == What::Same {
+                self.job.tally(object).skipped += 1;
+                self.one_less(object);
+            }
+            let standing = Standing::new(what).with_id(Some(id.clone()));
             self.roll.set(object, &wanted.key, standing)?;
             self.roll.map(object, &wanted.key, &id)?;
         }
-        debug_assert!(self.job.stage == Stage::Write);
         Ok(None)
     }
 }

@@ -15,8 +15,25 @@ const KEY: &str = "v1/intent";
 pub struct Intent {
     /// When it was sent by the org's clock, in milliseconds since 1970.
     pub at: u64,
-    /// Objects and keys, in the request's order: what a record refers to comes before it.
-    pub creates: Vec<(String, String)>,
+    /// The records, in the request's order: what a record refers to comes before it.
+    pub creates: Vec<Created>,
+}
+
+/// A record that is about to be created.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// API name of its object.
+    #[serde(rename = "o")]
+    pub object: String,
+    /// Its key in the snapshot.
+    #[serde(rename = "k")]
+    pub key: String,
+    /// References that it is sent without.
+    #[serde(rename = "m", default, skip_serializing_if = "Vec::is_empty")]
+    pub omitted: Vec<String>,
+    /// Something of it is to be set in the end.
+    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    pub later: bool,
 }
 
 impl Intent {
@@ -29,7 +46,14 @@ impl Intent {
         let records = creates.flat_map(|collection| &collection.records);
         Intent {
             at,
-            creates: records.map(|record| (record.object.clone(), record.key.clone())).collect(),
+            creates: records
+                .map(|record| Created {
+                    object: record.object.clone(),
+                    key: record.key.clone(),
+                    omitted: record.omitted.clone(),
+                    later: record.later,
+                })
+                .collect(),
         }
     }
 

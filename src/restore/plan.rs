@@ -329,6 +329,8 @@ impl<H: Host> Run<'_, '_, H> {
             let writable = self.writable(object)?.filter(|_| !self.job.closed.contains_key(object));
             while let Some(writable) = &writable {
                 if *budget == 0 || self.must_end() {
+                    // The list may have grown before this place.
+                    self.job.at.object = self.place_of(object);
                     return Ok(Ended::Call);
                 }
                 let some = self.roll.after(object, &self.job.at.after)?;
@@ -349,14 +351,18 @@ impl<H: Host> Run<'_, '_, H> {
                 self.job.at.after = last;
             }
             self.job.at.after.clear();
-            // The list may have grown before this place.
-            self.job.at.object = self.job.objects.binary_search(object).map_or(self.job.at.object, |n| n) + 1;
+            self.job.at.object = self.place_of(object) + 1;
             if self.job.objects.len() != objects.len() {
                 return Ok(Ended::Stage);
             }
         }
         self.job.enter(Stage::LookUp);
         Ok(Ended::Stage)
+    }
+
+    fn place_of(&self, object: &str) -> usize {
+        let place = self.job.objects.binary_search_by(|other| other.as_str().cmp(object));
+        place.unwrap_or(self.job.at.object)
     }
 
     fn referred(&mut self, refers_to: &[String], id: &str, required: bool) -> Result<(), ConnectorError> {
@@ -458,6 +464,8 @@ impl<H: Host> Run<'_, '_, H> {
             let cannot = match (standing.what, outcome) {
                 (What::Create, _) if !writable.createable => Some(not_allowed("created")),
                 (What::Update, _) if !writable.updateable => Some(not_allowed("changed")),
+                // It will be there, once its parent is.
+                (What::Create, Outcome::Cannot(failure)) if failure.code == rules::BY_SALESFORCE && object == "Contact" => None,
                 (_, Outcome::Cannot(failure)) => Some(failure),
                 (_, Outcome::Ready(prepared)) => {
                     self.job.unconnected += u64::from(prepared.record.later);

@@ -107,7 +107,7 @@ impl Preparation<'_> {
                 && value != first
             {
                 written.plain(held, first);
-                written.later = true;
+                written.holds = true;
                 continue;
             }
             if field.refers_to.is_empty() {
@@ -124,7 +124,7 @@ impl Preparation<'_> {
                 Target::Id(id) => written.plain(&field.name, &format!("\"{id}\"")),
                 Target::InRequest(place) => written.reference(&field.name, place),
                 Target::Later if at_once => return Ok(Outcome::NotYet),
-                Target::Later => written.later = true,
+                Target::Later => written.omitted.push(field.name.clone()),
                 Target::Gone if field.required && verb == Verb::Create => {
                     return Ok(Outcome::Cannot(parent_gone(field, id)));
                 }
@@ -229,7 +229,9 @@ struct Written<'a> {
     json: String,
     sets: usize,
     after: Option<usize>,
-    later: bool,
+    omitted: Vec<String>,
+    /// A field is held at another value for now.
+    holds: bool,
     left_out: Vec<LeftOut>,
     literal: bool,
 }
@@ -245,7 +247,8 @@ impl<'a> Written<'a> {
             json,
             sets: 0,
             after: None,
-            later: false,
+            omitted: Vec::new(),
+            holds: false,
             left_out: Vec::new(),
             literal: false,
         }
@@ -278,7 +281,8 @@ impl<'a> Written<'a> {
                 key: row.key.clone(),
                 json: self.json,
                 sets: self.sets,
-                later: self.later,
+                later: self.holds || !self.omitted.is_empty(),
+                omitted: self.omitted,
                 literal: self.literal,
             },
             after: self.after,

@@ -38,7 +38,9 @@ pub struct Placed {
     pub json: String,
     /// How many fields are set by it.
     pub sets: usize,
-    /// References that it is still without.
+    /// References that it is still without, and are to be set in the end.
+    pub omitted: Vec<String>,
+    /// Something of it is to be set in the end.
     pub later: bool,
     /// Some text of it looks like a reference, which a composite request would resolve.
     pub literal: bool,
@@ -174,6 +176,7 @@ mod tests {
             key: format!("{object}{n:05}"),
             json: format!(r#"{{"attributes":{{"type":"{object}"}}}}"#),
             sets: 0,
+            omitted: Vec::new(),
             later: false,
             literal: false,
         }

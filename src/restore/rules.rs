@@ -6,6 +6,9 @@
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
+/// The code that says so.
+pub const BY_SALESFORCE: &str = "written-by-salesforce";
+
 /// A record's fields, by name, as they are in the snapshot.
 pub type Values = BTreeMap<String, Box<RawValue>>;
 
@@ -55,7 +58,7 @@ pub fn never(object: &str) -> Option<(&'static str, &'static str)> {
     } else if ends("__x") {
         Some(("external-object", "its records are another system's"))
     } else if ends("History") || ends("__History") || ends("Feed") || ends("ChangeEvent") {
-        Some(("written-by-salesforce", "Salesforce writes it by itself"))
+        Some((BY_SALESFORCE, "Salesforce writes it by itself"))
     } else if matches!(
         object,
         "User" | "Profile" | "PermissionSet" | "Organization" | "RecordType" | "UserRole" | "LoginHistory" | "SetupAuditTrail"
@@ -71,17 +74,14 @@ pub fn never_created(object: &str, values: &Values) -> Option<(&'static str, &'s
     let is_share = object.ends_with("Share") && values.contains_key("RowCause");
     let manual = values.get("RowCause").is_some_and(|cause| cause.get() == "\"Manual\"");
     if is_share && !manual {
-        return Some((
-            "written-by-salesforce",
-            "Salesforce shares it by itself: its cause isn't Manual",
-        ));
+        return Some((BY_SALESFORCE, "Salesforce shares it by itself: its cause isn't Manual"));
     }
     if object == "Contact" && is_true(values, "IsPersonAccount") {
-        return Some(("written-by-salesforce", "it comes to be with its person account"));
+        return Some((BY_SALESFORCE, "it comes to be with its person account"));
     }
     if object == "Pricebook2" && is_true(values, "IsStandard") {
         return Some((
-            "written-by-salesforce",
+            BY_SALESFORCE,
             "an org has one standard price book, and can't be given another",
         ));
     }
@@ -96,6 +96,12 @@ pub const CREATED_WITH_PARENT: [(&str, &str, &[&str]); 4] = [
     ("ContentDocumentLink", "ContentDocumentId", &["LinkedEntityId"]),
     ("Contact", "AccountId", &["IsPersonAccount"]),
 ];
+
+/// Whether Salesforce may have created this record together with its parent.
+pub fn may_come_by_itself(object: &str, values: &Values) -> bool {
+    let known = CREATED_WITH_PARENT.iter().any(|(name, ..)| *name == object);
+    known && (object != "Contact" || is_true(values, "IsPersonAccount"))
+}
 
 /// Fields that change with every write: no difference by themselves.
 pub fn is_stamp(field: &str) -> bool {

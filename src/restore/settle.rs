@@ -5,7 +5,7 @@
 //! every value that was sent. One that nothing is like was not created, and is sent again. Where something is alike but not the
 //! same, nobody can tell: the record is reported, and never created twice.
 
-use super::intent::Intent;
+use super::intent::{Created, Intent};
 use super::job::Stage;
 use super::prepare::{Outcome, Preparation};
 use super::request::Request;
@@ -47,13 +47,13 @@ impl<H: Host> Run<'_, '_, H> {
             return Ok(None);
         };
         let mut open = Vec::new();
-        for (object, key) in &intent.creates {
+        for created in &intent.creates {
             if self
                 .roll
-                .get(object, key)?
+                .get(&created.object, &created.key)?
                 .is_some_and(|standing| standing.what == What::Create)
             {
-                open.push((object.clone(), key.clone()));
+                open.push(created.clone());
             }
         }
         if open.is_empty() {
@@ -87,10 +87,10 @@ impl<H: Host> Run<'_, '_, H> {
     fn candidates(
         &mut self,
         intent: &Intent,
-        open: &[(String, String)],
+        open: &[Created],
     ) -> Result<Result<BTreeMap<String, Vec<Candidate>>, Ended>, ConnectorError> {
         let since = intent.at.saturating_sub(MARGIN_MS);
-        let objects: BTreeSet<&String> = open.iter().map(|(object, _)| object).collect();
+        let objects: BTreeSet<&String> = open.iter().map(|created| &created.object).collect();
         let mut waiting = Vec::new();
         for object in objects {
             waiting.push((
@@ -220,16 +220,16 @@ impl<H: Host> Run<'_, '_, H> {
     /// First those that are told beyond doubt, so that what one record left behind raises no doubt about another.
     fn recognise(
         &mut self,
-        open: Vec<(String, String)>,
+        open: Vec<Created>,
         mut candidates: BTreeMap<String, Vec<Candidate>>,
     ) -> Result<(), ConnectorError> {
         let mut others = Vec::new();
-        for (object, key) in open {
-            let Some(sent) = self.sent(&object, &key)? else { continue };
-            let of_object = candidates.entry(object.clone()).or_default();
+        for created in open {
+            let Some(sent) = self.sent(&created)? else { continue };
+            let of_object = candidates.entry(created.object.clone()).or_default();
             match sent.recognised(of_object) {
-                Some(id) => self.was_created(&object, &key, &id, sent.later)?,
-                None => others.push((object, key, sent)),
+                Some(id) => self.was_created(&created.object, &created.key, &id, created.later)?,
+                None => others.push((created.object, created.key, sent)),
             }
         }
         for (object, key, sent) in others {
@@ -246,7 +246,8 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// What was sent of a record; `None` where it can't have been: what it needs isn't there either.
-    fn sent(&mut self, object: &str, key: &str) -> Result<Option<Sent>, ConnectorError> {
+    fn sent(&mut self, created: &Created) -> Result<Option<Sent>, ConnectorError> {
+        let (object, key) = (created.object.as_str(), created.key.as_str());
         let row = self.rows(object, &[key.to_owned()])?.into_iter().flatten().next();
         let (Some(row), Some(writable)) = (row, self.writable(object)?) else {
             return Ok(None);
@@ -266,6 +267,10 @@ impl<H: Host> Run<'_, '_, H> {
             ConnectorError::State(Failure::new("row", format!("the record {key} can't be read: {error}")).about(object))
         })?;
         values.remove("attributes");
+        // What they lead to may be known by now; they were sent without all the same.
+        for field in &created.omitted {
+            values.remove(field);
+        }
         let chosen = self.job.selection.external_ids.get(object);
         let identifies = |name: &String| Some(name) == chosen || writable.field(name).is_some_and(|field| field.identifies);
         Ok(Some(Sent {
@@ -273,7 +278,6 @@ impl<H: Host> Run<'_, '_, H> {
                 .iter()
                 .find(|(name, value)| identifies(name) && value.get() != "null")
                 .map(|(name, _)| name.clone()),
-            later: prepared.record.later,
             values,
         }))
     }
@@ -301,7 +305,6 @@ struct Sent {
     values: Values,
     /// The field whose value identifies it, where it has one.
     key: Option<String>,
-    later: bool,
 }
 
 impl Sent {
@@ -350,7 +353,6 @@ mod tests {
         Sent {
             values: serde_json::from_str(values).unwrap(),
             key: key.map(ToOwned::to_owned),
-            later: false,
         }
     }
 

@@ -1,1 +1,559 @@
+//! Restores into a small org, natively: round trips over generated orgs, the limit, cuts and crashes at every request.
 
+#![allow(clippy::unwrap_used)]
+
+use super::*;
+use crate::STATE_VERSION;
+use crate::host::scripted::ScriptedHost;
+use crate::host::target_org::{Fault, TargetField, TargetOrg};
+use crate::host::{Next, Planned, RecordOutcome, Tally};
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// An org, the host that restores into it, and the snapshot that is restored.
+struct Fixture {
+    org: Rc<RefCell<TargetOrg>>,
+    host: ScriptedHost,
+    /// What the org was.
+    before: TargetOrg,
+}
+
+impl Fixture {
+    /// The org as it is becomes the snapshot.
+    fn new(org: TargetOrg) -> Fixture {
+        let before = org.clone();
+        let shared = Rc::new(RefCell::new(org));
+        let served = Rc::clone(&shared);
+        let host = ScriptedHost::new(0, move |request| served.borrow_mut().serve(request));
+        *host.source.borrow_mut() = Some(before.shelf());
+        // A minute passes.
+        shared.borrow_mut().now += 60_000;
+        host.now.set(shared.borrow().now);
+        Fixture {
+            org: shared,
+            host,
+            before,
+        }
+    }
+
+    fn everything(&self) -> Selection {
+        Selection {
+            objects: self.before.shelf().rows.into_keys().collect(),
+            source: "00D1".into(),
+            ..Selection::default()
+        }
+    }
+
+    fn pass(&self, seconds: u64) {
+        self.org.borrow_mut().now += seconds * 1_000;
+        self.host.now.set(self.org.borrow().now);
+    }
+
+    /// Plans and runs, with at most so many requests a call, until it is complete; batches that a crash ends are run again.
+    fn restore(&self, selection: &Selection, a_call: u32) {
+        let mut at = self.plan(selection, a_call);
+        for _ in 0..400 {
+            self.host.allow(a_call);
+            let next = match run_batch(&self.host, STATE_VERSION, &at) {
+                Ok(result) => {
+                    at = result.at;
+                    result.next
+                }
+                // The host tries again from the last checkpoint.
+                Err(_) => Next::AgainAfter(30),
+            };
+            match next {
+                Next::Done => return,
+                Next::AgainAfter(seconds) => self.pass(u64::from(seconds)),
+                Next::Batch(_) => self.pass(1),
+                other => panic!("{other:?}"),
+            }
+        }
+        panic!("it doesn't end");
+    }
+
+    fn plan(&self, selection: &Selection, a_call: u32) -> Vec<u8> {
+        for _ in 0..400 {
+            self.host.allow(a_call);
+            match plan_restore(&self.host, selection.clone(), true).unwrap() {
+                Planned::Ready(result) => return result.at,
+                Planned::More(_) => self.pass(1),
+                Planned::AgainAfter(seconds) => self.pass(u64::from(seconds)),
+                Planned::Blocked(failure) => panic!("{failure:?}"),
+            }
+        }
+        panic!("planning doesn't end");
+    }
+
+    fn tally(&self) -> Tally {
+        let restored = self.host.restored.borrow();
+        restored.values().fold(Tally::default(), |sum, tally| Tally {
+            created: sum.created + tally.created,
+            updated: sum.updated + tally.updated,
+            skipped: sum.skipped + tally.skipped,
+            failed: sum.failed + tally.failed,
+            ambiguous: sum.ambiguous + tally.ambiguous,
+        })
+    }
+
+    /// Every record of the snapshot is in the org, once, with all that it had.
+    fn assert_whole(&self) {
+        let mut roll = roll::Roll::new(&self.host, roll::RESTORE, "00D1");
+        let org = self.org.borrow();
+        assert_eq!(org.records.len(), self.before.records.len(), "none is missing, none is twice");
+        let object_of = |id: &str| {
+            let shelf = self.before.shelf();
+            shelf
+                .rows
+                .into_iter()
+                .find(|(_, rows)| rows.contains_key(id))
+                .map(|(object, _)| object)
+        };
+        let mut now = |id: &str| match object_of(id) {
+            Some(object) => roll.mapped(&object, id).unwrap().unwrap_or_else(|| id.to_owned()),
+            None => id.to_owned(),
+        };
+        for (id, was) in &self.before.records {
+            let new = now(id);
+            let is = org.records.get(&new).unwrap_or_else(|| panic!("{id} is missing, as {new}"));
+            for (field, value) in was {
+                if matches!(field.as_str(), "Id" | "SystemModstamp" | "CreatedDate") {
+                    continue;
+                }
+                let expected = match value.as_str().filter(|text| self.before.records.contains_key(*text)) {
+                    Some(other) => json!(now(other)),
+                    None => value.clone(),
+                };
+                assert_eq!(is[field], expected, "{field} of {id}, now {new}");
+            }
+        }
+    }
+}
+
+fn named(name: &str) -> Map<String, Value> {
+    let mut fields = Map::new();
+    fields.insert("Name".into(), json!(name));
+    fields
+}
+
+/// Accounts with contacts and cases: a parent, children that need it, references that may be empty, one to itself.
+fn small_org() -> TargetOrg {
+    let mut org = TargetOrg::new(&[
+        (
+            "Account",
+            vec![
+                TargetField::text("Note"),
+                TargetField::reference("ParentId", &["Account"], false),
+                TargetField::reference("MainId", &["Contact"], false),
+            ],
+        ),
+        ("Contact", vec![TargetField::reference("AccountId", &["Account"], true)]),
+        ("Case", vec![TargetField::reference("WhoId", &["Account", "Contact"], false)]),
+    ]);
+    let mut accounts: Vec<String> = Vec::new();
+    for n in 0..6 {
+        let mut fields = named(&format!("account {n}"));
+        fields.insert("Note".into(), json!(format!("note {n} @{{not.a.reference}}")).clone());
+        if n != 3 {
+            fields.insert("Note".into(), json!(format!("note {n}")));
+        }
+        if let Some(parent) = accounts.last() {
+            fields.insert("ParentId".into(), json!(parent));
+        }
+        let id = org.insert("Account", fields);
+        let mut contact = named(&format!("contact {n}"));
+        contact.insert("AccountId".into(), json!(id));
+        let contact = org.insert("Contact", contact);
+        org.records.get_mut(&id).unwrap().insert("MainId".into(), json!(contact));
+        let mut case = named(&format!("case {n}"));
+        case.insert("WhoId".into(), json!(if n % 2 == 0 { &id } else { &contact }));
+        org.insert("Case", case);
+        accounts.push(id);
+    }
+    // The first one's parent is the last one: a circle.
+    let last = accounts.last().cloned().unwrap();
+    org.records
+        .get_mut(&accounts[0])
+        .unwrap()
+        .insert("ParentId".into(), json!(last));
+    org
+}
+
+/// A small org of which everything is deleted.
+fn emptied() -> Fixture {
+    let fixture = Fixture::new(small_org());
+    fixture.org.borrow_mut().records.clear();
+    fixture
+}
+
+#[test]
+fn what_was_deleted_comes_back_with_all_its_references() {
+    let fixture = emptied();
+    fixture.restore(&fixture.everything(), 8);
+    fixture.assert_whole();
+    assert_eq!(fixture.tally().created, 18);
+    let requests = fixture.org.borrow().requests;
+    assert!(
+        requests <= 6,
+        "describes, look-ups, records (one text looks like a reference), references: {requests}"
+    );
+    assert!(
+        fixture.host.outcomes.borrow().is_empty(),
+        "{:?}",
+        fixture.host.outcomes.borrow()
+    );
+}
+
+#[test]
+fn what_is_as_it_was_is_left_alone_and_what_was_changed_is_set_back() {
+    let fixture = Fixture::new(small_org());
+    let first = fixture.before.records.keys().next().unwrap().clone();
+    {
+        let mut org = fixture.org.borrow_mut();
+        let record = org.records.get_mut(&first).unwrap();
+        record.insert("Note".into(), json!("changed"));
+        record.insert("SystemModstamp".into(), json!("2027-02-01T00:00:00.000+0000"));
+    }
+    fixture.restore(&fixture.everything(), 8);
+    fixture.assert_whole();
+    let tally = fixture.tally();
+    assert_eq!((tally.created, tally.updated, tally.skipped), (0, 1, 17));
+}
+
+#[test]
+fn the_limit_at_every_request_loses_nothing_and_repeats_nothing() {
+    let mut all = None;
+    for a_call in 1..=6 {
+        let fixture = emptied();
+        fixture.restore(&fixture.everything(), a_call);
+        fixture.assert_whole();
+        assert_eq!(fixture.tally().created, 18);
+        let requests = fixture.org.borrow().requests;
+        assert_eq!(*all.get_or_insert(requests), requests, "with {a_call} a call");
+    }
+}
+
+#[test]
+fn a_cut_before_or_after_the_effect_of_any_request_loses_nothing_and_doubles_nothing() {
+    for fault in [Fault::Before, Fault::After, Fault::Late(0), Fault::Late(2)] {
+        for nth in 1..=4 {
+            for a_call in [1, 8] {
+                let fixture = emptied();
+                fixture.org.borrow_mut().faults.insert(nth, fault);
+                fixture.restore(&fixture.everything(), a_call);
+                fixture.assert_whole();
+                let tally = fixture.tally();
+                assert_eq!(
+                    (tally.created, tally.failed, tally.ambiguous),
+                    (18, 0, 0),
+                    "{fault:?} at {nth}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn a_crash_between_any_two_writes_of_values_loses_nothing_and_doubles_nothing() {
+    // Values are durable one put after the other; what the guest knew besides is lost.
+    for puts in 0..40 {
+        let fixture = emptied();
+        let at = fixture.plan(&fixture.everything(), 8);
+        fixture.host.allow(8);
+        fixture.host.crash_after_puts(puts);
+        let crashed = run_batch(&fixture.host, STATE_VERSION, &at).is_err();
+        fixture.host.crash_after_puts(u64::MAX);
+        let selection = fixture.everything();
+        if crashed {
+            // The checkpoint is that of before the batch.
+            fixture.pass(60);
+            let mut at = at;
+            loop {
+                fixture.host.allow(8);
+                let result = run_batch(&fixture.host, STATE_VERSION, &at).unwrap();
+                at = result.at;
+                fixture.pass(30);
+                if result.next == Next::Done {
+                    break;
+                }
+            }
+        } else {
+            fixture.restore(&selection, 8);
+        }
+        fixture.assert_whole();
+        if !crashed {
+            return;
+        }
+    }
+    panic!("more puts than a small restore has");
+}
+
+#[test]
+fn two_snapshots_restored_one_after_the_other_give_one_record() {
+    let fixture = emptied();
+    fixture.restore(&fixture.everything(), 8);
+    let second = Selection {
+        snapshot: "another".into(),
+        ..fixture.everything()
+    };
+    fixture.restore(&second, 8);
+    fixture.assert_whole();
+    // And deleted again, and restored again.
+    fixture.org.borrow_mut().records.clear();
+    let third = Selection {
+        snapshot: "a third".into(),
+        ..fixture.everything()
+    };
+    fixture.restore(&third, 8);
+    fixture.assert_whole();
+}
+
+#[test]
+fn a_required_parent_that_is_gone_is_told_or_restored_too() {
+    let fixture = emptied();
+    let contact = fixture
+        .before
+        .records
+        .keys()
+        .find(|id| id.starts_with("a02"))
+        .unwrap()
+        .clone();
+    let one = |with_related| Selection {
+        records: BTreeMap::from([("Contact".to_owned(), [contact.clone()].into())]),
+        with_related,
+        source: "00D1".into(),
+        ..Selection::default()
+    };
+    fixture.restore(&one(false), 8);
+    assert_eq!(fixture.tally().failed, 1);
+    let outcomes = fixture.host.outcomes.borrow().clone();
+    let why = &outcomes[&("Contact".to_owned(), contact.clone(), RecordOutcome::Failed)];
+    assert_eq!(why.code, "required-parent-gone");
+    fixture.restore(&one(true), 8);
+    let names: Vec<String> = fixture
+        .org
+        .borrow()
+        .records
+        .values()
+        .map(|record| record["Name"].to_string())
+        .collect();
+    assert!(
+        names.contains(&"\"contact 0\"".to_owned()) && names.contains(&"\"account 0\"".to_owned()),
+        "{names:?}"
+    );
+}
+
+#[test]
+fn with_related_brings_back_children_and_not_the_rest() {
+    let fixture = emptied();
+    let account = fixture.before.records.keys().next().unwrap().clone();
+    let selection = Selection {
+        records: BTreeMap::from([("Account".to_owned(), [account].into())]),
+        source: "00D1".into(),
+        ..Selection::default()
+    };
+    fixture.restore(&selection, 8);
+    assert_eq!(fixture.org.borrow().records.len(), 1);
+    let related = Selection {
+        with_related: true,
+        ..selection
+    };
+    let fixture = emptied();
+    fixture.restore(&related, 8);
+    // All accounts hang together in a circle.
+    assert_eq!(fixture.org.borrow().records.len(), 18);
+}
+
+#[test]
+fn refusals_are_told_record_by_record_and_fields_that_are_refused_are_left_out() {
+    let fixture = emptied();
+    {
+        let mut org = fixture.org.borrow_mut();
+        org.refuses
+            .insert("account 1".into(), ("FIELD_CUSTOM_VALIDATION_EXCEPTION".into(), Vec::new()));
+        org.refuses.insert(
+            "account 2".into(),
+            ("INVALID_FIELD_FOR_INSERT_UPDATE".into(), vec!["Note".into()]),
+        );
+        org.locked.insert("account 4".into(), 2);
+    }
+    fixture.restore(&fixture.everything(), 8);
+    let tally = fixture.tally();
+    // Its contact can't be without it.
+    assert_eq!((tally.created, tally.failed, tally.ambiguous), (16, 2, 0));
+    let outcomes = fixture.host.outcomes.borrow();
+    let told = |what: RecordOutcome| outcomes.keys().filter(|(_, _, of)| *of == what).count();
+    assert_eq!(told(RecordOutcome::Failed), 2, "{outcomes:?}");
+    assert!(told(RecordOutcome::Incomplete) >= 1);
+}
+
+#[test]
+fn what_a_trigger_changed_is_a_doubt_where_the_answer_was_lost_and_never_a_double() {
+    let fixture = emptied();
+    fixture.org.borrow_mut().trigger = Some("Note".into());
+    fixture
+        .org
+        .borrow_mut()
+        .schema
+        .get_mut("Contact")
+        .unwrap()
+        .push(TargetField::text("Note"));
+    fixture
+        .org
+        .borrow_mut()
+        .schema
+        .get_mut("Case")
+        .unwrap()
+        .push(TargetField::text("Note"));
+    fixture.org.borrow_mut().faults.insert(1, Fault::After);
+    fixture.restore(&fixture.everything(), 8);
+    let names: Vec<String> = fixture
+        .org
+        .borrow()
+        .records
+        .values()
+        .map(|record| record["Name"].to_string())
+        .collect();
+    let mut once = names.clone();
+    once.sort();
+    once.dedup();
+    assert_eq!(once.len(), names.len(), "{names:?}");
+    assert!(fixture.tally().ambiguous > 0);
+}
+
+#[test]
+fn reading_back_tells_what_a_trigger_changed() {
+    let fixture = emptied();
+    fixture.org.borrow_mut().trigger = Some("Note".into());
+    for object in ["Contact", "Case"] {
+        fixture
+            .org
+            .borrow_mut()
+            .schema
+            .get_mut(object)
+            .unwrap()
+            .push(TargetField::text("Note"));
+    }
+    let selection = Selection {
+        verify: true,
+        objects: ["Account".to_owned()].into(),
+        ..fixture.everything()
+    };
+    fixture.restore(&selection, 8);
+    let outcomes = fixture.host.outcomes.borrow();
+    let differs = outcomes.iter().filter(|((_, _, what), _)| *what == RecordOutcome::Differs);
+    assert_eq!(differs.count(), 6);
+}
+
+#[test]
+fn a_plan_tells_what_will_be_and_writes_nothing() {
+    let fixture = emptied();
+    fixture.host.allow(8);
+    let planned = plan_restore(&fixture.host, fixture.everything(), false).unwrap();
+    assert!(matches!(planned, Planned::Ready(_)));
+    assert_eq!(fixture.org.borrow().writes, 0);
+    let expected = fixture.host.expected.borrow();
+    let order: Vec<&str> = expected.iter().map(|(object, _)| object.as_str()).collect();
+    assert_eq!(order, ["Account", "Contact", "Case"]);
+    assert!(expected.iter().all(|(_, tally)| tally.created == 6));
+    // Two requests of records (one text looks like a reference), one of references.
+    assert_eq!(fixture.host.needed.get(), 2);
+    assert!(job::Job::load(&fixture.host, roll::RESTORE).unwrap().is_none());
+}
+
+#[test]
+fn only_records_that_a_condition_chooses_are_restored() {
+    let fixture = emptied();
+    let selection = Selection {
+        objects: ["Account".to_owned()].into(),
+        conditions: BTreeMap::from([("Account".to_owned(), "Name = 'account 4'".to_owned())]),
+        source: "00D1".into(),
+        ..Selection::default()
+    };
+    fixture.restore(&selection, 8);
+    assert_eq!(fixture.org.borrow().records.len(), 1);
+}
+
+/// An org of generated objects: required references lead to objects before, so that chains are as deep as there are objects;
+/// others anywhere.
+fn generated(objects: usize, shape: &[(usize, usize, bool)], rows: &[(usize, Vec<usize>)]) -> TargetOrg {
+    let name = |n: usize| format!("O{n}__c");
+    let names: Vec<String> = (0..objects).map(name).collect();
+    let mut fields: Vec<Vec<TargetField>> = vec![vec![TargetField::text("Text")]; objects];
+    for n in 1..objects {
+        fields[n].push(TargetField::reference("Chain__c", &[&names[n - 1]], true));
+    }
+    for (m, (from, to, poly)) in shape.iter().enumerate() {
+        let to: Vec<&str> = if *poly {
+            names.iter().map(String::as_str).collect()
+        } else {
+            vec![&names[to % objects]]
+        };
+        fields[from % objects].push(TargetField::reference(&format!("Ref{m}__c"), &to, false));
+    }
+    let schema: Vec<(&str, Vec<TargetField>)> = names.iter().map(String::as_str).zip(fields).collect();
+    let mut org = TargetOrg::new(&schema);
+    let mut ids: Vec<Vec<String>> = vec![Vec::new(); objects];
+    for (n, (object, picks)) in rows.iter().enumerate() {
+        let mut object = object % objects;
+        while object > 0 && ids[object - 1].is_empty() {
+            object -= 1;
+        }
+        let mut values = named(&format!("record {n}"));
+        values.insert("Text".into(), json!(format!("text {}", picks.first().unwrap_or(&0))));
+        if object > 0 {
+            let parents = &ids[object - 1];
+            values.insert("Chain__c".into(), json!(parents[picks.first().unwrap_or(&0) % parents.len()]));
+        }
+        ids[object].push(org.insert(&names[object], values));
+    }
+    // References among all of them, backwards and forwards.
+    let all: Vec<String> = ids.concat();
+    for (n, (_, picks)) in rows.iter().enumerate() {
+        let id = all[n % all.len()].clone();
+        let object = id[1..3].parse::<usize>().unwrap();
+        let of: Vec<TargetField> = org.schema.values().nth(object).unwrap().clone();
+        for (field, pick) in of.iter().filter(|field| field.name.starts_with("Ref")).zip(picks) {
+            let allowed: Vec<&String> = all
+                .iter()
+                .filter(|other| {
+                    let other = other[1..3].parse::<usize>().unwrap();
+                    field.refers_to.iter().any(|to| org.schema.keys().nth(other) == Some(to))
+                })
+                .collect();
+            if let Some(to) = allowed.get(pick % allowed.len().max(1)) {
+                let to = (*to).clone();
+                org.records.get_mut(&id).unwrap().insert(field.name.clone(), json!(to));
+            }
+        }
+    }
+    org
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn a_random_part_of_any_org_comes_back_as_it_was(
+        objects in 1usize..8,
+        shape in prop::collection::vec((0usize..8, 0usize..8, any::<bool>()), 0..6),
+        rows in prop::collection::vec((0usize..8, prop::collection::vec(0usize..1_000, 1..5)), 1..120),
+        deleted in prop::collection::vec(0usize..1_000, 0..60),
+        a_call in 1u32..5,
+        fault in prop::option::of((1u64..5, prop::sample::select(vec![Fault::Before, Fault::After, Fault::Late(1)]))),
+    ) {
+        let fixture = Fixture::new(generated(objects, &shape, &rows));
+        let all: Vec<String> = fixture.before.records.keys().cloned().collect();
+        for n in deleted {
+            fixture.org.borrow_mut().delete(&all[n % all.len()]);
+        }
+        if let Some((nth, fault)) = fault {
+            fixture.org.borrow_mut().faults.insert(nth, fault);
+        }
+        fixture.restore(&fixture.everything(), a_call);
+        fixture.assert_whole();
+        prop_assert_eq!(fixture.tally().failed + fixture.tally().ambiguous, 0);
+    }
+}

@@ -1,0 +1,415 @@
+//! The smallest org that tests can restore into through a [`super::scripted::ScriptedHost`]: describes, look-ups, collections within
+//! composite requests and their references, and queries of what changed. It understands only what this connector sends, and
+//! refuses what Salesforce would.
+
+#![allow(clippy::unwrap_used)]
+
+use super::scripted::Reply;
+use super::shelf::Shelf;
+use super::{Method, Request, Row, SendError};
+use serde_json::{Map, Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A field besides Id, Name and the stamps.
+#[derive(Clone, Debug)]
+pub(crate) struct TargetField {
+    pub name: String,
+    pub refers_to: Vec<String>,
+    pub required: bool,
+    pub update: bool,
+    pub external_id: bool,
+}
+
+impl TargetField {
+    pub fn text(name: &str) -> TargetField {
+        TargetField {
+            name: name.into(),
+            refers_to: Vec::new(),
+            required: false,
+            update: true,
+            external_id: false,
+        }
+    }
+
+    pub fn reference(name: &str, to: &[&str], required: bool) -> TargetField {
+        TargetField {
+            refers_to: to.iter().map(|to| (*to).to_owned()).collect(),
+            required,
+            update: !required,
+            ..TargetField::text(name)
+        }
+    }
+}
+
+/// What goes wrong with a request that writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Fault {
+    /// Its connection is cut before it has any effect.
+    Before,
+    /// And after.
+    After,
+    /// It has its effect only when somebody has looked so often.
+    Late(u32),
+}
+
+#[derive(Clone, Debug, Default)]
+pub(crate) struct TargetOrg {
+    pub schema: BTreeMap<String, Vec<TargetField>>,
+    pub records: BTreeMap<String, Map<String, Value>>,
+    pub now: u64,
+    next: u64,
+    /// Composite requests that write so far.
+    pub writes: u64,
+    pub requests: u64,
+    /// Faults of requests that write, by their number from 1.
+    pub faults: BTreeMap<u64, Fault>,
+    /// A request that has its effect later: looks until then, when it was sent, and what it is.
+    late: Option<(u32, u64, Request)>,
+    /// Records of this name are refused, with this code and these fields.
+    pub refuses: BTreeMap<String, (String, Vec<String>)>,
+    /// Names that a lock refuses, and how often still.
+    pub locked: BTreeMap<String, u32>,
+    /// A trigger writes over this field of every new record.
+    pub trigger: Option<String>,
+    pub usage: Option<(u64, u64)>,
+}
+
+type Answer = (u16, Value);
+
+fn refused(code: &str, message: &str) -> Answer {
+    (400, json!([{"errorCode": code, "message": message}]))
+}
+
+fn not_saved(code: &str, message: &str, fields: &[String]) -> Value {
+    json!({"success": false, "errors": [{"statusCode": code, "message": message, "fields": fields}]})
+}
+
+impl TargetOrg {
+    pub fn new(schema: &[(&str, Vec<TargetField>)]) -> TargetOrg {
+        TargetOrg {
+            schema: schema
+                .iter()
+                .map(|(name, fields)| ((*name).to_owned(), fields.clone()))
+                .collect(),
+            now: 1_800_000_000_000,
+            ..TargetOrg::default()
+        }
+    }
+
+    fn prefix(&self, object: &str) -> String {
+        format!("a{:02}", self.schema.keys().position(|name| name == object).unwrap())
+    }
+
+    fn object_of(&self, id: &str) -> &str {
+        let nth: usize = id[1..3].parse().unwrap();
+        self.schema.keys().nth(nth).unwrap()
+    }
+
+    fn stamp(&self) -> Value {
+        let at = chrono::DateTime::from_timestamp_millis(self.now as i64).unwrap();
+        json!(at.format("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string())
+    }
+
+    pub fn insert(&mut self, object: &str, mut fields: Map<String, Value>) -> String {
+        self.next += 1;
+        let id = format!("{}{:012}AAA", self.prefix(object), self.next);
+        for field in &self.schema[object] {
+            fields.entry(field.name.clone()).or_insert(Value::Null);
+        }
+        fields.entry("Name").or_insert(Value::Null);
+        fields.insert("Id".into(), json!(id));
+        fields.insert("CreatedDate".into(), self.stamp());
+        fields.insert("SystemModstamp".into(), self.stamp());
+        self.records.insert(id.clone(), fields);
+        id
+    }
+
+    /// Deletes a record, what can't be without it, and what referred to it refers to nothing.
+    pub fn delete(&mut self, id: &str) {
+        self.records.remove(id);
+        let referring: Vec<String> = self
+            .records
+            .iter()
+            .filter(|(_, record)| record.values().any(|value| value == id))
+            .map(|(other, _)| other.clone())
+            .collect();
+        for other in referring {
+            if !self.records.contains_key(&other) {
+                continue;
+            }
+            let object = self.object_of(&other).to_owned();
+            let required = |field: &TargetField| field.required && self.records[&other][&field.name] == id;
+            if self.schema[&object].iter().any(required) {
+                self.delete(&other);
+            } else if let Some(record) = self.records.get_mut(&other) {
+                for value in record.values_mut().filter(|value| *value == id) {
+                    *value = Value::Null;
+                }
+                let stamp = self.stamp();
+                self.records.get_mut(&other).unwrap().insert("SystemModstamp".into(), stamp);
+            }
+        }
+    }
+
+    /// All of it, as a snapshot.
+    pub fn shelf(&self) -> Shelf {
+        let mut shelf = Shelf::default();
+        for (id, record) in &self.records {
+            let object = self.object_of(id).to_owned();
+            let stamp = record["SystemModstamp"].as_str().unwrap();
+            let at = chrono::DateTime::parse_from_str(stamp, "%Y-%m-%dT%H:%M:%S%.f%z").unwrap();
+            let row = Row {
+                key: id.clone(),
+                revision: at.timestamp_millis() as u64,
+                body: serde_json::to_vec(record).unwrap(),
+            };
+            shelf.rows.entry(object).or_default().insert(id.clone(), row);
+        }
+        for object in self.schema.keys() {
+            let describe = serde_json::to_vec(&self.describe(object).1).unwrap();
+            shelf.notes.insert(format!("describe/{object}"), describe);
+        }
+        shelf
+    }
+
+    pub fn serve(&mut self, request: &Request) -> Reply {
+        self.requests += 1;
+        let writes = !request.repeatable;
+        if writes {
+            self.writes += 1;
+            match self.faults.get(&self.writes) {
+                Some(Fault::Before) => return Reply::error(SendError::OutcomeUnknown("cut".into())),
+                Some(Fault::Late(looks)) => {
+                    self.late = Some((*looks, self.now, request.clone()));
+                    return Reply::error(SendError::OutcomeUnknown("cut".into()));
+                }
+                _ => {}
+            }
+        }
+        let (status, body) = self.answer(request);
+        if writes && self.faults.get(&self.writes) == Some(&Fault::After) {
+            return Reply::error(SendError::OutcomeUnknown("cut".into()));
+        }
+        let reply = Reply::status(status, body.to_string());
+        match self.usage {
+            Some((used, max)) => reply.usage(used, max),
+            None => reply,
+        }
+    }
+
+    fn answer(&mut self, request: &Request) -> Answer {
+        let wanted: Value = serde_json::from_slice(&request.body).unwrap_or_default();
+        match request.path.strip_prefix("/services/data/v62.0/").unwrap() {
+            "composite" => self.composite(&wanted),
+            "composite/sobjects" => self.collection(request.method == Method::Post, &wanted),
+            other => refused("NOT_FOUND", other),
+        }
+    }
+
+    fn composite(&mut self, wanted: &Value) -> Answer {
+        let parts = wanted["compositeRequest"].as_array().unwrap();
+        assert!(parts.len() <= 25);
+        let limited = |part: &&Value| {
+            let url = part["url"].as_str().unwrap();
+            url.contains("/query") || url.contains("composite/sobjects")
+        };
+        assert!(parts.iter().filter(limited).count() <= 5);
+        let mut earlier: BTreeMap<String, Value> = BTreeMap::new();
+        let mut subs = Vec::new();
+        for part in parts {
+            let reference = part["referenceId"].as_str().unwrap().to_owned();
+            let (status, body) = match resolved(&part["body"], &earlier) {
+                Some(body) => self.part(part, &body),
+                None => refused("PROCESSING_HALTED", "Invalid reference specified"),
+            };
+            earlier.insert(reference.clone(), body.clone());
+            subs.push(json!({"body": body, "httpHeaders": {}, "httpStatusCode": status, "referenceId": reference}));
+        }
+        (200, json!({"compositeResponse": subs}))
+    }
+
+    fn part(&mut self, part: &Value, body: &Value) -> Answer {
+        let url = part["url"].as_str().unwrap().strip_prefix("/services/data/v62.0/").unwrap();
+        if url == "composite/sobjects" {
+            return self.collection(part["method"] == "POST", body);
+        }
+        if let Some(object) = url.strip_prefix("composite/sobjects/") {
+            return self.retrieve(object, body);
+        }
+        if let Some(object) = url.strip_prefix("sobjects/").and_then(|rest| rest.strip_suffix("/describe")) {
+            return self.describe(object);
+        }
+        if url.starts_with("sobjects/User/updated/") {
+            return self.covered();
+        }
+        match url.strip_prefix("query?q=") {
+            Some(query) => self.query(query),
+            None => refused("NOT_FOUND", url),
+        }
+    }
+
+    fn covered(&mut self) -> Answer {
+        let mut covered = self.now;
+        if let Some((looks, at, request)) = self.late.take() {
+            if looks == 0 {
+                self.answer(&request);
+            } else {
+                covered = at - 60_000;
+                self.late = Some((looks - 1, at, request));
+            }
+        }
+        let at = chrono::DateTime::from_timestamp_millis(covered as i64).unwrap();
+        (
+            200,
+            json!({"ids": [], "latestDateCovered": at.format("%Y-%m-%dT%H:%M:%S%.3f+0000").to_string()}),
+        )
+    }
+
+    fn describe(&self, object: &str) -> Answer {
+        let Some(fields) = self.schema.get(object) else {
+            return refused("NOT_FOUND", "The requested resource does not exist");
+        };
+        let mut described = vec![
+            json!({"name": "Id", "type": "id", "nillable": false}),
+            json!({"name": "Name", "type": "string", "createable": true, "updateable": true, "nillable": true}),
+            json!({"name": "CreatedDate", "type": "datetime", "nillable": false}),
+            json!({"name": "SystemModstamp", "type": "datetime", "nillable": false}),
+        ];
+        for field in fields {
+            described.push(
+                json!({"name": field.name, "type": if field.refers_to.is_empty() { "string" } else { "reference" },
+                "createable": true, "updateable": field.update, "nillable": !field.required, "referenceTo": field.refers_to,
+                "externalId": field.external_id, "unique": field.external_id}),
+            );
+        }
+        (
+            200,
+            json!({"name": object, "createable": true, "updateable": true, "queryable": true, "fields": described}),
+        )
+    }
+
+    fn retrieve(&self, object: &str, body: &Value) -> Answer {
+        if !self.schema.contains_key(object) {
+            return refused("NOT_FOUND", "The requested resource does not exist");
+        }
+        let ids = body["ids"].as_array().unwrap();
+        assert!(ids.len() <= 2_000);
+        let found = ids.iter().map(|id| {
+            let record = self.records.get(id.as_str().unwrap())?;
+            let fields = body["fields"].as_array().unwrap().iter();
+            let values: Map<String, Value> = fields
+                .filter_map(|name| Some((name.as_str()?.to_owned(), record.get(name.as_str()?)?.clone())))
+                .collect();
+            Some(Value::Object(values))
+        });
+        (200, json!(found.collect::<Vec<_>>()))
+    }
+
+    fn query(&self, query: &str) -> Answer {
+        let text = query.replace('+', " ").replace("%3A", ":").replace("%3E%3D", ">=");
+        let object = text.split(" FROM ").nth(1).unwrap().split(' ').next().unwrap();
+        let since = text.split(">= ").nth(1).unwrap();
+        let since = chrono::DateTime::parse_from_rfc3339(since.trim()).unwrap().timestamp_millis() as u64;
+        let changed = |record: &&Map<String, Value>| {
+            let stamp = record["SystemModstamp"].as_str().unwrap();
+            let at = chrono::DateTime::parse_from_str(stamp, "%Y-%m-%dT%H:%M:%S%.f%z").unwrap();
+            at.timestamp_millis() as u64 >= since
+        };
+        let of_object = self.records.iter().filter(|(id, _)| self.object_of(id) == object);
+        let records: Vec<Value> = of_object
+            .map(|(_, record)| record)
+            .filter(changed)
+            .map(|record| Value::Object(record.clone()))
+            .collect();
+        assert!(records.len() <= 2_000, "pages aren't served");
+        (200, json!({"totalSize": records.len(), "done": true, "records": records}))
+    }
+
+    fn collection(&mut self, create: bool, body: &Value) -> Answer {
+        let records = body["records"].as_array().unwrap();
+        assert!(records.len() <= 200);
+        let mut runs = Vec::new();
+        for record in records {
+            let kind = record["attributes"]["type"].as_str().unwrap();
+            if runs.last() != Some(&kind) {
+                runs.push(kind);
+            }
+        }
+        assert!(runs.len() <= 10, "{} runs", runs.len());
+        (
+            200,
+            json!(records.iter().map(|record| self.save(create, record)).collect::<Vec<_>>()),
+        )
+    }
+
+    fn save(&mut self, create: bool, record: &Value) -> Value {
+        let mut fields = record.as_object().unwrap().clone();
+        let object = fields.remove("attributes").unwrap()["type"].as_str().unwrap().to_owned();
+        let id = fields.remove("Id").map(|id| id.as_str().unwrap().to_owned());
+        assert_eq!(create, id.is_none(), "{record}");
+        let name = fields.get("Name").and_then(Value::as_str).unwrap_or_default().to_owned();
+        if let Some((code, about)) = self.refuses.get(&name)
+            && (about.is_empty() || about.iter().any(|field| fields.contains_key(field)))
+        {
+            return not_saved(code, "refused", about);
+        }
+        if let Some(locks) = self.locked.get_mut(&name).filter(|locks| **locks > 0) {
+            *locks -= 1;
+            return not_saved("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record", &[]);
+        }
+        let schema = self.schema[&object].clone();
+        for field in &schema {
+            let value = fields.get(&field.name).filter(|value| !value.is_null());
+            if create && field.required && value.is_none() {
+                return not_saved("REQUIRED_FIELD_MISSING", "Required fields are missing", &[field.name.clone()]);
+            }
+            assert!(create || field.update || value.is_none(), "{} can't be changed", field.name);
+            if let Some(value) = value
+                && !field.refers_to.is_empty()
+                && !self.records.contains_key(value.as_str().unwrap())
+            {
+                let about = [field.name.clone()];
+                return not_saved("INVALID_CROSS_REFERENCE_KEY", "invalid cross reference id", &about);
+            }
+        }
+        let known: BTreeSet<&str> = schema.iter().map(|field| field.name.as_str()).chain(["Name"]).collect();
+        assert!(fields.keys().all(|field| known.contains(field.as_str())), "{record}");
+        let id = match id {
+            None => {
+                if let Some(field) = &self.trigger {
+                    fields.insert(field.clone(), json!("by a trigger"));
+                }
+                self.insert(&object, fields)
+            }
+            Some(id) if self.records.contains_key(&id) => {
+                let stamp = self.stamp();
+                let record = self.records.get_mut(&id).unwrap();
+                record.extend(fields);
+                record.insert("SystemModstamp".into(), stamp);
+                id
+            }
+            Some(_) => return not_saved("ENTITY_IS_DELETED", "entity is deleted", &[]),
+        };
+        json!({"id": id, "success": true, "errors": []})
+    }
+}
+
+/// A body with its references resolved; `None` where one leads to nothing.
+fn resolved(body: &Value, earlier: &BTreeMap<String, Value>) -> Option<Value> {
+    Some(match body {
+        Value::String(text) if text.contains("@{") => {
+            let path = text.strip_prefix("@{")?.strip_suffix("].id}")?;
+            let (reference, nth) = path.split_once('[')?;
+            let id = earlier.get(reference)?.get(nth.parse::<usize>().ok()?)?.get("id")?;
+            id.as_str()?;
+            id.clone()
+        }
+        Value::Array(all) => Value::Array(all.iter().map(|one| resolved(one, earlier)).collect::<Option<_>>()?),
+        Value::Object(all) => Value::Object(
+            all.iter()
+                .map(|(name, one)| Some((name.clone(), resolved(one, earlier)?)))
+                .collect::<Option<_>>()?,
+        ),
+        other => other.clone(),
+    })
+}
