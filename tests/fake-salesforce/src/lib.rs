@@ -1,4 +1,4 @@
-//! An honest double of Salesforce's REST API and Bulk API 2.0 queries: what it answers, what it refuses, and above all how it counts.
+//! An honest double of Salesforce's REST API and Bulk API 2.0: what it answers, what it refuses, and above all how it counts.
 //!
 //! It is built from Salesforce's documentation and recorded answers, not from what this project's connector needs. Every
 //! counted request goes through one quota over a rolling window on a clock that tests move. What isn't documented is a

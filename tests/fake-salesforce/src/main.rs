@@ -23,7 +23,7 @@ struct Arguments {
     /// What the org comes from: equal seeds make equal orgs.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// tiny, small, real, wide, widest, million, files, bench-s, bench-m or bench-l; with overrides like `small,Account=5000`, or
+    /// tiny, small, real, wide, widest, million, files, restore, bench-s, bench-m or bench-l; with overrides like `small,Account=5000`, or
     /// `files,ContentVersion.body=2147483648` for a first body of that many bytes.
     #[arg(long, default_value = "small")]
     size: String,

@@ -120,6 +120,48 @@ await promise('collections take 200 records to a request and answer in order', a
   assert.equal(await products.count({ Name: { $like: 'Product %' } }), 0);
 });
 
+await promise('bulk ingest writes each row once and gives back ids, errors and the rest', async () => {
+  const records = Array.from({ length: 450 }, (_, n) => (n === 7 ? { Name: '', ProductCode: 'J-7' } : { Name: `Bulk "${n}", ☃`, ProductCode: `J-${n}` }));
+  const options = { pollInterval: 50, pollTimeout: 60_000 };
+  const results = await conn.bulk2.loadAndWaitForResults({ object: 'Product2', operation: 'insert', input: records, ...options });
+  assert.equal(results.successfulResults.length, 449);
+  assert.equal(results.failedResults.length, 1);
+  assert.match(results.failedResults[0].sf__Error, /^REQUIRED_FIELD_MISSING:/);
+  assert.equal(results.failedResults[0].ProductCode, 'J-7');
+  assert.equal(results.unprocessedRecords.length, 0);
+  const one = results.successfulResults.find((r) => r.ProductCode === 'J-8');
+  assert.equal((await conn.sobject('Product2').retrieve(one.sf__Id)).Name, 'Bulk "8", ☃');
+  const upserted = await conn.bulk2.loadAndWaitForResults({
+    object: 'Product2', operation: 'upsert', externalIdFieldName: 'ProductCode', input: [{ ProductCode: 'J-8', Name: 'Again' }, { ProductCode: 'J-new', Name: 'New' }], ...options,
+  });
+  assert.deepEqual(upserted.successfulResults.map((r) => [r.ProductCode, r.sf__Created]).sort(), [['J-8', 'false'], ['J-new', 'true']]);
+  const wrong = conn.bulk2.loadAndWaitForResults({ object: 'Product2', operation: 'insert', input: [{ Nope__c: 'x' }], ...options });
+  await assert.rejects(wrong, /Field name not found : Nope__c/);
+});
+
+await promise('a composite writes rows that refer to rows of an earlier collection in it', async () => {
+  const base = `/services/data/v${version}`;
+  const rows = (type, list) => ({ allOrNone: false, records: list.map((fields) => ({ attributes: { type }, ...fields })) });
+  const answer = await conn.request({
+    method: 'POST',
+    url: `${base}/composite`,
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({
+      allOrNone: false,
+      compositeRequest: [
+        { method: 'POST', referenceId: 'accounts', url: `${base}/composite/sobjects`, body: rows('Account', [{ Name: 'First' }, { Name: 'Second' }]) },
+        { method: 'POST', referenceId: 'contacts', url: `${base}/composite/sobjects`, body: rows('Contact', [{ LastName: 'C', AccountId: '@{accounts[1].id}' }]) },
+        { method: 'POST', referenceId: 'halted', url: `${base}/composite/sobjects`, body: rows('Contact', [{ LastName: 'D', AccountId: '@{accounts[2].id}' }]) },
+      ],
+    }),
+  });
+  const [accounts, contacts, halted] = answer.compositeResponse;
+  const contact = await conn.sobject('Contact').retrieve(contacts.body[0].id);
+  assert.equal(contact.AccountId, accounts.body[1].id);
+  assert.equal(halted.httpStatusCode, 400);
+  assert.equal(halted.body[0].errorCode, 'PROCESSING_HALTED');
+});
+
 await promise('client credentials log in and tell the org', async () => {
   const session = new jsforce.Connection({ oauth2, version });
   const user = await session.authorize({ grant_type: 'client_credentials' });

@@ -104,6 +104,24 @@ def _():
         assert row["Name"] == record["Name"] and row["Description"] == (record["Description"] or "")
 
 
+@promise("bulk ingest writes each row once and tells ids and errors")
+def _():
+    records = [{"Name": f"Bulk {n}", "ProductCode": f"S-{n}"} for n in range(300)]
+    records[7] = {"Name": "", "ProductCode": "S-7"}
+    (told,) = sf.bulk2.Product2.insert(records=records, wait=0)
+    assert (int(told["numberRecordsProcessed"]), int(told["numberRecordsFailed"])) == (300, 1), told
+    good = list(csv.DictReader(io.StringIO(sf.bulk2.Product2.get_successful_records(told["job_id"]), newline="")))
+    assert len(good) == 299 and all(row["sf__Created"] == "true" for row in good)
+    assert [row["ProductCode"] for row in good] != sorted(row["ProductCode"] for row in good)
+    row = sf.Product2.get(good[0]["sf__Id"])
+    assert row["ProductCode"] == good[0]["ProductCode"]
+    (bad,) = csv.DictReader(io.StringIO(sf.bulk2.Product2.get_failed_records(told["job_id"]), newline=""))
+    assert bad["ProductCode"] == "S-7" and bad["sf__Error"].startswith("REQUIRED_FIELD_MISSING:")
+    (told,) = sf.bulk2.Product2.delete(records=[{"Id": row["Id"]}], wait=0)
+    assert int(told["numberRecordsFailed"]) == 0
+    refused(SalesforceResourceNotFound, sf.Product2.get, row["Id"])
+
+
 @promise("api_usage rises by one with each request, composite being one")
 def _():
     sf.query("SELECT Id FROM Organization")

@@ -41,7 +41,9 @@ impl Delimiter {
         Self::ALL.iter().find(|(d, _, _)| *d == self).map_or("COMMA", |(_, n, _)| n)
     }
 
-    fn sign(self) -> u8 {
+    /// The sign itself.
+    #[must_use]
+    pub fn sign(self) -> u8 {
         Self::ALL.iter().find(|(d, _, _)| *d == self).map_or(b',', |(_, _, s)| *s)
     }
 }

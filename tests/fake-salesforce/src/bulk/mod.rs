@@ -1,4 +1,5 @@
-//! Bulk API 2.0 query: jobs that run on the double's clock and keep their results for seven days.
+//! Bulk API 2.0: jobs that run on the double's clock and keep their results for seven days. Those that write have a module of their
+//! own (`ingest`); the rest of this one is about queries.
 //!
 //! Responsible for: the life of a job (`job`), which rows it gives in which order and on which pages (`results`), their form (`csv`),
 //! what a job can't be made of (`refusals`), the resources under `/jobs/query` (`resource`), and the two daily limits of its own.
@@ -10,6 +11,7 @@
 //! unknown locators, other versions and unfinished jobs are refused.
 
 pub mod csv;
+pub mod ingest;
 mod job;
 mod refusals;
 mod resource;

@@ -110,16 +110,9 @@ fn create(service: &Service, call: &Call) -> Answer {
     if let Some(other) = wanted.content_type.filter(|kind| kind != "CSV") {
         return no_such_value("contentType", &other);
     }
-    let (delimiter, line_ending) = (wanted.column_delimiter, wanted.line_ending);
-    let dialect = Dialect {
-        delimiter: match delimiter.as_deref().map_or(Some(Delimiter::default()), Delimiter::named) {
-            Some(delimiter) => delimiter,
-            None => return no_such_value("columnDelimiter", &delimiter.unwrap_or_default()),
-        },
-        line_ending: match line_ending.as_deref().map_or(Some(LineEnding::default()), LineEnding::named) {
-            Some(line_ending) => line_ending,
-            None => return no_such_value("lineEnding", &line_ending.unwrap_or_default()),
-        },
+    let dialect = match dialect(wanted.column_delimiter.as_deref(), wanted.line_ending.as_deref()) {
+        Ok(dialect) => dialect,
+        Err(answer) => return *answer,
     };
     let now_ms = service.clock.now_ms();
     if let Err(limit) = service.bulk.admit(now_ms) {
@@ -141,6 +134,19 @@ fn create(service: &Service, call: &Call) -> Answer {
         dialect,
     });
     Answer::json(&job.summary(now_ms))
+}
+
+/// How tables of a job are written, by the names in its creation.
+pub(super) fn dialect(delimiter: Option<&str>, line_ending: Option<&str>) -> Result<Dialect, Box<Answer>> {
+    let bad = |property: &str, name: Option<&str>| Box::new(no_such_value(property, name.unwrap_or_default()));
+    Ok(Dialect {
+        delimiter: delimiter
+            .map_or(Some(Delimiter::default()), Delimiter::named)
+            .ok_or_else(|| bad("columnDelimiter", delimiter))?,
+        line_ending: line_ending
+            .map_or(Some(LineEnding::default()), LineEnding::named)
+            .ok_or_else(|| bad("lineEnding", line_ending))?,
+    })
 }
 
 /// Finds the rows of a query, in a copy of the org.
@@ -259,24 +265,29 @@ fn result_pages(service: &Service, call: &Call, job: &Job) -> Answer {
 }
 
 /// Locators hide the offset as Salesforce's do.
-fn locator_of(offset: u64) -> String {
+pub(super) fn locator_of(offset: u64) -> String {
     STANDARD_NO_PAD.encode(offset.to_string())
 }
 
-fn offset_of(locator: &str) -> Option<u64> {
+pub(super) fn offset_of(locator: &str) -> Option<u64> {
     let decoded = STANDARD_NO_PAD.decode(locator.trim_end_matches('=')).ok()?;
     std::str::from_utf8(&decoded).ok()?.parse().ok()
 }
 
-fn bad_locator() -> Answer {
+pub(super) fn bad_locator() -> Answer {
     Answer::refusal(400, "INVALID_QUERY_LOCATOR", "invalid query locator")
 }
 
-fn no_such_value(property: &str, value: &str) -> Answer {
+pub(super) fn no_such_value(property: &str, value: &str) -> Answer {
     Answer::refusal(400, "API_ERROR", &format!("Invalid value for property {property}: {value}"))
 }
 
 fn wrong_state(what: &str, state: JobState) -> Answer {
-    let message = format!("The job can't be {what} in state {}", state.name());
+    wrong_state_named(what, state.name())
+}
+
+/// A job that isn't in a state for something.
+pub(super) fn wrong_state_named(what: &str, state: &str) -> Answer {
+    let message = format!("The job can't be {what} in state {state}");
     Answer::refusal(400, "INVALIDJOBSTATE", &message)
 }

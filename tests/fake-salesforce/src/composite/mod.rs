@@ -9,6 +9,7 @@
 
 pub mod batch;
 pub mod collections;
+pub mod graph;
 mod reference;
 pub mod tree;
 
@@ -90,6 +91,12 @@ fn refuse(service: &Service, series: &Series) -> Option<Answer> {
         let message = format!("The composite request has {queries} query or collections operations, {MAX_QUERIES} are allowed");
         return Some(Answer::refusal(400, "LIMIT_EXCEEDED", &message));
     }
+    bad_reference_id(parts)
+}
+
+/// The refusal of a reference id that isn't one, or isn't the only one of its name.
+fn bad_reference_id(parts: &[Part]) -> Option<Answer> {
+    let invalid = |message: String| Some(Answer::refusal(400, "INVALID_INPUT", &message));
     let mut seen = std::collections::HashSet::new();
     for part in parts {
         let valid = !part.reference_id.is_empty() && part.reference_id.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');

@@ -10,7 +10,7 @@
 //! | `POST quota` | any of `max`, `used`, `others_send`, `header`, `edition`, `header_lag_ms` with `limits_lag_ms`, `traffic` |
 //! | `POST faults`, `DELETE faults` | adds one rule or a list; takes all away |
 //! | `POST sessions` | any of `expire`, `open`, `revoke_refresh_tokens`, `expire_locators`, `expire_bulk_jobs` |
-//! | `POST bulk` | any of `max_jobs`, `max_mb`, `others_jobs`, `others_mb`; `fail_next` with `message`; `slow_next` with `by_ms`; `expire_bulk_jobs` |
+//! | `POST bulk` | any of `max_jobs`, `max_mb`, `others_jobs`, `others_mb`; `fail_next` with `message`; `slow_next` with `by_ms`; `expire_bulk_jobs`; for ingest `max_batches`, `others_batches`, `fail_next_ingest` |
 //! | `POST user` | `kind` and any permission by name, `hide_fields` as `[["Account","Phone"]]` |
 //! | `POST rules` | any of the switches of [`crate::rest::Rules`]; those of bulk jobs as `bulk_queue_ms`, `bulk_base_ms`, … |
 //! | `GET objects` | every object with its number of live rows |
@@ -450,6 +450,11 @@ struct BulkChange {
     by_ms: i64,
     #[serde(default)]
     expire_bulk_jobs: bool,
+    max_batches: Option<u64>,
+    #[serde(default)]
+    others_batches: u64,
+    #[serde(default)]
+    fail_next_ingest: u64,
 }
 
 async fn bulk(State(shared): State<Shared>, Json(change): Json<BulkChange>) -> Json<Value> {
@@ -457,9 +462,14 @@ async fn bulk(State(shared): State<Shared>, Json(change): Json<BulkChange>) -> J
     let jobs = &shared.service.bulk;
     jobs.set_limits(change.max_jobs, change.max_mb.map(|mb| mb * 1024));
     jobs.others_use(now_ms, change.others_jobs, change.others_mb * 1024);
+    let message = change.message.unwrap_or_else(|| BULK_FAILURE.to_owned());
     if change.fail_next > 0 {
-        let message = change.message.unwrap_or_else(|| BULK_FAILURE.to_owned());
         jobs.fail_next(change.fail_next, &message);
+    }
+    let ingest = &shared.service.ingest;
+    ingest.set_batches(now_ms, change.max_batches, change.others_batches);
+    if change.fail_next_ingest > 0 {
+        ingest.fail_next(change.fail_next_ingest, &message);
     }
     if change.slow_next > 0 {
         jobs.slow_next(change.slow_next, change.by_ms);
@@ -468,7 +478,12 @@ async fn bulk(State(shared): State<Shared>, Json(change): Json<BulkChange>) -> J
         jobs.expire_all();
     }
     let (count, storage) = (jobs.jobs_used(now_ms), jobs.megabytes_used(now_ms));
-    Json(json!({ "jobs": { "used": count.used, "max": count.max }, "mb": { "used": storage.used, "max": storage.max } }))
+    let batches = ingest.batches_used(now_ms);
+    Json(json!({
+        "jobs": { "used": count.used, "max": count.max },
+        "mb": { "used": storage.used, "max": storage.max },
+        "batches": { "used": batches.used, "max": batches.max },
+    }))
 }
 
 #[derive(Deserialize)]

@@ -27,6 +27,7 @@ impl Blob {
     #[must_use]
     pub fn md5(&self) -> String {
         let key = match self {
+            Blob::Filed(body) => return body.md5().to_owned(),
             Blob::Generated { length, seed } if *length >= KEPT_FROM_BYTES => (*length, *seed),
             _ => return self.md5_anew(),
         };

@@ -12,6 +12,7 @@ mod definition;
 mod deletion;
 mod describe;
 mod field;
+mod filed;
 mod find;
 mod generate;
 mod incoming;
@@ -43,13 +44,14 @@ pub use self::{
     deletion::DeleteRandom,
     describe::DescribeOptions,
     field::{Field, FieldType, PicklistEntry},
+    filed::{FiledBody, Filing},
     incoming::{Sent, SentFields},
     object::{Behaviour, Object, ObjectSchema, RecordType, Refusal, RequiredFilter, Truncation},
     record_id::{KeyPrefix, MalformedId, RecordId},
     row::{Row, Scan},
     rules::{DuplicateRule, Lock, SetField, Touch, Trigger, Validation, WriteRules},
     savepoint::Savepoint,
-    spec::{Language, ObjectSpec, OrgSpec, UnknownPreset},
+    spec::{Language, ObjectSpec, OrgSpec, ReferenceKind, ReferenceSpec, UnknownPreset},
     table::Rows,
     upsert::{UpsertError, Upserted},
     value::{Address, Blob, Value, write_json_string},

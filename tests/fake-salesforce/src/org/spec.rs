@@ -4,7 +4,7 @@ use std::str::FromStr;
 
 use chrono::{DateTime, Utc};
 
-use crate::org::generate::{bench, preset};
+use crate::org::generate::{bench, preset, restore};
 
 /// The language of an org's messages.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -34,6 +34,34 @@ pub struct ObjectSpec {
     pub rows_per_stamp: u64,
     /// The body of the object's first row has so many bytes; by dice otherwise.
     pub first_body: Option<u64>,
+    /// So many rows are written when the org is made, through the checks of any write, beside those that are generated.
+    pub written: u64,
+    /// References on top of the ordinary ones.
+    pub references: Vec<ReferenceSpec>,
+    /// Whether it lacks the external ids that its kind has.
+    pub without_key: bool,
+}
+
+/// A reference to be added to an object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReferenceSpec {
+    /// API name, ending in `__c`.
+    pub field: String,
+    /// The objects that it can refer to.
+    pub to: Vec<String>,
+    /// What it means.
+    pub kind: ReferenceKind,
+}
+
+/// What a reference means for its row.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ReferenceKind {
+    /// It may be empty.
+    Optional,
+    /// It has to be there, and the row is deleted with what it refers to.
+    Required,
+    /// Master-detail: the same, and it's chosen once.
+    Master,
 }
 
 impl ObjectSpec {
@@ -48,6 +76,9 @@ impl ObjectSpec {
             formulas: 0,
             rows_per_stamp: 1,
             first_body: None,
+            written: 0,
+            references: Vec::new(),
+            without_key: false,
         }
     }
 }
@@ -63,13 +94,15 @@ pub struct OrgSpec {
     pub language: Language,
     /// Objects, in the order of describe global.
     pub objects: Vec<ObjectSpec>,
+    /// Whether accounts can be people.
+    pub person_accounts: bool,
 }
 
 /// Makes a spec from a seed.
 type Preset = fn(u64) -> OrgSpec;
 
 /// Every preset by its name.
-const PRESETS: [(&str, Preset); 10] = [
+const PRESETS: [(&str, Preset); 11] = [
     ("tiny", OrgSpec::tiny),
     ("small", OrgSpec::small),
     ("real", OrgSpec::real),
@@ -77,6 +110,7 @@ const PRESETS: [(&str, Preset); 10] = [
     ("widest", OrgSpec::widest),
     ("million", OrgSpec::million),
     ("files", OrgSpec::files),
+    ("restore", OrgSpec::restore),
     ("bench-s", OrgSpec::bench_s),
     ("bench-m", OrgSpec::bench_m),
     ("bench-l", OrgSpec::bench_l),
@@ -135,6 +169,12 @@ impl OrgSpec {
         bench::files(seed)
     }
 
+    /// About 40 objects and 400 rows, each seed another org: cycles and rings of references, polymorphic ones, required chains six deep,
+    /// price books, campaigns, files, orders, and in every third org person accounts.
+    pub fn restore(seed: u64) -> OrgSpec {
+        restore::spec(seed)
+    }
+
     /// 20 objects, 50,000 rows that a query sees.
     pub fn bench_s(seed: u64) -> OrgSpec {
         bench::small(seed)
@@ -154,6 +194,27 @@ impl OrgSpec {
     #[must_use]
     pub fn with_rows(mut self, name: &str, rows: u64) -> OrgSpec {
         self.entry(name).rows = rows;
+        self
+    }
+
+    /// Lets so many rows of an object be written when the org is made, and adds the object where it is missing.
+    #[must_use]
+    pub fn with_written_rows(mut self, name: &str, rows: u64) -> OrgSpec {
+        self.entry(name).written = rows;
+        self
+    }
+
+    /// Gives an object a reference more.
+    #[must_use]
+    pub fn with_reference(mut self, name: &str, reference: ReferenceSpec) -> OrgSpec {
+        self.entry(name).references.push(reference);
+        self
+    }
+
+    /// Takes the external ids from an object.
+    #[must_use]
+    pub fn without_key(mut self, name: &str) -> OrgSpec {
+        self.entry(name).without_key = true;
         self
     }
 

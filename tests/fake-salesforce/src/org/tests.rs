@@ -452,6 +452,178 @@ fn specs_are_read_from_text() {
     assert_eq!(OrgSpec::parse("tiny,Account", 1), Err(UnknownPreset("Account".into())));
 }
 
+/// Every live row of every object that people write, and how many references they hold.
+fn rows_and_references(org: &Org) -> (u64, usize) {
+    let viewer = org.administrator();
+    let (mut rows, mut references) = (0, 0);
+    for object in org.objects().iter().filter(|o| o.schema.createable) {
+        for row in object.rows(&viewer, Scan::QUERY) {
+            rows += 1;
+            for (index, field) in object.visible_fields(&viewer) {
+                let value = row.value(index);
+                assert!(!value.is_null() || field.nillable, "{}.{} is null", object.name(), field.name);
+                if let Value::Id(id) = value
+                    && field.kind == FieldType::Reference
+                {
+                    assert!(
+                        org.row(&viewer, Scan::QUERY, id).is_some(),
+                        "{}.{} leads nowhere",
+                        object.name(),
+                        field.name
+                    );
+                    references += 1;
+                }
+            }
+        }
+    }
+    (rows, references)
+}
+
+#[test]
+fn orgs_for_restores_have_every_kind_of_reference_and_differ_by_seed() {
+    let mut person_orgs = 0;
+    let mut sizes = std::collections::HashSet::new();
+    for seed in 0..30 {
+        let org = Org::generate(&OrgSpec::restore(seed));
+        let viewer = org.administrator();
+        let (rows, references) = rows_and_references(&org);
+        assert!((200..800).contains(&rows), "{rows} rows");
+        assert!(references as u64 > 3 * rows, "{references} references");
+        sizes.insert(rows);
+        let count = |object: &str| org.object(object).unwrap().count(&viewer, Scan::QUERY);
+        for object in [
+            "Level_6__c",
+            "OpportunityLineItem",
+            "OrderItem",
+            "CampaignMember",
+            "ContentVersion",
+            "Attachment",
+        ] {
+            assert!(count(object) > 0, "seed {seed}: no {object}");
+        }
+        assert!(count("CampaignMemberStatus") == 2 * count("Campaign"));
+        let is = |object: &str, field: &str, value: Value| org.first_row(object, |row| row.value_of(field) == value).is_some();
+        assert!(is("Order", "Status", Value::text("Activated")) || is("Contract", "Status", Value::text("Activated")));
+        if is("Account", "IsPersonAccount", Value::Bool(true)) {
+            person_orgs += 1;
+            assert!(is("Contact", "IsPersonAccount", Value::Bool(true)));
+        }
+    }
+    assert!((3..20).contains(&person_orgs), "{person_orgs}");
+    assert!(sizes.len() > 10);
+}
+
+#[test]
+fn what_is_read_of_a_row_can_be_written_again() {
+    // What a restore has to know: keys are there once, owners may be inactive, drafts are activated later, one price gives the other.
+    let expected = [
+        "DUPLICATE_VALUE",
+        "INACTIVE_OWNER_OR_USER",
+        "FAILED_ACTIVATION",
+        "FIELD_INTEGRITY_EXCEPTION",
+        "INVALID_FIELD_FOR_INSERT_UPDATE",
+    ];
+    let (mut written, mut refused) = (0, std::collections::BTreeMap::new());
+    for seed in 0..6 {
+        let org = Org::generate(&OrgSpec::restore(seed));
+        let viewer = org.administrator();
+        let now = org.created_at();
+        for object in org.objects().iter().filter(|o| o.schema.createable && o.schema.deletable) {
+            for row in object.rows(&viewer, Scan::QUERY) {
+                let mut sent = SentFields::default();
+                for (index, field) in object.visible_fields(&viewer).filter(|(_, f)| f.createable && !f.unique) {
+                    match row.value(index) {
+                        Value::Null => {}
+                        Value::Bool(value) => sent.set(&field.name, Sent::Bool(value)),
+                        Value::Number(digits) => sent.set(&field.name, Sent::Number(digits)),
+                        Value::Blob(body) => sent.set(&field.name, Sent::File(body)),
+                        other => sent.set(&field.name, Sent::Text(other.to_plain())),
+                    }
+                }
+                let mut copy = org.clone();
+                match copy.create_by(&Writing::of_client(&viewer, now), object.name(), &sent) {
+                    Ok(_) => written += 1,
+                    Err(error) => {
+                        assert!(
+                            expected.contains(&error.status_code.as_str()),
+                            "{}: {error} for {sent:?}",
+                            object.name()
+                        );
+                        *refused.entry((object.name().to_owned(), error.status_code)).or_insert(0) += 1;
+                    }
+                }
+            }
+        }
+    }
+    let refusals: i32 = refused.values().sum();
+    assert!(written > 3 * refusals, "{written} rows, refused {refused:?}");
+}
+
+#[test]
+fn a_person_account_brings_its_contact_and_refuses_a_name() {
+    let spec = (0..).map(OrgSpec::restore).find(|spec| spec.person_accounts).unwrap();
+    let mut org = Org::generate(&spec);
+    let (viewer, now) = (org.administrator(), org.created_at());
+    let account = org.object("Account").unwrap();
+    let person_type = account
+        .schema
+        .record_types
+        .iter()
+        .find(|t| t.developer_name == "PersonAccount")
+        .unwrap()
+        .id;
+    let refused = org.create(
+        &viewer,
+        "Account",
+        &fields(&format!(r#"{{"RecordTypeId":"{person_type}","LastName":"Ny","Name":"Ny"}}"#)),
+        now,
+    );
+    let error = refused.unwrap_err();
+    assert_eq!(error.message, "Account: bad field names on insert/update call: Name");
+    let contacts = org.object("Contact").unwrap().count(&viewer, Scan::QUERY);
+    let sent = fields(&format!(
+        r#"{{"RecordTypeId":"{person_type}","LastName":"Ny","FirstName":"En","PersonEmail":"e@x.dk"}}"#
+    ));
+    let id = org.create(&viewer, "Account", &sent, now).unwrap();
+    assert_eq!(org.value_at(id, "Name"), Value::text("En Ny"));
+    let Value::Id(contact) = org.value_at(id, "PersonContactId") else {
+        panic!("no contact")
+    };
+    assert_eq!(org.value_at(contact, "AccountId"), Value::Id(id));
+    assert_eq!(org.value_at(contact, "Email"), Value::text("e@x.dk"));
+    assert_eq!(org.object("Contact").unwrap().count(&viewer, Scan::QUERY), contacts + 1);
+    let rename = org.update(&viewer, id, &fields(r#"{"Name":"x"}"#), now);
+    assert_eq!(refusal(rename), "INVALID_FIELD_FOR_INSERT_UPDATE");
+    let business = org.create(&viewer, "Account", &fields(r#"{"Name":"x","PersonEmail":"e@x.dk"}"#), now);
+    assert_eq!(refusal(business), "INVALID_FIELD_FOR_INSERT_UPDATE");
+}
+
+#[test]
+fn rings_of_lookups_are_closed() {
+    let has_ring = |seed| {
+        let org = Org::generate(&OrgSpec::restore(seed));
+        let viewer = org.administrator();
+        let firsts: Vec<RecordId> = org
+            .object("Node_0__c")
+            .unwrap()
+            .rows(&viewer, Scan::QUERY)
+            .map(|row| row.id())
+            .collect();
+        firsts.into_iter().any(|first| {
+            let mut seen = std::collections::HashSet::from([first]);
+            let mut at = first;
+            while let Value::Id(next) = org.value_at(at, "Next__c") {
+                if !seen.insert(next) {
+                    return true;
+                }
+                at = next;
+            }
+            false
+        })
+    };
+    assert!((0..10).filter(|seed| has_ring(*seed)).count() >= 5);
+}
+
 /// One thing that a client does to some row.
 #[derive(Debug, Clone)]
 enum Step {

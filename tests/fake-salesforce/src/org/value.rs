@@ -6,7 +6,7 @@ use std::{cmp::Ordering, io::Write as _, sync::Arc};
 
 use chrono::{DateTime, Datelike, NaiveDate, Timelike, Utc};
 
-use crate::org::{generate::dice, record_id::RecordId};
+use crate::org::{filed::FiledBody, generate::dice, record_id::RecordId};
 
 /// The value of one field of one row.
 #[derive(Debug, Clone, PartialEq)]
@@ -63,6 +63,8 @@ pub enum Blob {
     },
     /// Bytes that a client sent.
     Stored(Arc<[u8]>),
+    /// So many bytes that a client sent that they lie in a file.
+    Filed(Arc<FiledBody>),
 }
 
 impl Blob {
@@ -71,6 +73,7 @@ impl Blob {
         match self {
             Blob::Generated { length, .. } => *length,
             Blob::Stored(bytes) => bytes.len() as u64,
+            Blob::Filed(body) => body.length(),
         }
     }
 
@@ -90,6 +93,7 @@ impl Blob {
                 bytes.truncate(end.saturating_sub(offset) as usize);
                 bytes
             }
+            Blob::Filed(body) => body.read(offset, end.saturating_sub(offset) as usize),
             Blob::Stored(bytes) => bytes.get(offset as usize..end as usize).unwrap_or_default().to_vec(),
         }
     }

@@ -30,8 +30,9 @@ pub(super) fn limits(service: &Service, call: &Call) -> Answer {
     } else {
         "DailyBulkApiBatches"
     };
-    add(batches, entry(15_000, 15_000));
     let at_ms = service.clock.now_ms() - service.quota.limits_lag_ms();
+    let daily = service.ingest.batches_used(at_ms);
+    add(batches, entry(daily.max, daily.max.saturating_sub(daily.used)));
     for (name, daily) in [
         ("DailyBulkV2QueryFileStorageMB", service.bulk.megabytes_used(at_ms)),
         ("DailyBulkV2QueryJobs", service.bulk.jobs_used(at_ms)),

@@ -20,6 +20,7 @@ use self::answer::{Answer, SharedOrg};
 use self::call::Call;
 use self::locators::Locators;
 pub use self::versions::versions;
+use crate::bulk::ingest::Ingest;
 use crate::bulk::{self, BulkRules, Jobs};
 use crate::clock::Clock;
 use crate::composite;
@@ -77,8 +78,10 @@ pub struct Service {
     pub quota: Quota,
     /// Open queries.
     pub locators: Arc<Locators>,
-    /// Bulk jobs.
+    /// Bulk queries.
     pub bulk: Arc<Jobs>,
+    /// Bulk jobs that write.
+    pub ingest: Arc<Ingest>,
     /// Held by whoever may take writes back, so that those of others aren't among them; shared by single writes.
     pub turn: Arc<std::sync::RwLock<()>>,
     /// What can be chosen.
@@ -132,6 +135,7 @@ impl Service {
         if is_due {
             self.org_mut().commit_due(now);
         }
+        self.ingest.settle(self);
     }
 
     /// Serves a call.
@@ -155,11 +159,13 @@ impl Service {
                 "GET" => query::more(self, call, locator),
                 other => Answer::method_not_allowed(other, "GET"),
             },
+            ["jobs", "ingest", rest @ ..] => bulk::ingest::serve(self, call, rest),
             ["jobs", "query", rest @ ..] => bulk::serve(self, call, rest),
             ["sobjects", rest @ ..] => sobjects::serve(self, call, rest),
             ["composite", "batch"] => composite::batch::serve(self, call).0,
             ["composite", "sobjects", rest @ ..] => composite::collections::serve(self, call, rest),
             ["composite", "tree", object] => composite::tree::serve(self, call, object),
+            ["composite", "graph"] => composite::graph::serve(self, call).0,
             ["composite"] => composite::serve(self, call).0,
             _ => Answer::not_found(),
         }

@@ -150,14 +150,10 @@ fn selected(org: &Org, object: &Object, viewer: &Viewer, names: &str) -> Result<
 }
 
 fn create(service: &Service, call: &Call, object: &str) -> Answer {
-    let mut fields = match sent(call) {
+    let fields = match sent(call) {
         Ok(fields) => fields,
         Err(answer) => return *answer,
     };
-    // A file comes under the name of its field.
-    for (field, file) in call.files.iter() {
-        fields.set(field, Sent::File(file.clone()));
-    }
     create_from(service, call, object, &fields, None)
 }
 
@@ -317,7 +313,12 @@ fn rich_text_image(service: &Service, object: &str, id: &str, field: &str, image
 
 fn sent(call: &Call) -> Result<SentFields, Box<Answer>> {
     let text = std::str::from_utf8(&call.body).map_err(|e| Box::new(Answer::unreadable(&e.to_string())))?;
-    SentFields::parse(text).map_err(|e| Box::new(Answer::unreadable(&e.to_string())))
+    let mut fields = SentFields::parse(text).map_err(|e| Box::new(Answer::unreadable(&e.to_string())))?;
+    // The part of a multipart request that is a file has the name of its field.
+    for (field, file) in call.files.iter() {
+        fields.set(field, Sent::File(file.clone()));
+    }
+    Ok(fields)
 }
 
 /// One refused write as a body of its own.

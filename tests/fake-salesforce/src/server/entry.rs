@@ -7,7 +7,8 @@
 //! Choices where nothing is documented: what the edge refuses (414, 431), a request without a session, and a request to
 //! the token endpoint don't count and carry no usage; a request that a resource refuses counts.
 
-use std::sync::PoisonError;
+use std::collections::HashMap;
+use std::sync::{Arc, PoisonError};
 
 use axum::Router;
 use axum::body::{Body as HttpBody, to_bytes};
@@ -20,13 +21,13 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 
-use super::Shared;
 use super::listen::Cut;
+use super::{Shared, multipart};
 use crate::composite;
 use crate::control;
 use crate::faults::{Fault, Seen};
 use crate::log::Subrequest;
-use crate::org::http_date;
+use crate::org::{Blob, http_date};
 use crate::quota::HEADER_NAME;
 use crate::rest::answer::{Answer, Body, BodyStream, FILE_TYPE, TABLE_TYPE};
 use crate::rest::call::{Call, NoTarget, Target, decode_query};
@@ -36,6 +37,12 @@ use crate::rest::versions;
 const MAX_HEAD_BYTES: usize = 16_384;
 /// The largest body that is taken: files in JSON are at most 50 MB.
 const MAX_BODY_BYTES: usize = 52_428_800;
+/// The largest table of a bulk job: 150 MB once it's base64.
+const MAX_TABLE_BYTES: usize = 150 * 1024 * 1024 / 4 * 3;
+/// The largest file of one version.
+const MAX_VERSION_BYTES: u64 = 2 << 30;
+/// The largest files of any other request together.
+const MAX_FILES_BYTES: u64 = 500 << 20;
 /// Bodies up to this size are kept in the log.
 const LOGGED_BODY_BYTES: usize = 1 << 20;
 
@@ -115,7 +122,9 @@ struct Incoming {
     path: String,
     headers: Vec<(String, String)>,
     head_bytes: usize,
+    /// Of a multipart request the part that isn't a file.
     body: Bytes,
+    files: Arc<HashMap<String, Blob>>,
 }
 
 impl Incoming {
@@ -355,9 +364,14 @@ fn resource(shared: &Shared, incoming: &Incoming) -> Served {
         }
         Err(NoTarget::Unknown) => Answer::not_found(),
         Ok(target) => {
-            let call = Call::new(&incoming.method, target, incoming.headers.clone(), incoming.body.clone());
+            let call = Call::new(&incoming.method, target, incoming.headers.clone(), incoming.body.clone())
+                .with_files(Arc::clone(&incoming.files));
             if call.path == ["composite"] {
                 let (answer, calls) = composite::serve(service, &call);
+                subrequests = calls;
+                answer
+            } else if call.path == ["composite", "graph"] {
+                let (answer, calls) = composite::graph::serve(service, &call);
                 subrequests = calls;
                 answer
             } else if is_batch {
@@ -413,9 +427,22 @@ fn no_session() -> Answer {
 
 async fn read(request: Request) -> Result<Incoming, Answer> {
     let (parts, body) = request.into_parts();
-    let body = to_bytes(body, MAX_BODY_BYTES)
-        .await
-        .map_err(|_| Answer::refusal(413, "REQUEST_ENTITY_TOO_LARGE", "The request body is too large or broke off"))?;
+    let path = parts.uri.path();
+    let content_type = parts.headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let (body, files) = match multipart::boundary(content_type) {
+        Some(boundary) => {
+            let is_version = path.to_ascii_lowercase().contains("/sobjects/contentversion");
+            let most = if is_version { MAX_VERSION_BYTES } else { MAX_FILES_BYTES };
+            let form = multipart::read(body, boundary, most).await?;
+            (form.record, form.files)
+        }
+        None => {
+            let is_table = path.contains("/jobs/ingest/") && path.trim_end_matches('/').ends_with("/batches");
+            let most = if is_table { MAX_TABLE_BYTES } else { MAX_BODY_BYTES };
+            let refusal = |_| Answer::refusal(413, "REQUEST_ENTITY_TOO_LARGE", "The request body is too large or broke off");
+            (to_bytes(body, most).await.map_err(refusal)?, HashMap::new())
+        }
+    };
     let uri = parts
         .uri
         .path_and_query()
@@ -433,6 +460,7 @@ async fn read(request: Request) -> Result<Incoming, Answer> {
         headers,
         head_bytes,
         body,
+        files: Arc::new(files),
     })
 }
 

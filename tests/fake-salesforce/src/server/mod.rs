@@ -4,12 +4,14 @@
 
 mod entry;
 mod listen;
+mod multipart;
 
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::bulk::Jobs;
+use crate::bulk::ingest::Ingest;
 use crate::clock::Clock;
 use crate::faults::Faults;
 use crate::log::{Entry, Log};
@@ -147,6 +149,7 @@ impl Fake {
             quota: Quota::new(clock.clone(), options.quota),
             locators: Arc::new(Locators::default()),
             bulk: Arc::new(Jobs::default()),
+            ingest: Arc::default(),
             turn: Arc::default(),
             rules: Arc::new(RwLock::new(options.rules)),
             instance_url: format!("http://{address}").into(),
@@ -285,6 +288,12 @@ impl Fake {
     #[must_use]
     pub fn bulk(&self) -> &Jobs {
         &self.shared.service.bulk
+    }
+
+    /// Bulk jobs that write, and their daily limit.
+    #[must_use]
+    pub fn ingest(&self) -> &Ingest {
+        &self.shared.service.ingest
     }
 
     /// The rows of an object that the user sees, live and not archived, as lines of JSON: the bytes of the REST record with

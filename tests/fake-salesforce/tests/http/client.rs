@@ -53,6 +53,10 @@ pub enum Broken {
 }
 
 pub fn send(fake: &Fake, method: &str, path: &str, headers: &[(&str, &str)], body: &str) -> Result<Answer, Broken> {
+    send_bytes(fake, method, path, headers, body.as_bytes())
+}
+
+pub fn send_bytes(fake: &Fake, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Answer, Broken> {
     let mut stream = TcpStream::connect(fake.address()).unwrap();
     let mut head = format!(
         "{method} {path} HTTP/1.1\r\nHost: fake\r\nConnection: close\r\nContent-Length: {}\r\n",
@@ -62,7 +66,8 @@ pub fn send(fake: &Fake, method: &str, path: &str, headers: &[(&str, &str)], bod
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     // The double may answer, and close, before it has read all: what then can't be written isn't missed.
-    let _ = stream.write_all(format!("{head}\r\n{body}").as_bytes());
+    let _ = stream.write_all(format!("{head}\r\n").as_bytes());
+    let _ = stream.write_all(body);
     let mut raw = Vec::new();
     let _ = stream.read_to_end(&mut raw);
     parse(&raw)
@@ -140,6 +145,29 @@ pub fn try_call(fake: &Fake, method: &str, path: &str, headers: &[(&str, &str)],
         format!("/services/data/v62.0/{path}")
     };
     send(fake, method, &path, &all, body)
+}
+
+/// A part of a multipart request: its name, whether it's a file, its type and its bytes.
+pub type Part<'a> = (&'a str, bool, &'a str, &'a [u8]);
+
+/// A multipart request below the version.
+pub fn multipart(fake: &Fake, method: &str, path: &str, parts: &[Part<'_>]) -> Answer {
+    let mut body = Vec::new();
+    for (name, is_file, kind, bytes) in parts {
+        let file = if *is_file { "; filename=\"f.bin\"" } else { "" };
+        let head =
+            format!("--part-of-it\r\nContent-Disposition: form-data; name=\"{name}\"{file}\r\nContent-Type: {kind}\r\n\r\n");
+        body.extend_from_slice(head.as_bytes());
+        body.extend_from_slice(bytes);
+        body.extend_from_slice(b"\r\n");
+    }
+    body.extend_from_slice(b"--part-of-it--\r\n");
+    let authorization = authorization(fake);
+    let headers = [
+        ("Authorization", authorization.as_str()),
+        ("Content-Type", "multipart/form-data; boundary=\"part-of-it\""),
+    ];
+    send_bytes(fake, method, &format!("/services/data/v62.0/{path}"), &headers, &body).unwrap()
 }
 
 /// A request to the control interface.

@@ -11,6 +11,7 @@ use crate::org::{
         shape::Kind,
         words::Words,
     },
+    spec::{ReferenceKind, ReferenceSpec},
 };
 
 /// The object of this name, of whatever kind.
@@ -314,6 +315,18 @@ fn ordinary_fields() -> [Field; 6] {
         integer("SortOrder", 0, 500),
         date("EffectiveDate").filled(20),
     ]
+}
+
+/// A reference that a spec adds.
+pub(crate) fn reference(wanted: &ReferenceSpec) -> Field {
+    let to: Vec<&str> = wanted.to.iter().map(String::as_str).collect();
+    let stem = wanted.field.trim_end_matches("__c");
+    let field = match wanted.kind {
+        ReferenceKind::Optional => lookup(&wanted.field, &to),
+        ReferenceKind::Required => lookup(&wanted.field, &to).mandatory().cascading(),
+        ReferenceKind::Master => master(&wanted.field, to.first().copied().unwrap_or_default()),
+    };
+    field.children(&format!("By_{stem}__r"))
 }
 
 /// A field as an administrator adds it, of a type by its everyday name; none where there's no such type.

@@ -8,8 +8,10 @@ mod by_name;
 mod dice;
 mod draft;
 mod fields;
+mod populate;
 pub(crate) mod preset;
 mod refusals;
+pub(crate) mod restore;
 mod sales;
 mod setup;
 mod shape;
@@ -54,7 +56,9 @@ struct Planned {
 
 /// Makes the org.
 pub(crate) fn org(spec: &OrgSpec) -> Org {
-    Org::assemble(spec, objects(spec))
+    let mut org = Org::assemble(spec, objects(spec));
+    populate::populate(&mut org, spec);
+    org
 }
 
 /// Makes the objects of an org, in the order of the spec.
@@ -89,13 +93,20 @@ fn plan(spec: &OrgSpec) -> Vec<Planned> {
         .into_iter()
         .zip(&spec.objects)
         .map(|(mut draft, object)| {
-            let name = &draft.schema.name;
+            let name = draft.schema.name.clone();
             let pool: &mut dyn Iterator<Item = KeyPrefix> = match name.rsplit_once("__") {
                 Some((_, "mdt")) => &mut metadata,
                 Some((_, "x")) => &mut external,
                 Some((_, "c" | "Share" | "Feed" | "b" | "e")) => &mut custom,
                 _ => &mut standard,
             };
+            if object.without_key {
+                draft.schema.fields.retain(|field| !field.external_id);
+            }
+            draft.schema.fields.extend(object.references.iter().map(by_name::reference));
+            if spec.person_accounts {
+                sales::let_be_people(&mut draft);
+            }
             let prefix = draft.id_prefix.unwrap_or_else(|| next_free(pool, &mut taken));
             if draft.id_prefix.is_none() && draft.schema.associate_entity_type.is_none() && !draft.schema.behaviour.shared_id {
                 draft.schema.key_prefix = Some(prefix);

@@ -21,6 +21,7 @@ pub(crate) fn base(seed: u64) -> OrgSpec {
                 now,
                 language: Language::default(),
                 objects: Vec::new(),
+                person_accounts: false,
             },
             |spec, (name, rows)| spec.with_rows(name, *rows),
         )

@@ -9,6 +9,7 @@ use crate::org::{
         shape::Kind,
         words::Words,
     },
+    standard::PERSON_TYPE,
 };
 
 const INDUSTRIES: &[&str] = &[
@@ -339,6 +340,25 @@ fn account() -> Draft {
         .with(place("Warehouse"));
     account.schema.mergeable = true;
     account
+}
+
+/// Lets accounts and their contacts be people, where the draft is of one of them.
+pub(crate) fn let_be_people(draft: &mut Draft) {
+    let is_person = || flag("IsPersonAccount", 0).read_only();
+    match draft.schema.name.as_str() {
+        "Account" => {
+            draft.record_types = &["Business_Account", "Household", PERSON_TYPE];
+            draft.schema.fields.extend([
+                text("LastName", 80, Words::Last),
+                text("FirstName", 40, Words::First),
+                email("PersonEmail"),
+                is_person(),
+                lookup("PersonContactId", &["Contact"]).read_only().filled(0),
+            ]);
+        }
+        "Contact" => draft.schema.fields.push(is_person()),
+        _ => {}
+    }
 }
 
 fn person_name() -> [Field; 3] {

@@ -8,6 +8,8 @@ mod files;
 mod people;
 mod prices;
 
+pub(crate) use self::people::PERSON_TYPE;
+
 use crate::org::{
     Org, RecordId, Row, Scan, Value, WriteError,
     write::{Values, Writing},
@@ -29,6 +31,7 @@ impl Org {
     ) -> Result<(), WriteError> {
         match object {
             "Account" => self.name_person(values, id),
+            "AccountContactRelation" => self.check_relation(values, id),
             "CampaignMember" => self.check_member(values, id),
             "ContentVersion" => self.before_version(by, values, id),
             "ContentDocumentLink" => self.check_link(values, id),

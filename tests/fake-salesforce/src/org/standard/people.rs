@@ -116,6 +116,26 @@ impl Org {
         self.add_by_itself(by, "AccountContactRelation", &fields).map(|_| ())
     }
 
+    /// A contact is related to an account once, the direct relation included.
+    pub(super) fn check_relation(&self, values: &Values, id: Option<RecordId>) -> Result<(), WriteError> {
+        let ends = self.with_draft("AccountContactRelation", values, id, |draft| {
+            [draft.get("AccountId"), draft.get("ContactId")]
+        });
+        let Some([account, contact]) = ends.filter(|_| id.is_none()) else {
+            return Ok(());
+        };
+        let same = self.first_row("AccountContactRelation", |row| {
+            row.value_of("ContactId") == contact && row.value_of("AccountId") == account
+        });
+        match same {
+            Some(_) => {
+                let message = "There's already a relationship between this account and this contact.";
+                Err(WriteError::new("DUPLICATE_VALUE", message, &[]))
+            }
+            None => Ok(()),
+        }
+    }
+
     /// A campaign brings the two statuses that its members can have.
     pub(super) fn add_member_statuses(&mut self, by: &Writing<'_>, campaign: RecordId) -> Result<(), WriteError> {
         for (place, (label, responded)) in [("Sent", false), ("Responded", true)].into_iter().enumerate() {
