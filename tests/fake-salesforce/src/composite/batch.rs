@@ -48,13 +48,15 @@ pub fn serve(service: &Service, call: &Call) -> (Answer, u64) {
     let mut has_errors = false;
     let mut counted = 0;
     let mut results: Vec<Piece> = Vec::new();
+    let mut written = Vec::new();
     for part in &batch.batch_requests {
-        let answer = if has_errors && batch.halt_on_error {
+        let mut answer = if has_errors && batch.halt_on_error {
             Answer::refusal(412, "BATCH_PROCESSING_HALTED", "Batch processing halted per request")
         } else {
             serve_part(service, call, part, &mut counted)
         };
         has_errors |= !answer.is_success();
+        written.append(&mut answer.written);
         results.push(text(if results.is_empty() { "{\"result\":" } else { ",{\"result\":" }));
         match answer.body {
             Body::Empty => results.push(text("null")),
@@ -65,7 +67,11 @@ pub fn serve(service: &Service, call: &Call) -> (Answer, u64) {
     let mut pieces = vec![Piece::Bytes(format!("{{\"hasErrors\":{has_errors},\"results\":[").into())];
     pieces.extend(results);
     pieces.push(text("]}"));
-    (Answer::of(Body::Pieces(pieces)), counted)
+    let answer = Answer {
+        written,
+        ..Answer::of(Body::Pieces(pieces))
+    };
+    (answer, counted)
 }
 
 fn serve_part(service: &Service, outer: &Call, part: &Part, counted: &mut u64) -> Answer {

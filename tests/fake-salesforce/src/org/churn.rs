@@ -260,7 +260,9 @@ fn can_change(object: &Object) -> bool {
 
 /// Whether rows come and go by themselves, unlike users and what else the set-up is made of.
 fn lives_alone(object: &Object) -> bool {
-    object.schema.createable && object.schema.deletable && object.field_index("IsDeleted").is_some()
+    // A document comes with a file, which isn't created through the API by itself but by people all the same.
+    let is_created = object.schema.createable || object.name() == "ContentDocument";
+    is_created && object.schema.deletable && object.field_index("IsDeleted").is_some()
 }
 
 /// Whether a value may be any that chance gives.

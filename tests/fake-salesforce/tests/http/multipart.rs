@@ -13,7 +13,7 @@ fn md5(bytes: &[u8]) -> String {
 
 /// Bytes that no text has.
 fn bytes(count: usize, seed: u8) -> Vec<u8> {
-    (0..count).map(|n| (n as u64 * 2_654_435_761 >> 7) as u8 ^ seed).collect()
+    (0..count).map(|n| ((n as u64 * 2_654_435_761) >> 7) as u8 ^ seed).collect()
 }
 
 #[test]

@@ -693,6 +693,17 @@ fn random_deletions_tell_everything_that_went() {
 }
 
 #[test]
+fn a_batch_tells_the_log_what_it_wrote() {
+    let fake = fake();
+    let part = |name: Value| json!({ "method": "POST", "url": "v62.0/sobjects/Account", "richInput": { "Name": name } });
+    let body = json!({ "batchRequests": [part(json!("a")), part(Value::Null)] }).to_string();
+    assert_eq!(call(&fake, "POST", "composite/batch", &[], &body).status, 200);
+    let written = fake.requests().pop().unwrap().written;
+    let errors: Vec<Option<&str>> = written.iter().map(|w| w.error.as_deref()).collect();
+    assert_eq!(errors, [None, Some("REQUIRED_FIELD_MISSING")]);
+}
+
+#[test]
 fn lookups_lose_the_ids_of_deleted_rows_where_the_org_is_set_so() {
     let fake = fake();
     let parent = created(&fake, "Account", json!({ "Name": "p" }));

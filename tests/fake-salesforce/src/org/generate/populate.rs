@@ -6,7 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::org::{
-    Field, FieldType, Object, Org, OrgSpec, RecordId, Row, Scan, Sent, SentFields, Value,
+    Field, FieldType, Object, Org, OrgSpec, RecordId, Row, Scan, Sent, SentFields, Value, Viewer,
     generate::{dice, seed_of},
     write::Writing,
 };
@@ -71,13 +71,13 @@ impl Pen {
 
     fn create(&mut self, org: &mut Org, object: &str, fields: &SentFields) {
         let now = self.later();
-        let viewer = org.administrator();
+        let viewer = writer(org);
         let _ = org.create_by(&Writing::past_rules(&viewer, now), object, fields); // refused by chance: left out
     }
 
     fn update(&mut self, org: &mut Org, id: RecordId, fields: &SentFields) {
         let now = self.later();
-        let viewer = org.administrator();
+        let viewer = writer(org);
         let _ = org.update_by(&Writing::past_rules(&viewer, now), id, fields); // as above
     }
 
@@ -260,6 +260,14 @@ impl Pen {
                 self.update(org, id, &std::iter::once(status).collect());
             }
         }
+    }
+}
+
+/// Who writes: owners that have left since were active once.
+fn writer(org: &Org) -> Viewer {
+    Viewer {
+        update_inactive_owners: true,
+        ..org.administrator()
     }
 }
 
