@@ -248,6 +248,14 @@ impl Report for Connection {
     fn estimate(&mut self, object: &str, way: &str, requests: u64, _records: u64, _bytes: u64) {
         println!("{object}: {requests} requests, {way}");
     }
+
+    fn expected(&mut self, _: &str, _: Tally) {}
+
+    fn restored(&mut self, _: &str, _: Tally) {}
+
+    fn record_outcome(&mut self, _: &str, _: &str, _: Outcome, _: Failure) {}
+
+    fn needed(&mut self, _: u64) {}
 }
 
 impl Log for Connection {

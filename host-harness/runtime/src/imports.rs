@@ -306,6 +306,17 @@ pub trait Snapshot: Send {
     async fn find(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Option<Row>>, StorageError>;
     /// Bodies of the notes of these keys, in their order.
     async fn notes(&mut self, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, StorageError>;
+    /// Blobs of the rows of these keys, in their order.
+    async fn blobs(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Vec<HeldBlob>>, StorageError>;
+}
+
+/// A blob that a snapshot holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBlob {
+    /// Its source key.
+    pub key: String,
+    /// Its length.
+    pub bytes: u64,
 }
 
 /// A failure told by the connector.
@@ -335,6 +346,35 @@ pub trait Report: Send {
     fn finished(&mut self, object: &str);
     /// The way it will be read, and what that costs.
     fn estimate(&mut self, object: &str, way: &str, requests: u64, records: u64, bytes: u64);
+    /// While planning a restore: what will become of an object's records.
+    fn expected(&mut self, object: &str, what: Tally);
+    /// What a restore has done with an object's records so far.
+    fn restored(&mut self, object: &str, what: Tally);
+    /// What people should know of one record that wasn't restored as it was.
+    fn record_outcome(&mut self, object: &str, key: &str, what: Outcome, why: Failure);
+    /// Requests that the job still needs.
+    fn needed(&mut self, requests: u64);
+}
+
+/// What becomes of the records that a restore writes back, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Tally {
+    pub created: u64,
+    pub updated: u64,
+    pub skipped: u64,
+    pub failed: u64,
+    pub ambiguous: u64,
+}
+
+/// What people should know of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[allow(missing_docs)]
+pub enum Outcome {
+    Failed,
+    Ambiguous,
+    Incomplete,
+    Differs,
 }
 
 /// How much an operator wants to know.

@@ -22,7 +22,7 @@ use std::time::Duration;
 pub(super) const PLAN_REQUESTS: u32 = 8;
 
 /// Estimated requests of a batch after a wait, where no estimate was told.
-const BATCH_REQUESTS: u32 = 8;
+pub(super) const BATCH_REQUESTS: u32 = 8;
 
 /// While a run waits out a pause it looks this often whether the limit was raised.
 const LIMIT_LOOK: Duration = Duration::from_secs(5);
@@ -94,7 +94,7 @@ impl Host {
     }
 
     /// Waits until the pause should be looked at again, or the limit was raised above where it was.
-    async fn wait_out(&self, name: &ConnectionName, pause: &Paused, stop: &StopSignal) -> Result<(), JobError> {
+    pub(super) async fn wait_out(&self, name: &ConnectionName, pause: &Paused, stop: &StopSignal) -> Result<(), JobError> {
         let clock = &self.store().seams().clock;
         let mut journal = self.journal(name).await?;
         while clock.now() < pause.recheck_at && !stop.is_set() {
@@ -297,6 +297,7 @@ impl Backup<'_> {
         Ok(Readable {
             current: Some(self.writer.reader()),
             predecessor: self.writer.predecessor().await?,
+            source: None,
         })
     }
 
@@ -532,14 +533,14 @@ fn batch_event(fold: &Fold, sent: u64, session: &Session) -> ProgressEvent {
     }
 }
 
-fn checkpoint(at: exports::Checkpoint) -> Checkpoint {
+pub(super) fn checkpoint(at: exports::Checkpoint) -> Checkpoint {
     Checkpoint {
         state_version: at.state_version,
         data: at.data.into(),
     }
 }
 
-fn next(next: exports::Next) -> Next {
+pub(super) fn next(next: exports::Next) -> Next {
     match next {
         exports::Next::Batch(requests) => Next::Batch {
             requests: u64::from(requests),
@@ -553,7 +554,7 @@ fn next(next: exports::Next) -> Next {
     }
 }
 
-fn blocked_text(failure: &backup_store::Failure) -> String {
+pub(super) fn blocked_text(failure: &backup_store::Failure) -> String {
     let backup_store::Failure {
         code,
         message,

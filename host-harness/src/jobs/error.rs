@@ -62,6 +62,15 @@ pub enum JobError {
     /// The source can't be gone on with.
     #[error("{}", told(.0))]
     Blocked(Box<Failure>),
+    /// A restore of nothing.
+    #[error("nothing is chosen to be restored: name objects with --object, records with --id, or all with --all")]
+    NothingSelected,
+    /// A snapshot of somebody else's.
+    #[error("{0} belongs to another tenant; name a connection of the same one")]
+    OtherTenant(ConnectionName),
+    /// A record that the snapshot doesn't have.
+    #[error("the snapshot has no record {0}; look for it in another snapshot")]
+    NoRecord(String),
     /// Neither header nor limits resource tells anything.
     #[error(
         "the source tells no API usage, neither with its answers nor by its limits, so nothing may be sent; give the user the permission View Setup and Configuration"

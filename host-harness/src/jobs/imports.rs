@@ -60,6 +60,13 @@ impl Outcome {
         std::mem::take(&mut *self.reports.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// What a restore told, and the requests that it still needs.
+    pub(super) fn take_restored(&self) -> (Vec<backup_store::RestoreReport>, Option<u64>) {
+        let reports = self.take_reports();
+        let needed = reports.needed;
+        (reports.into_restored(), needed)
+    }
+
     pub(super) fn take_readings(&self) -> Vec<Reading> {
         std::mem::take(&mut *self.readings.lock().unwrap_or_else(PoisonError::into_inner))
     }
@@ -72,6 +79,8 @@ pub(super) struct Readable {
     pub(super) current: Option<Snapshot>,
     /// The one that its job goes on from.
     pub(super) predecessor: Option<Snapshot>,
+    /// The one that it restores from.
+    pub(super) source: Option<Snapshot>,
 }
 
 /// What all calls of one session share.
@@ -217,8 +226,7 @@ impl imports::Storage for Storage {
         let snapshot = match which {
             imports::Which::Current => self.readable.current.clone(),
             imports::Which::Predecessor => self.readable.predecessor.clone(),
-            // Restores are not offered by this host yet.
-            imports::Which::Source => None,
+            imports::Which::Source => self.readable.source.clone(),
         };
         Ok(snapshot.map(|snapshot| Box::new(Reader(snapshot)) as Box<dyn imports::Snapshot>))
     }
@@ -294,6 +302,12 @@ impl imports::Snapshot for Reader {
     async fn notes(&mut self, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, StorageError> {
         self.0.notes(&keys).await.map_err(storage_error)
     }
+
+    async fn blobs(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Vec<imports::HeldBlob>>, StorageError> {
+        let held = |(key, bytes)| imports::HeldBlob { key, bytes };
+        let rows = self.0.blobs_of(&Storage::object(object)?, &keys);
+        Ok(rows.into_iter().map(|blobs| blobs.into_iter().map(held).collect()).collect())
+    }
 }
 
 fn into_row(row: backup_store::Row) -> imports::Row {
@@ -345,6 +359,51 @@ impl imports::Report for Report {
                 bytes,
             })
         });
+    }
+
+    fn expected(&mut self, object: &str, what: imports::Tally) {
+        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = reports.expected;
+        reports.expected += 1;
+        reports.told_restored(object, |report| {
+            report.place = Some(place);
+            report.expected = Some(tally(what));
+        });
+    }
+
+    fn restored(&mut self, object: &str, what: imports::Tally) {
+        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.told_restored(object, |report| report.done = Some(tally(what)));
+    }
+
+    fn record_outcome(&mut self, object: &str, key: &str, what: imports::Outcome, why: imports::Failure) {
+        let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        reports.told_restored(object, |report| {
+            report.records.push((key.to_owned(), outcome(what), failure(why)));
+        });
+    }
+
+    fn needed(&mut self, requests: u64) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).needed = Some(requests);
+    }
+}
+
+fn tally(tally: imports::Tally) -> backup_store::Tally {
+    backup_store::Tally {
+        created: tally.created,
+        updated: tally.updated,
+        skipped: tally.skipped,
+        failed: tally.failed,
+        ambiguous: tally.ambiguous,
+    }
+}
+
+fn outcome(outcome: imports::Outcome) -> backup_store::RecordOutcome {
+    match outcome {
+        imports::Outcome::Failed => backup_store::RecordOutcome::Failed,
+        imports::Outcome::Ambiguous => backup_store::RecordOutcome::Ambiguous,
+        imports::Outcome::Incomplete => backup_store::RecordOutcome::Incomplete,
+        imports::Outcome::Differs => backup_store::RecordOutcome::Differs,
     }
 }
 

@@ -86,6 +86,7 @@ async fn plan(
         let readable = Readable {
             current: None,
             predecessor: predecessor.clone(),
+            source: None,
         };
         let planned = session
             .connector

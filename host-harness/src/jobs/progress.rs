@@ -1,6 +1,7 @@
 //! What a job tells while it runs, for whoever shows it.
 
 use super::results::PauseResult;
+use backup_store::Tally;
 use serde::Serialize;
 use std::time::Duration;
 
@@ -41,6 +42,26 @@ pub enum ProgressEvent {
         snapshot: String,
         /// False: an earlier run began it.
         new: bool,
+    },
+    /// The restore that this run works on.
+    Restore {
+        /// Its id.
+        restore: String,
+        /// False: an earlier run began it.
+        new: bool,
+    },
+    /// A step of a restore is committed.
+    Restoring {
+        /// What was done so far.
+        done: Tally,
+        /// Records to be written in all.
+        records: u64,
+        /// Requests sent by this run.
+        sent: u64,
+        /// Requests still needed.
+        needed: u64,
+        /// What is known.
+        usage: Option<Usage>,
     },
     /// A planning step is committed.
     Planning {

@@ -1,22 +1,48 @@
 //! What a connector told about objects during one step, in the order of their names.
 
-use backup_store::{ObjectName, ObjectReport};
+use backup_store::{ObjectName, ObjectReport, RestoreReport};
 use std::collections::BTreeMap;
 
 /// Told in one step; becomes part of its log entry.
 #[derive(Debug, Default)]
-pub(super) struct Reports(BTreeMap<ObjectName, ObjectReport>);
+pub(super) struct Reports {
+    objects: BTreeMap<ObjectName, ObjectReport>,
+    restored: BTreeMap<ObjectName, RestoreReport>,
+    /// Objects of which was told what will become of their records.
+    pub(super) expected: u64,
+    /// Requests that the job still needs.
+    pub(super) needed: Option<u64>,
+}
 
 impl Reports {
     /// Adds to what was told about one object. A name that can't be one is dropped, since a report can't be refused.
     pub(super) fn told(&mut self, object: &str, tell: impl FnOnce(&mut ObjectReport)) {
         match object.parse::<ObjectName>() {
-            Ok(name) => tell(self.0.entry(name.clone()).or_insert_with(|| ObjectReport::new(name))),
+            Ok(name) => tell(self.objects.entry(name.clone()).or_insert_with(|| ObjectReport::new(name))),
+            Err(error) => tracing::warn!("the connector reported on an object that can't be one: {error}"),
+        }
+    }
+
+    /// The same, of what a restore does with it.
+    pub(super) fn told_restored(&mut self, object: &str, tell: impl FnOnce(&mut RestoreReport)) {
+        match object.parse::<ObjectName>() {
+            Ok(name) => tell(self.restored.entry(name.clone()).or_insert_with(|| RestoreReport::new(name))),
             Err(error) => tracing::warn!("the connector reported on an object that can't be one: {error}"),
         }
     }
 
     pub(super) fn into_list(self) -> Vec<ObjectReport> {
-        self.0.into_values().collect()
+        self.objects.into_values().collect()
+    }
+
+    /// What a restore told, what was told of its objects as of any job's among it.
+    pub(super) fn into_restored(mut self) -> Vec<RestoreReport> {
+        for (name, told) in std::mem::take(&mut self.objects) {
+            let report = self.restored.entry(name.clone()).or_insert_with(|| RestoreReport::new(name));
+            report.estimate = told.estimate;
+            report.skipped = told.skipped;
+            report.remarks = told.remarks;
+        }
+        self.restored.into_values().collect()
     }
 }

@@ -111,6 +111,18 @@ pub(super) fn brief(failure: &backup_store::Failure) -> String {
     format!("{}: {}", failure.code, failure.message)
 }
 
+/// A failure of one record: what happened, and what to do.
+pub(super) fn told_failure(failure: &backup_store::Failure) -> String {
+    let remedy = failure
+        .remedy
+        .as_ref()
+        .map(|remedy| format!("; {remedy}"))
+        .unwrap_or_default();
+    let field = failure.details.iter().find(|(name, _)| name == "field");
+    let field = field.map(|(_, field)| format!("{field}: ")).unwrap_or_default();
+    format!("{field}{}{remedy}", failure.message)
+}
+
 /// What a backup run gives.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BackupResult {

@@ -12,6 +12,7 @@
 //! | [`journal`] | what happened to a connection; its audit trail |
 //! | [`scope`] | who may send and commit, and what was granted and spent |
 //! | [`snapshot`] | committed batches: records, blobs, checkpoints |
+//! | [`restore`] | what was written back |
 //! | [`values`] | a connector's small durable values |
 //! | [`verify`] | reads everything again; collects garbage |
 
@@ -22,6 +23,7 @@ mod components;
 mod error;
 pub mod journal;
 mod names;
+pub mod restore;
 pub mod scope;
 pub mod snapshot;
 #[cfg(any(test, feature = "testing"))]
@@ -32,7 +34,8 @@ pub mod verify;
 pub use backend::{Acquired, FileLocks, LeaseOnly, Lock, ProcessLocks, Seams, Store};
 pub use error::{Damage, StoreError};
 pub use journal::{Actor, Event, Journal, JournalState, Percent};
-pub use names::{ConnectionName, NameError, ObjectName, Scope, Sha256, SnapshotId, TenantName};
+pub use names::{ConnectionName, NameError, ObjectName, RestoreId, Scope, Sha256, SnapshotId, TenantName};
+pub use restore::{RecordOutcome, RestoreCommit, RestoreFold, RestoreLog, RestoreReport, RestoredObject, Tally};
 pub use scope::{Claim, ClaimRequest, Grant, GrantPurpose, Hour, Reading, ReadingSource, Spending, Standing, Unsettled};
 pub use snapshot::{
     Begin, Checkpoint, Commit, Committed, Failure, Next, Note, ObjectReport, ObjectState, Row, Selected, Snapshot,

@@ -183,54 +183,71 @@ impl fmt::Display for ConnectionName {
     }
 }
 
-/// A snapshot: a ULID, so ids sort by when they were begun.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct SnapshotId(ulid::Ulid);
+/// An id that is a ULID, so that ids sort by when they were made.
+macro_rules! ulid_id {
+    ($(#[$doc:meta])* $name:ident, $what:literal) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        #[serde(try_from = "String", into = "String")]
+        pub struct $name(ulid::Ulid);
 
-impl SnapshotId {
-    /// A new one, from the host's time and randomness.
-    pub fn generate(clock: &dyn backup_seams::Clock, randomness: &dyn backup_seams::Randomness) -> SnapshotId {
-        let random = (u128::from(randomness.next()) << 64) | u128::from(randomness.next());
-        SnapshotId(ulid::Ulid::from_parts(clock.now().0, random))
-    }
+        impl $name {
+            /// A new one, from the host's time and randomness.
+            pub fn generate(clock: &dyn backup_seams::Clock, randomness: &dyn backup_seams::Randomness) -> $name {
+                let random = (u128::from(randomness.next()) << 64) | u128::from(randomness.next());
+                $name(ulid::Ulid::from_parts(clock.now().0, random))
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = NameError;
+            fn from_str(text: &str) -> Result<Self, NameError> {
+                ulid::Ulid::from_string(text).map($name).map_err(|_| NameError {
+                    what: $what,
+                    text: text.chars().take(300).collect(),
+                    rule: "26 characters of a ULID are expected",
+                })
+            }
+        }
+
+        impl TryFrom<String> for $name {
+            type Error = NameError;
+            fn try_from(text: String) -> Result<Self, NameError> {
+                text.parse()
+            }
+        }
+
+        impl From<$name> for String {
+            fn from(id: $name) -> String {
+                id.to_string()
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl fmt::Debug for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+    };
 }
 
-impl FromStr for SnapshotId {
-    type Err = NameError;
-    fn from_str(text: &str) -> Result<Self, NameError> {
-        ulid::Ulid::from_string(text).map(SnapshotId).map_err(|_| NameError {
-            what: "snapshot",
-            text: text.chars().take(300).collect(),
-            rule: "26 characters of a ULID are expected",
-        })
-    }
-}
+ulid_id!(
+    /// A snapshot.
+    SnapshotId,
+    "snapshot"
+);
 
-impl TryFrom<String> for SnapshotId {
-    type Error = NameError;
-    fn try_from(text: String) -> Result<Self, NameError> {
-        text.parse()
-    }
-}
-
-impl From<SnapshotId> for String {
-    fn from(id: SnapshotId) -> String {
-        id.to_string()
-    }
-}
-
-impl fmt::Display for SnapshotId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for SnapshotId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
+ulid_id!(
+    /// A restore.
+    RestoreId,
+    "restore"
+);
 
 /// A SHA-256, shown as 64 lower-case hexadecimal digits.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]

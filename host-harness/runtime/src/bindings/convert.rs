@@ -1,13 +1,13 @@
 //! Conversions, in one place: a field that one side gains and the other lacks shows here as a compile error.
 
-use super::{connector, http, log, storage, types};
+use super::{connector, http, log, report, storage, types};
 use crate::exports::{
     BackupOptions, BatchResult, Checked, Checkpoint, ConnectorError, Description, Next, Pause, Planned, RestoreSelection,
     Verdict,
 };
 use crate::imports::{
-    Body, Content, Failure, FormPart, Hour, Level, Method, NamedValue, Note, Reading, ReadingSource, Request, Row, SendError,
-    Standing, StorageError, Tombstone, Which,
+    Body, Content, Failure, FormPart, HeldBlob, Hour, Level, Method, NamedValue, Note, Outcome, Reading, ReadingSource, Request, Row,
+    SendError, Standing, StorageError, Tally, Tombstone, Which,
 };
 use backup_seams::Timestamp;
 
@@ -388,6 +388,38 @@ impl From<connector::Verdict> for Verdict {
             connector::Verdict::Probe(requests) => Verdict::Probe(requests),
             connector::Verdict::Pause(p) => Verdict::Pause(p.into()),
             connector::Verdict::Other(f) => Verdict::Other(f.into()),
+        }
+    }
+}
+
+impl From<HeldBlob> for storage::HeldBlob {
+    fn from(v: HeldBlob) -> Self {
+        storage::HeldBlob {
+            key: v.key,
+            bytes: v.bytes,
+        }
+    }
+}
+
+impl From<report::Tally> for Tally {
+    fn from(v: report::Tally) -> Self {
+        Tally {
+            created: v.created,
+            updated: v.updated,
+            skipped: v.skipped,
+            failed: v.failed,
+            ambiguous: v.ambiguous,
+        }
+    }
+}
+
+impl From<report::Outcome> for Outcome {
+    fn from(v: report::Outcome) -> Self {
+        match v {
+            report::Outcome::Failed => Outcome::Failed,
+            report::Outcome::Ambiguous => Outcome::Ambiguous,
+            report::Outcome::Incomplete => Outcome::Incomplete,
+            report::Outcome::Differs => Outcome::Differs,
         }
     }
 }

@@ -69,6 +69,33 @@ impl report::Host for CallState {
             .estimate(&object, &way, requests, records, bytes);
         Ok(())
     }
+
+    async fn expected(&mut self, object: String, what: report::Tally) -> Trappable<()> {
+        self.report("report.expected")?.expected(&object, what.into());
+        Ok(())
+    }
+
+    async fn restored(&mut self, object: String, what: report::Tally) -> Trappable<()> {
+        self.report("report.restored")?.restored(&object, what.into());
+        Ok(())
+    }
+
+    async fn record_outcome(
+        &mut self,
+        object: String,
+        key: String,
+        what: report::Outcome,
+        why: types::Failure,
+    ) -> Trappable<()> {
+        self.report("report.record-outcome")?
+            .record_outcome(&object, &key, what.into(), why.into());
+        Ok(())
+    }
+
+    async fn needed(&mut self, requests: u64) -> Trappable<()> {
+        self.report("report.needed")?.needed(requests);
+        Ok(())
+    }
 }
 
 impl clock::Host for CallState {

@@ -4,7 +4,7 @@
 use super::handles::open;
 use super::{CallState, Export};
 use crate::bindings::{SnapshotHandle, storage, types};
-use crate::imports::{Note, Row, StorageError, Tombstone};
+use crate::imports::{HeldBlob, Note, Row, StorageError, Tombstone};
 use crate::walls;
 use bytes::Bytes;
 use wasmtime::Result as Trappable;
@@ -203,6 +203,22 @@ impl storage::HostSnapshot for CallState {
         let found = self.handles.pendings.beside(snapshot.notes(keys)).await;
         let owned = |notes: Vec<Option<Bytes>>| notes.into_iter().map(|note| note.map(Vec::from)).collect();
         Ok(found.map(owned).map_err(Into::into))
+    }
+
+    async fn blobs(
+        &mut self,
+        snapshot: Resource<SnapshotHandle>,
+        object: String,
+        keys: Vec<String>,
+    ) -> Answer<Vec<Vec<storage::HeldBlob>>> {
+        check!(walls::object(&object));
+        let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
+        let held = self.handles.pendings.beside(snapshot.blobs(&object, keys)).await;
+        let converted = held.map(|rows| {
+            let row = |blobs: Vec<HeldBlob>| blobs.into_iter().map(storage::HeldBlob::from).collect();
+            rows.into_iter().map(row).collect()
+        });
+        Ok(converted.map_err(Into::into))
     }
 
     async fn drop(&mut self, snapshot: Resource<SnapshotHandle>) -> Trappable<()> {

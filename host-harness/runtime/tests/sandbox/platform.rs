@@ -248,6 +248,14 @@ impl Report for Platform {
     fn finished(&mut self, _object: &str) {}
 
     fn estimate(&mut self, _object: &str, _way: &str, _requests: u64, _records: u64, _bytes: u64) {}
+
+    fn expected(&mut self, _: &str, _: Tally) {}
+
+    fn restored(&mut self, _: &str, _: Tally) {}
+
+    fn record_outcome(&mut self, _: &str, _: &str, _: Outcome, _: Failure) {}
+
+    fn needed(&mut self, _: u64) {}
 }
 
 impl Log for Platform {

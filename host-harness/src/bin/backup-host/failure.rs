@@ -60,6 +60,7 @@ impl From<JobError> for Failure {
         match error {
             JobError::Config(error) => error.into(),
             JobError::Name(error) => error.into(),
+            JobError::NothingSelected | JobError::OtherTenant(_) => Failure::wrong_use(error.to_string()),
             other => Failure::failed(other.to_string()),
         }
     }

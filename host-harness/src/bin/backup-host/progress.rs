@@ -108,6 +108,22 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
     Some(match event {
         ProgressEvent::Snapshot { snapshot, new: true } => format!("snapshot {snapshot} begun"),
         ProgressEvent::Snapshot { snapshot, new: false } => format!("going on with snapshot {snapshot}"),
+        ProgressEvent::Restore { restore, new: true } => format!("restore {restore} begun"),
+        ProgressEvent::Restore { restore, new: false } => format!("going on with restore {restore}"),
+        ProgressEvent::Restoring {
+            done,
+            records,
+            sent,
+            needed,
+            usage,
+        } => format!(
+            "{} of {} records written, {} requests sent, about {} to go{}",
+            number(done.created + done.updated),
+            number((*records).max(done.created + done.updated)),
+            number(*sent),
+            number(*needed),
+            usage_text(usage.as_ref())
+        ),
         ProgressEvent::Planning { sent, usage } => {
             format!("planning: {} requests sent{}", number(*sent), usage_text(usage.as_ref()))
         }

@@ -1,6 +1,6 @@
 //! What a connection's journal can say. The events that concern people are its audit trail.
 
-use crate::names::{ObjectName, Scope, Sha256, SnapshotId};
+use crate::names::{ConnectionName, ObjectName, RestoreId, Scope, Sha256, SnapshotId};
 use crate::scope::Reading;
 use crate::snapshot::SnapshotKind;
 use backup_seams::Timestamp;
@@ -99,6 +99,25 @@ pub struct Paused {
     pub recheck_at: Timestamp,
 }
 
+/// What is restored, and how.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreRequested {
+    /// Whose snapshot.
+    pub source: ConnectionName,
+    /// Which.
+    pub snapshot: SnapshotId,
+    /// Whole objects.
+    pub objects: Vec<ObjectName>,
+    /// Single records: objects and keys.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<(ObjectName, String)>,
+    /// With the records that these need, and those that belong to them.
+    pub with_related: bool,
+    /// Conditions, fields that identify records, and whether to read back, as the connector's selection has them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub details: Vec<(String, String)>,
+}
+
 /// One thing that happened to a connection. An event that a newer version wrote reads as [`Event::Unknown`]; its entry still
 /// verifies and is shown.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -186,6 +205,52 @@ pub enum Event {
     SnapshotPruned {
         /// Which.
         snapshot: SnapshotId,
+    },
+    /// Records of a snapshot are written back from here on.
+    RestoreBegun {
+        /// Which restore.
+        restore: RestoreId,
+        /// What is restored.
+        #[serde(flatten)]
+        what: RestoreRequested,
+        /// Digest of the connector.
+        connector: Sha256,
+    },
+    /// It pauses; what was written stands.
+    RestorePaused {
+        /// Which.
+        restore: RestoreId,
+        /// Why, and the numbers.
+        #[serde(flatten)]
+        pause: Paused,
+    },
+    /// It goes on.
+    RestoreResumed {
+        /// Which.
+        restore: RestoreId,
+    },
+    /// It ran to its end.
+    RestoreCompleted {
+        /// Which.
+        restore: RestoreId,
+        /// Some records could not be written, or nobody knows whether they were.
+        incomplete: bool,
+        /// Head of its log.
+        log_head: Sha256,
+    },
+    /// It stopped. Restoring the same again goes on from there, and writes nothing twice.
+    RestoreFailed {
+        /// Which.
+        restore: RestoreId,
+        /// Why.
+        reason: String,
+        /// Requests that it still needs, as far as is known.
+        needed: u64,
+    },
+    /// Another one was begun instead of going on.
+    RestoreSuperseded {
+        /// Which.
+        restore: RestoreId,
     },
     /// A connector was installed for this connection.
     ConnectorInstalled {

@@ -9,8 +9,8 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Actor, Cause, Event, Paused, Percent, Record, Until};
-pub use state::{JournalState, SnapshotRecord, Standing, Temporary};
+pub use event::{Actor, Cause, Event, Paused, Percent, Record, RestoreRequested, Until};
+pub use state::{JournalState, RestoreRecord, RestoreStanding, SnapshotRecord, Standing, Temporary};
 
 use crate::backend::Store;
 use crate::chain::{Appended, Chain, Entry, Head};

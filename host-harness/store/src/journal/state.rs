@@ -1,8 +1,8 @@
 //! The fold of a journal: what is so after its last entry.
 
-use super::event::{Cause, Event, Paused, Percent, Record, Until};
+use super::event::{Cause, Event, Paused, Percent, Record, RestoreRequested, Until};
 use crate::chain::Entry;
-use crate::names::{ObjectName, Scope, Sha256, SnapshotId};
+use crate::names::{ObjectName, RestoreId, Scope, Sha256, SnapshotId};
 use crate::snapshot::SnapshotKind;
 use backup_seams::Timestamp;
 
@@ -57,6 +57,53 @@ pub struct SnapshotRecord {
     pub standing: Standing,
 }
 
+/// Where a restore stands, by the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RestoreStanding {
+    /// A job works on it, or one that died did.
+    Open,
+    /// It goes on later.
+    Paused(Paused),
+    /// It ran to its end.
+    Complete {
+        /// Some records could not be written.
+        incomplete: bool,
+        /// Head of its log.
+        log_head: Sha256,
+    },
+    /// It stopped; restoring the same again goes on.
+    Failed {
+        /// Why.
+        reason: String,
+        /// Requests that it still needs.
+        needed: u64,
+    },
+    /// Another one was begun instead of going on.
+    Superseded,
+}
+
+impl RestoreStanding {
+    /// Whether a job may go on with it.
+    pub fn may_go_on(&self) -> bool {
+        !matches!(self, RestoreStanding::Complete { .. } | RestoreStanding::Superseded)
+    }
+}
+
+/// A restore, by the journal.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RestoreRecord {
+    /// Which.
+    pub id: RestoreId,
+    /// What is restored.
+    pub what: RestoreRequested,
+    /// When it was begun.
+    pub begun_at: Timestamp,
+    /// When it last changed.
+    pub changed_at: Timestamp,
+    /// Where it stands.
+    pub standing: RestoreStanding,
+}
+
 /// A usage limit that goes back by itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Temporary {
@@ -89,6 +136,7 @@ pub struct JournalState {
     completed: Vec<SnapshotId>,
     /// How many of those belong to a connection of this name that was removed.
     completed_before_removal: usize,
+    restores: Vec<RestoreRecord>,
     connector: Option<Sha256>,
     last_probe: Option<Timestamp>,
 }
@@ -104,6 +152,7 @@ impl Default for JournalState {
             snapshots: Vec::new(),
             completed: Vec::new(),
             completed_before_removal: 0,
+            restores: Vec::new(),
             connector: None,
             last_probe: None,
         }
@@ -186,6 +235,16 @@ impl JournalState {
             .filter(|record| matches!(record.standing, Standing::Complete { .. }))
     }
 
+    /// All restores, in the order in which they were begun.
+    pub fn restores(&self) -> &[RestoreRecord] {
+        &self.restores
+    }
+
+    /// The restore that is gone on with, where the same is asked for: the newest one, where it isn't complete or closed.
+    pub fn open_restore(&self) -> Option<&RestoreRecord> {
+        self.restores.last().filter(|restore| restore.standing.may_go_on())
+    }
+
     /// Digest of the connector that it uses, where one was installed or swapped for it.
     pub fn connector(&self) -> Option<Sha256> {
         self.connector
@@ -214,6 +273,8 @@ impl JournalState {
                 self.completed_before_removal = self.completed.len();
                 let open = self.snapshots.iter_mut().filter(|snapshot| snapshot.standing.may_go_on());
                 open.for_each(|snapshot| snapshot.standing = Standing::Superseded);
+                let open = self.restores.iter_mut().filter(|restore| restore.standing.may_go_on());
+                open.for_each(|restore| restore.standing = RestoreStanding::Superseded);
             }
             Event::UsageLimitChanged {
                 to, until: Some(until), ..
@@ -260,6 +321,34 @@ impl JournalState {
                 self.stands(*snapshot, Standing::Failed { reason });
             }
             Event::SnapshotPruned { snapshot } => self.stands(*snapshot, Standing::Pruned),
+            Event::RestoreBegun { restore, what, .. } => self.restores.push(RestoreRecord {
+                id: *restore,
+                what: what.clone(),
+                begun_at: at,
+                changed_at: at,
+                standing: RestoreStanding::Open,
+            }),
+            Event::RestorePaused { restore, pause } => {
+                self.restore_stands(*restore, at, RestoreStanding::Paused(pause.clone()));
+            }
+            Event::RestoreResumed { restore } => self.restore_stands(*restore, at, RestoreStanding::Open),
+            Event::RestoreCompleted {
+                restore,
+                incomplete,
+                log_head,
+            } => {
+                let (incomplete, log_head) = (*incomplete, *log_head);
+                self.restore_stands(*restore, at, RestoreStanding::Complete { incomplete, log_head });
+            }
+            Event::RestoreFailed {
+                restore,
+                reason,
+                needed,
+            } => {
+                let (reason, needed) = (reason.clone(), *needed);
+                self.restore_stands(*restore, at, RestoreStanding::Failed { reason, needed });
+            }
+            Event::RestoreSuperseded { restore } => self.restore_stands(*restore, at, RestoreStanding::Superseded),
             Event::ConnectorInstalled { digest, .. } => self.connector = Some(*digest),
             Event::ConnectorSwapped { to, .. } => self.connector = Some(*to),
             Event::QuotaProbed { .. } => self.last_probe = Some(at),
@@ -270,6 +359,13 @@ impl JournalState {
     fn stands(&mut self, id: SnapshotId, standing: Standing) {
         if let Some(snapshot) = self.snapshots.iter_mut().find(|snapshot| snapshot.id == id) {
             snapshot.standing = standing;
+        }
+    }
+
+    fn restore_stands(&mut self, id: RestoreId, at: Timestamp, standing: RestoreStanding) {
+        if let Some(restore) = self.restores.iter_mut().find(|restore| restore.id == id) {
+            restore.standing = standing;
+            restore.changed_at = at;
         }
     }
 }

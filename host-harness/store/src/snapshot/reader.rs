@@ -261,6 +261,23 @@ impl Snapshot {
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
+    /// Source keys and lengths of the blobs of these rows, in their order.
+    pub fn blobs_of(&self, object: &ObjectName, keys: &[String]) -> Vec<Vec<(String, u64)>> {
+        let of_row = |key: &String| {
+            let begins = format!("{object}/{key}/");
+            let held = self.fold.blobs.range(begins.clone()..);
+            held.take_while(|(name, _)| name.starts_with(&begins))
+                .map(|(name, blob)| (name.clone(), blob.length))
+                .collect()
+        };
+        keys.iter().map(of_row).collect()
+    }
+
+    /// Length of a blob, by its source key.
+    pub fn blob_length(&self, source_key: &str) -> Option<u64> {
+        self.fold.blobs.get(source_key).map(|blob| blob.length)
+    }
+
     /// A blob's content; its hash is checked at the end.
     pub async fn blob(&self, source_key: &str) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
         let Some(blob) = self.fold.blobs.get(source_key) else {

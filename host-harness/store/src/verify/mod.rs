@@ -13,8 +13,9 @@ pub use collect::{Collected, gc};
 use crate::backend::Store;
 use crate::chain::{Chain, Entry};
 use crate::error::{Damage, StoreError};
-use crate::journal::{self, Event, JournalState, Record, SnapshotRecord, Standing};
+use crate::journal::{self, Event, JournalState, Record, RestoreRecord, RestoreStanding, SnapshotRecord, Standing};
 use crate::names::{ConnectionName, Scope, Sha256};
+use crate::restore::{self, RestoreEntry};
 use crate::scope::ScopeRecord;
 use crate::snapshot::{self, BlobCheck, BlobRef, CheckpointRef, LogRecord, SegmentReader, SegmentRef};
 use crate::values::{self, Values, ValuesRecord};
@@ -96,6 +97,9 @@ pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<Checke
     for record in state.snapshots().iter().filter(|record| record.standing != Standing::Pruned) {
         check.snapshot(record, &journal, &known).await?;
     }
+    for record in state.restores() {
+        check.restore(record, &known).await?;
+    }
     for folder in store.folders(Some(&check.dir.clone().join("snapshots"))).await? {
         if !state.snapshots().iter().any(|record| record.id.to_string() == folder) {
             check.checked.damages.push(cut(
@@ -126,6 +130,26 @@ impl Check<'_> {
         self.checked.entries += entries.len() as u64;
         self.checked.damages.extend(damages);
         Ok(entries)
+    }
+
+    /// A restore's log, against the journal and the other way round.
+    async fn restore(&mut self, record: &RestoreRecord, known: &HashSet<Sha256>) -> Result<(), StoreError> {
+        let log_dir = restore::log_dir(self.store, self.connection, record.id);
+        let log = self.list::<RestoreEntry>(log_dir.clone(), Some(1)).await?;
+        if let RestoreStanding::Complete { log_head, .. } = record.standing
+            && !log.iter().any(|entry| entry.hash == log_head)
+        {
+            let what = format!("the entry with hash {log_head}, which the journal names, is not in it");
+            let damage = Damage::new(&log_dir, what, "bring it back from a copy of the store");
+            self.checked.damages.push(damage);
+        }
+        let heads: HashSet<Sha256> = log.iter().map(|entry| entry.body.journal_head).collect();
+        let journal_dir = journal::dir(self.store, self.connection);
+        for head in heads.difference(known) {
+            let which = format!("entry with hash {head}, which the log of restore {} names,", record.id);
+            self.checked.damages.push(cut(&journal_dir, &which));
+        }
+        Ok(())
     }
 
     async fn snapshot(

@@ -1,0 +1,512 @@
+//! A restore: records of a snapshot written back, under the same limit as backups.
+//!
+//! The same step as a backup's: decide, run what comes next under a durable grant, commit. What differs: at the limit it stops and
+//! says what it needs, unless it is told to wait; restoring the same again goes on. Nothing is staged: what was written is the
+//! connector's to know, by values that are durable before a request is sent.
+
+use super::backup::{BATCH_REQUESTS, PLAN_REQUESTS, blocked_text, checkpoint, next};
+use super::error::JobError;
+use super::host::Host;
+use super::imports::{Outcome, Readable, StopSignal};
+use super::progress::{Progress, ProgressEvent};
+use super::restored::{Needs, RestoreResult, RestoreState};
+use super::results::PauseResult;
+use super::session::{RETRY_WAIT, Session, TRIES, answered};
+use super::step::{Asked, Decision};
+use backup_runtime::exports::{self, Planned, RestoreSelection};
+use backup_store::journal::{Paused, RestoreRequested};
+use backup_store::snapshot::select;
+use backup_store::{
+    Actor, ConnectionName, Event, GrantPurpose, JournalState, Next, ObjectName, RecordOutcome, RestoreCommit, RestoreFold,
+    RestoreId, RestoreLog, Snapshot, SnapshotState, StoreError,
+};
+use std::time::Duration;
+
+/// What to restore, and how long to stay with it.
+#[derive(Clone, Debug, Default)]
+pub struct RestoreRequest {
+    /// An id, a unique prefix of one, or `latest`.
+    pub snapshot: String,
+    /// Whose snapshot it is; `None`: the connection's own.
+    pub from: Option<ConnectionName>,
+    /// Whole objects.
+    pub objects: Vec<ObjectName>,
+    /// All objects that the snapshot has.
+    pub all: bool,
+    /// Single records, by key; the object where it was told.
+    pub ids: Vec<(Option<ObjectName>, String)>,
+    /// With the records that these need, and those that belong to them.
+    pub with_related: bool,
+    /// Conditions, by object.
+    pub conditions: Vec<(ObjectName, String)>,
+    /// Fields whose values identify records, by object.
+    pub external_ids: Vec<(ObjectName, String)>,
+    /// Read back and compare.
+    pub verify: bool,
+    /// Only tell what would be done.
+    pub dry_run: bool,
+    /// Wait out pauses within the run.
+    pub wait: bool,
+    /// Ends the run at the next committed batch.
+    pub stop: StopSignal,
+}
+
+/// How a run ended.
+enum Ended {
+    Complete,
+    Paused(Paused),
+    Failed(String),
+    Stopped,
+}
+
+/// What is restored, found.
+struct Source {
+    snapshot: Snapshot,
+    state: SnapshotState,
+    what: RestoreRequested,
+    /// What the snapshot's Ids belong to.
+    scope: String,
+}
+
+impl Host {
+    /// Restores: goes on with the same restore, or begins one, and steps until it is complete, fails or pauses. With `dry_run` it
+    /// only plans.
+    pub async fn restore(
+        &self,
+        name: &ConnectionName,
+        actor: &Actor,
+        request: &RestoreRequest,
+        progress: &dyn Progress,
+    ) -> Result<RestoreResult, JobError> {
+        let source = self.source(name, request).await?;
+        let mut sent = 0;
+        let mut asked = Asked::ByHand;
+        loop {
+            let session = Session::open(self, name, "restore", actor, request.stop.clone()).await?;
+            let mut job = Restore {
+                session: &session,
+                source: &source,
+                request,
+                progress,
+                tries: 0,
+            };
+            let run = if request.dry_run {
+                job.rehearse(&mut asked).await
+            } else {
+                job.run(&mut asked).await
+            };
+            sent += session.sent();
+            let released = if matches!(run, Err(JobError::Store(StoreError::Lost { .. }))) {
+                Ok(())
+            } else {
+                session.release().await
+            };
+            let (id, fold, ended) = run?;
+            released?;
+            if let Ended::Paused(pause) = &ended
+                && request.wait
+                && !request.stop.is_set()
+            {
+                progress.tell(&ProgressEvent::Paused { pause: pause.into() });
+                self.wait_out(name, pause, &request.stop).await?;
+                progress.tell(&ProgressEvent::Resuming);
+                continue;
+            }
+            let mut result = RestoreResult::of(name, id, &source.what, source.state, &fold, sent);
+            match ended {
+                Ended::Complete if request.dry_run => result.planned(session.usage()),
+                Ended::Complete => result.complete(),
+                Ended::Stopped => result.failed("stopped; restore again to go on", Needs::default()),
+                Ended::Failed(reason) => result.failed(&reason, Needs::default()),
+                Ended::Paused(pause) if request.wait => {
+                    result.state = RestoreState::Paused;
+                    result.pause = Some(PauseResult::from(&pause));
+                }
+                Ended::Paused(pause) => {
+                    let needs = Needs::after(&pause, needed(&fold));
+                    result.pause = Some(PauseResult::from(&pause));
+                    result.failed(stopped_by(&pause), needs);
+                }
+            }
+            return Ok(result);
+        }
+    }
+
+    /// Finds the snapshot and what is asked of it.
+    async fn source(&self, name: &ConnectionName, request: &RestoreRequest) -> Result<Source, JobError> {
+        let from = request.from.as_ref().unwrap_or(name);
+        if from.tenant() != name.tenant() {
+            return Err(JobError::OtherTenant(from.clone()));
+        }
+        let journal = self.journal(from).await?;
+        let selected = select(journal.state(), &request.snapshot)?;
+        let snapshot = Snapshot::open(self.store(), from, journal.state(), selected.snapshot.id).await?;
+        let mut records = Vec::new();
+        for (object, key) in &request.ids {
+            let object = match object {
+                Some(object) => object.clone(),
+                None => object_of(&snapshot, key).await?,
+            };
+            records.push((object, key.clone()));
+        }
+        let objects = if request.all {
+            snapshot.fold().objects.keys().cloned().collect()
+        } else {
+            request.objects.clone()
+        };
+        if objects.is_empty() && records.is_empty() {
+            return Err(JobError::NothingSelected);
+        }
+        let mut details: Vec<(String, String)> = Vec::new();
+        details.extend(
+            request
+                .conditions
+                .iter()
+                .map(|(object, text)| (format!("where:{object}"), text.clone())),
+        );
+        let external = request.external_ids.iter();
+        details.extend(external.map(|(object, field)| (format!("external-id:{object}"), field.clone())));
+        if request.verify {
+            details.push(("verify".to_owned(), "yes".to_owned()));
+        }
+        let scope = journal.state().scope().map_or_else(|| from.to_string(), ToString::to_string);
+        Ok(Source {
+            state: selected.state,
+            what: RestoreRequested {
+                source: from.clone(),
+                snapshot: selected.snapshot.id,
+                objects,
+                records,
+                with_related: request.with_related,
+                details,
+            },
+            snapshot,
+            scope,
+        })
+    }
+}
+
+/// The object that has a record of this key.
+async fn object_of(snapshot: &Snapshot, key: &str) -> Result<ObjectName, JobError> {
+    let keys = [key.to_owned()];
+    for object in snapshot.fold().objects.keys() {
+        if snapshot.find(object, &keys).await?.iter().any(Option::is_some) {
+            return Ok(object.clone());
+        }
+    }
+    Err(JobError::NoRecord(key.to_owned()))
+}
+
+fn stopped_by(pause: &Paused) -> &'static str {
+    match pause.reason.as_str() {
+        "org-limit" => "the org itself refuses more requests today",
+        "bulk-limit" => "another daily limit of the org is spent",
+        _ => "usage limit reached",
+    }
+}
+
+/// Requests that a restore still needs, as far as its log tells.
+fn needed(fold: &RestoreFold) -> u64 {
+    let next = match fold.next {
+        Some(Next::Plan { requests } | Next::Batch { requests }) => requests,
+        _ => u64::from(PLAN_REQUESTS),
+    };
+    fold.needed.unwrap_or(next).max(1)
+}
+
+/// A restore under way.
+struct Restore<'a> {
+    session: &'a Session,
+    source: &'a Source,
+    request: &'a RestoreRequest,
+    progress: &'a dyn Progress,
+    /// Failures of the step that comes next.
+    tries: u32,
+}
+
+/// What an export gave.
+struct Went {
+    checkpoint: Option<backup_store::Checkpoint>,
+    next: Next,
+    pause: Option<Paused>,
+}
+
+type Run = Result<(Option<RestoreId>, RestoreFold, Ended), JobError>;
+
+impl Restore<'_> {
+    /// Only plans: what it learns is kept by the connector, nothing by the host.
+    async fn rehearse(&mut self, asked: &mut Asked) -> Run {
+        let mut fold = RestoreFold::default();
+        let mut cost = PLAN_REQUESTS;
+        loop {
+            let granted = match self.session.decide(cost, asked, self.progress).await? {
+                Decision::Proceed(requests) => requests,
+                Decision::Pause(pause) => return Ok((None, fold, Ended::Paused(pause))),
+            };
+            let outcome = Outcome::new(None);
+            let grant = self.session.grant(granted, GrantPurpose::Plan).await?;
+            let planned = self.plan(&outcome, false).await;
+            self.session.spent(&grant).await?;
+            match planned {
+                Err(error) if error.may_pass() && self.tries + 1 < TRIES => self.retry(&error).await,
+                Err(error) => return Err(error),
+                Ok(went) => {
+                    let (reports, needed) = outcome.take_restored();
+                    fold.told(reports);
+                    fold.needed = needed.or(fold.needed);
+                    match went.next {
+                        _ if went.checkpoint.is_some() => return Ok((None, fold, Ended::Complete)),
+                        Next::AgainAfter { seconds } => self.wait(seconds).await,
+                        Next::Plan { requests } => cost = u32::try_from(requests).unwrap_or(u32::MAX),
+                        _ => {}
+                    }
+                }
+            }
+        }
+    }
+
+    async fn run(&mut self, asked: &mut Asked) -> Run {
+        let id = self.begin().await?;
+        let session = self.session;
+        let mut log = RestoreLog::open(session.host.store(), &session.name, id).await?;
+        self.progress.tell(&ProgressEvent::Restore {
+            restore: id.to_string(),
+            new: log.fold().next.is_none(),
+        });
+        let ended = loop {
+            if let Some(ended) = self.step(&mut log, asked).await? {
+                break ended;
+            }
+        };
+        let fold = log.fold().clone();
+        let done = fold.done();
+        let event = match &ended {
+            Ended::Complete => Some(Event::RestoreCompleted {
+                restore: id,
+                incomplete: done.failed + done.ambiguous > 0
+                    || fold.any_record(&[RecordOutcome::Failed, RecordOutcome::Ambiguous]),
+                log_head: log.head().hash,
+            }),
+            Ended::Paused(pause) if self.request.wait => Some(Event::RestorePaused {
+                restore: id,
+                pause: pause.clone(),
+            }),
+            Ended::Paused(pause) => Some(Event::RestoreFailed {
+                restore: id,
+                reason: stopped_by(pause).to_owned(),
+                needed: needed(&fold),
+            }),
+            Ended::Failed(reason) => Some(Event::RestoreFailed {
+                restore: id,
+                reason: reason.clone(),
+                needed: needed(&fold),
+            }),
+            Ended::Stopped => None,
+        };
+        if let Some(event) = event {
+            session.journal.lock().await.append(&session.actor, event).await?;
+        }
+        Ok((Some(id), fold, ended))
+    }
+
+    /// The restore to go on with, or a new one. One of something else that is open is closed.
+    async fn begin(&self) -> Result<RestoreId, JobError> {
+        let mut journal = self.session.journal.lock().await;
+        let what = &self.source.what;
+        if let Some(open) = journal.state().open_restore().filter(|open| open.what == *what) {
+            let (id, open) = (open.id, open.standing == backup_store::journal::RestoreStanding::Open);
+            if !open {
+                journal
+                    .append(&self.session.actor, Event::RestoreResumed { restore: id })
+                    .await?;
+            }
+            return Ok(id);
+        }
+        let closed = |state: &JournalState| {
+            let open = state.open_restore()?;
+            Some(Event::RestoreSuperseded { restore: open.id })
+        };
+        journal.append_with(&self.session.actor, closed).await?;
+        let seams = self.session.host.store().seams();
+        let id = RestoreId::generate(&*seams.clock, &*seams.randomness);
+        let begun = Event::RestoreBegun {
+            restore: id,
+            what: what.clone(),
+            connector: self.session.digest,
+        };
+        journal.append(&self.session.actor, begun).await?;
+        Ok(id)
+    }
+
+    /// One step. `None`: it goes on.
+    async fn step(&mut self, log: &mut RestoreLog, asked: &mut Asked) -> Result<Option<Ended>, JobError> {
+        let next = log.fold().next.clone();
+        if next == Some(Next::Done) {
+            return Ok(Some(Ended::Complete));
+        }
+        if self.request.stop.is_set() {
+            return Ok(Some(Ended::Stopped));
+        }
+        if let Some(Next::AgainAfter { seconds }) = next {
+            self.wait(seconds).await;
+        }
+        let cost = match next {
+            None => PLAN_REQUESTS,
+            Some(Next::Plan { requests } | Next::Batch { requests }) => u32::try_from(requests).unwrap_or(u32::MAX),
+            _ => BATCH_REQUESTS,
+        };
+        let granted = match self.session.decide(cost, asked, self.progress).await? {
+            Decision::Proceed(requests) => requests,
+            Decision::Pause(pause) => return Ok(Some(Ended::Paused(pause))),
+        };
+        let session = self.session;
+        let (began_at, sent_before) = (session.parts.clock.now(), session.sent());
+        let outcome = Outcome::new(None);
+        let grant = session.grant(granted, GrantPurpose::Batch).await?;
+        let at = log.fold().checkpoint.clone();
+        let went = match at {
+            None => self.plan(&outcome, true).await,
+            Some(at) => self.batch(&outcome, at).await,
+        };
+        session.spent(&grant).await?;
+        let error = went.as_ref().err().map(ToString::to_string);
+        let may_pass = went.as_ref().err().is_some_and(JobError::may_pass);
+        let went = went.unwrap_or_else(|_| Went {
+            checkpoint: None,
+            next: next.unwrap_or(Next::Plan {
+                requests: u64::from(PLAN_REQUESTS),
+            }),
+            pause: None,
+        });
+        let (objects, needed) = outcome.take_restored();
+        let commit = RestoreCommit {
+            began_at,
+            checkpoint: went.checkpoint,
+            next: went.next.clone(),
+            requests: session.sent() - sent_before,
+            needed,
+            objects: if error.is_some() { Vec::new() } else { objects },
+            readings: outcome.take_readings().into_iter().map(crate::quota::from_import).collect(),
+            connector: session.digest,
+            journal_head: session.journal.lock().await.head().hash,
+        };
+        log.commit(&*session.claim.lock().await, commit).await?;
+        if let Some(reason) = error {
+            if self.tries + 1 >= TRIES || !may_pass {
+                return Ok(Some(Ended::Failed(reason)));
+            }
+            self.retry_because(reason).await;
+            return Ok(None);
+        }
+        self.tries = 0;
+        self.tell(log.fold());
+        Ok(match (went.pause, went.next) {
+            (Some(pause), _) => Some(Ended::Paused(pause)),
+            (None, Next::Done) => Some(Ended::Complete),
+            (None, Next::Blocked(failure)) => Some(Ended::Failed(blocked_text(&failure))),
+            (None, _) => None,
+        })
+    }
+
+    fn tell(&self, fold: &RestoreFold) {
+        let expected = fold.objects.values().filter_map(|object| object.expected);
+        let expected = expected.fold(backup_store::Tally::default(), backup_store::Tally::and);
+        self.progress.tell(&ProgressEvent::Restoring {
+            done: fold.done(),
+            records: expected.created + expected.updated,
+            sent: self.session.sent(),
+            needed: fold.needed.unwrap_or_default(),
+            usage: self.session.usage(),
+        });
+    }
+
+    async fn retry(&mut self, error: &JobError) {
+        self.retry_because(error.to_string()).await;
+    }
+
+    async fn retry_because(&mut self, reason: String) {
+        self.tries += 1;
+        let wait = RETRY_WAIT * 2u32.pow(self.tries - 1);
+        self.progress.tell(&ProgressEvent::Retrying {
+            reason,
+            tries: self.tries,
+            wait,
+        });
+        self.session.parts.clock.sleep(wait).await;
+    }
+
+    async fn wait(&self, seconds: u64) {
+        let wait = Duration::from_secs(seconds);
+        self.progress.tell(&ProgressEvent::Waiting { wait });
+        self.session.parts.clock.sleep(wait).await;
+    }
+
+    fn readable(&self) -> Readable {
+        Readable {
+            source: Some(self.source.snapshot.clone()),
+            ..Readable::default()
+        }
+    }
+
+    async fn plan(&self, outcome: &Outcome, runs: bool) -> Result<Went, JobError> {
+        let what = &self.source.what;
+        let mut details = what.details.clone();
+        details.push(("source-scope".to_owned(), self.source.scope.clone()));
+        details.push(("snapshot".to_owned(), format!("{}/{}", what.source, what.snapshot)));
+        if runs {
+            details.push(("restore".to_owned(), "yes".to_owned()));
+        }
+        let selection = RestoreSelection {
+            objects: what.objects.iter().map(ToString::to_string).collect(),
+            records: what
+                .records
+                .iter()
+                .map(|(object, key)| (object.to_string(), key.clone()))
+                .collect(),
+            with_related: what.with_related,
+            details,
+        };
+        let imports = self.session.imports(true, outcome, self.readable());
+        let answer = self.session.connector.plan_restore(imports, selection).await;
+        match answered("plan-restore", answer)? {
+            Planned::Ready(first) => Ok(self.went_to(first)),
+            Planned::More(requests) => Ok(Went {
+                checkpoint: None,
+                next: Next::Plan {
+                    requests: u64::from(requests.max(1)),
+                },
+                pause: None,
+            }),
+            Planned::AgainAfter(seconds) => Ok(Went {
+                checkpoint: None,
+                next: Next::AgainAfter {
+                    seconds: u64::from(seconds),
+                },
+                pause: None,
+            }),
+            Planned::Blocked(failure) | Planned::Other(failure) => Err(JobError::Blocked(Box::new(failure))),
+        }
+    }
+
+    async fn batch(&self, outcome: &Outcome, at: backup_store::Checkpoint) -> Result<Went, JobError> {
+        let imports = self.session.imports(true, outcome, self.readable());
+        let at = exports::Checkpoint {
+            state_version: at.state_version,
+            data: at.data.to_vec(),
+        };
+        let result = answered("run-batch", self.session.connector.run_batch(imports, at).await)?;
+        Ok(self.went_to(result))
+    }
+
+    fn went_to(&self, result: exports::BatchResult) -> Went {
+        let pause = match &result.next {
+            exports::Next::Pause(pause) => Some(self.session.paused(pause.clone())),
+            _ => None,
+        };
+        Went {
+            checkpoint: Some(checkpoint(result.at)),
+            next: next(result.next),
+            pause,
+        }
+    }
+}

@@ -1,0 +1,301 @@
+//! Restores: a log of committed batches, and what they came to.
+//!
+//! A restore exists once the journal says so, and is the fold of its log. It holds no records: what was written is in the source,
+//! and what the connector knows of it in its values, which are durable before a request is sent. Grants of its batches stand in the
+//! scope's journal.
+
+use crate::backend::Store;
+use crate::chain::{Chain, Entry, Head};
+use crate::error::StoreError;
+use crate::names::{ConnectionName, ObjectName, RestoreId, Sha256};
+use crate::scope::{Claim, Reading};
+use crate::snapshot::{Checkpoint, Estimate, Failure, Next};
+use backup_seams::Timestamp;
+use base64::Engine as _;
+use base64::prelude::BASE64_STANDARD;
+use object_store::path::Path;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// What became of records, in numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[allow(missing_docs)]
+pub struct Tally {
+    pub created: u64,
+    pub updated: u64,
+    pub skipped: u64,
+    pub failed: u64,
+    pub ambiguous: u64,
+}
+
+impl Tally {
+    /// Both together.
+    #[must_use]
+    pub fn and(self, other: Tally) -> Tally {
+        Tally {
+            created: self.created + other.created,
+            updated: self.updated + other.updated,
+            skipped: self.skipped + other.skipped,
+            failed: self.failed + other.failed,
+            ambiguous: self.ambiguous + other.ambiguous,
+        }
+    }
+}
+
+/// What people should know of one record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordOutcome {
+    /// Not written.
+    Failed,
+    /// May have been written, and nothing tells.
+    Ambiguous,
+    /// Written, but not with all of its values.
+    Incomplete,
+    /// Written, and reads back with another value.
+    Differs,
+}
+
+/// What was told about an object in one step. What is `None` leaves what was told before.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RestoreReport {
+    /// Which.
+    pub object: ObjectName,
+    /// Its place in the order of writing, from 0, as planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub place: Option<u64>,
+    /// How it is written, as planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub estimate: Option<Estimate>,
+    /// What will become of its records, as planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expected: Option<Tally>,
+    /// What was done so far, in all.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub done: Option<Tally>,
+    /// Why nothing of it is written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub skipped: Option<Failure>,
+    /// What people should know about it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub remarks: Vec<Failure>,
+    /// Single records: keys, what became of them, and why.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub records: Vec<(String, RecordOutcome, Failure)>,
+}
+
+impl RestoreReport {
+    /// Nothing told yet.
+    pub fn new(object: ObjectName) -> RestoreReport {
+        RestoreReport {
+            object,
+            place: None,
+            estimate: None,
+            expected: None,
+            done: None,
+            skipped: None,
+            remarks: Vec::new(),
+            records: Vec::new(),
+        }
+    }
+}
+
+/// All that becomes durable of one step, as one entry.
+#[derive(Clone, Debug)]
+pub struct RestoreCommit {
+    /// When it began.
+    pub began_at: Timestamp,
+    /// Where the job stands now; `None` while planning isn't ready.
+    pub checkpoint: Option<Checkpoint>,
+    /// What comes next. [`Next::Done`] ends the log.
+    pub next: Next,
+    /// Requests that this step sent, all attempts.
+    pub requests: u64,
+    /// Requests that the job still needs, where it was told.
+    pub needed: Option<u64>,
+    /// What was told about objects and records.
+    pub objects: Vec<RestoreReport>,
+    /// Readings that were told.
+    pub readings: Vec<Reading>,
+    /// Digest of the connector that ran it.
+    pub connector: Sha256,
+    /// Head of the connection's journal.
+    pub journal_head: Sha256,
+}
+
+/// A checkpoint within an entry: a connector's values hold what is large.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InlineCheckpoint {
+    /// Version of its format.
+    pub state_version: u32,
+    /// The connector's bytes, base64.
+    pub base64: String,
+}
+
+/// An entry's body.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct RestoreEntry {
+    /// When the step began.
+    pub began_at: Timestamp,
+    /// Head of the connection's journal when it was written.
+    pub journal_head: Sha256,
+    /// Digest of the connector.
+    pub connector: Sha256,
+    /// Requests that the step sent.
+    pub requests: u64,
+    /// Where the job stands; `None`: as before.
+    pub checkpoint: Option<InlineCheckpoint>,
+    /// What comes next.
+    pub next: Next,
+    /// Requests that the job still needs; `None`: as before.
+    pub needed: Option<u64>,
+    /// Told about objects and records.
+    pub objects: Vec<RestoreReport>,
+    /// Told readings.
+    pub readings: Vec<Reading>,
+}
+
+/// An object of a restore, as its log tells it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RestoredObject {
+    /// Its place in the order of writing.
+    pub place: Option<u64>,
+    /// How it is written.
+    pub estimate: Option<Estimate>,
+    /// As planned.
+    pub expected: Option<Tally>,
+    /// What was done.
+    pub done: Tally,
+    /// Why nothing (more) of it is written.
+    pub skipped: Option<Failure>,
+    /// What people should know about it.
+    pub remarks: Vec<Failure>,
+    /// Single records, by key and outcome.
+    pub records: BTreeMap<(String, RecordOutcome), Failure>,
+}
+
+/// What a restore's log comes to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RestoreFold {
+    /// What comes next; `None` before the first step.
+    pub next: Option<Next>,
+    /// Where the job stands.
+    pub checkpoint: Option<Checkpoint>,
+    /// Requests of all steps.
+    pub requests: u64,
+    /// Requests that it still needs.
+    pub needed: Option<u64>,
+    /// By name.
+    pub objects: BTreeMap<ObjectName, RestoredObject>,
+}
+
+impl RestoreFold {
+    /// What was done, in all.
+    pub fn done(&self) -> Tally {
+        self.objects
+            .values()
+            .fold(Tally::default(), |sum, object| sum.and(object.done))
+    }
+
+    /// Whether one of these was told of any record.
+    pub fn any_record(&self, outcomes: &[RecordOutcome]) -> bool {
+        let mut records = self.objects.values().flat_map(|object| object.records.keys());
+        records.any(|(_, outcome)| outcomes.contains(outcome))
+    }
+
+    /// Takes in what a step told.
+    pub fn told(&mut self, reports: Vec<RestoreReport>) {
+        for report in reports {
+            let object = self.objects.entry(report.object).or_default();
+            object.place = report.place.or(object.place);
+            object.estimate = report.estimate.or_else(|| object.estimate.take());
+            object.expected = report.expected.or(object.expected);
+            object.done = report.done.unwrap_or(object.done);
+            object.skipped = report.skipped.or_else(|| object.skipped.take());
+            for remark in report.remarks {
+                if !object.remarks.contains(&remark) {
+                    object.remarks.push(remark);
+                }
+            }
+            for (key, outcome, why) in report.records {
+                object.records.insert((key, outcome), why);
+            }
+        }
+    }
+
+    fn fold(&mut self, entry: RestoreEntry) {
+        self.requests += entry.requests;
+        self.needed = entry.needed.or(self.needed);
+        self.next = Some(entry.next);
+        if let Some(checkpoint) = entry.checkpoint
+            // Its hash was right, so it is what was written.
+            && let Ok(data) = BASE64_STANDARD.decode(checkpoint.base64)
+        {
+            self.checkpoint = Some(Checkpoint {
+                state_version: checkpoint.state_version,
+                data: data.into(),
+            });
+        }
+        self.told(entry.objects);
+    }
+}
+
+/// The log of one restore.
+#[derive(Debug)]
+pub struct RestoreLog {
+    chain: Chain<RestoreEntry>,
+    fold: RestoreFold,
+}
+
+pub(crate) fn log_dir(store: &Store, connection: &ConnectionName, restore: RestoreId) -> Path {
+    let dir = store.connection_dir(connection).join("restores");
+    dir.join(restore.to_string()).join("log")
+}
+
+impl RestoreLog {
+    /// Reads it.
+    pub async fn open(store: &Store, connection: &ConnectionName, restore: RestoreId) -> Result<RestoreLog, StoreError> {
+        let (chain, entries) = Chain::open(store, log_dir(store, connection, restore)).await?;
+        let mut fold = RestoreFold::default();
+        entries
+            .into_iter()
+            .for_each(|entry: Entry<RestoreEntry>| fold.fold(entry.body));
+        Ok(RestoreLog { chain, fold })
+    }
+
+    /// What it comes to.
+    pub fn fold(&self) -> &RestoreFold {
+        &self.fold
+    }
+
+    /// Where it stands.
+    pub fn head(&self) -> Head {
+        self.chain.head()
+    }
+
+    /// Makes all of a step durable as one entry. Under the claim: losing the entry means that another host took over.
+    pub async fn commit(&mut self, claim: &Claim, commit: RestoreCommit) -> Result<(), StoreError> {
+        let entry = RestoreEntry {
+            began_at: commit.began_at,
+            journal_head: commit.journal_head,
+            connector: commit.connector,
+            requests: commit.requests,
+            checkpoint: commit.checkpoint.map(|checkpoint| InlineCheckpoint {
+                state_version: checkpoint.state_version,
+                base64: BASE64_STANDARD.encode(&checkpoint.data),
+            }),
+            next: commit.next,
+            needed: commit.needed,
+            objects: commit.objects,
+            readings: commit.readings,
+        };
+        if !claim.still_held() {
+            return Err(StoreError::Lost {
+                what: "the lease has run out".to_owned(),
+            });
+        }
+        let entry = self.chain.append_exclusive(claim.epoch(), entry).await?;
+        self.fold.fold(entry.body);
+        Ok(())
+    }
+}
