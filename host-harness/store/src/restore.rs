@@ -299,3 +299,111 @@ impl RestoreLog {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+    use crate::journal::{Event, Journal, RestoreRequested};
+    use crate::testing::fixture::{Fixture, actor, claim, connection, object, run};
+    use crate::verify::verify;
+
+    fn step(next: Next, done: u64, outcome: RecordOutcome) -> RestoreCommit {
+        let why = Failure {
+            code: "refused".to_owned(),
+            message: format!("after {done}"),
+            remedy: None,
+            object: None,
+            details: Vec::new(),
+        };
+        let report = RestoreReport {
+            done: Some(Tally {
+                created: done,
+                ..Tally::default()
+            }),
+            records: vec![("001".to_owned(), outcome, why)],
+            ..RestoreReport::new(object())
+        };
+        RestoreCommit {
+            began_at: Timestamp(0),
+            checkpoint: Some(Checkpoint {
+                state_version: 1,
+                data: done.to_be_bytes().to_vec().into(),
+            }),
+            next,
+            requests: 2,
+            needed: Some(10 - done),
+            objects: vec![report],
+            readings: Vec::new(),
+            connector: Sha256::ZERO,
+            journal_head: Sha256::ZERO,
+        }
+    }
+
+    /// A restore with two steps in its log.
+    async fn restored(fixture: &Fixture) -> (Store, Claim, RestoreId, RestoreLog) {
+        run(fixture).await.unwrap();
+        let store = fixture.store().await.unwrap();
+        let claim = claim(&store).await.unwrap();
+        let mut journal = Journal::open(&store, &connection()).await.unwrap();
+        let seams = store.seams();
+        let id = RestoreId::generate(&*seams.clock, &*seams.randomness);
+        let begun = Event::RestoreBegun {
+            restore: id,
+            what: RestoreRequested {
+                source: connection(),
+                snapshot: journal.state().snapshots()[0].id,
+                objects: vec![object()],
+                records: Vec::new(),
+                with_related: false,
+                details: Vec::new(),
+            },
+            connector: Sha256::ZERO,
+        };
+        journal.append(&actor(), begun).await.unwrap();
+        let mut log = RestoreLog::open(&store, &connection(), id).await.unwrap();
+        for (done, outcome) in [(1, RecordOutcome::Ambiguous), (3, RecordOutcome::Failed)] {
+            let mut commit = step(Next::Batch { requests: 1 }, done, outcome);
+            commit.journal_head = journal.head().hash;
+            log.commit(&claim, commit).await.unwrap();
+        }
+        (store, claim, id, log)
+    }
+
+    #[tokio::test]
+    async fn what_a_restore_came_to_is_read_back_the_last_tally_standing() {
+        let fixture = Fixture::new(1);
+        let (store, _claim, id, written) = restored(&fixture).await;
+        let read = RestoreLog::open(&store, &connection(), id).await.unwrap();
+        assert_eq!(read.fold(), written.fold());
+        let fold = read.fold();
+        assert_eq!((fold.done().created, fold.requests, fold.needed), (3, 4, Some(7)));
+        assert_eq!(fold.checkpoint.as_ref().unwrap().data, 3_u64.to_be_bytes().as_slice());
+        assert_eq!(fold.objects[&object()].records.len(), 2, "one for each outcome");
+        assert!(fold.any_record(&[RecordOutcome::Failed]) && !fold.any_record(&[RecordOutcome::Differs]));
+    }
+
+    #[tokio::test]
+    async fn a_changed_entry_of_a_restore_is_found() {
+        let fixture = Fixture::new(2);
+        let (store, _claim, id, _) = restored(&fixture).await;
+        assert_eq!(verify(&store, &connection()).await.unwrap().damages, []);
+        let path = crate::chain::entry_path(&log_dir(&store, &connection(), id), 1);
+        let mut bad = fixture.backend.content(&path).await.unwrap().to_vec();
+        bad[20] ^= 1;
+        fixture.backend.overwrite(&path, bad.into()).await;
+        let damages = verify(&store, &connection()).await.unwrap().damages;
+        assert!(damages.iter().any(|damage| damage.place == path.to_string()), "{damages:?}");
+    }
+
+    #[tokio::test]
+    async fn a_host_that_was_overtaken_commits_nothing_more() {
+        let fixture = Fixture::new(3);
+        let (store, claim, id, mut first) = restored(&fixture).await;
+        let mut second = RestoreLog::open(&store, &connection(), id).await.unwrap();
+        let next = || step(Next::Done, 4, RecordOutcome::Failed);
+        second.commit(&claim, next()).await.unwrap();
+        let lost = first.commit(&claim, next()).await;
+        assert!(matches!(lost, Err(StoreError::Lost { .. })), "{lost:?}");
+    }
+}
