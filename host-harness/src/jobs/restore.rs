@@ -409,6 +409,10 @@ impl Restore<'_> {
     }
 
     fn tell(&self, fold: &RestoreFold) {
+        if fold.checkpoint.is_none() {
+            let (sent, usage) = (self.session.sent(), self.session.usage());
+            return self.progress.tell(&ProgressEvent::Planning { sent, usage });
+        }
         let expected = fold.objects.values().filter_map(|object| object.expected);
         let expected = expected.fold(backup_store::Tally::default(), backup_store::Tally::and);
         self.progress.tell(&ProgressEvent::Restoring {

@@ -123,6 +123,9 @@ fn print(result: &RestoreResult) -> Result<(), Failure> {
 }
 
 fn covered(result: &RestoreResult) -> String {
+    if result.needed_calls == Some(0) {
+        return String::new();
+    }
     match result.limit_needed {
         Some(percent) => format!(
             ", which a usage limit of {percent} % covers (`backup-host limit {} {percent}`)",
