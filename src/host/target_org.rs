@@ -361,7 +361,11 @@ impl TargetOrg {
         for field in &schema {
             let value = fields.get(&field.name).filter(|value| !value.is_null());
             if create && field.required && value.is_none() {
-                return not_saved("REQUIRED_FIELD_MISSING", "Required fields are missing", &[field.name.clone()]);
+                return not_saved(
+                    "REQUIRED_FIELD_MISSING",
+                    "Required fields are missing",
+                    std::slice::from_ref(&field.name),
+                );
             }
             assert!(create || field.update || value.is_none(), "{} can't be changed", field.name);
             if let Some(value) = value

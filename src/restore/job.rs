@@ -137,9 +137,6 @@ pub struct Job {
     /// Records were refused for a lock: they are tried again a little later.
     #[serde(default)]
     pub locked: bool,
-    /// Looks after a request of which nobody knows whether it had its effect.
-    #[serde(default)]
-    pub looks: u8,
     /// How far the org's clock is ahead of the host's, in milliseconds.
     #[serde(default)]
     pub ahead: i64,

@@ -44,6 +44,9 @@ pub struct Prepared {
     pub left_out: Vec<LeftOut>,
 }
 
+/// What a record refers to: the objects that it may be of, its Id, and whether the record can't be without.
+pub type Referred<'a> = (&'a [String], String, bool);
+
 /// What became of preparing a record.
 #[derive(Clone, Debug)]
 pub enum Outcome {
@@ -174,7 +177,7 @@ impl Preparation<'_> {
 
     /// Ids that a record refers to by fields that can be set, each with the objects that it may lead to, and whether the record
     /// can't be without.
-    pub fn references<'r>(&'r self, row: &Row) -> Result<Vec<(&'r [String], String, bool)>, ConnectorError> {
+    pub fn references<'r>(&'r self, row: &Row) -> Result<Vec<Referred<'r>>, ConnectorError> {
         let values = self.values(row)?;
         let mut found = Vec::new();
         for field in self.writable.fields.iter().filter(|field| !field.refers_to.is_empty()) {

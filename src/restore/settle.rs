@@ -13,12 +13,13 @@ use super::roll::DOUBTFUL;
 use super::rules::Values;
 use super::run::Run;
 use super::standing::{Standing, What};
+use super::table::Entry;
 use super::write::Ended;
 use crate::host::{ConnectorError, Failure, Host, Level, RecordOutcome};
 use crate::org::{Stopped, Subrequest};
 use crate::salesforce::{Part, Updated, canonical, moment_url, read_parts, read_updated};
 use crate::soql::{datetime, encode};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Clocks, and the time between keeping an intent and sending it.
@@ -70,8 +71,6 @@ impl<H: Host> Run<'_, '_, H> {
             &[("records", open.len().to_string())],
         );
         self.recognise(open, candidates)?;
-        self.job.looks = 0;
-        self.got_somewhere = true;
         // What wasn't created comes again.
         if self.job.stage == Stage::Write {
             self.job.again();
@@ -79,32 +78,41 @@ impl<H: Host> Run<'_, '_, H> {
         }
         let mut entries = self.unsaved()?;
         entries.push(Intent::settled());
+        entries.extend(Search::over(self.host())?);
         self.host().put(entries)?;
         Ok(None)
     }
 
-    /// What the org has that may be one of them, by object.
+    /// What the org has that may be one of them, by object. What was found is kept from call to call: one request a call is enough.
     fn candidates(
         &mut self,
         intent: &Intent,
         open: &[Created],
     ) -> Result<Result<BTreeMap<String, Vec<Candidate>>, Ended>, ConnectorError> {
         let since = intent.at.saturating_sub(MARGIN_MS);
-        let objects: BTreeSet<&String> = open.iter().map(|created| &created.object).collect();
-        let mut waiting = Vec::new();
-        for object in objects {
-            waiting.push((
-                object.clone(),
-                self.org.path(&format!("query?q={}", encode(&self.recent(object, since)?))),
-            ));
-        }
-        let mut candidates: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
-        let mut first = true;
-        while !waiting.is_empty() {
-            let some: Vec<(String, String)> = waiting.drain(..waiting.len().min(QUERIES)).collect();
-            let covered = moment_url("User", "updated", since, self.org.now());
+        let mut search = match Search::load(self.host())? {
+            Some(search) => search,
+            None => {
+                let objects: BTreeSet<&String> = open.iter().map(|created| &created.object).collect();
+                let mut waiting = Vec::new();
+                for object in objects {
+                    let query = encode(&self.recent(object, since)?);
+                    waiting.push((object.clone(), self.org.path(&format!("query?q={query}"))));
+                }
+                Search {
+                    waiting,
+                    ..Search::default()
+                }
+            }
+        };
+        while !search.waiting.is_empty() {
+            if self.host().requests_left() == 0 {
+                return Ok(Err(Ended::Stopped(Stopped::AllowanceSpent)));
+            }
+            let some: Vec<(String, String)> = search.waiting.iter().take(QUERIES).cloned().collect();
             let mut parts = Vec::new();
-            if first {
+            if !search.over {
+                let covered = moment_url("User", "updated", since, self.org.now());
                 parts.push(Subrequest::get(self.org.path(&covered), "covered".to_owned()));
             }
             let asked = some.iter().enumerate();
@@ -114,17 +122,40 @@ impl<H: Host> Run<'_, '_, H> {
                 Ok(parts) => parts,
                 Err(stopped) => return Ok(Err(Ended::Stopped(stopped))),
             };
+            self.got_somewhere = true;
             let mut answered = answered.into_iter();
-            if std::mem::take(&mut first) && self.may_still_run(intent, answered.next().as_ref()) {
-                self.job.looks = self.job.looks.saturating_add(1);
-                self.got_somewhere = true;
-                return Ok(Err(Ended::Wait(WAIT_SECONDS)));
+            if !search.over {
+                if self.may_still_run(intent, answered.next().as_ref()) {
+                    return Ok(Err(Ended::Wait(WAIT_SECONDS)));
+                }
+                search.over = true;
             }
+            search.waiting.drain(..some.len());
+            let mut entries = Vec::new();
             for ((object, _), part) in some.into_iter().zip(answered) {
-                match self.take_page(&object, &part, &mut candidates)? {
-                    Ok(Some(next)) => waiting.push((object, next)),
-                    Ok(None) => {}
+                let (records, next) = match page(&object, &part) {
+                    Ok(page) => page,
                     Err(stopped) => return Ok(Err(Ended::Stopped(stopped))),
+                };
+                search.waiting.extend(next.map(|next| (object.clone(), next)));
+                search.keep(&object, records, &mut entries)?;
+            }
+            search.put(self.host(), entries)?;
+        }
+        let mut candidates: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
+        let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+        for number in 0..search.pages {
+            for (object, values) in search.page(self.host(), number)? {
+                if !known.contains_key(&object) {
+                    known.insert(object.clone(), self.created_ids(&object)?);
+                }
+                let id = values.get("Id").and_then(|id| serde_json::from_str::<String>(id.get()).ok());
+                if let Some(id) = id.filter(|id| known.get(&object).is_none_or(|known| !known.contains(id))) {
+                    candidates.entry(object).or_default().push(Candidate {
+                        id,
+                        values,
+                        taken: false,
+                    });
                 }
             }
         }
@@ -160,46 +191,6 @@ impl<H: Host> Run<'_, '_, H> {
             fields.join(","),
             datetime(since)
         ))
-    }
-
-    /// Takes a page of candidates; where the next one is.
-    fn take_page(
-        &mut self,
-        object: &str,
-        part: &Part,
-        candidates: &mut BTreeMap<String, Vec<Candidate>>,
-    ) -> Result<Result<Option<String>, Stopped>, ConnectorError> {
-        #[derive(Deserialize)]
-        #[serde(rename_all = "camelCase")]
-        struct Page {
-            records: Vec<Values>,
-            next_records_url: Option<String>,
-        }
-        let page: Page = match part.read() {
-            Ok(page) if part.status < 300 => page,
-            _ => {
-                let why = part
-                    .errors()
-                    .first()
-                    .map(crate::salesforce::ApiError::text)
-                    .unwrap_or_default();
-                let failure = Failure::new("look-refused", format!("records of {object} can't be looked for: {why}"));
-                return Ok(Err(Stopped::Broken(failure.about(object))));
-            }
-        };
-        let known = self.created_ids(object)?;
-        let found = candidates.entry(object.to_owned()).or_default();
-        for values in page.records {
-            let id = values.get("Id").and_then(|id| serde_json::from_str::<String>(id.get()).ok());
-            if let Some(id) = id.filter(|id| !known.contains(id)) {
-                found.push(Candidate {
-                    id,
-                    values,
-                    taken: false,
-                });
-            }
-        }
-        Ok(Ok(page.next_records_url))
     }
 
     /// Ids of an object's records that are known to be others.
@@ -290,6 +281,114 @@ pub(super) fn doubt() -> Failure {
         "a request that was to create it got no answer, and the org has a record that is like it but not the same",
     )
     .remedy("look for it in the org, by hand")
+}
+
+/// How far the search for what a request created has come.
+#[derive(Default, Serialize, Deserialize)]
+struct Search {
+    /// The request's transaction is over.
+    over: bool,
+    /// Objects and addresses of pages that are still to be read.
+    waiting: Vec<(String, String)>,
+    /// Values that hold what was found.
+    pages: u32,
+}
+
+const SEARCH: &str = "v1/search";
+
+/// A value has at most 1 MiB.
+const VALUE_BYTES: usize = 900 * 1024;
+
+/// Records of the org, with their objects.
+type Found = Vec<(String, Values)>;
+
+impl Search {
+    fn load<H: Host>(host: &H) -> Result<Option<Search>, ConnectorError> {
+        let value = host.get(vec![SEARCH.to_owned()])?.into_iter().next().flatten();
+        Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
+    }
+
+    fn key(number: u32) -> String {
+        format!("{SEARCH}/{number}")
+    }
+
+    /// Takes in records that were found.
+    fn keep(&mut self, object: &str, records: Vec<Values>, entries: &mut Vec<Entry>) -> Result<(), ConnectorError> {
+        let mut some: Vec<(&str, Values)> = Vec::new();
+        let mut bytes = 0;
+        for record in records {
+            let more: usize = record.iter().map(|(name, value)| name.len() + value.get().len() + 8).sum();
+            if bytes + more > VALUE_BYTES && !some.is_empty() {
+                entries.push((Search::key(self.pages), Some(written(&std::mem::take(&mut some))?)));
+                self.pages += 1;
+                bytes = 0;
+            }
+            bytes += more;
+            some.push((object, record));
+        }
+        if !some.is_empty() {
+            entries.push((Search::key(self.pages), Some(written(&some)?)));
+            self.pages += 1;
+        }
+        Ok(())
+    }
+
+    fn put<H: Host>(&self, host: &H, mut entries: Vec<Entry>) -> Result<(), ConnectorError> {
+        entries.push((SEARCH.to_owned(), Some(written(self)?)));
+        Ok(host.put(entries)?)
+    }
+
+    fn page<H: Host>(&self, host: &H, number: u32) -> Result<Found, ConnectorError> {
+        let value = host.get(vec![Search::key(number)])?.into_iter().next().flatten();
+        serde_json::from_slice(&value.unwrap_or_default()).map_err(|error| unreadable(&error))
+    }
+
+    /// The entries that say that it is over.
+    fn over<H: Host>(host: &H) -> Result<Vec<Entry>, ConnectorError> {
+        let pages = Search::load(host)?.map_or(0, |search| search.pages);
+        let mut entries = vec![(SEARCH.to_owned(), None)];
+        entries.extend((0..pages).map(|number| (Search::key(number), None)));
+        Ok(entries)
+    }
+}
+
+fn written(what: &impl Serialize) -> Result<Vec<u8>, ConnectorError> {
+    serde_json::to_vec(what).map_err(|error| unreadable(&error))
+}
+
+fn unreadable(error: &serde_json::Error) -> ConnectorError {
+    ConnectorError::State(Failure::new(
+        "search",
+        format!("what was found of a request without an answer can't be read or written: {error}"),
+    ))
+}
+
+/// A page of candidates, and where the next one is.
+fn page(object: &str, part: &Part) -> Result<(Vec<Values>, Option<String>), Stopped> {
+    #[derive(Deserialize)]
+    #[serde(rename_all = "camelCase")]
+    struct Page {
+        records: Vec<Values>,
+        next_records_url: Option<String>,
+    }
+    match part.read::<Page>() {
+        Ok(page) if part.status < 300 => {
+            let plain = |mut record: Values| {
+                record.remove("attributes");
+                record
+            };
+            Ok((page.records.into_iter().map(plain).collect(), page.next_records_url))
+        }
+        _ => {
+            let why = part
+                .errors()
+                .first()
+                .map(crate::salesforce::ApiError::text)
+                .unwrap_or_default();
+            let failure = Failure::new("look-refused", format!("records of {object} can't be looked for: {why}"));
+            Err(Stopped::Broken(failure.about(object)))
+        }
+    }
 }
 
 struct Covered(Updated);

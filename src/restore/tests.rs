@@ -257,6 +257,20 @@ fn a_cut_before_or_after_the_effect_of_any_request_loses_nothing_and_doubles_not
 }
 
 #[test]
+fn a_cut_over_more_objects_than_one_request_looks_at_ends_with_one_request_a_call() {
+    let rows: Vec<(usize, Vec<usize>)> = (0..24).map(|n| (n % 8, vec![n])).collect();
+    for fault in [Fault::Before, Fault::After] {
+        for nth in 1..=3 {
+            let fixture = Fixture::new(generated(8, &[], &rows));
+            fixture.org.borrow_mut().records.clear();
+            fixture.org.borrow_mut().faults.insert(nth, fault);
+            fixture.restore(&fixture.everything(), 1);
+            fixture.assert_whole();
+        }
+    }
+}
+
+#[test]
 fn a_crash_between_any_two_writes_of_values_loses_nothing_and_doubles_nothing() {
     // Values are durable one put after the other; what the guest knew besides is lost.
     for puts in 0..40 {

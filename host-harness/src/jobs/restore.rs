@@ -65,7 +65,7 @@ struct Source {
     state: SnapshotState,
     what: RestoreRequested,
     /// What the snapshot's Ids belong to.
-    scope: String,
+    scope: Option<String>,
 }
 
 impl Host {
@@ -169,7 +169,13 @@ impl Host {
         if request.verify {
             details.push(("verify".to_owned(), "yes".to_owned()));
         }
-        let scope = journal.state().scope().map_or_else(|| from.to_string(), ToString::to_string);
+        // Of the snapshot, not of the connection as it is now: what was restored before is known by it.
+        let scope = selected.snapshot.scope.as_ref().map(ToString::to_string);
+        let mut objects = objects;
+        // The same choice, however it is spelled, goes on with the same restore.
+        in_order(&mut objects);
+        in_order(&mut records);
+        in_order(&mut details);
         Ok(Source {
             state: selected.state,
             what: RestoreRequested {
@@ -184,6 +190,12 @@ impl Host {
             scope,
         })
     }
+}
+
+/// Each once, sorted.
+fn in_order<T: Ord>(chosen: &mut Vec<T>) {
+    chosen.sort();
+    chosen.dedup();
 }
 
 /// The object that has a record of this key.
@@ -455,7 +467,8 @@ impl Restore<'_> {
     async fn plan(&self, outcome: &Outcome, runs: bool) -> Result<Went, JobError> {
         let what = &self.source.what;
         let mut details = what.details.clone();
-        details.push(("source-scope".to_owned(), self.source.scope.clone()));
+        let scope = self.source.scope.clone();
+        details.extend(scope.map(|scope| ("source-scope".to_owned(), scope)));
         details.push(("snapshot".to_owned(), format!("{}/{}", what.source, what.snapshot)));
         if runs {
             details.push(("restore".to_owned(), "yes".to_owned()));

@@ -6,8 +6,8 @@ use crate::exports::{
     Verdict,
 };
 use crate::imports::{
-    Body, Content, Failure, FormPart, HeldBlob, Hour, Level, Method, NamedValue, Note, Outcome, Reading, ReadingSource, Request, Row,
-    SendError, Standing, StorageError, Tally, Tombstone, Which,
+    Body, Content, Failure, FormPart, HeldBlob, Hour, Level, Method, NamedValue, Note, Outcome, Reading, ReadingSource,
+    Request, Row, SendError, Standing, StorageError, Tally, Tombstone, Which,
 };
 use backup_seams::Timestamp;
 

@@ -49,6 +49,8 @@ pub struct SnapshotRecord {
     pub predecessor: Option<SnapshotId>,
     /// Objects asked for; empty: all.
     pub objects: Vec<ObjectName>,
+    /// What its records' keys belong to: the scope of the connection when it was begun. The connection may have another one now.
+    pub scope: Option<Scope>,
     /// When it was begun.
     pub begun_at: Timestamp,
     /// Digest of the connector that began it.
@@ -301,6 +303,7 @@ impl JournalState {
                 kind: *kind,
                 predecessor: *predecessor,
                 objects: objects.clone(),
+                scope: self.scope.clone(),
                 begun_at: at,
                 connector: *connector,
                 standing: Standing::Open,
@@ -340,11 +343,7 @@ impl JournalState {
                 let (incomplete, log_head) = (*incomplete, *log_head);
                 self.restore_stands(*restore, at, RestoreStanding::Complete { incomplete, log_head });
             }
-            Event::RestoreFailed {
-                restore,
-                reason,
-                needed,
-            } => {
+            Event::RestoreFailed { restore, reason, needed } => {
                 let (reason, needed) = (reason.clone(), *needed);
                 self.restore_stands(*restore, at, RestoreStanding::Failed { reason, needed });
             }

@@ -179,6 +179,34 @@ async fn nothing_of_a_removed_connection_is_gone_on_with_under_its_name() {
 }
 
 #[tokio::test]
+async fn a_snapshot_stays_its_orgs_whatever_the_connection_becomes() {
+    let fixture = Fixture::new(11);
+    let (_, mut journal) = fixture.added().await;
+    let seams = fixture.seams();
+    let snapshot = SnapshotId::generate(&*seams.clock, &*seams.randomness);
+    let begun = Event::SnapshotBegun {
+        snapshot,
+        kind: crate::SnapshotKind::Full,
+        predecessor: None,
+        objects: Vec::new(),
+        connector: Sha256::ZERO,
+    };
+    let [first, second]: [crate::Scope; 2] = ["00D000000000001", "00D000000000002"].map(|scope| scope.parse().unwrap());
+    for event in [Event::ScopeKnown { scope: first.clone() }, begun, Event::ConnectionRemoved] {
+        journal.append(&actor(), event).await.unwrap();
+    }
+    crate::testing::fixture::add(&mut journal).await.unwrap();
+    let scope_of = |journal: &Journal| journal.state().snapshot(snapshot).unwrap().scope.clone();
+    assert_eq!(
+        scope_of(&journal),
+        Some(first.clone()),
+        "before the new connection knows its org"
+    );
+    journal.append(&actor(), Event::ScopeKnown { scope: second }).await.unwrap();
+    assert_eq!(scope_of(&journal), Some(first), "and where it is another one");
+}
+
+#[tokio::test]
 async fn the_audit_trail_tells_moments_as_text() {
     let fixture = Fixture::new(10);
     let (store, mut journal) = fixture.added().await;

@@ -7,6 +7,7 @@ use super::inherit::Inherited;
 use super::merge::{self, Merge, Standing as KeyStanding};
 use super::rollup;
 use super::segment::{Note, Row};
+use super::source_key::SourceKey;
 use super::writer::{checkpoint_of, cut_log};
 use super::{SnapshotKind, SnapshotState};
 use crate::backend::Store;
@@ -266,9 +267,10 @@ impl Snapshot {
         let of_row = |key: &String| {
             let begins = format!("{object}/{key}/");
             let held = self.fold.blobs.range(begins.clone()..);
-            held.take_while(|(name, _)| name.starts_with(&begins))
-                .map(|(name, blob)| (name.clone(), blob.length))
-                .collect()
+            let held = held.take_while(|(name, _)| name.starts_with(&begins));
+            // Another row's key may begin with this one's and a slash.
+            let own = held.filter(|(name, _)| SourceKey::parse(name).is_some_and(|parsed| parsed.row == key));
+            own.map(|(name, blob)| (name.clone(), blob.length)).collect()
         };
         keys.iter().map(of_row).collect()
     }

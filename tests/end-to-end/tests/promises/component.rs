@@ -216,6 +216,14 @@ impl imports::Report for Case {
     fn remark(&mut self, _: &str, _: imports::Failure) {}
     fn finished(&mut self, _: &str) {}
     fn estimate(&mut self, _: &str, _: &str, _: u64, _: u64, _: u64) {}
+
+    fn expected(&mut self, _: &str, _: imports::Tally) {}
+
+    fn restored(&mut self, _: &str, _: imports::Tally) {}
+
+    fn record_outcome(&mut self, _: &str, _: &str, _: imports::Outcome, _: imports::Failure) {}
+
+    fn needed(&mut self, _: u64) {}
 }
 
 impl imports::Log for Case {

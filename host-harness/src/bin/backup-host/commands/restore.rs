@@ -5,7 +5,7 @@ use crate::open::{Opened, actor};
 use crate::output::{json, line, number, table};
 use crate::progress::Show;
 use backup_store::journal::{RestoreRecord, RestoreStanding, rfc3339};
-use backup_store::{ConnectionName, RestoreLog, SnapshotState};
+use backup_store::{ConnectionName, JournalState, RestoreLog, SnapshotState};
 use host_harness::jobs::{RecordResult, RestoreRequest, RestoreResult, RestoreState};
 use serde_json::{Value, json};
 use std::process::ExitCode;
@@ -101,8 +101,10 @@ fn print(result: &RestoreResult) -> Result<(), Failure> {
             number(result.calls.sent)
         )),
         RestoreState::Failed | RestoreState::Paused => {
-            let reason = result.reason.clone().unwrap_or_else(|| "paused".to_owned());
-            line(&format!("failed: {reason}"))?;
+            match &result.reason {
+                Some(reason) => line(&format!("failed: {reason}"))?,
+                None => line("paused at the limit")?,
+            }
             if let Some(pause) = &result.pause {
                 line(&format!(
                     "{} of {} requests are used by all applications, {} % is {}; it needs about {needed} more{}",
@@ -189,6 +191,26 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
         )?;
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// The restore that would be gone on with, for `status`.
+pub fn open_one(state: &JournalState) -> Value {
+    let Some(record) = state.open_restore() else {
+        return Value::Null;
+    };
+    let (state, reason) = standing(record);
+    let needed = match &record.standing {
+        RestoreStanding::Failed { needed, .. } => Some(*needed),
+        _ => None,
+    };
+    json!({
+        "id": record.id.to_string(),
+        "source": record.what.source.to_string(),
+        "snapshot": record.what.snapshot.to_string(),
+        "state": state,
+        "reason": reason,
+        "needed_calls": needed,
+    })
 }
 
 fn standing(record: &RestoreRecord) -> (&'static str, Option<String>) {

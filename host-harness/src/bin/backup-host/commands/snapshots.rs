@@ -209,6 +209,22 @@ pub async fn status(open: &Opened, name: &ConnectionName, as_json: bool) -> Resu
             bytes(snapshot["bytes"].as_u64().unwrap_or(0))
         ))?,
     }
+    if let Value::Object(restore) = &status["restore"] {
+        let reason = restore["reason"]
+            .as_str()
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
+        let needed = match &restore["needed_calls"] {
+            Value::Null => String::new(),
+            needed => format!(", needs about {needed} more requests"),
+        };
+        line(&format!(
+            "restore         {} of {} {}{reason}{needed}",
+            text(&restore["id"]),
+            text(&restore["snapshot"]),
+            text(&restore["state"])
+        ))?;
+    }
     if let Some(at) = status["pause"]["recheck_at"].as_str() {
         line(&format!("look again at   {at}, or after raising the limit"))?;
     }
@@ -251,6 +267,7 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Value, Failure> {
         "usage": usage,
         "own_requests": spending.hours.iter().map(|hour| json!({"hour": rfc3339(hour.start), "sent": hour.sent})).collect::<Vec<_>>(),
         "snapshot": snapshot,
+        "restore": super::restore::open_one(state),
         "pause": newest.and_then(|record| pause_of(&record.standing)).map(PauseResult::from),
         "head": journal.head().hash.to_string(),
     }))

@@ -71,6 +71,33 @@ async fn the_blobs_of_a_record_that_is_gone_go_with_it() {
 }
 
 #[tokio::test]
+async fn a_row_has_its_own_blobs_and_not_those_of_a_longer_key() {
+    let mut host = Host::new(6).await;
+    let writer = host.begin(None).await.unwrap();
+    let mut staged = writer.stage();
+    for key in [
+        "Account/1/Body/r1",
+        "Account/1/Logo/part:a",
+        "Account/1/2/Body/r1",
+        "Account/12/Body/r1",
+    ] {
+        save(&mut staged, key, "content").await;
+    }
+    let snapshot = host.end(writer, staged).await.unwrap();
+    let snapshot = host.open(snapshot).await;
+    let held = snapshot.blobs_of(&object(), &["1/2", "1", "9"].map(str::to_owned));
+    let of = |keys: &[&str]| keys.iter().map(|key| ((*key).to_owned(), 7)).collect::<Vec<(String, u64)>>();
+    assert_eq!(
+        held,
+        [
+            of(&["Account/1/2/Body/r1"]),
+            of(&["Account/1/Body/r1", "Account/1/Logo/part:a"]),
+            of(&[])
+        ]
+    );
+}
+
+#[tokio::test]
 async fn content_that_is_known_by_its_checksum_is_not_asked_for_again() {
     let mut host = Host::new(3).await;
     let key = |id: &str| format!("ContentVersion/{id}/VersionData/{SUM}");
