@@ -8,7 +8,7 @@ use super::{Chain, Checkpoint, Cursor, Object, Phase, Range, RangeState, Since, 
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-/// Queries that a composite request may have.
+/// Queries and collections that a composite request may have.
 pub const PLACES: usize = 5;
 
 /// Parts that a composite request may have.

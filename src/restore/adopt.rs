@@ -1,26 +1,23 @@
 //! Records that Salesforce creates by itself when their parent is created: they are looked for before any of their kind is
 //! created, and changed in place.
 
-use super::plan::values;
 use super::prepare::Target;
 use super::request::Request;
-use super::rules::{CREATED_WITH_PARENT, may_come_by_itself};
+use super::roll::Pages;
+use super::rules::{self, CREATED_WITH_PARENT, Values};
 use super::run::Run;
 use super::standing::{Standing, What};
 use super::write::Filled;
+use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Host};
 use crate::org::Subrequest;
-use crate::salesforce::{canonical, read_parts};
+use crate::salesforce::canonical;
 use crate::soql::{encode, literal};
 use serde::Deserialize;
-use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
 /// Parents of one query.
 const PARENTS: usize = 400;
-
-/// Queries of a composite request.
-const QUERIES: usize = 5;
 
 /// A record that is wanted, and may be there already.
 struct Wanted {
@@ -47,33 +44,35 @@ impl<H: Host> Run<'_, '_, H> {
         else {
             return Ok(false);
         };
-        let mut after = String::new();
-        loop {
-            let some = self.roll.after(object, &after)?;
-            let Some((last, _)) = some.last() else { break };
-            after.clone_from(last);
-            let keys: Vec<String> = some
-                .into_iter()
-                .filter(|(_, s)| s.what == What::Create)
-                .map(|(key, _)| key)
-                .collect();
-            for row in self.rows(object, &keys)?.into_iter().flatten() {
-                let values = values(object, &row)?;
-                let id = values
-                    .get(parent)
-                    .and_then(|id| serde_json::from_str::<String>(id.get()).ok());
-                let Some((of, id)) = id.and_then(|id| Some((self.object_of(&refers_to, &id)?, id))) else {
+        let mut pages = Pages::default();
+        while let Some(some) = pages.next(&mut self.roll, object)? {
+            for (_, values) in self.that_may_come(object, some)? {
+                let Some((of, id)) = rules::text(&values, parent).and_then(|id| Some((self.object_of(&refers_to, &id)?, id)))
+                else {
                     continue;
                 };
                 let parent = self.roll.get(&of, &id)?;
-                let new = parent.is_some_and(|parent| matches!(parent.what, What::Create | What::Created));
-                if new && may_come_by_itself(object, &values) {
+                if parent.is_some_and(|parent| matches!(parent.what, What::Create | What::Created)) {
                     return Ok(true);
                 }
             }
         }
         self.job.adopted.insert(object.to_owned());
         Ok(false)
+    }
+
+    /// Those of these records that are to be created and may have come to be by themselves: keys and fields.
+    fn that_may_come(&self, object: &str, some: Vec<(String, Standing)>) -> Result<Vec<(String, Values)>, ConnectorError> {
+        let create = some.into_iter().filter(|(_, standing)| standing.what == What::Create);
+        let keys: Vec<String> = create.map(|(key, _)| key).collect();
+        let mut found = Vec::new();
+        for row in self.rows(object, &keys)?.into_iter().flatten() {
+            let values = rules::values(object, &row)?;
+            if rules::may_come_by_itself(object, &values) {
+                found.push((row.key, values));
+            }
+        }
+        Ok(found)
     }
 
     /// Looks for the records that came to be with their parents. Why nothing can be filled in now, where nothing can.
@@ -86,7 +85,7 @@ impl<H: Host> Run<'_, '_, H> {
             if self.host().requests_left() == 0 || self.must_end() {
                 return Ok(Some(Filled::MustEnd));
             }
-            let some: Vec<Wanted> = wanted.drain(..wanted.len().min(PARENTS * QUERIES)).collect();
+            let some: Vec<Wanted> = wanted.drain(..wanted.len().min(PARENTS * PLACES)).collect();
             if let Some(stopped) = self.adopt(object, parent, told_by, &some)? {
                 return Ok(Some(Filled::Stopped(stopped)));
             }
@@ -102,21 +101,9 @@ impl<H: Host> Run<'_, '_, H> {
             return Ok(Vec::new());
         };
         let mut wanted = Vec::new();
-        let mut after = String::new();
-        loop {
-            let some = self.roll.after(object, &after)?;
-            let Some((last, _)) = some.last() else { return Ok(wanted) };
-            after.clone_from(last);
-            let keys: Vec<String> = some
-                .into_iter()
-                .filter(|(_, s)| s.what == What::Create)
-                .map(|(key, _)| key)
-                .collect();
-            for row in self.rows(object, &keys)?.into_iter().flatten() {
-                let values = values(object, &row)?;
-                if !may_come_by_itself(object, &values) {
-                    continue;
-                }
+        let mut pages = Pages::default();
+        while let Some(some) = pages.next(&mut self.roll, object)? {
+            for (key, values) in self.that_may_come(object, some)? {
                 let mut target = |field: &str| -> Result<Option<(String, bool)>, ConnectorError> {
                     let Some(value) = values.get(field) else { return Ok(None) };
                     let refers_to = writable.field(field).map(|field| field.refers_to.clone()).unwrap_or_default();
@@ -139,13 +126,14 @@ impl<H: Host> Run<'_, '_, H> {
                 }
                 if told.len() == told_by.len() {
                     wanted.push(Wanted {
-                        key: row.key.clone(),
+                        key,
                         parent: parent.trim_matches('"').to_owned(),
                         told_by: told,
                     });
                 }
             }
         }
+        Ok(wanted)
     }
 
     fn adopt(
@@ -157,7 +145,7 @@ impl<H: Host> Run<'_, '_, H> {
     ) -> Result<Option<crate::org::Stopped>, ConnectorError> {
         #[derive(Deserialize)]
         struct Page {
-            records: Vec<BTreeMap<String, Box<RawValue>>>,
+            records: Vec<Values>,
         }
         let query = |some: &[Wanted]| {
             let ids: Vec<String> = some.iter().map(|wanted| literal(&wanted.parent)).collect();
@@ -172,8 +160,7 @@ impl<H: Host> Run<'_, '_, H> {
             .enumerate()
             .map(|(n, some)| Subrequest::get(self.org.path(&format!("query?q={}", query(some))), format!("a{n}")))
             .collect();
-        let answer = self.org.composite(&parts).and_then(|pending| self.org.finish(pending));
-        let parts = match answer.and_then(|mut body| read_parts(&mut body).map_err(|why| body.gave_up(&why))) {
+        let parts = match self.ask(&parts) {
             Ok(parts) => parts,
             Err(stopped) => return Ok(Some(stopped)),
         };
@@ -183,12 +170,11 @@ impl<H: Host> Run<'_, '_, H> {
             // Where they can't be asked for, creating them will tell: Salesforce takes none of these twice.
             let Ok(page) = part.read::<Page>() else { continue };
             for record in page.records {
-                let text = |field: &str| serde_json::from_str::<String>(record.get(field)?.get()).ok();
                 let told = told_by
                     .iter()
                     .filter_map(|field| record.get(*field))
                     .map(|value| canonical(value.get()));
-                if let (Some(id), Some(parent)) = (text("Id"), text(parent)) {
+                if let (Some(id), Some(parent)) = (rules::text(&record, "Id"), rules::text(&record, parent)) {
                     found.insert((parent, told.collect()), id);
                 }
             }

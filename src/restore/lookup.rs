@@ -5,27 +5,24 @@
 
 use super::job::{Place, Stage};
 use super::plan::Ended;
-use super::roll::DOUBTFUL;
+use super::roll::{DOUBTFUL, Pages};
 use super::rules;
 use super::run::Run;
 use super::standing::{Standing, What};
-use crate::backup::packing::SUBREQUESTS;
+use crate::backup::packing::{PLACES, SUBREQUESTS};
 use crate::host::{ConnectorError, Host, RecordOutcome};
 use crate::org::{Stopped, Subrequest};
 use crate::plan::describes;
-use crate::salesforce::{ApiError, Class, Found, Part, SubBody, Writable, WritableBodies, read_composite, read_parts, refusal};
+use crate::salesforce::{ApiError, Class, Found, Part, SubBody, Writable, WritableBodies, read_composite, refusal};
 use crate::soql::{encode, literal};
 use serde::Deserialize;
 use serde_json::json;
-
-/// Collections that a composite request takes.
-const COLLECTIONS: usize = 5;
 
 /// Ids of one collection.
 const IDS: usize = 2_000;
 
 /// Ids that one request looks up.
-pub(super) const IDS_A_REQUEST: u64 = (COLLECTIONS * IDS) as u64;
+pub(super) const IDS_A_REQUEST: u64 = (PLACES * IDS) as u64;
 
 /// Ids of one query, where an object takes no collections.
 const IDS_A_QUERY: usize = 500;
@@ -70,15 +67,13 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     fn is_wanted(&mut self, object: &str) -> Result<bool, ConnectorError> {
-        let mut after = String::new();
-        loop {
-            let some = self.roll.after(object, &after)?;
-            let Some((last, _)) = some.last() else { return Ok(false) };
+        let mut pages = Pages::default();
+        while let Some(some) = pages.next(&mut self.roll, object)? {
             if some.iter().any(|(_, standing)| standing.is_wanted()) {
                 return Ok(true);
             }
-            after.clone_from(last);
         }
+        Ok(false)
     }
 
     fn described_by_backup(&self, object: &str) -> Result<Option<Writable>, ConnectorError> {
@@ -191,7 +186,7 @@ impl<H: Host> Run<'_, '_, H> {
                         .last()
                         .is_none_or(|asked| asked.object != *object || asked.ids.len() >= most)
                     {
-                        if asked.len() == COLLECTIONS {
+                        if asked.len() == PLACES {
                             return Ok(asked);
                         }
                         asked.push(Asked {
@@ -231,13 +226,9 @@ impl<H: Host> Run<'_, '_, H> {
             .enumerate()
             .map(|(n, asked)| self.look_up_part(n, asked))
             .collect();
-        let mut body = match self.org.composite(&parts).and_then(|pending| self.org.finish(pending)) {
-            Ok(body) => body,
-            Err(stopped) => return Ok(Some(stopped)),
-        };
-        let parts = match read_parts(&mut body) {
+        let parts = match self.ask(&parts) {
             Ok(parts) => parts,
-            Err(why) => return Ok(Some(body.gave_up(&why))),
+            Err(stopped) => return Ok(Some(stopped)),
         };
         for (asked, part) in asked.iter().zip(&parts) {
             let found = match self.found(asked, part) {

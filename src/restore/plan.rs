@@ -144,7 +144,7 @@ impl<H: Host> Run<'_, '_, H> {
                 *budget = budget.saturating_sub(rows.len());
                 for row in rows {
                     let chosen = match &condition {
-                        Some(condition) => condition.holds(&values(object, &row)?),
+                        Some(condition) => condition.holds(&rules::values(object, &row)?),
                         None => true,
                     };
                     if chosen {
@@ -304,12 +304,9 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     fn belongs(&mut self, object: &str, fields: &[(String, Vec<String>)], row: &Row) -> Result<bool, ConnectorError> {
-        let values = values(object, row)?;
+        let values = rules::values(object, row)?;
         for (field, refers_to) in fields {
-            let Some(id) = values
-                .get(field)
-                .and_then(|value| serde_json::from_str::<String>(value.get()).ok())
-            else {
+            let Some(id) = rules::text(&values, field) else {
                 continue;
             };
             if let Some(parent) = self.object_of(refers_to, &id)
@@ -469,10 +466,7 @@ impl<H: Host> Run<'_, '_, H> {
                 (_, Outcome::Cannot(failure)) => Some(failure),
                 (_, Outcome::Ready(prepared)) => {
                     self.job.unconnected += u64::from(prepared.record.later);
-                    for left in prepared.left_out {
-                        let why = Failure::new("left-out", left.why).detail("field", left.field);
-                        self.tell(object, key, RecordOutcome::Incomplete, why);
-                    }
+                    self.tell_left_out(object, key, prepared.left_out);
                     None
                 }
                 (_, Outcome::NotYet) => None,
@@ -556,19 +550,6 @@ impl<H: Host> Run<'_, '_, H> {
         };
         open.div_ceil(RECORDS_A_REQUEST) + self.job.unconnected.div_ceil(RECORDS_A_REQUEST) + verify
     }
-}
-
-/// A record's fields.
-pub(super) fn values(object: &str, row: &Row) -> Result<rules::Values, ConnectorError> {
-    serde_json::from_slice(&row.body).map_err(|error| {
-        ConnectorError::State(
-            Failure::new(
-                "row",
-                format!("the record {} of the snapshot can't be read: {error}", row.key),
-            )
-            .about(object),
-        )
-    })
 }
 
 fn not_allowed(done: &str) -> Failure {

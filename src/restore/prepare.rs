@@ -4,7 +4,7 @@
 //! target's Ids. The rule it keeps: what can't be set as it was is named, never dropped in silence.
 
 use super::request::{Placed, Verb, reference};
-use super::rules::{self, Values};
+use super::rules;
 use crate::host::{ConnectorError, Failure, Row};
 use crate::salesforce::{Writable, WritableField};
 
@@ -72,7 +72,7 @@ impl Preparation<'_> {
     /// Makes what is sent to write a record. `target`: its Id there, for one that is there.
     pub fn prepare(&self, row: &Row, target: Option<&str>, resolve: &mut Resolve<'_>) -> Result<Outcome, ConnectorError> {
         let verb = if target.is_some() { Verb::Update } else { Verb::Create };
-        let values = self.values(row)?;
+        let values = rules::values(self.object, row)?;
         if verb == Verb::Create
             && let Some((code, why)) = rules::never_created(self.object, &values)
         {
@@ -145,7 +145,7 @@ impl Preparation<'_> {
         target: &str,
         resolve: &mut Resolve<'_>,
     ) -> Result<Option<Prepared>, ConnectorError> {
-        let values = self.values(row)?;
+        let values = rules::values(self.object, row)?;
         let mut written = Written::new(self.object, Some(target));
         for field in self.writable.fields.iter().filter(|field| field.update) {
             let Some(value) = values.get(&field.name).filter(|value| value.get() != "null") else {
@@ -178,7 +178,7 @@ impl Preparation<'_> {
     /// Ids that a record refers to by fields that can be set, each with the objects that it may lead to, and whether the record
     /// can't be without.
     pub fn references<'r>(&'r self, row: &Row) -> Result<Vec<Referred<'r>>, ConnectorError> {
-        let values = self.values(row)?;
+        let values = rules::values(self.object, row)?;
         let mut found = Vec::new();
         for field in self.writable.fields.iter().filter(|field| !field.refers_to.is_empty()) {
             let Some(value) = values.get(&field.name).filter(|_| field.create || field.update) else {
@@ -189,18 +189,6 @@ impl Preparation<'_> {
             }
         }
         Ok(found)
-    }
-
-    fn values(&self, row: &Row) -> Result<Values, ConnectorError> {
-        serde_json::from_slice(&row.body).map_err(|error| {
-            ConnectorError::State(
-                Failure::new(
-                    "row",
-                    format!("the record {} of the snapshot can't be read: {error}", row.key),
-                )
-                .about(self.object),
-            )
-        })
     }
 }
 

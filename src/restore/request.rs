@@ -4,10 +4,8 @@
 //! reference (`@{c0[12].id}`), which Salesforce resolves. The rules it keeps: a record never stands before, or beside, what it
 //! refers to; and one whose own text looks like a reference goes in a request of its kind that isn't composite.
 
+use crate::backup::packing::PLACES;
 use std::collections::BTreeMap;
-
-/// Collections of a request, by Salesforce's rule for composite.
-pub const COLLECTIONS: usize = 5;
 
 /// Records of a collection.
 const RECORDS: usize = 200;
@@ -93,7 +91,7 @@ impl Request {
         if !self.is_empty() && (other_kind || self.bytes + record.json.len() > MAX_BYTES) {
             return Err(record);
         }
-        let most = if record.literal { 1 } else { COLLECTIONS };
+        let most = if record.literal { 1 } else { PLACES };
         let from = after.map_or(0, |after| after + 1);
         let has_room = |collection: &Collection| {
             let new_run = collection.records.last().is_none_or(|last| last.object != record.object);
@@ -207,7 +205,7 @@ mod tests {
         for n in 0..1_000 {
             request.add(Verb::Create, None, record("Account", n)).unwrap();
         }
-        assert_eq!((request.len(), request.collections.len()), (1_000, COLLECTIONS));
+        assert_eq!((request.len(), request.collections.len()), (1_000, PLACES));
         assert!(request.add(Verb::Create, None, record("Account", 1_000)).is_err());
         let body: serde_json::Value = serde_json::from_slice(&request.body("/x")).unwrap();
         assert_eq!(body["compositeRequest"][4]["body"]["records"].as_array().unwrap().len(), 200);
@@ -222,10 +220,10 @@ mod tests {
         request.add(Verb::Create, Some(parent), record("Contact", 1)).unwrap();
         assert_eq!(request.place("Contact00001"), Some((1, 0)));
         assert_eq!(reference((1, 0)), "@{c1[0].id}");
-        for after in 1..COLLECTIONS - 1 {
+        for after in 1..PLACES - 1 {
             request.add(Verb::Create, Some(after), record("Case", after)).unwrap();
         }
-        assert!(request.add(Verb::Create, Some(COLLECTIONS - 1), record("Case", 9)).is_err());
+        assert!(request.add(Verb::Create, Some(PLACES - 1), record("Case", 9)).is_err());
     }
 
     #[test]

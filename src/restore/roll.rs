@@ -162,6 +162,26 @@ where
         .ok_or_else(|| ConnectorError::State(crate::host::Failure::new("table", "a table is gone that was just opened")))
 }
 
+/// A walk over an object's records, as many at a time as are kept together.
+#[derive(Debug, Default)]
+pub struct Pages {
+    after: String,
+}
+
+impl Pages {
+    /// The records that come next; none at the end.
+    pub fn next<H: Host>(
+        &mut self,
+        roll: &mut Roll<'_, H>,
+        object: &str,
+    ) -> Result<Option<Vec<(String, Standing)>>, ConnectorError> {
+        let some = roll.after(object, &self.after)?;
+        let Some((last, _)) = some.last() else { return Ok(None) };
+        self.after.clone_from(last);
+        Ok(Some(some))
+    }
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]

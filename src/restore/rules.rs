@@ -3,6 +3,7 @@
 //! Pure. Sources: Object Reference (Account, Contact, Order, Contract, OpportunityLineItem, sharing objects), help article on
 //! person accounts; release v62–v68.
 
+use crate::host::{ConnectorError, Failure, Row};
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -11,6 +12,19 @@ pub const BY_SALESFORCE: &str = "written-by-salesforce";
 
 /// A record's fields, by name, as they are in the snapshot.
 pub type Values = BTreeMap<String, Box<RawValue>>;
+
+/// The fields of a snapshot's record.
+pub fn values(object: &str, row: &Row) -> Result<Values, ConnectorError> {
+    serde_json::from_slice(&row.body).map_err(|error| {
+        let why = format!("the record {} of the snapshot can't be read: {error}", row.key);
+        ConnectorError::State(Failure::new("row", why).about(object))
+    })
+}
+
+/// A field's text; none where it is empty, or no text.
+pub fn text(values: &Values, field: &str) -> Option<String> {
+    serde_json::from_str(values.get(field)?.get()).ok()
+}
 
 /// Whether a field is true.
 fn is_true(values: &Values, field: &str) -> bool {

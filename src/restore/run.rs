@@ -1,14 +1,16 @@
 //! What planning and writing share: the restore's state, the snapshot that it reads, and what references lead to.
 
+use super::intent::Intent;
 use super::job::Job;
-use super::prepare::Target;
+use super::prepare::{LeftOut, Target};
 use super::request::Request;
 use super::roll::Roll;
 use super::standing::What;
 use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row, Snapshot, Which};
-use crate::org::{Org, Stopped};
-use crate::salesforce::Writable;
+use crate::org::{Org, Stopped, Subrequest};
+use crate::salesforce::{Part, Writable, read_parts};
 use std::collections::BTreeMap;
+use std::rc::Rc;
 
 /// See the module.
 pub struct Run<'o, 'h, H: Host> {
@@ -17,7 +19,9 @@ pub struct Run<'o, 'h, H: Host> {
     pub(super) job: Job,
     pub(super) roll: Roll<'h, H>,
     space: &'static str,
-    writables: BTreeMap<String, Option<Writable>>,
+    writables: BTreeMap<String, Option<Rc<Writable>>>,
+    /// It is known what came of the last request, and not durable yet.
+    pub(super) settled: bool,
     /// An answer was read.
     pub(super) got_somewhere: bool,
 }
@@ -40,6 +44,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
             job,
             roll,
             writables: BTreeMap::new(),
+            settled: false,
             got_somewhere: false,
         })
     }
@@ -59,6 +64,9 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
         self.job.ahead = self.org.ahead();
         let mut entries = self.roll.changes()?;
         entries.push(self.job.entry(self.space)?);
+        if std::mem::take(&mut self.settled) {
+            entries.push(Intent::settled());
+        }
         Ok(entries)
     }
 
@@ -68,12 +76,12 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// What is known about writing an object; `None` where it can't be.
-    pub(super) fn writable(&mut self, object: &str) -> Result<Option<Writable>, ConnectorError> {
+    pub(super) fn writable(&mut self, object: &str) -> Result<Option<Rc<Writable>>, ConnectorError> {
         if let Some(known) = self.writables.get(object) {
             return Ok(known.clone());
         }
         let value = self.host().get(vec![self.writable_key(object)])?.into_iter().next().flatten();
-        let known: Option<Writable> = value.and_then(|value| serde_json::from_slice(&value).ok());
+        let known = value.and_then(|value| serde_json::from_slice(&value).ok()).map(Rc::new);
         self.writables.insert(object.to_owned(), known.clone());
         Ok(known)
     }
@@ -94,7 +102,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
             ConnectorError::State(Failure::new("describe", format!("a describe can't be written: {error}")).about(object))
         })?;
         self.host().put(vec![(self.writable_key(object), Some(value))])?;
-        self.writables.insert(object.to_owned(), Some(writable));
+        self.writables.insert(object.to_owned(), Some(Rc::new(writable)));
         Ok(())
     }
 
@@ -152,6 +160,20 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     /// Tells people of one record.
     pub(super) fn tell(&self, object: &str, key: &str, what: RecordOutcome, why: Failure) {
         self.host().record_outcome(object, key, what, why.about(object));
+    }
+
+    /// Tells people what a record is written without.
+    pub(super) fn tell_left_out(&self, object: &str, key: &str, left_out: Vec<LeftOut>) {
+        for left in left_out {
+            let why = Failure::new("left-out", left.why).detail("field", left.field);
+            self.tell(object, key, RecordOutcome::Incomplete, why);
+        }
+    }
+
+    /// Sends a composite request that only reads, and its parts' answers.
+    pub(super) fn ask(&self, parts: &[Subrequest]) -> Result<Vec<Part>, Stopped> {
+        let mut body = self.org.composite(parts).and_then(|pending| self.org.finish(pending))?;
+        read_parts(&mut body).map_err(|why| body.gave_up(&why))
     }
 
     /// Tells people what was done so far.

@@ -9,15 +9,16 @@ use super::intent::{Created, Intent};
 use super::job::Stage;
 use super::prepare::{Outcome, Preparation};
 use super::request::Request;
-use super::roll::DOUBTFUL;
-use super::rules::Values;
+use super::roll::{DOUBTFUL, Pages};
+use super::rules::{self, Values};
 use super::run::Run;
 use super::standing::{Standing, What};
 use super::table::Entry;
 use super::write::Ended;
+use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Failure, Host, Level, RecordOutcome};
 use crate::org::{Stopped, Subrequest};
-use crate::salesforce::{Part, Updated, canonical, moment_url, read_parts, read_updated};
+use crate::salesforce::{Part, Updated, canonical, moment_url, read_updated};
 use crate::soql::{datetime, encode};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,9 +31,6 @@ const LONGEST_REQUEST_MS: u64 = 11 * 60_000;
 
 /// Seconds between looks.
 const WAIT_SECONDS: u32 = 20;
-
-/// Queries of a composite request.
-const QUERIES: usize = 5;
 
 /// A record of the org that may be one of those that were sent.
 struct Candidate {
@@ -109,7 +107,7 @@ impl<H: Host> Run<'_, '_, H> {
             if self.host().requests_left() == 0 {
                 return Ok(Err(Ended::Stopped(Stopped::AllowanceSpent)));
             }
-            let some: Vec<(String, String)> = search.waiting.iter().take(QUERIES).cloned().collect();
+            let some: Vec<(String, String)> = search.waiting.iter().take(PLACES).cloned().collect();
             let mut parts = Vec::new();
             if !search.over {
                 let covered = moment_url("User", "updated", since, self.org.now());
@@ -117,8 +115,7 @@ impl<H: Host> Run<'_, '_, H> {
             }
             let asked = some.iter().enumerate();
             parts.extend(asked.map(|(n, (_, url))| Subrequest::get(url.clone(), format!("q{n}"))));
-            let answer = self.org.composite(&parts).and_then(|pending| self.org.finish(pending));
-            let answered = match answer.and_then(|mut body| read_parts(&mut body).map_err(|why| body.gave_up(&why))) {
+            let answered = match self.ask(&parts) {
                 Ok(parts) => parts,
                 Err(stopped) => return Ok(Err(Ended::Stopped(stopped))),
             };
@@ -149,7 +146,7 @@ impl<H: Host> Run<'_, '_, H> {
                 if !known.contains_key(&object) {
                     known.insert(object.clone(), self.created_ids(&object)?);
                 }
-                let id = values.get("Id").and_then(|id| serde_json::from_str::<String>(id.get()).ok());
+                let id = rules::text(&values, "Id");
                 if let Some(id) = id.filter(|id| known.get(&object).is_none_or(|known| !known.contains(id))) {
                     candidates.entry(object).or_default().push(Candidate {
                         id,
@@ -196,16 +193,14 @@ impl<H: Host> Run<'_, '_, H> {
     /// Ids of an object's records that are known to be others.
     fn created_ids(&mut self, object: &str) -> Result<BTreeSet<String>, ConnectorError> {
         let mut ids = BTreeSet::new();
-        let mut after = String::new();
-        loop {
-            let some = self.roll.after(object, &after)?;
-            let Some((last, _)) = some.last() else { return Ok(ids) };
-            after.clone_from(last);
+        let mut pages = Pages::default();
+        while let Some(some) = pages.next(&mut self.roll, object)? {
             ids.extend(
                 some.iter()
                     .filter_map(|(key, standing)| standing.in_target(key).map(ToOwned::to_owned)),
             );
         }
+        Ok(ids)
     }
 
     /// First those that are told beyond doubt, so that what one record left behind raises no doubt about another.
@@ -380,12 +375,8 @@ fn page(object: &str, part: &Part) -> Result<(Vec<Values>, Option<String>), Stop
             Ok((page.records.into_iter().map(plain).collect(), page.next_records_url))
         }
         _ => {
-            let why = part
-                .errors()
-                .first()
-                .map(crate::salesforce::ApiError::text)
-                .unwrap_or_default();
-            let failure = Failure::new("look-refused", format!("records of {object} can't be looked for: {why}"));
+            let why = format!("records of {object} can't be looked for: {}", part.why());
+            let failure = Failure::new("look-refused", why);
             Err(Stopped::Broken(failure.about(object)))
         }
     }

@@ -10,24 +10,23 @@ use super::rules::{self, Values};
 use super::run::Run;
 use super::standing::What;
 use super::write::Ended;
+use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Failure, Host, RecordOutcome};
 use crate::org::{Stopped, Subrequest};
-use crate::salesforce::{Part, Writable, canonical, read_parts};
+use crate::salesforce::{Part, Writable, canonical};
 use serde_json::json;
-
-/// Collections of a composite request.
-const COLLECTIONS: usize = 5;
+use std::rc::Rc;
 
 /// Records of one: the same as are kept together.
 const RECORDS: usize = 1_000;
 
 /// Records that one request reads back.
-pub(super) const RECORDS_A_REQUEST: u64 = (COLLECTIONS * RECORDS) as u64;
+pub(super) const RECORDS_A_REQUEST: u64 = (PLACES * RECORDS) as u64;
 
 /// Records of one object that are read back together.
 struct Asked {
     object: String,
-    writable: Writable,
+    writable: Rc<Writable>,
     /// Keys in the snapshot, and Ids in the target.
     records: Vec<(String, String)>,
 }
@@ -55,8 +54,7 @@ impl<H: Host> Run<'_, '_, H> {
                 Subrequest::post(path, format!("v{n}"), json!({ "ids": ids, "fields": fields }))
             })
             .collect();
-        let answer = self.org.composite(&parts).and_then(|pending| self.org.finish(pending));
-        let parts = match answer.and_then(|mut body| read_parts(&mut body).map_err(|why| body.gave_up(&why))) {
+        let parts = match self.ask(&parts) {
             Ok(parts) => parts,
             Err(stopped) => {
                 self.job.at = from;
@@ -89,12 +87,12 @@ impl<H: Host> Run<'_, '_, H> {
                     .filter_map(|(key, standing)| Some((key.clone(), standing.in_target(key)?.to_owned())))
                     .collect();
                 if !records.is_empty() {
-                    if asked.len() == COLLECTIONS {
+                    if asked.len() == PLACES {
                         return Ok(asked);
                     }
                     asked.push(Asked {
                         object: object.clone(),
-                        writable: writable.clone(),
+                        writable: Rc::clone(&writable),
                         records,
                     });
                 }
@@ -113,12 +111,7 @@ impl<H: Host> Run<'_, '_, H> {
         let found = match part.read::<Vec<Option<Values>>>() {
             Ok(found) if part.status < 300 => found,
             _ => {
-                let why = part
-                    .errors()
-                    .first()
-                    .map(crate::salesforce::ApiError::text)
-                    .unwrap_or_default();
-                let failure = Failure::new("not-verified", format!("its records can't be read back: {why}"));
+                let failure = Failure::new("not-verified", format!("its records can't be read back: {}", part.why()));
                 self.host().remark(object, failure.about(object));
                 return Ok(());
             }

@@ -6,10 +6,10 @@
 
 use super::intent::Intent;
 use super::job::{Stage, at_checkpoint};
-use super::prepare::{LeftOut, Outcome, Preparation, Prepared};
+use super::prepare::{Outcome, Preparation, Prepared};
 use super::refused::{self, Refused};
 use super::request::{Placed, Request, Verb};
-use super::roll::RESTORE;
+use super::roll::{Pages, RESTORE};
 use super::run::Run;
 use super::standing::{Standing, What};
 use crate::backup::MAX_REQUESTS;
@@ -146,11 +146,8 @@ impl<H: Host> Run<'_, '_, H> {
     fn count_unconnected(&mut self) -> Result<u64, ConnectorError> {
         let mut count = 0;
         for object in self.job.objects.clone() {
-            let mut after = String::new();
-            loop {
-                let some = self.roll.after(&object, &after)?;
-                let Some((last, _)) = some.last() else { break };
-                after.clone_from(last);
+            let mut pages = Pages::default();
+            while let Some(some) = pages.next(&mut self.roll, &object)? {
                 count += some.iter().filter(|(_, standing)| standing.later).count() as u64;
             }
         }
@@ -160,11 +157,8 @@ impl<H: Host> Run<'_, '_, H> {
     /// What nothing moves any more: records that need each other in a circle.
     fn give_up_circles(&mut self) -> Result<(), ConnectorError> {
         for object in self.job.objects.clone() {
-            let mut after = String::new();
-            loop {
-                let some = self.roll.after(&object, &after)?;
-                let Some((last, _)) = some.last() else { break };
-                after.clone_from(last);
+            let mut pages = Pages::default();
+            while let Some(some) = pages.next(&mut self.roll, &object)? {
                 for (key, standing) in some.into_iter().filter(|(_, standing)| standing.is_open()) {
                     let why = Failure::new(
                         "circle",
@@ -281,16 +275,11 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(false)
     }
 
-    fn tell_left_out(&self, object: &str, key: &str, left_out: Vec<LeftOut>) {
-        for left in left_out {
-            let why = Failure::new("left-out", left.why).detail("field", left.field);
-            self.tell(object, key, RecordOutcome::Incomplete, why);
-        }
-    }
-
     /// Sends a request, and takes in what became of its records; why the batch ends, where it does.
     fn send(&mut self, request: &Request) -> Result<Option<Ended>, ConnectorError> {
         let intent = Intent::of(request, self.org.now());
+        // It takes the place of the last one.
+        self.settled = false;
         let mut entries = self.unsaved()?;
         entries.push(intent.entry()?);
         self.host().put(entries)?;
@@ -333,9 +322,7 @@ impl<H: Host> Run<'_, '_, H> {
             }
         }
         self.spare(&refusals)?;
-        let mut entries = self.unsaved()?;
-        entries.push(Intent::settled());
-        self.host().put(entries)?;
+        self.settled = true;
         Ok(None)
     }
 
@@ -355,9 +342,7 @@ impl<H: Host> Run<'_, '_, H> {
         self.job.again();
         self.job.moved = true;
         if without_effect {
-            let mut entries = self.unsaved()?;
-            entries.push(Intent::settled());
-            self.host().put(entries)?;
+            self.settled = true;
             return Ok(Some(Ended::Stopped(stopped)));
         }
         match stopped {
@@ -379,7 +364,7 @@ impl<H: Host> Run<'_, '_, H> {
         };
         refusals.written(&record.object, saved.success);
         match (saved.success, saved.id) {
-            (true, Some(id)) if verb == Verb::Create => self.created(record, &id),
+            (true, Some(id)) if verb == Verb::Create => self.was_created(&record.object, &record.key, &id, record.later),
             (true, _) if self.job.stage == Stage::Connect => self.connected(&record.object, &record.key, &standing),
             (true, _) => self.updated(record, &standing),
             (false, _) => {
@@ -387,11 +372,6 @@ impl<H: Host> Run<'_, '_, H> {
                 self.refused(verb, record, &standing, &error, refusals)
             }
         }
-    }
-
-    /// A record was created under this Id.
-    pub(super) fn created(&mut self, record: &Placed, id: &str) -> Result<(), ConnectorError> {
-        self.was_created(&record.object, &record.key, id, record.later)
     }
 
     /// A record was created under this Id; `later`: references of it are to be set in the end.

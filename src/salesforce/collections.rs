@@ -33,6 +33,11 @@ impl Part {
         Ok(serde_json::from_str(text)?)
     }
 
+    /// Why it was refused, in one line.
+    pub fn why(&self) -> String {
+        self.errors().first().map(ApiError::text).unwrap_or_default()
+    }
+
     /// Its refusals; of a part that has none, its status.
     pub fn errors(&self) -> Vec<ApiError> {
         match self.read::<Vec<ApiError>>() {

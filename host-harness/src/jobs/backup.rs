@@ -1,19 +1,20 @@
 //! A backup: the loop of steps, and what a run begins, goes on with, pauses and ends.
 
-use super::error::{JobError, told};
+use super::error::JobError;
 use super::host::Host;
-use super::imports::{Outcome, Readable, StopSignal, failure};
+use super::imports::{Outcome, Readable, StopSignal};
 use super::progress::{Progress, ProgressEvent};
 use super::results::{BackupResult, PauseResult, estimated_requests};
 use super::session::{RETRY_WAIT, Session, TRIES, answered};
 use super::step::{Asked, Decision};
-use backup_runtime::exports::{self, BackupOptions, Planned};
+use super::went::{Went, blocked_text};
+use backup_runtime::exports::BackupOptions;
 use backup_seams::{Clock, Timestamp};
 use backup_store::journal::{Paused, SnapshotRecord};
 use backup_store::snapshot::{Fold, ObjectFold};
 use backup_store::{
-    Actor, Begin, Checkpoint, Commit, ConnectionName, Event, Grant, GrantPurpose, JournalState, Next, ObjectName, ObjectState,
-    Snapshot, SnapshotId, SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
+    Actor, Begin, Commit, ConnectionName, Event, Grant, GrantPurpose, JournalState, Next, ObjectName, ObjectState, Snapshot,
+    SnapshotId, SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
 };
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -237,14 +238,6 @@ struct Backup<'a> {
     tries: u32,
 }
 
-/// What an export gave.
-struct Went {
-    checkpoint: Option<Checkpoint>,
-    next: Next,
-    /// Where the connector itself says that it is to pause.
-    pause: Option<Paused>,
-}
-
 impl Backup<'_> {
     /// One step: run what comes next under the durable grant, decide what follows, commit. `None`: it goes on.
     async fn step(&mut self, asked: &mut Asked) -> Result<Option<Ended>, JobError> {
@@ -270,7 +263,10 @@ impl Backup<'_> {
         let checkpoint = self.writer.checkpoint().await?;
         let (step, went) = match checkpoint {
             None => (Step::Plan, self.plan(&outcome).await),
-            Some(checkpoint) => (Step::Batch, self.batch(&outcome, checkpoint).await),
+            Some(checkpoint) => (
+                Step::Batch,
+                self.session.batch(&outcome, self.readable().await?, checkpoint).await,
+            ),
         };
         self.session.parts.gate.end();
         let attempt = Attempt {
@@ -309,46 +305,8 @@ impl Backup<'_> {
             details: vec![("snapshot".to_owned(), self.writer.id().to_string())],
         };
         let imports = self.session.imports(true, outcome, self.readable().await?);
-        match answered("plan-backup", self.session.connector.plan_backup(imports, options).await)? {
-            Planned::Ready(first) => Ok(self.went_to(first)),
-            Planned::More(requests) => Ok(Went {
-                checkpoint: None,
-                next: Next::Plan {
-                    requests: u64::from(requests.max(1)),
-                },
-                pause: None,
-            }),
-            Planned::AgainAfter(seconds) => Ok(Went {
-                checkpoint: None,
-                next: Next::AgainAfter {
-                    seconds: u64::from(seconds),
-                },
-                pause: None,
-            }),
-            Planned::Blocked(failure) | Planned::Other(failure) => Err(JobError::Blocked(Box::new(failure))),
-        }
-    }
-
-    async fn batch(&self, outcome: &Outcome, at: Checkpoint) -> Result<Went, JobError> {
-        let imports = self.session.imports(true, outcome, self.readable().await?);
-        let at = exports::Checkpoint {
-            state_version: at.state_version,
-            data: at.data.to_vec(),
-        };
-        let result = answered("run-batch", self.session.connector.run_batch(imports, at).await)?;
-        Ok(self.went_to(result))
-    }
-
-    fn went_to(&self, result: exports::BatchResult) -> Went {
-        let pause = match &result.next {
-            exports::Next::Pause(pause) => Some(self.session.paused(pause.clone())),
-            _ => None,
-        };
-        Went {
-            checkpoint: Some(checkpoint(result.at)),
-            next: next(result.next),
-            pause,
-        }
+        let planned = answered("plan-backup", self.session.connector.plan_backup(imports, options).await)?;
+        self.session.planned(planned)
     }
 
     /// Decides what follows, then commits all of the step as one entry.
@@ -401,11 +359,7 @@ impl Backup<'_> {
         drop(outcome.take_reports());
         self.tries += 1;
         let again = self.tries < TRIES && error.may_pass();
-        let same = Went {
-            checkpoint: None,
-            next: self.next.clone(),
-            pause: None,
-        };
+        let same = Went::stays(self.next.clone());
         let reason = error.to_string();
         let staged = self.writer.stage();
         if !again {
@@ -531,42 +485,4 @@ fn batch_event(fold: &Fold, sent: u64, session: &Session) -> ProgressEvent {
         estimated: estimated_requests(fold),
         usage: session.usage(),
     }
-}
-
-pub(super) fn checkpoint(at: exports::Checkpoint) -> Checkpoint {
-    Checkpoint {
-        state_version: at.state_version,
-        data: at.data.into(),
-    }
-}
-
-pub(super) fn next(next: exports::Next) -> Next {
-    match next {
-        exports::Next::Batch(requests) => Next::Batch {
-            requests: u64::from(requests),
-        },
-        exports::Next::AgainAfter(seconds) => Next::AgainAfter {
-            seconds: u64::from(seconds),
-        },
-        exports::Next::Pause(_) => Next::Pause,
-        exports::Next::Blocked(why) | exports::Next::Other(why) => Next::Blocked(failure(why)),
-        exports::Next::Done => Next::Done,
-    }
-}
-
-pub(super) fn blocked_text(failure: &backup_store::Failure) -> String {
-    let backup_store::Failure {
-        code,
-        message,
-        remedy,
-        object,
-        ..
-    } = failure.clone();
-    told(&backup_runtime::imports::Failure {
-        code,
-        message,
-        remedy,
-        object,
-        details: Vec::new(),
-    })
 }

@@ -21,6 +21,7 @@ mod restored;
 mod results;
 mod session;
 mod step;
+mod went;
 
 pub use backup::BackupRequest;
 pub use error::JobError;

@@ -4,7 +4,7 @@
 //! says what it needs, unless it is told to wait; restoring the same again goes on. Nothing is staged: what was written is the
 //! connector's to know, by values that are durable before a request is sent.
 
-use super::backup::{BATCH_REQUESTS, PLAN_REQUESTS, blocked_text, checkpoint, next};
+use super::backup::{BATCH_REQUESTS, PLAN_REQUESTS};
 use super::error::JobError;
 use super::host::Host;
 use super::imports::{Outcome, Readable, StopSignal};
@@ -13,7 +13,8 @@ use super::restored::{Needs, RestoreResult, RestoreState};
 use super::results::PauseResult;
 use super::session::{RETRY_WAIT, Session, TRIES, answered};
 use super::step::{Asked, Decision};
-use backup_runtime::exports::{self, Planned, RestoreSelection};
+use super::went::{Went, blocked_text};
+use backup_runtime::exports::RestoreSelection;
 use backup_store::journal::{Paused, RestoreRequested};
 use backup_store::snapshot::select;
 use backup_store::{
@@ -236,13 +237,6 @@ struct Restore<'a> {
     tries: u32,
 }
 
-/// What an export gave.
-struct Went {
-    checkpoint: Option<backup_store::Checkpoint>,
-    next: Next,
-    pause: Option<Paused>,
-}
-
 type Run = Result<(Option<RestoreId>, RestoreFold, Ended), JobError>;
 
 impl Restore<'_> {
@@ -378,17 +372,15 @@ impl Restore<'_> {
         let at = log.fold().checkpoint.clone();
         let went = match at {
             None => self.plan(&outcome, true).await,
-            Some(at) => self.batch(&outcome, at).await,
+            Some(at) => session.batch(&outcome, self.readable(), at).await,
         };
         session.spent(&grant).await?;
         let error = went.as_ref().err().map(ToString::to_string);
         let may_pass = went.as_ref().err().is_some_and(JobError::may_pass);
-        let went = went.unwrap_or_else(|_| Went {
-            checkpoint: None,
-            next: next.unwrap_or(Next::Plan {
+        let went = went.unwrap_or_else(|_| {
+            Went::stays(next.unwrap_or(Next::Plan {
                 requests: u64::from(PLAN_REQUESTS),
-            }),
-            pause: None,
+            }))
         });
         let (objects, needed) = outcome.take_restored();
         let commit = RestoreCommit {
@@ -426,7 +418,7 @@ impl Restore<'_> {
             return self.progress.tell(&ProgressEvent::Planning { sent, usage });
         }
         let expected = fold.objects.values().filter_map(|object| object.expected);
-        let expected = expected.fold(backup_store::Tally::default(), backup_store::Tally::and);
+        let expected: backup_store::Tally = expected.sum();
         self.progress.tell(&ProgressEvent::Restoring {
             done: fold.done(),
             records: expected.created + expected.updated,
@@ -485,45 +477,6 @@ impl Restore<'_> {
         };
         let imports = self.session.imports(true, outcome, self.readable());
         let answer = self.session.connector.plan_restore(imports, selection).await;
-        match answered("plan-restore", answer)? {
-            Planned::Ready(first) => Ok(self.went_to(first)),
-            Planned::More(requests) => Ok(Went {
-                checkpoint: None,
-                next: Next::Plan {
-                    requests: u64::from(requests.max(1)),
-                },
-                pause: None,
-            }),
-            Planned::AgainAfter(seconds) => Ok(Went {
-                checkpoint: None,
-                next: Next::AgainAfter {
-                    seconds: u64::from(seconds),
-                },
-                pause: None,
-            }),
-            Planned::Blocked(failure) | Planned::Other(failure) => Err(JobError::Blocked(Box::new(failure))),
-        }
-    }
-
-    async fn batch(&self, outcome: &Outcome, at: backup_store::Checkpoint) -> Result<Went, JobError> {
-        let imports = self.session.imports(true, outcome, self.readable());
-        let at = exports::Checkpoint {
-            state_version: at.state_version,
-            data: at.data.to_vec(),
-        };
-        let result = answered("run-batch", self.session.connector.run_batch(imports, at).await)?;
-        Ok(self.went_to(result))
-    }
-
-    fn went_to(&self, result: exports::BatchResult) -> Went {
-        let pause = match &result.next {
-            exports::Next::Pause(pause) => Some(self.session.paused(pause.clone())),
-            _ => None,
-        };
-        Went {
-            checkpoint: Some(checkpoint(result.at)),
-            next: next(result.next),
-            pause,
-        }
+        self.session.planned(answered("plan-restore", answer)?)
     }
 }

@@ -175,10 +175,7 @@ impl RestoreResult {
 
     /// It ran to its end.
     pub(super) fn complete(&mut self) {
-        let all: Tally = self
-            .objects
-            .iter()
-            .fold(Tally::default(), |sum, object| sum.and(object.tally));
+        let all: Tally = self.objects.iter().map(|object| object.tally).sum();
         let whole = all.failed + all.ambiguous == 0 && self.failed.is_empty() && self.ambiguous.is_empty();
         self.needed_calls = Some(0);
         self.state = if whole {
@@ -191,10 +188,7 @@ impl RestoreResult {
     /// It was only planned.
     pub(super) fn planned(&mut self, usage: Option<Usage>) {
         self.state = RestoreState::Planned;
-        let all: Tally = self
-            .objects
-            .iter()
-            .fold(Tally::default(), |sum, object| sum.and(object.tally));
+        let all: Tally = self.objects.iter().map(|object| object.tally).sum();
         (self.created, self.updated, self.skipped) = (all.created, all.updated, all.skipped);
         self.limit_needed = usage.and_then(|usage| limit_for(usage.used, usage.max, self.needed_calls.unwrap_or(0)));
     }

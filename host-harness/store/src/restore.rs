@@ -42,6 +42,12 @@ impl Tally {
     }
 }
 
+impl std::iter::Sum for Tally {
+    fn sum<I: Iterator<Item = Tally>>(tallies: I) -> Tally {
+        tallies.fold(Tally::default(), Tally::and)
+    }
+}
+
 /// What people should know of one record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -192,9 +198,7 @@ pub struct RestoreFold {
 impl RestoreFold {
     /// What was done, in all.
     pub fn done(&self) -> Tally {
-        self.objects
-            .values()
-            .fold(Tally::default(), |sum, object| sum.and(object.done))
+        self.objects.values().map(|object| object.done).sum()
     }
 
     /// Whether one of these was told of any record.

@@ -9,15 +9,7 @@ const fn percent(percent: u8) -> Percent {
 }
 
 async fn complete_a_snapshot(fixture: &Fixture, journal: &mut Journal) {
-    let seams = fixture.seams();
-    let snapshot = SnapshotId::generate(&*seams.clock, &*seams.randomness);
-    let begun = Event::SnapshotBegun {
-        snapshot,
-        kind: crate::SnapshotKind::Full,
-        predecessor: None,
-        objects: Vec::new(),
-        connector: Sha256::ZERO,
-    };
+    let (snapshot, begun) = begun(fixture);
     journal.append(&actor(), begun).await.unwrap();
     let log_head = Sha256::ZERO;
     journal
@@ -155,10 +147,8 @@ fn an_event_of_a_newer_version_is_read_as_unknown() {
     assert!(Percent::new(0).is_none() && Percent::new(101).is_none());
 }
 
-#[tokio::test]
-async fn nothing_of_a_removed_connection_is_gone_on_with_under_its_name() {
-    let fixture = Fixture::new(9);
-    let (_, mut journal) = fixture.added().await;
+/// A full snapshot, and the event that begins it.
+fn begun(fixture: &Fixture) -> (SnapshotId, Event) {
     let seams = fixture.seams();
     let snapshot = SnapshotId::generate(&*seams.clock, &*seams.randomness);
     let begun = Event::SnapshotBegun {
@@ -168,6 +158,14 @@ async fn nothing_of_a_removed_connection_is_gone_on_with_under_its_name() {
         objects: Vec::new(),
         connector: Sha256::ZERO,
     };
+    (snapshot, begun)
+}
+
+#[tokio::test]
+async fn nothing_of_a_removed_connection_is_gone_on_with_under_its_name() {
+    let fixture = Fixture::new(9);
+    let (_, mut journal) = fixture.added().await;
+    let (snapshot, begun) = begun(&fixture);
     let scope = "00D000000000001".parse().unwrap();
     for event in [Event::ScopeKnown { scope }, begun, Event::ConnectionRemoved] {
         journal.append(&actor(), event).await.unwrap();
@@ -182,15 +180,7 @@ async fn nothing_of_a_removed_connection_is_gone_on_with_under_its_name() {
 async fn a_snapshot_stays_its_orgs_whatever_the_connection_becomes() {
     let fixture = Fixture::new(11);
     let (_, mut journal) = fixture.added().await;
-    let seams = fixture.seams();
-    let snapshot = SnapshotId::generate(&*seams.clock, &*seams.randomness);
-    let begun = Event::SnapshotBegun {
-        snapshot,
-        kind: crate::SnapshotKind::Full,
-        predecessor: None,
-        objects: Vec::new(),
-        connector: Sha256::ZERO,
-    };
+    let (snapshot, begun) = begun(&fixture);
     let [first, second]: [crate::Scope; 2] = ["00D000000000001", "00D000000000002"].map(|scope| scope.parse().unwrap());
     for event in [Event::ScopeKnown { scope: first.clone() }, begun, Event::ConnectionRemoved] {
         journal.append(&actor(), event).await.unwrap();

@@ -1,6 +1,7 @@
 //! `plan` and `backup`.
 
 use super::snapshots::kind_text;
+use super::until_interrupted;
 use crate::failure::{Failure, PAUSED};
 use crate::open::{Opened, actor};
 use crate::output::{bytes, json, line, number, table};
@@ -62,18 +63,8 @@ pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest
     let host = open.host()?;
     let show = Show::new(as_json);
     let (stop, actor) = (request.stop.clone(), actor(None));
-    let mut job = std::pin::pin!(host.backup(name, &actor, &request, &show));
-    let done = tokio::select! {
-        done = &mut job => done,
-        _ = tokio::signal::ctrl_c() => {
-            // What is under way is committed; a second interrupt ends the process, which loses nothing but that batch.
-            stop.stop();
-            tokio::select! {
-                done = &mut job => done,
-                _ = tokio::signal::ctrl_c() => return Err(Failure::failed("interrupted; run it again to go on")),
-            }
-        }
-    };
+    let job = host.backup(name, &actor, &request, &show);
+    let done = until_interrupted(job, &stop, "interrupted; run it again to go on").await?;
     show.end();
     let result = done?;
     if as_json {

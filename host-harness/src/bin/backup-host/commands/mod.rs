@@ -12,6 +12,7 @@ mod verify;
 use crate::args::Command;
 use crate::failure::Failure;
 use crate::open::Opened;
+use host_harness::jobs::StopSignal;
 use std::process::ExitCode;
 
 pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
@@ -119,5 +120,21 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
         Command::Gc { name, json } => verify::gc(open, &name, json).await,
         // Needs no store; done before one is opened.
         Command::Completions { .. } => Ok(ExitCode::SUCCESS),
+    }
+}
+
+/// Runs a job to its end. An interrupt ends it after what is under way is committed; a second one ends the process, which loses
+/// nothing but that batch.
+async fn until_interrupted<T>(job: impl Future<Output = T>, stop: &StopSignal, interrupted: &str) -> Result<T, Failure> {
+    let mut job = std::pin::pin!(job);
+    tokio::select! {
+        done = &mut job => Ok(done),
+        _ = tokio::signal::ctrl_c() => {
+            stop.stop();
+            tokio::select! {
+                done = &mut job => Ok(done),
+                _ = tokio::signal::ctrl_c() => Err(Failure::failed(interrupted)),
+            }
+        }
     }
 }

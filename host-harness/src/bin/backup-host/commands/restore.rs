@@ -1,5 +1,6 @@
 //! `restore` and `restores`.
 
+use super::until_interrupted;
 use crate::failure::{Failure, PAUSED};
 use crate::open::{Opened, actor};
 use crate::output::{json, line, number, table};
@@ -22,17 +23,8 @@ pub async fn restore(
     let host = open.host()?;
     let show = Show::new(as_json);
     let (stop, actor) = (request.stop.clone(), actor(None));
-    let mut job = std::pin::pin!(host.restore(name, &actor, &request, &show));
-    let done = tokio::select! {
-        done = &mut job => done,
-        _ = tokio::signal::ctrl_c() => {
-            stop.stop();
-            tokio::select! {
-                done = &mut job => done,
-                _ = tokio::signal::ctrl_c() => return Err(Failure::failed("interrupted; restore again to go on")),
-            }
-        }
-    };
+    let job = host.restore(name, &actor, &request, &show);
+    let done = until_interrupted(job, &stop, "interrupted; restore again to go on").await?;
     show.end();
     let result = done?;
     if result.snapshot_state == SnapshotState::Partial {
