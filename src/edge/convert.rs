@@ -93,6 +93,7 @@ impl From<host::Request> for http::Request {
         if !request.body.is_empty() {
             headers.push(header("Content-Type", request.content_type.to_owned()));
         }
+        headers.extend(request.headers.iter().map(|(name, value)| header(name, (*value).to_owned())));
         http::Request {
             method: match request.method {
                 host::Method::Get => http::Method::Get,

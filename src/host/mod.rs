@@ -60,6 +60,8 @@ pub struct Request {
     pub content_type: &'static str,
     /// A multipart body in place of `body`; none where empty.
     pub form: Vec<FormPart>,
+    /// Other headers.
+    pub headers: &'static [(&'static str, &'static str)],
     /// It only reads, or has the same effect when it is sent twice: the host may try again by itself.
     pub repeatable: bool,
 }

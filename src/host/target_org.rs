@@ -6,7 +6,7 @@
 
 use super::scripted::Reply;
 use super::shelf::Shelf;
-use super::{Method, Request, Row, SendError};
+use super::{Content, Method, Request, Row, SendError};
 use serde_json::{Map, Value, json};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,6 +18,8 @@ pub(crate) struct TargetField {
     pub required: bool,
     pub update: bool,
     pub external_id: bool,
+    /// Its value is a file.
+    pub file: bool,
 }
 
 impl TargetField {
@@ -28,6 +30,15 @@ impl TargetField {
             required: false,
             update: true,
             external_id: false,
+            file: false,
+        }
+    }
+
+    pub fn file(name: &str, update: bool) -> TargetField {
+        TargetField {
+            file: true,
+            update,
+            ..TargetField::text(name)
         }
     }
 
@@ -72,6 +83,8 @@ pub(crate) struct TargetOrg {
     /// A trigger writes over this field of every new record.
     pub trigger: Option<String>,
     pub usage: Option<(u64, u64)>,
+    /// What the host has under the source keys that requests name.
+    pub blobs: BTreeMap<String, Vec<u8>>,
 }
 
 type Answer = (u16, Value);
@@ -156,12 +169,19 @@ impl TargetOrg {
         let mut shelf = Shelf::default();
         for (id, record) in &self.records {
             let object = self.object_of(id).to_owned();
+            let mut record = record.clone();
+            for field in self.schema[&object].iter().filter(|field| field.file) {
+                if let Some(Value::String(file)) = record.remove(&field.name) {
+                    let blob = format!("{object}/{id}/{}/rev:1:{}", field.name, file.len());
+                    shelf.blobs.insert(blob, file.into_bytes());
+                }
+            }
             let stamp = record["SystemModstamp"].as_str().unwrap();
             let at = chrono::DateTime::parse_from_str(stamp, "%Y-%m-%dT%H:%M:%S%.f%z").unwrap();
             let row = Row {
                 key: id.clone(),
                 revision: at.timestamp_millis() as u64,
-                body: serde_json::to_vec(record).unwrap(),
+                body: serde_json::to_vec(&record).unwrap(),
             };
             shelf.rows.entry(object).or_default().insert(id.clone(), row);
         }
@@ -190,7 +210,8 @@ impl TargetOrg {
         if writes && self.faults.get(&self.writes) == Some(&Fault::After) {
             return Reply::error(SendError::OutcomeUnknown("cut".into()));
         }
-        let reply = Reply::status(status, body.to_string());
+        let text = if body.is_null() { String::new() } else { body.to_string() };
+        let reply = Reply::status(status, text);
         match self.usage {
             Some((used, max)) => reply.usage(used, max),
             None => reply,
@@ -198,11 +219,61 @@ impl TargetOrg {
     }
 
     fn answer(&mut self, request: &Request) -> Answer {
+        if !request.form.is_empty() {
+            return self.form(request);
+        }
         let wanted: Value = serde_json::from_slice(&request.body).unwrap_or_default();
         match request.path.strip_prefix("/services/data/v62.0/").unwrap() {
             "composite" => self.composite(&wanted),
             "composite/sobjects" => self.collection(request.method == Method::Post, &wanted),
             other => refused("NOT_FOUND", other),
+        }
+    }
+
+    /// A request with files, whose contents are those of the snapshot's blobs.
+    fn form(&mut self, request: &Request) -> Answer {
+        let Content::Bytes(json) = &request.form[0].content else {
+            panic!("the first part has the records")
+        };
+        let mut wanted: Value = serde_json::from_slice(json).unwrap();
+        let mut files = BTreeMap::new();
+        for part in &request.form[1..] {
+            let Content::Blob(blob) = &part.content else {
+                panic!("{part:?}")
+            };
+            let disposition = &part
+                .headers
+                .iter()
+                .find(|(name, _)| *name == "Content-Disposition")
+                .unwrap()
+                .1;
+            let name = disposition.split("; name=\"").nth(1).unwrap().split('"').next().unwrap();
+            files.insert(name.to_owned(), String::from_utf8(self.blobs[blob].clone()).unwrap());
+        }
+        let path = request.path.strip_prefix("/services/data/v62.0/").unwrap();
+        if path == "composite/sobjects" {
+            for record in wanted["records"].as_array_mut().unwrap() {
+                let attributes = record["attributes"].clone();
+                if let Some(part) = attributes["binaryPartName"].as_str() {
+                    record[attributes["binaryPartNameAlias"].as_str().unwrap()] = json!(files[part]);
+                }
+            }
+            return self.collection(request.method == Method::Post, &wanted);
+        }
+        let mut address = path.strip_prefix("sobjects/").unwrap().split('/');
+        wanted["attributes"] = json!({ "type": address.next().unwrap() });
+        for (field, file) in files {
+            wanted[field] = json!(file);
+        }
+        let id = address.next();
+        if let Some(id) = id {
+            wanted["Id"] = json!(id);
+        }
+        let saved = self.save(id.is_none(), &wanted);
+        match (saved["success"] == true, id) {
+            (true, Some(_)) => (204, Value::Null),
+            (true, None) => (201, saved),
+            (false, _) => refused(saved["errors"][0]["statusCode"].as_str().unwrap(), "refused"),
         }
     }
 
@@ -276,15 +347,18 @@ impl TargetOrg {
             json!({"name": "SystemModstamp", "type": "datetime", "nillable": false}),
         ];
         for field in fields {
-            described.push(
-                json!({"name": field.name, "type": if field.refers_to.is_empty() { "string" } else { "reference" },
+            let kind = match (field.file, field.refers_to.is_empty()) {
+                (true, _) => "base64",
+                (_, true) => "string",
+                _ => "reference",
+            };
+            described.push(json!({"name": field.name, "type": kind,
                 "createable": true, "updateable": field.update, "nillable": !field.required, "referenceTo": field.refers_to,
-                "externalId": field.external_id, "unique": field.external_id}),
-            );
+                "externalId": field.external_id, "unique": field.external_id}));
         }
         (
             200,
-            json!({"name": object, "createable": true, "updateable": true, "queryable": true, "fields": described}),
+            json!({"name": object, "createable": object != "ContentDocument", "updateable": true, "queryable": true, "fields": described}),
         )
     }
 
@@ -307,18 +381,29 @@ impl TargetOrg {
 
     fn query(&self, query: &str) -> Answer {
         let text = query.replace('+', " ").replace("%3A", ":").replace("%3E%3D", ">=");
+        let text = text
+            .replace("%28", "(")
+            .replace("%29", ")")
+            .replace("%27", "'")
+            .replace("%2C", ",");
         let object = text.split(" FROM ").nth(1).unwrap().split(' ').next().unwrap();
-        let since = text.split(">= ").nth(1).unwrap();
-        let since = chrono::DateTime::parse_from_rfc3339(since.trim()).unwrap().timestamp_millis() as u64;
-        let changed = |record: &&Map<String, Value>| {
-            let stamp = record["SystemModstamp"].as_str().unwrap();
-            let at = chrono::DateTime::parse_from_str(stamp, "%Y-%m-%dT%H:%M:%S%.f%z").unwrap();
-            at.timestamp_millis() as u64 >= since
+        let chosen = |record: &&Map<String, Value>| match text.split_once(" IN (") {
+            Some((before, ids)) => {
+                let field = before.rsplit(' ').next().unwrap();
+                ids.contains(&format!("'{}'", record[field].as_str().unwrap_or_default()))
+            }
+            None => {
+                let since = text.split(">= ").nth(1).unwrap();
+                let since = chrono::DateTime::parse_from_rfc3339(since.trim()).unwrap().timestamp_millis() as u64;
+                let stamp = record["SystemModstamp"].as_str().unwrap();
+                let at = chrono::DateTime::parse_from_str(stamp, "%Y-%m-%dT%H:%M:%S%.f%z").unwrap();
+                at.timestamp_millis() as u64 >= since
+            }
         };
         let of_object = self.records.iter().filter(|(id, _)| self.object_of(id) == object);
         let records: Vec<Value> = of_object
             .map(|(_, record)| record)
-            .filter(changed)
+            .filter(chosen)
             .map(|record| Value::Object(record.clone()))
             .collect();
         assert!(records.len() <= 2_000, "pages aren't served");
@@ -358,6 +443,7 @@ impl TargetOrg {
             return not_saved("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record", &[]);
         }
         let schema = self.schema[&object].clone();
+        let document = (create && object == "ContentVersion").then(|| self.document_of(&mut fields));
         for field in &schema {
             let value = fields.get(&field.name).filter(|value| !value.is_null());
             if create && field.required && value.is_none() {
@@ -378,6 +464,9 @@ impl TargetOrg {
         }
         let known: BTreeSet<&str> = schema.iter().map(|field| field.name.as_str()).chain(["Name"]).collect();
         assert!(fields.keys().all(|field| known.contains(field.as_str())), "{record}");
+        if document == Some(true) {
+            self.bring_document(&mut fields);
+        }
         let id = match id {
             None => {
                 if let Some(field) = &self.trigger {
@@ -395,6 +484,34 @@ impl TargetOrg {
             Some(_) => return not_saved("ENTITY_IS_DELETED", "entity is deleted", &[]),
         };
         json!({"id": id, "success": true, "errors": []})
+    }
+}
+
+impl TargetOrg {
+    /// Whether a version brings its document; until that is there, anything stands for it.
+    fn document_of(&self, fields: &mut Map<String, Value>) -> bool {
+        if fields.get("ContentDocumentId").is_some_and(|id| !id.is_null()) {
+            assert!(
+                !fields.contains_key("FirstPublishLocationId"),
+                "only of a first version: {fields:?}"
+            );
+            return false;
+        }
+        let owner = fields["OwnerId"].clone();
+        fields.insert("ContentDocumentId".into(), owner);
+        true
+    }
+
+    fn bring_document(&mut self, fields: &mut Map<String, Value>) {
+        let mut named = Map::new();
+        named.insert("Name".into(), fields["Name"].clone());
+        let document = json!(self.insert("ContentDocument", named));
+        let mut link = Map::new();
+        link.insert("Name".into(), json!("the owner's"));
+        link.insert("ContentDocumentId".into(), document.clone());
+        link.insert("LinkedEntityId".into(), fields["OwnerId"].clone());
+        self.insert("ContentDocumentLink", link);
+        fields.insert("ContentDocumentId".into(), document);
     }
 }
 

@@ -13,7 +13,7 @@ pub use configuration::{Configuration, SCHEMA};
 pub use refused::Refused;
 
 use crate::host::{
-    Answer, ConnectorError, Failure, Host, Method, Reading, ReadingSource, Request, SendError, Standing, StorageError,
+    Answer, ConnectorError, Failure, FormPart, Host, Method, Reading, ReadingSource, Request, SendError, Standing, StorageError,
 };
 use crate::quota::{self, Usage};
 use crate::salesforce::{Class, classify, http_moment, read_errors};
@@ -136,6 +136,13 @@ pub struct Org<'h, H: Host> {
     ahead: Cell<i64>,
 }
 
+/// Of everything that writes records: Salesforce's duplicate rules are for people who type, its assignment rules for records that
+/// are new.
+pub const WRITE_HEADERS: [(&str, &str); 2] = [
+    ("Sforce-Duplicate-Rule-Header", "allowSave=true"),
+    ("Sforce-Auto-Assign", "FALSE"),
+];
+
 /// Clocks that differ by no more are the same, in milliseconds.
 const CLOCK_ERROR_MS: i64 = 30_000;
 
@@ -214,7 +221,18 @@ impl<'h, H: Host> Org<'h, H> {
     pub fn write(&self, method: Method, resource: &str, body: Vec<u8>) -> Result<H::Pending, Stopped> {
         self.send(Request {
             repeatable: false,
+            headers: &WRITE_HEADERS,
             ..reads(method, self.path(resource), JSON, body)
+        })
+    }
+
+    /// The same, with files.
+    pub fn write_form(&self, method: Method, resource: &str, form: Vec<FormPart>) -> Result<H::Pending, Stopped> {
+        self.send(Request {
+            repeatable: false,
+            headers: &WRITE_HEADERS,
+            form,
+            ..reads(method, self.path(resource), JSON, Vec::new())
         })
     }
 
@@ -330,6 +348,7 @@ fn reads(method: Method, path: String, accept: &'static str, body: Vec<u8>) -> R
         body,
         content_type: JSON,
         form: Vec::new(),
+        headers: &[],
         repeatable: true,
     }
 }

@@ -23,6 +23,11 @@ impl Refused {
         classify(self.status, &self.errors)
     }
 
+    /// Whether it is about the one record that was sent, and not about the request.
+    pub fn is_about_a_record(&self) -> bool {
+        matches!(self.status, 400 | 404) && !self.errors.is_empty() && self.code() != "INVALID_SESSION_ID"
+    }
+
     /// As the error that ends a call.
     pub fn into_error(self) -> ConnectorError {
         let said = match self.errors.first() {

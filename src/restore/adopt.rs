@@ -28,22 +28,34 @@ struct Wanted {
     told_by: Vec<Vec<u8>>,
 }
 
+/// What has to be done before records of an object are created.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Adoption {
+    /// Nothing: none of them can have come to be by itself.
+    None,
+    /// What is in the request is sent first: parents of theirs are in it, or others stand before them.
+    SendFirst,
+    /// They are looked for.
+    LookFor,
+}
+
 impl<H: Host> Run<'_, '_, H> {
     /// Whether records of this object may have come to be by themselves, and weren't looked for yet.
-    pub(super) fn adopts(&mut self, object: &str) -> Result<bool, ConnectorError> {
+    pub(super) fn adoption(&mut self, object: &str, request: &Request) -> Result<Adoption, ConnectorError> {
         let Some((_, parent, _)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
-            return Ok(false);
+            return Ok(Adoption::None);
         };
         let open = self.job.open.get(object).is_some_and(|open| *open > 0);
-        if !open || self.job.adopted.contains(object) {
-            return Ok(false);
+        if !open || self.job.adopted.contains(object) || !self.job.at.after.is_empty() {
+            return Ok(Adoption::None);
         }
         let Some(refers_to) = self
             .writable(object)?
             .and_then(|writable| Some(writable.field(parent)?.refers_to.clone()))
         else {
-            return Ok(false);
+            return Ok(Adoption::None);
         };
+        let (mut created, mut in_request, mut to_come) = (false, false, false);
         let mut pages = Pages::default();
         while let Some(some) = pages.next(&mut self.roll, object)? {
             for (_, values) in self.that_may_come(object, some)? {
@@ -51,14 +63,24 @@ impl<H: Host> Run<'_, '_, H> {
                 else {
                     continue;
                 };
-                let parent = self.roll.get(&of, &id)?;
-                if parent.is_some_and(|parent| matches!(parent.what, What::Create | What::Created)) {
-                    return Ok(true);
+                match self.roll.get(&of, &id)?.map(|standing| standing.what) {
+                    Some(What::Created) => created = true,
+                    Some(What::Create | What::Coming | What::Begun) => {
+                        to_come = true;
+                        in_request |= request.place(&id).is_some() || request.brings(&id);
+                    }
+                    _ => {}
                 }
             }
         }
-        self.job.adopted.insert(object.to_owned());
-        Ok(false)
+        if !created && !to_come {
+            self.job.adopted.insert(object.to_owned());
+        }
+        Ok(match (created || in_request, request.is_empty()) {
+            (false, _) => Adoption::None,
+            (true, false) => Adoption::SendFirst,
+            (true, true) => Adoption::LookFor,
+        })
     }
 
     /// Those of these records that are to be created and may have come to be by themselves: keys and fields.
@@ -80,7 +102,7 @@ impl<H: Host> Run<'_, '_, H> {
         let Some((_, parent, told_by)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
             return Ok(None);
         };
-        let mut wanted = self.wanted_with_new_parents(object, parent, told_by)?;
+        let (mut wanted, to_come) = self.wanted_with_new_parents(object, parent, told_by)?;
         while !wanted.is_empty() {
             if self.host().requests_left() == 0 || self.must_end() {
                 return Ok(Some(Filled::MustEnd));
@@ -90,17 +112,24 @@ impl<H: Host> Run<'_, '_, H> {
                 return Ok(Some(Filled::Stopped(stopped)));
             }
         }
-        self.job.adopted.insert(object.to_owned());
+        if !to_come {
+            self.job.adopted.insert(object.to_owned());
+        }
         self.save()?;
         Ok(None)
     }
 
-    /// Records to be created whose parents this restore created.
-    fn wanted_with_new_parents(&mut self, object: &str, parent: &str, told_by: &[&str]) -> Result<Vec<Wanted>, ConnectorError> {
+    /// Records to be created whose parents this restore created; and whether parents of others are still to come.
+    fn wanted_with_new_parents(
+        &mut self,
+        object: &str,
+        parent: &str,
+        told_by: &[&str],
+    ) -> Result<(Vec<Wanted>, bool), ConnectorError> {
         let Some(writable) = self.writable(object)? else {
-            return Ok(Vec::new());
+            return Ok((Vec::new(), false));
         };
-        let mut wanted = Vec::new();
+        let (mut wanted, mut to_come) = (Vec::new(), false);
         let mut pages = Pages::default();
         while let Some(some) = pages.next(&mut self.roll, object)? {
             for (key, values) in self.that_may_come(object, some)? {
@@ -115,7 +144,11 @@ impl<H: Host> Run<'_, '_, H> {
                     }
                     match self.resolve(&Request::default(), &refers_to, &id, &|_| false)? {
                         Target::Id(now) => Ok(Some((format!("\"{now}\""), now != id))),
-                        _ => Ok(None),
+                        Target::Gone => Ok(None),
+                        Target::InRequest(_) | Target::Later | Target::Coming => {
+                            to_come = true;
+                            Ok(None)
+                        }
                     }
                 };
                 // A parent that kept its Id has all of its own records, or had them deleted by somebody.
@@ -133,7 +166,7 @@ impl<H: Host> Run<'_, '_, H> {
                 }
             }
         }
-        Ok(wanted)
+        Ok((wanted, to_come))
     }
 
     fn adopt(

@@ -3,7 +3,7 @@
 //!
 //! Changing a record twice does no harm, so that only what is created is in it.
 
-use super::request::{Request, Verb};
+use super::request::{Placed, Request, Verb};
 use super::table::Entry;
 use crate::host::{ConnectorError, Failure, Host};
 use serde::{Deserialize, Serialize};
@@ -34,6 +34,22 @@ pub struct Created {
     /// Something of it is to be set in the end.
     #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
     pub later: bool,
+    /// The key of a record that Salesforce creates together with it.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub brings: Option<String>,
+}
+
+impl Created {
+    /// Of a record in a request.
+    pub fn of(record: &Placed) -> Created {
+        Created {
+            object: record.object.clone(),
+            key: record.key.clone(),
+            omitted: record.omitted.clone(),
+            later: record.later,
+            brings: record.brings.clone(),
+        }
+    }
 }
 
 impl Intent {
@@ -46,14 +62,7 @@ impl Intent {
         let records = creates.flat_map(|collection| &collection.records);
         Intent {
             at,
-            creates: records
-                .map(|record| Created {
-                    object: record.object.clone(),
-                    key: record.key.clone(),
-                    omitted: record.omitted.clone(),
-                    later: record.later,
-                })
-                .collect(),
+            creates: records.map(Created::of).collect(),
         }
     }
 

@@ -3,6 +3,7 @@
 //! It is a value and not the checkpoint: values are durable before a request is sent, so that a crash in the middle of a batch
 //! loses nothing of what was written. The checkpoint only names it.
 
+use super::request::{Form, MAX_FILE_BYTES, Placed, RECORDS};
 use super::roll::RESTORE;
 use super::table::Entry;
 use crate::STATE_VERSION;
@@ -92,6 +93,33 @@ pub struct Place {
     pub after: String,
 }
 
+/// Records of an object that are written with their files.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Files {
+    /// Records that share requests.
+    pub together: u64,
+    /// Bytes of their files.
+    pub bytes: u64,
+    /// Records that have a request each.
+    pub alone: u64,
+}
+
+impl Files {
+    /// Requests that writing them takes.
+    pub fn requests(self) -> u64 {
+        self.together
+            .div_ceil(RECORDS as u64)
+            .max(self.bytes.div_ceil(MAX_FILE_BYTES))
+            + self.alone
+    }
+
+    /// Requests that writing so many of them takes.
+    pub fn left(self, open: u64) -> u64 {
+        let all = (self.together + self.alone).max(1);
+        (self.requests() * open.min(all)).div_ceil(all)
+    }
+}
+
 /// Where a restore stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {
@@ -131,6 +159,9 @@ pub struct Job {
     /// How many of these are changed, and not created.
     #[serde(default)]
     pub updates: BTreeMap<String, u64>,
+    /// What is written with files, by object.
+    #[serde(default)]
+    pub files: BTreeMap<String, Files>,
     /// Records whose references are to be set in the end.
     #[serde(default)]
     pub unconnected: u64,
@@ -178,6 +209,18 @@ impl Job {
     /// What an object's records came to.
     pub fn tally(&mut self, object: &str) -> &mut Tally {
         self.tallies.entry(object.to_owned()).or_default()
+    }
+
+    /// A record will be written in this form.
+    pub fn count_form(&mut self, record: &Placed) {
+        let Some(file) = &record.file else { return };
+        let files = self.files.entry(record.object.clone()).or_default();
+        if record.form == Form::Files {
+            files.together += 1;
+            files.bytes += file.bytes;
+        } else {
+            files.alone += 1;
+        }
     }
 
     /// From the first object again.

@@ -116,7 +116,11 @@ impl<H: Host> Run<'_, '_, H> {
         self.close(object, "not-visible", &why);
     }
 
-    fn take_describe(&mut self, object: &str, writable: Writable) -> Result<(), ConnectorError> {
+    fn take_describe(&mut self, object: &str, mut writable: Writable) -> Result<(), ConnectorError> {
+        for field in writable.fields.iter_mut().filter(|field| rules::brings(object, &field.name)) {
+            // The first one is created without.
+            field.required = false;
+        }
         if !writable.createable && !writable.updateable {
             self.close(
                 object,

@@ -4,13 +4,15 @@
 //! refusal means), [`rules`] (what Salesforce wants of single objects), [`condition`], [`standing`]. Kept in the host's values:
 //! [`job`] (where the restore stands) and [`roll`] (every record that it has to do with), in [`table`]s; [`intent`] (what the
 //! request under way is to create). With the org: `plan` and `lookup`, `write`, `settle` (after an answer was lost), `adopt`
-//! (records that Salesforce creates by itself), `verify`.
+//! (records that Salesforce creates by itself), `documents` (those of files), `verify`.
 //!
 //! The rule it keeps: nothing is sent that may create a record before it is durable what it will create, and nothing else is
 //! sent before it is known what came of it.
 
 mod adopt;
 pub mod condition;
+mod documents;
+mod estimate;
 pub mod intent;
 pub mod job;
 mod lookup;
@@ -22,6 +24,7 @@ pub mod request;
 pub mod roll;
 pub mod rules;
 mod run;
+mod select;
 mod settle;
 pub mod standing;
 pub mod table;

@@ -3,7 +3,6 @@
 //! It goes from stage to stage ([`Stage`]); each may be cut at any request. Only what reads is sent: how objects are written, and
 //! which of the records, and of those that they refer to, the target has. The rest is told by the snapshot.
 
-use super::condition::Condition;
 use super::job::{Job, Selection, Stage};
 use super::order::{self, References};
 use super::prepare::{Outcome, Preparation};
@@ -14,20 +13,16 @@ use super::run::Run;
 use super::standing::{Standing, What};
 use super::write;
 use crate::backup::MAX_REQUESTS;
-use crate::backup::describe_key;
-use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned, RecordOutcome, Row, Snapshot, Tally};
+use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned, RecordOutcome, Row, Snapshot};
 use crate::org::{Org, Stopped};
 use crate::salesforce::Writable;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// Rows that one call goes through: some seconds.
 const ROWS_A_CALL: usize = 40_000;
 
 /// Rows that are asked of the snapshot at once.
-const ROWS_AT_ONCE: u32 = 1_000;
-
-/// Records that one counted request writes.
-const RECORDS_A_REQUEST: u64 = 1_000;
+pub(super) const ROWS_AT_ONCE: u32 = 1_000;
 
 /// Describes are tried again after so many seconds where the org is busy.
 const BUSY_SECONDS: u32 = 10;
@@ -119,205 +114,6 @@ impl<H: Host> Run<'_, '_, H> {
         }
     }
 
-    /// Finds the records that are asked for.
-    fn select(&mut self, budget: &mut usize) -> Result<Ended, ConnectorError> {
-        let held: BTreeSet<String> = self.source.objects()?.into_iter().collect();
-        if self.job.prefixes.is_empty() {
-            if let Some(unknown) = self.unknown(&held)? {
-                return Ok(Ended::Blocked(unknown));
-            }
-            self.learn_prefixes(&held)?;
-            self.select_records()?;
-        }
-        let objects: Vec<String> = self.job.selection.objects.iter().cloned().collect();
-        while let Some(object) = objects.get(self.job.at.object) {
-            let condition = match self.job.selection.conditions.get(object).map(|text| Condition::parse(text)) {
-                Some(Ok(condition)) => Some(condition),
-                Some(Err(failure)) => return Ok(Ended::Blocked(failure.about(object))),
-                None => None,
-            };
-            loop {
-                if *budget == 0 || self.must_end() {
-                    return Ok(Ended::Call);
-                }
-                let (rows, cursor) = self.source.read(object, &self.job.at.after, ROWS_AT_ONCE)?;
-                *budget = budget.saturating_sub(rows.len());
-                for row in rows {
-                    let chosen = match &condition {
-                        Some(condition) => condition.holds(&rules::values(object, &row)?),
-                        None => true,
-                    };
-                    if chosen {
-                        self.want(object, &row.key)?;
-                    }
-                }
-                self.job.at.after = cursor;
-                if self.job.at.after.is_empty() {
-                    break;
-                }
-            }
-            self.job.at.object += 1;
-        }
-        let next = if self.job.selection.with_related {
-            Stage::Relate
-        } else {
-            Stage::Describe
-        };
-        self.job.enter(next);
-        Ok(Ended::Stage)
-    }
-
-    fn unknown(&self, held: &BTreeSet<String>) -> Result<Option<Failure>, ConnectorError> {
-        let selection = &self.job.selection;
-        let named = selection.objects.iter().chain(selection.records.keys());
-        let missing: Vec<&str> = named.filter(|object| !held.contains(*object)).map(String::as_str).collect();
-        if !missing.is_empty() {
-            let failure = Failure::new(
-                "unknown-object",
-                format!("the snapshot has no records of {}", missing.join(", ")),
-            );
-            return Ok(Some(
-                failure.remedy("write the API name of an object that `ls` shows of this snapshot"),
-            ));
-        }
-        for (object, keys) in &selection.records {
-            let keys: Vec<String> = keys.iter().cloned().collect();
-            let found = self.source.find(object, &keys)?;
-            let missing: Vec<&str> = keys
-                .iter()
-                .zip(&found)
-                .filter(|(_, row)| row.is_none())
-                .map(|(key, _)| key.as_str())
-                .collect();
-            if !missing.is_empty() {
-                let failure = Failure::new(
-                    "unknown-record",
-                    format!("the snapshot has no {object} {}", missing.join(", ")),
-                );
-                return Ok(Some(failure.remedy("look for it in another snapshot").about(object)));
-            }
-        }
-        Ok(None)
-    }
-
-    /// Which object an Id is of is told by its first characters, which each org gives to custom objects as they come.
-    fn learn_prefixes(&mut self, held: &BTreeSet<String>) -> Result<(), ConnectorError> {
-        for object in held {
-            let (rows, _) = self.source.read(object, "", 1)?;
-            let prefix = rows
-                .first()
-                .and_then(|row| row.key.get(..3))
-                .filter(|prefix| *prefix != "000");
-            if let Some(prefix) = prefix {
-                self.job.prefixes.entry(prefix.to_owned()).or_insert_with(|| object.clone());
-            }
-        }
-        Ok(())
-    }
-
-    fn select_records(&mut self) -> Result<(), ConnectorError> {
-        for (object, keys) in self.job.selection.records.clone() {
-            for key in keys {
-                self.want(&object, &key)?;
-            }
-        }
-        Ok(())
-    }
-
-    /// A record is part of the restore. Whether that is new.
-    fn want(&mut self, object: &str, key: &str) -> Result<bool, ConnectorError> {
-        let new = self.roll.get(object, key)?.is_none_or(|standing| !standing.is_wanted());
-        if new {
-            self.roll.set(object, key, Standing::new(What::Wanted))?;
-            self.takes_part(object);
-        }
-        Ok(new)
-    }
-
-    fn takes_part(&mut self, object: &str) {
-        if let Err(place) = self.job.objects.binary_search_by(|other| other.as_str().cmp(object)) {
-            self.job.objects.insert(place, object.to_owned());
-        }
-    }
-
-    /// Finds the records that belong to those that are wanted: all that name one of them in a field that can be set.
-    fn relate(&mut self, budget: &mut usize) -> Result<Ended, ConnectorError> {
-        let held = self.source.objects()?;
-        while let Some(object) = held.get(self.job.at.object) {
-            let fields = self.parents(object)?;
-            while !fields.is_empty() {
-                if *budget == 0 || self.must_end() {
-                    return Ok(Ended::Call);
-                }
-                let (rows, cursor) = self.source.read(object, &self.job.at.after, ROWS_AT_ONCE)?;
-                *budget = budget.saturating_sub(rows.len());
-                for row in rows {
-                    if self.belongs(object, &fields, &row)? && self.want(object, &row.key)? {
-                        self.job.moved = true;
-                    }
-                }
-                self.job.at.after = cursor;
-                if self.job.at.after.is_empty() {
-                    break;
-                }
-            }
-            self.job.at.after.clear();
-            self.job.at.object += 1;
-        }
-        if self.job.moved {
-            // What was found may have records of its own.
-            self.job.again();
-        } else {
-            self.job.enter(Stage::Describe);
-        }
-        Ok(Ended::Stage)
-    }
-
-    /// Fields of an object that name a parent of which records are wanted; none where its records can't be restored.
-    fn parents(&mut self, object: &str) -> Result<Vec<(String, Vec<String>)>, ConnectorError> {
-        if rules::never(object).is_some() {
-            return Ok(Vec::new());
-        }
-        let note = self.source.notes(&[describe_key(object)])?.into_iter().next().flatten();
-        let Some(described) = note
-            .as_deref()
-            .and_then(Writable::of_describe)
-            .filter(|described| described.createable)
-        else {
-            return Ok(Vec::new());
-        };
-        let mut fields = Vec::new();
-        for field in described.fields {
-            let about_people = matches!(field.name.as_str(), "OwnerId" | "CreatedById" | "LastModifiedById");
-            if field.refers_to.is_empty() || !field.create || about_people {
-                continue;
-            }
-            if field
-                .refers_to
-                .iter()
-                .any(|parent| self.job.objects.binary_search(parent).is_ok())
-            {
-                fields.push((field.name, field.refers_to));
-            }
-        }
-        Ok(fields)
-    }
-
-    fn belongs(&mut self, object: &str, fields: &[(String, Vec<String>)], row: &Row) -> Result<bool, ConnectorError> {
-        let values = rules::values(object, row)?;
-        for (field, refers_to) in fields {
-            let Some(id) = rules::text(&values, field) else {
-                continue;
-            };
-            if let Some(parent) = self.object_of(refers_to, &id)
-                && self.roll.get(&parent, &id)?.is_some_and(|standing| standing.is_wanted())
-            {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
     /// Finds what the wanted records refer to.
     fn refer(&mut self, budget: &mut usize) -> Result<Ended, ConnectorError> {
         // Objects that are only referred to come to this list while it is walked; they have nothing to be walked for.
@@ -339,6 +135,7 @@ impl<H: Host> Run<'_, '_, H> {
                     object,
                     writable,
                     without: &[],
+                    blobs: &[],
                 };
                 for row in self.rows(object, &keys)?.into_iter().flatten() {
                     for (refers_to, id, required) in preparation.references(&row)? {
@@ -437,15 +234,18 @@ impl<H: Host> Run<'_, '_, H> {
     ) -> Result<(), ConnectorError> {
         let keys: Vec<String> = open.iter().map(|(key, _)| key.clone()).collect();
         let rows = self.rows(object, &keys)?;
+        let blobs = self.blobs(object, writable, &keys)?;
         let here = place.get(object).copied().unwrap_or_default();
         let empty = Request::default();
-        for ((key, standing), row) in open.iter().zip(rows) {
+        for (((key, standing), row), blobs) in open.iter().zip(rows).zip(&blobs) {
             let outcome = match row {
                 Some(row) => {
+                    self.expect_document(object, standing, &row)?;
                     let preparation = Preparation {
                         object,
                         writable,
                         without: &[],
+                        blobs,
                     };
                     let target = standing.in_target(key);
                     preparation.prepare(&row, target, &mut |refers_to, id| {
@@ -459,6 +259,7 @@ impl<H: Host> Run<'_, '_, H> {
                 None => Outcome::Cannot(Failure::new("not-in-snapshot", "the snapshot no longer has it")),
             };
             let cannot = match (standing.what, outcome) {
+                (What::Create, _) if object == rules::BROUGHT.2 => Some(no_version()),
                 (What::Create, _) if !writable.createable => Some(not_allowed("created")),
                 (What::Update, _) if !writable.updateable => Some(not_allowed("changed")),
                 // It will be there, once its parent is.
@@ -466,6 +267,7 @@ impl<H: Host> Run<'_, '_, H> {
                 (_, Outcome::Cannot(failure)) => Some(failure),
                 (_, Outcome::Ready(prepared)) => {
                     self.job.unconnected += u64::from(prepared.record.later);
+                    self.job.count_form(&prepared.record);
                     self.tell_left_out(object, key, prepared.left_out);
                     None
                 }
@@ -477,13 +279,32 @@ impl<H: Host> Run<'_, '_, H> {
                     self.job.tally(object).failed += 1;
                     self.tell(object, key, RecordOutcome::Failed, failure);
                 }
-                None => {
-                    *self.job.open.entry(object.to_owned()).or_default() += 1;
-                    if standing.what == What::Update {
-                        *self.job.updates.entry(object.to_owned()).or_default() += 1;
-                    }
-                }
+                None => self.expect_write(object, standing.what),
             }
+        }
+        Ok(())
+    }
+
+    fn expect_write(&mut self, object: &str, what: What) {
+        *self.job.open.entry(object.to_owned()).or_default() += 1;
+        if what == What::Update {
+            *self.job.updates.entry(object.to_owned()).or_default() += 1;
+        }
+    }
+
+    /// A version that is to be created brings its document, where the target doesn't have it.
+    fn expect_document(&mut self, object: &str, standing: &Standing, row: &Row) -> Result<(), ConnectorError> {
+        let (version, field, document) = rules::BROUGHT;
+        if object != version || standing.what != What::Create {
+            return Ok(());
+        }
+        let Some(id) = rules::text(&rules::values(object, row)?, field) else {
+            return Ok(());
+        };
+        let known = self.roll.get(document, &id)?.map(|standing| standing.what);
+        if matches!(known, Some(What::Create | What::Gone)) {
+            self.roll.set(document, &id, Standing::new(What::Coming))?;
+            self.expect_write(document, What::Coming);
         }
         Ok(())
     }
@@ -501,55 +322,31 @@ impl<H: Host> Run<'_, '_, H> {
                 let set = if needed { &mut refers.needs } else { &mut refers.likes };
                 set.extend(field.refers_to.iter().cloned());
             }
+            if object == rules::BROUGHT.0 {
+                refers.needs.remove(rules::BROUGHT.2);
+            } else if object == rules::BROUGHT.2 {
+                refers.needs.insert(rules::BROUGHT.0.to_owned());
+            }
             objects.insert(object, refers);
+        }
+        // Documents come to be with their versions, whether they were asked for or not.
+        if objects.contains_key(rules::BROUGHT.0) {
+            objects.entry(rules::BROUGHT.2.to_owned()).or_insert_with(|| References {
+                needs: std::iter::once(rules::BROUGHT.0.to_owned()).collect(),
+                ..References::default()
+            });
         }
         self.job.objects = order::order(&objects).into_iter().flatten().collect();
         Ok(())
     }
+}
 
-    /// Tells people what will be done, object by object in the order of writing.
-    fn tell_plan(&self) {
-        let host = self.host();
-        let mut before = 0;
-        for object in &self.job.objects {
-            let tally = self.job.tallies.get(object).copied().unwrap_or_default();
-            let open = self.job.open.get(object).copied().unwrap_or_default();
-            let done = tally.created + tally.updated;
-            if open == 0 && tally == Tally::default() {
-                continue;
-            }
-            let requests = (before + open).div_ceil(RECORDS_A_REQUEST) - before.div_ceil(RECORDS_A_REQUEST);
-            before += open;
-            let way = "collections of 200, five to a composite request";
-            host.estimate(object, way, requests, open + done, 0);
-            host.expected(object, self.expected(object, tally));
-        }
-        for (object, (code, why)) in &self.job.closed {
-            host.skipped(object, Failure::new(code, why).about(object));
-        }
-    }
-
-    fn expected(&self, object: &str, so_far: Tally) -> Tally {
-        let updates = self.job.updates.get(object).copied().unwrap_or_default();
-        let open = self.job.open.get(object).copied().unwrap_or_default();
-        Tally {
-            created: so_far.created + open.saturating_sub(updates),
-            updated: so_far.updated + updates.min(open),
-            ..so_far
-        }
-    }
-
-    /// Requests that writing still needs.
-    pub(super) fn needed(&self) -> u64 {
-        let open: u64 = self.job.open.values().sum();
-        let verify = if self.job.selection.verify {
-            let written: u64 = self.job.tallies.values().map(|tally| tally.created + tally.updated).sum();
-            (written + open).div_ceil(super::verify::RECORDS_A_REQUEST)
-        } else {
-            0
-        };
-        open.div_ceil(RECORDS_A_REQUEST) + self.job.unconnected.div_ceil(RECORDS_A_REQUEST) + verify
-    }
+fn no_version() -> Failure {
+    Failure::new(
+        "no-version",
+        "a file comes to be with its first version, and no version of it can be restored",
+    )
+    .remedy("restore its ContentVersion records too, from a snapshot that has them")
 }
 
 fn not_allowed(done: &str) -> Failure {

@@ -3,7 +3,7 @@
 //! Pure, but for asking what a reference leads to. Only fields that can be set, with the snapshot's own bytes; references by the
 //! target's Ids. The rule it keeps: what can't be set as it was is named, never dropped in silence.
 
-use super::request::{Placed, Verb, reference};
+use super::request::{Attached, Form, Placed, Verb, reference};
 use super::rules;
 use crate::host::{ConnectorError, Failure, Row};
 use crate::salesforce::{Writable, WritableField};
@@ -17,6 +17,8 @@ pub enum Target {
     InRequest((usize, usize)),
     /// One that is part of the restore and still to come.
     Later,
+    /// One that Salesforce creates together with the first record that names it.
+    Coming,
     /// None.
     Gone,
 }
@@ -66,6 +68,8 @@ pub struct Preparation<'a> {
     pub writable: &'a Writable,
     /// Fields that the org refused for this record.
     pub without: &'a [String],
+    /// Source keys and lengths of the blobs that the snapshot holds of this record.
+    pub blobs: &'a [(String, u64)],
 }
 
 impl Preparation<'_> {
@@ -78,7 +82,15 @@ impl Preparation<'_> {
         {
             return Ok(Outcome::Cannot(Failure::new(code, why)));
         }
-        let mut written = Written::new(self.object, target);
+        let (file, missing) = self.file(verb, &values);
+        if let (Verb::Create, Some(field)) = (verb, missing) {
+            return Ok(Outcome::Cannot(file_missing(field)));
+        }
+        let joins = verb == Verb::Create && self.joins(&values, resolve)?;
+        let mut written = Written::new(self.object, target, &row.key, file, verb);
+        if let Some(field) = missing {
+            written.leave_out(field, "the snapshot doesn't have the file");
+        }
         for field in &self.writable.fields {
             let (Some(value), true) = (values.get(&field.name), can_be_set(field, verb)) else {
                 continue;
@@ -86,7 +98,7 @@ impl Preparation<'_> {
             if field.binary || rules::is_left_out(self.object, &field.name, &values) {
                 continue;
             }
-            if self.without.contains(&field.name) {
+            if self.without.contains(&field.name) || joins && rules::is_of_first(self.object, &field.name) {
                 continue;
             }
             let value = value.get();
@@ -126,8 +138,9 @@ impl Preparation<'_> {
             match resolve(&field.refers_to, id)? {
                 Target::Id(id) => written.plain(&field.name, &format!("\"{id}\"")),
                 Target::InRequest(place) => written.reference(&field.name, place),
-                Target::Later if at_once => return Ok(Outcome::NotYet),
-                Target::Later => written.omitted.push(field.name.clone()),
+                Target::Coming if rules::brings(self.object, &field.name) => written.brings = Some(id.to_owned()),
+                Target::Later | Target::Coming if at_once => return Ok(Outcome::NotYet),
+                Target::Later | Target::Coming => written.omitted.push(field.name.clone()),
                 Target::Gone if field.required && verb == Verb::Create => {
                     return Ok(Outcome::Cannot(parent_gone(field, id)));
                 }
@@ -135,6 +148,47 @@ impl Preparation<'_> {
             }
         }
         Ok(Outcome::Ready(Box::new(written.finish(row))))
+    }
+
+    /// The file that is sent with a record; and the field whose file should be, and isn't in the snapshot.
+    fn file(&self, verb: Verb, values: &rules::Values) -> (Option<Attached>, Option<&WritableField>) {
+        let set = |field: &&WritableField| field.binary && can_be_set(field, verb) && !self.without.contains(&field.name);
+        let Some(field) = self.writable.fields.iter().find(set) else {
+            return (None, None);
+        };
+        if verb == Verb::Update && rules::is_fixed(self.object) {
+            return (None, None);
+        }
+        // OBJECT/KEY/FIELD/CONTENT
+        let of_field = |blob: &&(String, u64)| blob.0.split('/').nth(2) == Some(&field.name);
+        match self.blobs.iter().find(of_field) {
+            Some((blob, bytes)) => {
+                let file = Attached {
+                    field: field.name.clone(),
+                    blob: blob.clone(),
+                    bytes: *bytes,
+                };
+                (Some(file), None)
+            }
+            None if rules::file_length(values) == Some(0) => (None, None),
+            None => (None, Some(field)),
+        }
+    }
+
+    /// Whether it joins a record that others of its kind belong to already.
+    fn joins(&self, values: &rules::Values, resolve: &mut Resolve<'_>) -> Result<bool, ConnectorError> {
+        let Some(field) = self
+            .writable
+            .fields
+            .iter()
+            .find(|field| rules::brings(self.object, &field.name))
+        else {
+            return Ok(false);
+        };
+        let Some(id) = rules::text(values, &field.name) else {
+            return Ok(false);
+        };
+        Ok(matches!(resolve(&field.refers_to, &id)?, Target::Id(_)))
     }
 
     /// Makes what sets, in the end, the references that a record was written without, and the field that was held. `None` where
@@ -146,7 +200,7 @@ impl Preparation<'_> {
         resolve: &mut Resolve<'_>,
     ) -> Result<Option<Prepared>, ConnectorError> {
         let values = rules::values(self.object, row)?;
-        let mut written = Written::new(self.object, Some(target));
+        let mut written = Written::new(self.object, Some(target), &row.key, None, Verb::Update);
         for field in self.writable.fields.iter().filter(|field| field.update) {
             let Some(value) = values.get(&field.name).filter(|value| value.get() != "null") else {
                 continue;
@@ -166,7 +220,7 @@ impl Preparation<'_> {
                 Target::Id(now) if now == id => {}
                 Target::Id(now) => written.plain(&field.name, &format!("\"{now}\"")),
                 Target::InRequest(_) => {}
-                Target::Later | Target::Gone => {
+                Target::Later | Target::Coming | Target::Gone => {
                     written.leave_out(field, &format!("{id} could not be restored"));
                 }
             }
@@ -214,6 +268,15 @@ fn parent_gone(field: &WritableField, id: &str) -> Failure {
     .detail("id", id)
 }
 
+fn file_missing(field: &WritableField) -> Failure {
+    Failure::new(
+        "file-not-in-snapshot",
+        format!("the snapshot doesn't have the file of its field {}", field.name),
+    )
+    .remedy("restore it from a snapshot that has it; `status` tells of files that a backup left")
+    .detail("field", &field.name)
+}
+
 /// A record as it is written.
 struct Written<'a> {
     object: &'a str,
@@ -224,36 +287,57 @@ struct Written<'a> {
     /// A field is held at another value for now.
     holds: bool,
     left_out: Vec<LeftOut>,
-    literal: bool,
+    form: Form,
+    file: Option<Attached>,
+    brings: Option<String>,
 }
 
 impl<'a> Written<'a> {
-    fn new(object: &'a str, target: Option<&str>) -> Written<'a> {
-        let mut json = format!(r#"{{"attributes":{{"type":"{object}"}}"#);
-        if let Some(id) = target {
+    fn new(object: &'a str, target: Option<&str>, key: &str, file: Option<Attached>, verb: Verb) -> Written<'a> {
+        let form = file.as_ref().map_or(Form::Composite, |file| Form::of_file(verb, file.bytes));
+        let mut json = match (form, &file) {
+            // Object and Id are in its address.
+            (Form::Single, _) => "{".to_owned(),
+            (_, Some(file)) => format!(
+                r#"{{"attributes":{{"type":"{object}","binaryPartName":"{key}","binaryPartNameAlias":"{}"}}"#,
+                file.field
+            ),
+            (_, None) => format!(r#"{{"attributes":{{"type":"{object}"}}"#),
+        };
+        if let (Some(id), false) = (target, form == Form::Single) {
             json.push_str(&format!(r#","Id":"{id}""#));
         }
         Written {
             object,
             json,
-            sets: 0,
+            sets: usize::from(file.is_some()),
             after: None,
             omitted: Vec::new(),
             holds: false,
             left_out: Vec::new(),
-            literal: false,
+            form,
+            file,
+            brings: None,
         }
     }
 
     fn plain(&mut self, field: &str, value: &str) {
-        self.json.push_str(&format!(r#","{field}":{value}"#));
-        self.literal |= value.contains("@{");
-        self.sets += 1;
+        self.member(field, value);
+        if self.form == Form::Composite && value.contains("@{") {
+            self.form = Form::Collection;
+        }
     }
 
     fn reference(&mut self, field: &str, place: (usize, usize)) {
-        self.json.push_str(&format!(r#","{field}":"{}""#, reference(place)));
+        self.member(field, &format!("\"{}\"", reference(place)));
         self.after = self.after.max(Some(place.0));
+    }
+
+    fn member(&mut self, field: &str, value: &str) {
+        if self.json.len() > 1 {
+            self.json.push(',');
+        }
+        self.json.push_str(&format!("\"{field}\":{value}"));
         self.sets += 1;
     }
 
@@ -274,7 +358,9 @@ impl<'a> Written<'a> {
                 sets: self.sets,
                 later: self.holds || !self.omitted.is_empty(),
                 omitted: self.omitted,
-                literal: self.literal,
+                form: self.form,
+                file: self.file,
+                brings: self.brings,
             },
             after: self.after,
             left_out: self.left_out,
@@ -317,6 +403,7 @@ mod tests {
             object: "X__c",
             writable: &writable(),
             without: &[],
+            blobs: &[],
         };
         preparation.prepare(&row(body), target, &mut |_, id| Ok(to(id))).unwrap()
     }
@@ -341,7 +428,7 @@ mod tests {
         assert_eq!(prepared.after, Some(1));
         assert_eq!(prepared.left_out[0].field, "Secret__c");
         assert_eq!(prepared.record.sets, 4);
-        assert!(!prepared.record.literal);
+        assert_eq!(prepared.record.form, Form::Composite);
     }
 
     #[test]
@@ -393,7 +480,7 @@ mod tests {
         let prepared = ready(prepare(&BODY.replace("A \\\"1\\\"", "@{x}"), None, |_| {
             Target::Id("x".into())
         }));
-        assert!(prepared.record.literal);
+        assert_eq!(prepared.record.form, Form::Collection);
     }
 
     #[test]
@@ -403,6 +490,7 @@ mod tests {
             object: "X__c",
             writable: &writable,
             without: &[],
+            blobs: &[],
         };
         let row = row(BODY);
         let later = |id: &'static str| {

@@ -25,6 +25,7 @@ pub fn meaning(error: &SaveError) -> Refused {
     match error.code.as_str() {
         "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "QUERY_TIMEOUT" => Refused::Locked,
         "STORAGE_LIMIT_EXCEEDED" => Refused::StorageFull,
+        "NOT_FOUND" => Refused::Gone,
         "ENTITY_IS_DELETED" | "INVALID_CROSS_REFERENCE_KEY" if names(error).is_empty() => Refused::Gone,
         "ENTITY_IS_DELETED"
         | "INVALID_CROSS_REFERENCE_KEY"

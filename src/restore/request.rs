@@ -2,19 +2,87 @@
 //!
 //! Pure. A record may refer to one that the same request creates: then it stands in a later collection, and names it by
 //! reference (`@{c0[12].id}`), which Salesforce resolves. The rules it keeps: a record never stands before, or beside, what it
-//! refers to; and one whose own text looks like a reference goes in a request of its kind that isn't composite.
+//! refers to; and what a composite request can't carry (files, texts that look like references) goes in requests of another
+//! [`Form`].
 
 use crate::backup::packing::PLACES;
-use std::collections::BTreeMap;
+use crate::host::{Content, FormPart};
+use crate::org::WRITE_HEADERS;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Records of a collection.
-const RECORDS: usize = 200;
+pub const RECORDS: usize = 200;
 
 /// A collection is worked through in runs of one type, of which it may have so many.
 const RUNS: usize = 10;
 
 /// Bytes of records in a request. Salesforce's own limit is far beyond; an answer that is cut costs as much as was sent.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of the files of a request. Salesforce takes 500 MB (REST API Developer Guide, *Insert or Update Blob Data*).
+pub const MAX_FILE_BYTES: u64 = 400 * 1024 * 1024;
+
+/// Which request carries a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Form {
+    /// A composite request of five collections.
+    #[default]
+    Composite,
+    /// One collection: some text of it looks like a reference, which a composite request would resolve.
+    Collection,
+    /// One collection of new records with files, each file a part of the request.
+    Files,
+    /// One record with its file: one that is there, or one whose file is larger than a collection takes.
+    Single,
+}
+
+impl Form {
+    /// Of a record with a file of so many bytes.
+    pub fn of_file(verb: Verb, bytes: u64) -> Form {
+        match verb {
+            Verb::Create if bytes <= MAX_FILE_BYTES => Form::Files,
+            _ => Form::Single,
+        }
+    }
+
+    /// Collections of a request.
+    fn collections(self) -> usize {
+        match self {
+            Form::Composite => PLACES,
+            _ => 1,
+        }
+    }
+
+    /// Records of a collection.
+    fn records(self) -> usize {
+        match self {
+            Form::Single => 1,
+            _ => RECORDS,
+        }
+    }
+}
+
+/// A file that is sent with a record.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attached {
+    /// The field that has it.
+    pub field: String,
+    /// The blob that it is, by its source key.
+    pub blob: String,
+    /// Its length in bytes.
+    pub bytes: u64,
+}
+
+/// Whether a request took a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Added {
+    /// It did.
+    Yes,
+    /// It is of another form, and has room for others of its own.
+    OtherForm,
+    /// It is full.
+    Full,
+}
 
 /// What is done with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -40,8 +108,12 @@ pub struct Placed {
     pub omitted: Vec<String>,
     /// Something of it is to be set in the end.
     pub later: bool,
-    /// Some text of it looks like a reference, which a composite request would resolve.
-    pub literal: bool,
+    /// Which request carries it.
+    pub form: Form,
+    /// Its file.
+    pub file: Option<Attached>,
+    /// The key of a record that Salesforce creates together with it.
+    pub brings: Option<String>,
 }
 
 /// Records of one collection.
@@ -60,7 +132,9 @@ pub struct Request {
     /// Its collections, in order.
     pub collections: Vec<Collection>,
     places: BTreeMap<String, (usize, usize)>,
+    brought: BTreeSet<String>,
     bytes: usize,
+    file_bytes: u64,
 }
 
 impl Request {
@@ -69,10 +143,10 @@ impl Request {
         self.collections.is_empty()
     }
 
-    /// Whether its records have texts that look like references: then it isn't a composite request.
-    pub fn is_literal(&self) -> bool {
+    /// Its form: that of its first record.
+    pub fn form(&self) -> Form {
         let mut records = self.collections.iter().flat_map(|collection| &collection.records);
-        records.next().is_some_and(|record| record.literal)
+        records.next().map_or(Form::Composite, |record| record.form)
     }
 
     /// Number of its records.
@@ -85,22 +159,31 @@ impl Request {
         self.places.get(key).copied()
     }
 
-    /// Puts a record into the first collection after `after` that has room; gives it back where none has.
-    pub fn add(&mut self, verb: Verb, after: Option<usize>, record: Placed) -> Result<(), Placed> {
-        let other_kind = self.is_literal() != record.literal || record.literal && after.is_some();
-        if !self.is_empty() && (other_kind || self.bytes + record.json.len() > MAX_BYTES) {
-            return Err(record);
+    /// Whether the record of this key comes to be with one that this request creates.
+    pub fn brings(&self, key: &str) -> bool {
+        self.brought.contains(key)
+    }
+
+    /// Puts a record into the first collection after `after` that has room.
+    pub fn add(&mut self, verb: Verb, after: Option<usize>, record: Placed) -> Added {
+        let form = record.form;
+        if !self.is_empty() && (self.form() != form || form != Form::Composite && after.is_some()) {
+            return Added::OtherForm;
         }
-        let most = if record.literal { 1 } else { PLACES };
+        let file_bytes = record.file.as_ref().map_or(0, |file| file.bytes);
+        let too_much = self.bytes + record.json.len() > MAX_BYTES || self.file_bytes + file_bytes > MAX_FILE_BYTES;
+        if !self.is_empty() && too_much {
+            return Added::Full;
+        }
         let from = after.map_or(0, |after| after + 1);
         let has_room = |collection: &Collection| {
             let new_run = collection.records.last().is_none_or(|last| last.object != record.object);
-            collection.verb == verb && collection.records.len() < RECORDS && (!new_run || collection.runs < RUNS)
+            collection.verb == verb && collection.records.len() < form.records() && (!new_run || collection.runs < RUNS)
         };
         let found = (from..self.collections.len()).find(|n| has_room(&self.collections[*n]));
         let n = match found {
             Some(n) => n,
-            None if self.collections.len() < most => {
+            None if self.collections.len() < form.collections() => {
                 self.collections.push(Collection {
                     verb,
                     records: Vec::new(),
@@ -108,7 +191,7 @@ impl Request {
                 });
                 self.collections.len() - 1
             }
-            None => return Err(record),
+            None => return Added::Full,
         };
         let collection = &mut self.collections[n];
         if collection.records.last().is_none_or(|last| last.object != record.object) {
@@ -118,12 +201,48 @@ impl Request {
             self.places.insert(record.key.clone(), (n, collection.records.len()));
         }
         self.bytes += record.json.len();
+        self.file_bytes += file_bytes;
+        self.brought.extend(record.brings.clone());
         collection.records.push(record);
-        Ok(())
+        Added::Yes
+    }
+
+    /// The parts of a request with files.
+    pub fn parts(&self) -> Vec<FormPart> {
+        let records: Vec<&Placed> = self.collections.iter().flat_map(|collection| &collection.records).collect();
+        let (name, json) = match records.as_slice() {
+            [record] if record.form == Form::Single => ("entity", record.json.clone().into_bytes()),
+            _ => ("collection", self.collection_body()),
+        };
+        let mut parts = vec![FormPart {
+            headers: vec![
+                ("Content-Disposition", format!(r#"form-data; name="{name}""#)),
+                ("Content-Type", "application/json".to_owned()),
+            ],
+            content: Content::Bytes(json),
+        }];
+        for record in records {
+            let Some(file) = &record.file else { continue };
+            let part = match record.form {
+                Form::Single => &file.field,
+                _ => &record.key,
+            };
+            parts.push(FormPart {
+                headers: vec![
+                    (
+                        "Content-Disposition",
+                        format!(r#"form-data; name="{part}"; filename="{}""#, record.key),
+                    ),
+                    ("Content-Type", "application/octet-stream".to_owned()),
+                ],
+                content: Content::Blob(file.blob.clone()),
+            });
+        }
+        parts
     }
 
     /// The body of a collections request, where it has one collection.
-    pub fn body_alone(&self) -> Vec<u8> {
+    pub fn collection_body(&self) -> Vec<u8> {
         let records = self.collections.iter().flat_map(|collection| &collection.records);
         let records: Vec<&str> = records.map(|record| record.json.as_str()).collect();
         format!(r#"{{"allOrNone":false,"records":[{}]}}"#, records.join(",")).into_bytes()
@@ -141,9 +260,9 @@ impl Request {
             if n > 0 {
                 body.push(',');
             }
-            // Salesforce's duplicate rules are for people who type; its assignment rules for records that are new.
+            let [duplicates, assignment] = WRITE_HEADERS.map(|(name, value)| format!("\"{name}\":\"{value}\""));
             body.push_str(&format!(
-                r#"{{"method":"{method}","url":"{resource}","referenceId":"c{n}","httpHeaders":{{"Sforce-Duplicate-Rule-Header":"allowSave=true","Sforce-Auto-Assign":"FALSE"}},"body":{{"allOrNone":false,"records":["#
+                r#"{{"method":"{method}","url":"{resource}","referenceId":"c{n}","httpHeaders":{{{duplicates},{assignment}}},"body":{{"allOrNone":false,"records":["#
             ));
             for (m, record) in collection.records.iter().enumerate() {
                 if m > 0 {
@@ -176,37 +295,73 @@ mod tests {
             sets: 0,
             omitted: Vec::new(),
             later: false,
-            literal: false,
+            form: Form::Composite,
+            file: None,
+            brings: None,
+        }
+    }
+
+    fn with_file(n: usize, bytes: u64) -> Placed {
+        Placed {
+            form: Form::of_file(Verb::Create, bytes),
+            file: Some(Attached {
+                field: "Body".into(),
+                blob: format!("F/F{n:05}/Body/x"),
+                bytes,
+            }),
+            ..record("F", n)
         }
     }
 
     #[test]
     fn what_looks_like_a_reference_stands_apart() {
         let mut request = Request::default();
-        request.add(Verb::Create, None, record("A", 1)).unwrap();
+        assert_eq!(request.add(Verb::Create, None, record("A", 1)), Added::Yes);
         let literal = |n| Placed {
-            literal: true,
+            form: Form::Collection,
             ..record("A", n)
         };
-        assert!(request.add(Verb::Create, None, literal(2)).is_err());
+        assert_eq!(request.add(Verb::Create, None, literal(2)), Added::OtherForm);
         let mut request = Request::default();
         for n in 0..200 {
-            request.add(Verb::Create, None, literal(n)).unwrap();
+            assert_eq!(request.add(Verb::Create, None, literal(n)), Added::Yes);
         }
-        assert!(request.is_literal() && request.add(Verb::Create, None, literal(200)).is_err());
-        assert!(request.add(Verb::Create, None, record("A", 201)).is_err());
-        let body: serde_json::Value = serde_json::from_slice(&request.body_alone()).unwrap();
+        assert_eq!(request.form(), Form::Collection);
+        assert_eq!(request.add(Verb::Create, None, literal(200)), Added::Full);
+        assert_eq!(request.add(Verb::Create, None, record("A", 201)), Added::OtherForm);
+        let body: serde_json::Value = serde_json::from_slice(&request.collection_body()).unwrap();
         assert_eq!(body["records"].as_array().unwrap().len(), 200);
+    }
+
+    #[test]
+    fn two_hundred_files_are_one_request_and_a_large_one_goes_alone() {
+        let mut request = Request::default();
+        for n in 0..200 {
+            assert_eq!(request.add(Verb::Create, None, with_file(n, 1_000)), Added::Yes);
+        }
+        assert_eq!(request.add(Verb::Create, None, with_file(200, 1_000)), Added::Full);
+        let parts = request.parts();
+        assert_eq!(parts.len(), 201);
+        assert_eq!(parts[1].content, Content::Blob("F/F00000/Body/x".into()));
+        assert!(parts[200].headers[0].1.contains(r#"name="F00199""#));
+        let mut request = Request::default();
+        assert_eq!(request.add(Verb::Create, None, with_file(1, MAX_FILE_BYTES)), Added::Yes);
+        assert_eq!(request.add(Verb::Create, None, with_file(2, 1)), Added::Full);
+        let mut request = Request::default();
+        assert_eq!(request.add(Verb::Create, None, with_file(1, MAX_FILE_BYTES + 1)), Added::Yes);
+        assert_eq!(request.form(), Form::Single);
+        assert!(request.parts()[1].headers[0].1.contains(r#"name="Body""#));
+        assert_eq!(request.add(Verb::Create, None, with_file(2, 1)), Added::OtherForm);
     }
 
     #[test]
     fn a_thousand_records_are_one_request() {
         let mut request = Request::default();
         for n in 0..1_000 {
-            request.add(Verb::Create, None, record("Account", n)).unwrap();
+            assert_eq!(request.add(Verb::Create, None, record("Account", n)), Added::Yes);
         }
         assert_eq!((request.len(), request.collections.len()), (1_000, PLACES));
-        assert!(request.add(Verb::Create, None, record("Account", 1_000)).is_err());
+        assert_eq!(request.add(Verb::Create, None, record("Account", 1_000)), Added::Full);
         let body: serde_json::Value = serde_json::from_slice(&request.body("/x")).unwrap();
         assert_eq!(body["compositeRequest"][4]["body"]["records"].as_array().unwrap().len(), 200);
         assert_eq!(body["compositeRequest"][4]["referenceId"], "c4");
@@ -215,22 +370,22 @@ mod tests {
     #[test]
     fn a_record_stands_after_what_it_refers_to() {
         let mut request = Request::default();
-        request.add(Verb::Create, None, record("Account", 1)).unwrap();
+        assert_eq!(request.add(Verb::Create, None, record("Account", 1)), Added::Yes);
         let (parent, _) = request.place("Account00001").unwrap();
-        request.add(Verb::Create, Some(parent), record("Contact", 1)).unwrap();
+        assert_eq!(request.add(Verb::Create, Some(parent), record("Contact", 1)), Added::Yes);
         assert_eq!(request.place("Contact00001"), Some((1, 0)));
         assert_eq!(reference((1, 0)), "@{c1[0].id}");
         for after in 1..PLACES - 1 {
-            request.add(Verb::Create, Some(after), record("Case", after)).unwrap();
+            assert_eq!(request.add(Verb::Create, Some(after), record("Case", after)), Added::Yes);
         }
-        assert!(request.add(Verb::Create, Some(PLACES - 1), record("Case", 9)).is_err());
+        assert_eq!(request.add(Verb::Create, Some(PLACES - 1), record("Case", 9)), Added::Full);
     }
 
     #[test]
     fn small_objects_share_a_collection_but_not_more_than_ten() {
         let mut request = Request::default();
         for n in 0..12 {
-            request.add(Verb::Create, None, record(&format!("O{n:02}"), 1)).unwrap();
+            assert_eq!(request.add(Verb::Create, None, record(&format!("O{n:02}"), 1)), Added::Yes);
         }
         let sizes: Vec<usize> = request
             .collections
@@ -243,9 +398,9 @@ mod tests {
     #[test]
     fn what_is_created_and_what_is_changed_stand_apart() {
         let mut request = Request::default();
-        request.add(Verb::Create, None, record("A", 1)).unwrap();
-        request.add(Verb::Update, None, record("A", 2)).unwrap();
-        request.add(Verb::Create, None, record("A", 3)).unwrap();
+        assert_eq!(request.add(Verb::Create, None, record("A", 1)), Added::Yes);
+        assert_eq!(request.add(Verb::Update, None, record("A", 2)), Added::Yes);
+        assert_eq!(request.add(Verb::Create, None, record("A", 3)), Added::Yes);
         let verbs: Vec<Verb> = request.collections.iter().map(|collection| collection.verb).collect();
         assert_eq!(verbs, [Verb::Create, Verb::Update]);
         assert_eq!(request.place("A00002"), None);
@@ -258,7 +413,7 @@ mod tests {
             json: "x".repeat(MAX_BYTES / 2 + 1),
             ..record("A", n)
         };
-        request.add(Verb::Create, None, large(1)).unwrap();
-        assert!(request.add(Verb::Create, None, large(2)).is_err());
+        assert_eq!(request.add(Verb::Create, None, large(1)), Added::Yes);
+        assert_eq!(request.add(Verb::Create, None, large(2)), Added::Full);
     }
 }

@@ -1,7 +1,7 @@
 //! What Salesforce wants of single objects beyond what their describes say.
 //!
-//! Pure. Sources: Object Reference (Account, Contact, Order, Contract, OpportunityLineItem, sharing objects), help article on
-//! person accounts; release v62–v68.
+//! Pure. Sources: Object Reference (Account, Contact, Order, Contract, OpportunityLineItem, ContentVersion, sharing objects), help
+//! article on person accounts; release v62–v68.
 
 use crate::host::{ConnectorError, Failure, Row};
 use serde_json::value::RawValue;
@@ -115,6 +115,35 @@ pub const CREATED_WITH_PARENT: [(&str, &str, &[&str]); 4] = [
 pub fn may_come_by_itself(object: &str, values: &Values) -> bool {
     let known = CREATED_WITH_PARENT.iter().any(|(name, ..)| *name == object);
     known && (object != "Contact" || is_true(values, "IsPersonAccount"))
+}
+
+/// A record that Salesforce creates together with the first one that names it: the object that names it, the field, and its object.
+pub const BROUGHT: (&str, &str, &str) = ("ContentVersion", "ContentDocumentId", "ContentDocument");
+
+/// Whether this field names a record that comes to be with the first that names it.
+pub fn brings(object: &str, field: &str) -> bool {
+    (object, field) == (BROUGHT.0, BROUGHT.1)
+}
+
+/// Objects whose records belong to another one's that names them: with the first, the second is asked for too. Object, field, and
+/// the other object.
+pub const BELONGS_UP: (&str, &str, &str) = ("ContentDocumentLink", "ContentDocumentId", "ContentDocument");
+
+/// A field that can only be set on the first version of a file (Object Reference, ContentVersion).
+pub fn is_of_first(object: &str, field: &str) -> bool {
+    object == BROUGHT.0 && field == "FirstPublishLocationId"
+}
+
+/// Whether a base64 field can't be changed, whatever its describe says.
+pub fn is_fixed(object: &str) -> bool {
+    object == BROUGHT.0
+}
+
+/// Length of a record's file in bytes, where the record tells it.
+pub fn file_length(values: &Values) -> Option<u64> {
+    let tells = |field: &&str| values.contains_key(*field);
+    let field = ["ContentSize", "BodyLength"].into_iter().find(tells)?;
+    Some(serde_json::from_str::<Option<u64>>(values[field].get()).ok()?.unwrap_or(0))
 }
 
 /// Fields that change with every write: no difference by themselves.

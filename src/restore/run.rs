@@ -147,6 +147,9 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
                 None if written(&object) => Target::Id(id.to_owned()),
                 None => Target::Later,
             },
+            What::Coming if written(&object) => Target::Id(id.to_owned()),
+            What::Coming if !request.brings(id) => Target::Coming,
+            What::Coming | What::Begun => Target::Later,
             What::Referred | What::Needed | What::Wanted => Target::Id(id.to_owned()),
             _ => Target::Gone,
         })
@@ -155,6 +158,20 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     /// The rows of these records.
     pub(super) fn rows(&self, object: &str, keys: &[String]) -> Result<Vec<Option<Row>>, ConnectorError> {
         Ok(self.source.find(object, keys)?)
+    }
+
+    /// Source keys and lengths of the blobs of these records, in their order: of objects that have files.
+    pub(super) fn blobs(
+        &self,
+        object: &str,
+        writable: &Writable,
+        keys: &[String],
+    ) -> Result<Vec<Vec<(String, u64)>>, ConnectorError> {
+        if writable.fields.iter().any(|field| field.binary) {
+            Ok(self.source.blobs(object, keys)?)
+        } else {
+            Ok(vec![Vec::new(); keys.len()])
+        }
     }
 
     /// Tells people of one record.

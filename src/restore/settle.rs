@@ -214,7 +214,7 @@ impl<H: Host> Run<'_, '_, H> {
             let Some(sent) = self.sent(&created)? else { continue };
             let of_object = candidates.entry(created.object.clone()).or_default();
             match sent.recognised(of_object) {
-                Some(id) => self.was_created(&created.object, &created.key, &id, created.later)?,
+                Some(id) => self.was_created(&created, &id)?,
                 None => others.push((created.object, created.key, sent)),
             }
         }
@@ -239,10 +239,12 @@ impl<H: Host> Run<'_, '_, H> {
             return Ok(None);
         };
         let without = self.roll.without(object, key)?;
+        let blobs = self.blobs(object, &writable, &[key.to_owned()])?.concat();
         let preparation = Preparation {
             object,
             writable: &writable,
             without: &without,
+            blobs: &blobs,
         };
         let empty = Request::default();
         let mut resolve = |refers_to: &[String], id: &str| self.resolve(&empty, refers_to, id, &|_| false);

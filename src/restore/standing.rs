@@ -21,6 +21,10 @@ pub enum What {
     Gone,
     /// To be created.
     Create,
+    /// Will come to be with another record that is to be created.
+    Coming,
+    /// Came to be with another record; its Id isn't known yet. The standing's Id is the other record's.
+    Begun,
     /// To be given the snapshot's values.
     Update,
     /// The target has it as it is in the snapshot.
@@ -36,13 +40,15 @@ pub enum What {
 }
 
 /// Letters of [`What`], as they are stored.
-const LETTERS: [(What, char); 12] = [
+const LETTERS: [(What, char); 14] = [
     (What::Referred, 'r'),
     (What::Needed, 'n'),
     (What::Wanted, 'w'),
     (What::There, 't'),
     (What::Gone, 'g'),
     (What::Create, 'c'),
+    (What::Coming, 'k'),
+    (What::Begun, 'b'),
     (What::Update, 'u'),
     (What::Same, 's'),
     (What::Created, 'C'),
@@ -91,6 +97,11 @@ impl Standing {
     /// Still to be written.
     pub fn is_open(&self) -> bool {
         matches!(self.what, What::Create | What::Update)
+    }
+
+    /// Will come to be, or came to be, with another record, and its Id isn't known.
+    pub fn comes_by_itself(&self) -> bool {
+        matches!(self.what, What::Coming | What::Begun)
     }
 
     /// Part of what is restored, not only referred to.

@@ -130,6 +130,7 @@ impl<H: Host> Run<'_, '_, H> {
                 object,
                 writable: &asked.writable,
                 without: &without,
+                blobs: &[],
             };
             let mut resolve = |refers_to: &[String], id: &str| self.resolve(&empty, refers_to, id, &|_| false);
             let Outcome::Ready(sent) = preparation.prepare(&row, Some(id), &mut resolve)? else {

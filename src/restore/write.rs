@@ -4,12 +4,14 @@
 //! together with what the next one will create. So a crash, or a cut connection, leaves at most one request of which nobody knows
 //! whether it had its effect, and that one is looked for before anything else is sent ([`super::settle`]).
 
-use super::intent::Intent;
+use super::adopt::Adoption;
+use super::intent::{Created, Intent};
 use super::job::{Stage, at_checkpoint};
 use super::prepare::{Outcome, Preparation, Prepared};
 use super::refused::{self, Refused};
-use super::request::{Placed, Request, Verb};
+use super::request::{Added, Form, Placed, Request, Verb};
 use super::roll::{Pages, RESTORE};
+use super::rules;
 use super::run::Run;
 use super::standing::{Standing, What};
 use crate::backup::MAX_REQUESTS;
@@ -114,15 +116,20 @@ impl<H: Host> Run<'_, '_, H> {
                     return Ok(Ended::Wait(LOCKED_SECONDS));
                 }
             }
-            if !more {
-                self.end_of_walk()?;
+            if !more && let Some(ended) = self.end_of_walk()? {
+                return Ok(ended);
             }
         }
         Ok(Ended::Call)
     }
 
     /// All records were gone through: again, where some are left that could be written now; else the next stage.
-    fn end_of_walk(&mut self) -> Result<(), ConnectorError> {
+    fn end_of_walk(&mut self) -> Result<Option<Ended>, ConnectorError> {
+        if self.job.stage == Stage::Write
+            && let Some(ended) = self.find_documents()?
+        {
+            return Ok(Some(ended));
+        }
         let left = self.job.stage == Stage::Write && self.job.open.values().any(|open| *open > 0);
         if self.job.moved && (left || self.job.stage == Stage::Connect) {
             self.job.again();
@@ -140,7 +147,7 @@ impl<H: Host> Run<'_, '_, H> {
                 Stage::Done
             });
         }
-        Ok(())
+        Ok(None)
     }
 
     fn count_unconnected(&mut self) -> Result<u64, ConnectorError> {
@@ -159,11 +166,16 @@ impl<H: Host> Run<'_, '_, H> {
         for object in self.job.objects.clone() {
             let mut pages = Pages::default();
             while let Some(some) = pages.next(&mut self.roll, &object)? {
-                for (key, standing) in some.into_iter().filter(|(_, standing)| standing.is_open()) {
-                    let why = Failure::new(
-                        "circle",
-                        "it needs a record that needs it in turn, or one that could not be written",
-                    );
+                let is_left = |standing: &Standing| standing.is_open() || standing.comes_by_itself();
+                for (key, standing) in some.into_iter().filter(|(_, standing)| is_left(standing)) {
+                    let why = if standing.comes_by_itself() {
+                        Failure::new("not-created", "the record that it comes to be with could not be written")
+                    } else {
+                        Failure::new(
+                            "circle",
+                            "it needs a record that needs it in turn, or one that could not be written",
+                        )
+                    };
                     self.fail(&object, &key, &standing, why)?;
                 }
             }
@@ -177,13 +189,15 @@ impl<H: Host> Run<'_, '_, H> {
         while let Some(object) = objects.get(self.job.at.object) {
             let writable = self.writable(object)?.filter(|_| !self.job.closed.contains_key(object));
             if let Some(writable) = &writable {
-                if self.job.stage == Stage::Write && self.adopts(object)? {
-                    if !request.is_empty() {
-                        // Parents come first: what Salesforce creates with them can only be looked for then.
-                        return Ok(Filled::Yes { more: true });
-                    }
-                    if let Some(filled) = self.adopt_first(object)? {
-                        return Ok(filled);
+                if self.job.stage == Stage::Write {
+                    match self.adoption(object, request)? {
+                        Adoption::None => {}
+                        Adoption::SendFirst => return Ok(Filled::Yes { more: true }),
+                        Adoption::LookFor => {
+                            if let Some(filled) = self.adopt_first(object)? {
+                                return Ok(filled);
+                            }
+                        }
                     }
                 }
                 loop {
@@ -225,7 +239,8 @@ impl<H: Host> Run<'_, '_, H> {
     ) -> Result<bool, ConnectorError> {
         let keys: Vec<String> = some.iter().map(|(key, _)| key.clone()).collect();
         let rows = self.rows(object, &keys)?;
-        for ((key, standing), row) in some.iter().zip(rows) {
+        let blobs = self.blobs(object, writable, &keys)?;
+        for (((key, standing), row), blobs) in some.iter().zip(rows).zip(&blobs) {
             let Some(row) = row else {
                 let why = Failure::new("not-in-snapshot", "the snapshot no longer has it");
                 self.fail(object, key, standing, why)?;
@@ -236,6 +251,7 @@ impl<H: Host> Run<'_, '_, H> {
                 object,
                 writable,
                 without: &without,
+                blobs,
             };
             let target = standing.in_target(key).map(ToOwned::to_owned);
             let never = |_: &str| false;
@@ -266,8 +282,14 @@ impl<H: Host> Run<'_, '_, H> {
             };
             let verb = if target.is_some() { Verb::Update } else { Verb::Create };
             let Prepared { record, after, left_out } = prepared;
-            if request.add(verb, after, record).is_err() {
-                return Ok(true);
+            match request.add(verb, after, record) {
+                Added::Yes => {}
+                Added::Full => return Ok(true),
+                Added::OtherForm => {
+                    // It comes with the next walk.
+                    self.job.moved = true;
+                    continue;
+                }
             }
             self.tell_left_out(object, key, left_out);
             self.job.at.after.clone_from(key);
@@ -283,25 +305,7 @@ impl<H: Host> Run<'_, '_, H> {
         let mut entries = self.unsaved()?;
         entries.push(intent.entry()?);
         self.host().put(entries)?;
-        let sent = if request.is_literal() {
-            let method = match request.collections.first().map(|collection| collection.verb) {
-                Some(Verb::Update) => Method::Patch,
-                _ => Method::Post,
-            };
-            self.org.write(method, "composite/sobjects", request.body_alone())
-        } else {
-            let resource = self.org.path("composite/sobjects");
-            self.org.write(Method::Post, "composite", request.body(&resource))
-        };
-        let answer = sent.and_then(|pending| self.org.finish(pending)).and_then(|mut body| {
-            let parts = if request.is_literal() {
-                Part::alone(&mut body).map(|part| vec![part])
-            } else {
-                read_parts(&mut body)
-            };
-            parts.map_err(|why| body.gave_up(&why))
-        });
-        let parts = match answer {
+        let parts = match self.answer(request) {
             Ok(parts) => parts,
             Err(stopped) => return self.not_answered(request, stopped),
         };
@@ -324,6 +328,56 @@ impl<H: Host> Run<'_, '_, H> {
         self.spare(&refusals)?;
         self.settled = true;
         Ok(None)
+    }
+
+    /// Sends a request, and reads its answer: a part for each of its collections.
+    fn answer(&mut self, request: &Request) -> Result<Vec<Part>, Stopped> {
+        let verb = request.collections.first().map(|collection| collection.verb);
+        let method = match verb {
+            Some(Verb::Update) if request.form() != Form::Composite => Method::Patch,
+            _ => Method::Post,
+        };
+        let org = self.org;
+        let collections = "composite/sobjects";
+        let pending = match request.form() {
+            Form::Composite => org.write(method, "composite", request.body(&org.path(collections)))?,
+            Form::Collection => org.write(method, collections, request.collection_body())?,
+            Form::Files => org.write_form(method, collections, request.parts())?,
+            Form::Single => {
+                let resource = self.address(request)?;
+                org.write_form(method, &resource, request.parts())?
+            }
+        };
+        match (request.form(), org.finish(pending)) {
+            (Form::Composite, Ok(mut body)) => read_parts(&mut body).map_err(|why| body.gave_up(&why)),
+            (Form::Single, Ok(mut body)) => Part::of_one(&mut body)
+                .map(|part| vec![part])
+                .map_err(|why| body.gave_up(&why)),
+            (_, Ok(mut body)) => Part::alone(&mut body)
+                .map(|part| vec![part])
+                .map_err(|why| body.gave_up(&why)),
+            (Form::Single, Err(Stopped::Refused(refused))) if refused.is_about_a_record() => {
+                Ok(vec![Part::refused_one(&refused.errors)])
+            }
+            (_, Err(stopped)) => Err(stopped),
+        }
+    }
+
+    /// Where a record is created or changed that goes alone.
+    fn address(&mut self, request: &Request) -> Result<String, Stopped> {
+        let mut records = request.collections.iter().flat_map(|collection| &collection.records);
+        let Some(record) = records.next() else {
+            return Ok(String::new());
+        };
+        let standing = self
+            .roll
+            .get(&record.object, &record.key)
+            .map_err(|error| Stopped::Host(Box::new(error)))?;
+        let target = standing.as_ref().and_then(|standing| standing.in_target(&record.key));
+        Ok(match target {
+            Some(id) => format!("sobjects/{}/{id}", record.object),
+            None => format!("sobjects/{}", record.object),
+        })
     }
 
     /// A request of which no whole answer came. Where it can't have had an effect, its records are as they were.
@@ -364,7 +418,7 @@ impl<H: Host> Run<'_, '_, H> {
         };
         refusals.written(&record.object, saved.success);
         match (saved.success, saved.id) {
-            (true, Some(id)) if verb == Verb::Create => self.was_created(&record.object, &record.key, &id, record.later),
+            (true, Some(id)) if verb == Verb::Create => self.was_created(&Created::of(record), &id),
             (true, _) if self.job.stage == Stage::Connect => self.connected(&record.object, &record.key, &standing),
             (true, _) => self.updated(record, &standing),
             (false, _) => {
@@ -374,14 +428,19 @@ impl<H: Host> Run<'_, '_, H> {
         }
     }
 
-    /// A record was created under this Id; `later`: references of it are to be set in the end.
-    pub(super) fn was_created(&mut self, object: &str, key: &str, id: &str, later: bool) -> Result<(), ConnectorError> {
+    /// A record was created under this Id.
+    pub(super) fn was_created(&mut self, created: &Created, id: &str) -> Result<(), ConnectorError> {
+        let (object, key) = (created.object.as_str(), created.key.as_str());
         let mut standing = Standing::new(What::Created).with_id(Some(id.to_owned()));
-        standing.later = later;
+        standing.later = created.later;
         self.roll.set(object, key, standing)?;
         self.roll.map(object, key, id)?;
         self.job.tally(object).created += 1;
         self.one_less(object);
+        if let Some(brought) = &created.brings {
+            let begun = Standing::new(What::Begun).with_id(Some(id.to_owned()));
+            self.roll.set(rules::BROUGHT.2, brought, begun)?;
+        }
         Ok(())
     }
 
@@ -405,7 +464,7 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// A record can't be written.
     pub(super) fn fail(&mut self, object: &str, key: &str, standing: &Standing, why: Failure) -> Result<(), ConnectorError> {
-        if standing.is_open() {
+        if standing.is_open() || standing.comes_by_itself() {
             self.roll.set(object, key, Standing::new(What::Failed))?;
             self.job.tally(object).failed += 1;
             self.one_less(object);

@@ -7,7 +7,7 @@ use super::composite::Broken;
 use super::record::milliseconds;
 use serde::Deserialize;
 use serde_json::value::RawValue;
-use std::io;
+use std::io::{self, Read as _};
 
 /// One part of a composite answer, as it came.
 #[derive(Debug, Deserialize)]
@@ -24,6 +24,37 @@ impl Part {
         Ok(Part {
             status: 200,
             body: Some(serde_json::from_reader(super::buffered(body))?),
+        })
+    }
+
+    /// The answer to writing one record, as a collection of one; of a changed one it is empty.
+    pub fn of_one<R: io::Read>(body: R) -> Result<Part, Broken> {
+        let mut text = String::new();
+        super::buffered(body)
+            .read_to_string(&mut text)
+            .map_err(|error| Broken(error.to_string()))?;
+        let saved = if text.trim().is_empty() {
+            r#"{"success":true}"#.to_owned()
+        } else {
+            text
+        };
+        Part::collection_of(saved)
+    }
+
+    /// The refusal of one record, as a collection of one.
+    pub fn refused_one(errors: &[ApiError]) -> Part {
+        let errors: Vec<_> = errors
+            .iter()
+            .map(|error| serde_json::json!({ "statusCode": error.code, "message": error.message }))
+            .collect();
+        let saved = serde_json::json!({ "success": false, "errors": errors }).to_string();
+        Part::collection_of(saved).unwrap_or(Part { status: 500, body: None })
+    }
+
+    fn collection_of(saved: String) -> Result<Part, Broken> {
+        Ok(Part {
+            status: 200,
+            body: Some(RawValue::from_string(format!("[{saved}]"))?),
         })
     }
 

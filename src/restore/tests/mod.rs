@@ -7,6 +7,8 @@ use crate::STATE_VERSION;
 use crate::host::scripted::ScriptedHost;
 use crate::host::target_org::{Fault, TargetField, TargetOrg};
 use crate::host::{Next, Planned, RecordOutcome, Tally};
+mod files;
+
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
 use std::cell::RefCell;
@@ -28,6 +30,7 @@ impl Fixture {
         let shared = Rc::new(RefCell::new(org));
         let served = Rc::clone(&shared);
         let host = ScriptedHost::new(0, move |request| served.borrow_mut().serve(request));
+        shared.borrow_mut().blobs = before.shelf().blobs;
         *host.source.borrow_mut() = Some(before.shelf());
         // A minute passes.
         shared.borrow_mut().now += 60_000;

@@ -1,0 +1,90 @@
+//! What a restore will do, and what that costs, as planning tells it.
+
+use super::documents::DOCUMENTS_A_REQUEST;
+use super::rules;
+use super::run::Run;
+use super::verify;
+use crate::host::{Failure, Host, Tally};
+
+/// Records that one counted request writes.
+const RECORDS_A_REQUEST: u64 = 1_000;
+
+impl<H: Host> Run<'_, '_, H> {
+    /// Tells people what will be done, object by object in the order of writing.
+    pub(super) fn tell_plan(&self) {
+        let host = self.host();
+        let mut before = 0;
+        for object in &self.job.objects {
+            let tally = self.job.tallies.get(object).copied().unwrap_or_default();
+            let open = self.left_of(object);
+            let done = tally.created + tally.updated;
+            if open == 0 && tally == Tally::default() {
+                continue;
+            }
+            let (way, requests) = self.way(object, open, &mut before);
+            host.estimate(object, way, requests, open + done, 0);
+            host.expected(object, self.expected(object, tally));
+        }
+        for (object, (code, why)) in &self.job.closed {
+            host.skipped(object, Failure::new(code, why).about(object));
+        }
+    }
+
+    /// How the records of an object are written, and the requests that it adds to those of the objects before it.
+    fn way(&self, object: &str, open: u64, before: &mut u64) -> (&'static str, u64) {
+        if object == rules::BROUGHT.2 {
+            return (
+                "come with their versions, which are asked for them",
+                open.div_ceil(DOCUMENTS_A_REQUEST),
+            );
+        }
+        if let Some(files) = self.job.files.get(object) {
+            return ("with their files, as parts of collections of 200", files.requests());
+        }
+        let requests = (*before + open).div_ceil(RECORDS_A_REQUEST) - before.div_ceil(RECORDS_A_REQUEST);
+        *before += open;
+        ("collections of 200, five to a composite request", requests)
+    }
+
+    fn expected(&self, object: &str, so_far: Tally) -> Tally {
+        let updates = self.job.updates.get(object).copied().unwrap_or_default();
+        let open = self.left_of(object);
+        Tally {
+            created: so_far.created + open.saturating_sub(updates),
+            updated: so_far.updated + updates.min(open),
+            ..so_far
+        }
+    }
+
+    /// Requests that writing still needs.
+    pub(super) fn needed(&self) -> u64 {
+        let open: u64 = self.job.open.values().sum();
+        let apart = |object: &String| self.job.files.contains_key(object) || object == rules::BROUGHT.2;
+        let together: u64 = self
+            .job
+            .open
+            .iter()
+            .filter(|(object, _)| !apart(object))
+            .map(|(_, open)| open)
+            .sum();
+        let files: u64 = self
+            .job
+            .files
+            .iter()
+            .map(|(object, files)| files.left(self.left_of(object)))
+            .sum();
+        let documents = self.left_of(rules::BROUGHT.2).div_ceil(DOCUMENTS_A_REQUEST);
+        let verify = if self.job.selection.verify {
+            let written: u64 = self.job.tallies.values().map(|tally| tally.created + tally.updated).sum();
+            (written + open).div_ceil(verify::RECORDS_A_REQUEST)
+        } else {
+            0
+        };
+        let connect = self.job.unconnected.div_ceil(RECORDS_A_REQUEST);
+        together.div_ceil(RECORDS_A_REQUEST) + files + documents + connect + verify
+    }
+
+    fn left_of(&self, object: &str) -> u64 {
+        self.job.open.get(object).copied().unwrap_or_default()
+    }
+}
