@@ -11,7 +11,7 @@ use super::blobs::Blobs;
 use super::flights::Preparing;
 use super::gate::{Admission, Gate};
 use super::limits::Limits;
-use super::outgoing::Outgoing;
+use super::outgoing::{BrokenOff, Outgoing};
 use super::retry::{ATTEMPTS, back_off, is_passing, wait_after};
 use super::transport::{Transport, TransportBody, TransportError, TransportRequest, TransportResponse};
 use crate::credentials::{Access, CredentialError, Credentials};
@@ -43,6 +43,7 @@ pub(super) struct Attempt {
     access: Access,
     url: Url,
     body: TransportBody,
+    broken_off: BrokenOff,
     admission: Admission,
 }
 
@@ -68,12 +69,13 @@ impl Surroundings {
 
     async fn attempt(&self, request: &Outgoing, access: Access, url: Url) -> Result<Attempt, SendError> {
         let _preparing = self.preparing.begin();
-        let body = request.body(&*self.blobs).await?;
+        let (body, broken_off) = request.body(&*self.blobs).await?;
         let admission = Admission::ask(&self.gate, request.cost).await?;
         Ok(Attempt {
             access,
             url,
             body,
+            broken_off,
             admission,
         })
     }
@@ -93,6 +95,7 @@ impl Surroundings {
                 access,
                 url,
                 body,
+                broken_off,
                 admission,
             } = attempt;
             let number = admission.number();
@@ -110,6 +113,10 @@ impl Surroundings {
                 Err(TransportError::OutcomeUnknown(reason)) => {
                     admission.answered();
                     course.sent += 1;
+                    // No effect, as the source never had all of the body; and what can't be read now can't be sent again.
+                    if let Some(unreadable) = broken_off.why() {
+                        return Err(unreadable);
+                    }
                     let outcome = Err(SendError::OutcomeUnknown(reason));
                     match course.another_try(&request) {
                         true => Next::Again(outcome, back_off(course.failed, &*self.randomness)),

@@ -6,9 +6,10 @@ use super::transport::TransportBody;
 use backup_runtime::imports::{Body, Content, FormPart, Method, NamedValue, Request, SendError, StorageError};
 use backup_seams::Randomness;
 use bytes::{BufMut, Bytes, BytesMut};
-use futures::StreamExt;
 use futures::stream::{self, BoxStream};
+use futures::{StreamExt, TryStreamExt};
 use http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use std::sync::{Arc, OnceLock};
 
 /// Headers that are the host's or the connection's. `proxy-…` belongs to them too.
 const FORBIDDEN: [HeaderName; 12] = [
@@ -34,6 +35,21 @@ pub(super) struct Outgoing {
     pub(super) cost: u32,
     pub(super) repeatable: bool,
     body: OutgoingBody,
+}
+
+/// Why a body could not be read to its end while it was sent, if so: the source then never had all of it.
+#[derive(Clone, Default)]
+pub(super) struct BrokenOff(Arc<OnceLock<SendError>>);
+
+impl BrokenOff {
+    fn tell(&self, error: &StorageError) {
+        // The first one stands.
+        let _ = self.0.set(storage_error(error.clone()));
+    }
+
+    pub(super) fn why(&self) -> Option<SendError> {
+        self.0.get().cloned()
+    }
 }
 
 enum OutgoingBody {
@@ -82,11 +98,12 @@ impl Outgoing {
         })
     }
 
-    /// The body for one attempt: blobs are opened anew.
-    pub(super) async fn body(&self, blobs: &dyn Blobs) -> Result<TransportBody, SendError> {
+    /// The body for one attempt, and where it is told whether it broke off: blobs are opened anew.
+    pub(super) async fn body(&self, blobs: &dyn Blobs) -> Result<(TransportBody, BrokenOff), SendError> {
+        let broken_off = BrokenOff::default();
         let pieces = match &self.body {
-            OutgoingBody::Empty => return Ok(TransportBody::Empty),
-            OutgoingBody::Bytes(bytes) => return Ok(TransportBody::Bytes(bytes.clone())),
+            OutgoingBody::Empty => return Ok((TransportBody::Empty, broken_off)),
+            OutgoingBody::Bytes(bytes) => return Ok((TransportBody::Bytes(bytes.clone()), broken_off)),
             OutgoingBody::Pieces(pieces) => pieces,
         };
         let mut length = 0;
@@ -101,14 +118,20 @@ impl Outgoing {
                 Content::Blob(key) => {
                     let blob = blobs.open(key).await.map_err(storage_error)?;
                     length += blob.length;
-                    streams.push(blob.bytes.map(|piece| piece.map_err(std::io::Error::other)).boxed());
+                    let broken_off = broken_off.clone();
+                    let told = move |error: StorageError| {
+                        broken_off.tell(&error);
+                        std::io::Error::other(error)
+                    };
+                    streams.push(blob.bytes.map_err(told).boxed());
                 }
             }
         }
-        Ok(TransportBody::Stream {
+        let body = TransportBody::Stream {
             length,
             bytes: stream::iter(streams).flatten().boxed(),
-        })
+        };
+        Ok((body, broken_off))
     }
 }
 

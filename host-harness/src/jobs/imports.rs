@@ -8,6 +8,7 @@ use crate::quota::ScopeGate;
 use async_trait::async_trait;
 use backup_runtime::imports::{self, Imports, NamedValue, Reading, StorageError};
 use backup_seams::{Clock, Timestamp};
+use backup_store::snapshot::StoredBlob;
 use backup_store::{Claim, ObjectName, Snapshot, Staged, StoreError, Values};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -54,6 +55,16 @@ impl Outcome {
     /// The staged batch, once.
     pub(super) async fn take_staged(&self) -> Option<Staged> {
         self.staged.lock().await.take()
+    }
+
+    /// A blob that may be read back: of the batch, where there is one; of `source`, in a restore.
+    pub(super) async fn blob(&self, source: Option<&Snapshot>, key: &str) -> Result<StoredBlob, StorageError> {
+        let found = match (&*self.staged.lock().await, source) {
+            (Some(staged), _) => staged.blob(key),
+            (None, Some(source)) => source.blob(key),
+            (None, None) => return Err(no_batch()),
+        };
+        found.map_err(storage_error)
     }
 
     pub(super) fn take_reports(&self) -> Reports {
@@ -219,7 +230,8 @@ impl imports::Storage for Storage {
     }
 
     async fn read_blob(&mut self, key: &str, offset: u64, max: u32) -> Result<Bytes, StorageError> {
-        self.batch().await?.read_blob(key, offset, max).await.map_err(storage_error)
+        let blob = self.outcome.blob(self.readable.source.as_ref(), key).await?;
+        blob.part(offset, max).await.map_err(storage_error)
     }
 
     async fn open(&mut self, which: imports::Which) -> Result<Option<Box<dyn imports::Snapshot>>, StorageError> {

@@ -3,7 +3,7 @@
 //! The rule: nothing is sent before the scope is claimed. A connection whose org isn't known yet claims a scope of its own, sends
 //! the one request that tells the org, and moves what it spent there.
 
-use super::blobs::StagedBlobs;
+use super::blobs::JobBlobs;
 use super::error::JobError;
 use super::host::Host;
 use super::imports::{CallParts, Outcome, Readable, StopSignal};
@@ -194,7 +194,10 @@ impl Session {
                 transport: Arc::clone(&parts.transport),
                 credentials: Arc::clone(&self.credentials),
                 gate: Arc::clone(&self.parts.gate) as _,
-                blobs: Arc::new(StagedBlobs(outcome.clone())),
+                blobs: Arc::new(JobBlobs {
+                    outcome: outcome.clone(),
+                    source: readable.source.clone(),
+                }),
                 clock: Arc::clone(&self.parts.clock),
                 randomness: Arc::clone(&parts.store.seams().randomness),
                 limits: parts.http_limits,

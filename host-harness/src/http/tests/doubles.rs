@@ -210,11 +210,16 @@ impl Bench {
     }
 
     pub(crate) fn client_with(&self, gate: Arc<dyn Gate>) -> Client {
+        self.client_of(gate, Arc::new(self.blobs.clone()))
+    }
+
+    /// With blobs of another kind than those in memory.
+    pub(crate) fn client_of(&self, gate: Arc<dyn Gate>, blobs: Arc<dyn Blobs>) -> Client {
         Client::new(ClientParts {
             transport: Arc::clone(&self.transport),
             credentials: Arc::new(self.credentials()),
             gate,
-            blobs: Arc::new(self.blobs.clone()),
+            blobs,
             clock: self.clock.clone(),
             randomness: Arc::new(SeededRandomness::new(2)),
             limits: self.limits,

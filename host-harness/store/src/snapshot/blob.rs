@@ -189,50 +189,98 @@ impl BlobCheck {
     }
 }
 
-/// A blob from its first byte; the last item is an error where it is not what was stored.
-pub(super) async fn stream(
-    store: &Store,
-    connection_dir: &Path,
+/// A blob that can be read, apart from the snapshot or batch that named it.
+#[derive(Clone, Debug)]
+pub struct StoredBlob {
+    store: Store,
+    connection_dir: Path,
     blob: BlobRef,
-) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
-    let path = blob_path(connection_dir, &blob.name);
-    let content = match store.backend().get(&path).await {
-        Ok(found) => found.into_stream(),
-        Err(object_store::Error::NotFound { .. }) => return Err(missing(&path).into()),
-        Err(error) => return Err(unavailable(&path, error)),
-    };
-    let checked = futures::stream::try_unfold((content, Some(BlobCheck::default())), move |(mut content, check)| {
-        let (path, blob) = (path.clone(), blob.clone());
-        async move {
-            let Some(mut check) = check else { return Ok(None) };
-            match content.try_next().await.map_err(|error| unavailable(&path, error))? {
-                Some(chunk) => {
-                    check.add(&chunk);
-                    Ok(Some((chunk, (content, Some(check)))))
-                }
-                None if check.finish() == (blob.length, blob.sha256) => Ok(None),
-                None => Err(changed(&path).into()),
-            }
-        }
-    });
-    Ok(checked.boxed())
 }
 
-/// A part of a blob. Its hash can't be checked so; [`stream`] and `check` do.
-pub(super) async fn part(
-    store: &Store,
-    connection_dir: &Path,
-    blob: &BlobRef,
-    offset: u64,
-    max: u32,
-) -> Result<Bytes, StoreError> {
-    let end = offset.saturating_add(u64::from(max)).min(blob.length);
-    if offset >= end {
-        return Ok(Bytes::new());
+impl StoredBlob {
+    pub(super) fn new(store: &Store, connection_dir: &Path, blob: &BlobRef) -> StoredBlob {
+        StoredBlob {
+            store: store.clone(),
+            connection_dir: connection_dir.clone(),
+            blob: blob.clone(),
+        }
     }
-    let path = blob_path(connection_dir, &blob.name);
-    let found = store.read_range(&path, offset..end).await?;
-    found.ok_or_else(|| missing(&path).into())
+
+    /// Its length in bytes.
+    pub fn length(&self) -> u64 {
+        self.blob.length
+    }
+
+    /// Its content from the first byte. One that isn't what was stored ends with an error before its last piece is given: whoever
+    /// passes it on never has it whole.
+    pub async fn stream(self) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
+        let path = blob_path(&self.connection_dir, &self.blob.name);
+        let found = match self.store.backend().get(&path).await {
+            Ok(found) if found.meta.size == self.blob.length => found,
+            Ok(_) => return Err(changed(&path).into()),
+            Err(object_store::Error::NotFound { .. }) => return Err(missing(&path).into()),
+            Err(error) => return Err(unavailable(&path, error)),
+        };
+        let reading = Checked {
+            content: found.into_stream(),
+            check: BlobCheck::default(),
+            held_back: None,
+            path,
+            blob: self.blob,
+        };
+        let checked = futures::stream::try_unfold(Some(reading), |reading| async {
+            match reading {
+                Some(reading) => reading.next().await,
+                None => Ok(None),
+            }
+        });
+        Ok(checked.boxed())
+    }
+
+    /// At most `max` bytes from `offset`; empty at the end. Its hash can't be checked so; [`StoredBlob::stream`] and `check` do.
+    pub async fn part(&self, offset: u64, max: u32) -> Result<Bytes, StoreError> {
+        let end = offset.saturating_add(u64::from(max)).min(self.blob.length);
+        if offset >= end {
+            return Ok(Bytes::new());
+        }
+        let path = blob_path(&self.connection_dir, &self.blob.name);
+        let found = self.store.read_range(&path, offset..end).await?;
+        found.ok_or_else(|| missing(&path).into())
+    }
+}
+
+/// A blob that is read, one piece behind its check.
+struct Checked {
+    content: BoxStream<'static, object_store::Result<Bytes>>,
+    check: BlobCheck,
+    held_back: Option<Bytes>,
+    path: Path,
+    blob: BlobRef,
+}
+
+impl Checked {
+    /// The next piece, and how to go on.
+    async fn next(mut self) -> Result<Option<(Bytes, Option<Checked>)>, StoreError> {
+        loop {
+            match self
+                .content
+                .try_next()
+                .await
+                .map_err(|error| unavailable(&self.path, error))?
+            {
+                Some(piece) => {
+                    self.check.add(&piece);
+                    if let Some(before) = self.held_back.replace(piece) {
+                        return Ok(Some((before, Some(self))));
+                    }
+                }
+                None if self.check.finish() == (self.blob.length, self.blob.sha256) => {
+                    return Ok(self.held_back.map(|last| (last, None)));
+                }
+                None => return Err(changed(&self.path).into()),
+            }
+        }
+    }
 }
 
 pub(crate) fn missing(path: &Path) -> Damage {

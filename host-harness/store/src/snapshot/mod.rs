@@ -6,6 +6,7 @@
 mod blob;
 mod entry;
 mod fold;
+mod held;
 mod inherit;
 mod merge;
 mod reader;
@@ -18,6 +19,7 @@ mod stage;
 mod tests;
 mod writer;
 
+pub use blob::StoredBlob;
 pub(crate) use blob::{BlobCheck, blob_path, changed, missing};
 pub use entry::{
     BlobRef, Checkpoint, CheckpointRef, Commit, EntryKind, Estimate, Failure, LogRecord, Next, ObjectReport, ObjectState,

@@ -1,8 +1,9 @@
 //! Reads what is committed of a snapshot, complete or not.
 
-use super::blob;
+use super::blob::StoredBlob;
 use super::entry::Checkpoint;
 use super::fold::{Fold, PlacedSegment};
+use super::held::HeldSegments;
 use super::inherit::Inherited;
 use super::merge::{self, Merge, Standing as KeyStanding};
 use super::rollup;
@@ -68,6 +69,8 @@ pub struct Snapshot {
     record: SnapshotRecord,
     fold: Arc<Fold>,
     damage: Option<Damage>,
+    /// Shared by all readers of it.
+    held: Arc<HeldSegments>,
     /// Where the last page ended, so that the next one needn't open segments anew.
     paging: Option<(ObjectName, String, Merge)>,
 }
@@ -82,6 +85,7 @@ impl Clone for Snapshot {
             record: self.record.clone(),
             fold: Arc::clone(&self.fold),
             damage: self.damage.clone(),
+            held: Arc::clone(&self.held),
             paging: None,
         }
     }
@@ -138,6 +142,7 @@ impl Snapshot {
             record,
             fold,
             damage,
+            held: Arc::default(),
             paging: None,
         }
     }
@@ -181,7 +186,7 @@ impl Snapshot {
 
     /// All rows of an object by key, merged. A damaged segment is one error, after which the stream goes on without it.
     pub fn rows(&self, object: &ObjectName) -> BoxStream<'static, Result<Row, StoreError>> {
-        let merge = Merge::new(&self.store, &self.dir, self.segments(object), "");
+        let merge = self.merge(self.segments(object));
         futures::stream::unfold(Some(merge), |merge| async {
             let mut merge = merge?;
             match merge.next().await {
@@ -212,7 +217,7 @@ impl Snapshot {
         Ok(page)
     }
 
-    /// The rows of these keys, in their order. Opens only segments that may hold one of them.
+    /// The rows of these keys, in their order. Opens only segments that may hold one of them, and keeps some of them open.
     pub async fn find(&self, object: &ObjectName, keys: &[String]) -> Result<Vec<Option<Row>>, StoreError> {
         self.find_in(self.segments(object), keys).await
     }
@@ -249,8 +254,7 @@ impl Snapshot {
             if within.is_empty() {
                 continue;
             }
-            let reader = merge::open(&self.store, &self.dir, placed).await?;
-            for row in reader.find(&within)? {
+            for row in self.held.find(&self.store, &self.dir, placed, &within).await? {
                 let standing = known.entry(row.key.clone()).or_default();
                 standing.add(segment.kind, (placed.age(), ordinal), row);
             }
@@ -275,23 +279,28 @@ impl Snapshot {
         keys.iter().map(of_row).collect()
     }
 
-    /// Length of a blob, by its source key.
-    pub fn blob_length(&self, source_key: &str) -> Option<u64> {
-        self.fold.blobs.get(source_key).map(|blob| blob.length)
-    }
-
-    /// A blob's content; its hash is checked at the end.
-    pub async fn blob(&self, source_key: &str) -> Result<BoxStream<'static, Result<Bytes, StoreError>>, StoreError> {
+    /// A blob, by its source key.
+    pub fn blob(&self, source_key: &str) -> Result<StoredBlob, StoreError> {
         let Some(blob) = self.fold.blobs.get(source_key) else {
             return Err(StoreError::NotFound(format!(
                 "blob \"{source_key}\" in snapshot {}",
                 self.record.id
             )));
         };
-        blob::stream(&self.store, &self.dir, blob.clone()).await
+        Ok(StoredBlob::new(&self.store, &self.dir, blob))
     }
 
-    fn segments(&self, object: &ObjectName) -> &[PlacedSegment] {
+    #[cfg(test)]
+    pub(super) fn held_bytes(&self) -> u64 {
+        self.held.bytes()
+    }
+
+    /// A walk over rows that lie in these segments.
+    pub(super) fn merge(&self, segments: &[PlacedSegment]) -> Merge {
+        Merge::new(&self.store, &self.dir, segments, "")
+    }
+
+    pub(super) fn segments(&self, object: &ObjectName) -> &[PlacedSegment] {
         self.fold.objects.get(object).map_or(&[], |object| &object.segments)
     }
 }

@@ -16,7 +16,7 @@ use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::borrow::Cow;
-use std::io::{BufRead, BufReader, Cursor, Write};
+use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use zstd::stream::{read::Decoder, write::Encoder};
 use zstd::zstd_safe::find_frame_compressed_size;
 
@@ -286,7 +286,15 @@ pub(crate) struct SegmentReader {
     keys_at: u64,
     index: Vec<(String, u64)>,
     at: usize,
-    bodies: BufReader<Decoder<'static, Cursor<Bytes>>>,
+    compressed: Bytes,
+    bodies: Bodies,
+}
+
+type Bodies = BufReader<Decoder<'static, Cursor<Bytes>>>;
+
+fn bodies(place: &str, compressed: &Bytes) -> Result<Bodies, Damage> {
+    let decoder = Decoder::with_buffer(Cursor::new(compressed.clone())).map_err(|e| unreadable(place, &e))?;
+    Ok(BufReader::new(decoder.single_frame()))
 }
 
 impl std::fmt::Debug for SegmentReader {
@@ -301,7 +309,6 @@ impl SegmentReader {
         if Sha256::of(&bytes) != reference.sha256 {
             return Err(damage(place, "its hash is not the one in the log"));
         }
-        let unreadable = |error: &dyn std::fmt::Display| damage(place, &format!("it can't be decompressed ({error})"));
         let data = find_frame_compressed_size(&bytes).map_err(|_| damage(place, "it is not a zstd file"))?;
         let frame = bytes.get(data..).unwrap_or_default();
         let (header, index) = frame
@@ -310,20 +317,19 @@ impl SegmentReader {
         if header[..4] != SKIPPABLE.to_le_bytes() || header[4..] != (index.len() as u32).to_le_bytes() {
             return Err(damage(place, "it has no keys"));
         }
-        let index = zstd::decode_all(index).map_err(|e| unreadable(&e))?;
+        let index = zstd::decode_all(index).map_err(|e| unreadable(place, &e))?;
         let index: Vec<(String, u64)> = serde_json::Deserializer::from_slice(&index)
             .into_iter()
             .collect::<Result<_, _>>()
-            .map_err(|e| unreadable(&e))?;
-        let bodies = Decoder::with_buffer(Cursor::new(bytes.slice(..data)))
-            .map_err(|e| unreadable(&e))?
-            .single_frame();
+            .map_err(|e| unreadable(place, &e))?;
+        let compressed = bytes.slice(..data);
         Ok(SegmentReader {
             place: place.to_owned(),
             keys_at: (data + SKIPPABLE_HEADER) as u64,
             index,
             at: 0,
-            bodies: BufReader::new(bodies),
+            bodies: bodies(place, &compressed)?,
+            compressed,
         })
     }
 
@@ -334,32 +340,47 @@ impl SegmentReader {
 
     /// The next row.
     pub fn next(&mut self) -> Result<Option<Row>, Damage> {
-        let Some((key, revision)) = self.index.get_mut(self.at) else {
+        let Some((key, revision)) = self.index.get(self.at) else {
             return Ok(None);
         };
         let mut body = Vec::new();
         let read = self.bodies.read_until(b'\n', &mut body);
         if !matches!(read, Ok(1..)) || body.pop() != Some(b'\n') {
-            return Err(damage(&self.place, "it has fewer records than keys"));
+            return Err(fewer(&self.place));
         }
         self.at += 1;
         Ok(Some(Row {
-            key: std::mem::take(key),
+            key: key.clone(),
             revision: *revision,
             body: body.into(),
         }))
     }
 
-    /// Passes over rows up to and including this key.
-    pub fn skip_through(&mut self, key: &str) -> Result<(), Damage> {
-        while self.peek().is_some_and(|next| next <= key) {
-            self.next()?;
+    /// Passes over a row.
+    fn pass(&mut self) -> Result<(), Damage> {
+        match self.bodies.skip_until(b'\n') {
+            Ok(1..) => self.at += 1,
+            _ => return Err(fewer(&self.place)),
         }
         Ok(())
     }
 
-    /// The rows of these keys, which are sorted. Stops decompressing after the last of them.
-    pub fn find(mut self, keys: &[&str]) -> Result<Vec<Row>, Damage> {
+    /// Passes over rows up to and including this key.
+    pub fn skip_through(&mut self, key: &str) -> Result<(), Damage> {
+        while self.peek().is_some_and(|next| next <= key) {
+            self.pass()?;
+        }
+        Ok(())
+    }
+
+    /// The rows of these keys, which are sorted. Stops decompressing after the last of them, and goes on from there the next time
+    /// where that can be.
+    pub fn find(&mut self, keys: &[&str]) -> Result<Vec<Row>, Damage> {
+        let passed = self.at.checked_sub(1).and_then(|last| self.index.get(last));
+        if passed.is_some_and(|(last, _)| keys.first().is_some_and(|first| *first <= last.as_str())) {
+            self.bodies = bodies(&self.place, &self.compressed)?;
+            self.at = 0;
+        }
         let mut found = Vec::new();
         for key in keys {
             let rest = self.index.get(self.at..).unwrap_or_default();
@@ -367,11 +388,31 @@ impl SegmentReader {
                 continue;
             };
             for _ in 0..ahead {
-                self.next()?;
+                self.pass()?;
             }
             found.extend(self.next()?);
         }
         Ok(found)
+    }
+
+    /// All of it, from the first row.
+    pub(super) fn decompress(mut self) -> Result<DecompressedSegment, Damage> {
+        let mut all = Vec::new();
+        self.bodies.read_to_end(&mut all).map_err(|e| unreadable(&self.place, &e))?;
+        let ends: Vec<usize> = all
+            .iter()
+            .enumerate()
+            .filter(|(_, b)| **b == b'\n')
+            .map(|(at, _)| at)
+            .collect();
+        if ends.len() != self.index.len() {
+            return Err(fewer(&self.place));
+        }
+        Ok(DecompressedSegment {
+            index: self.index,
+            ends,
+            bodies: all.into(),
+        })
     }
 
     /// Reads all of it and checks that it is what the log says.
@@ -392,6 +433,41 @@ impl SegmentReader {
             _ => Err(damage(&self.place, "it has more records than keys")),
         }
     }
+}
+
+/// A segment that is whole in memory.
+#[derive(Debug)]
+pub(super) struct DecompressedSegment {
+    index: Vec<(String, u64)>,
+    /// Where each body ends.
+    ends: Vec<usize>,
+    bodies: Bytes,
+}
+
+impl DecompressedSegment {
+    /// The rows of these keys.
+    pub fn find(&self, keys: &[&str]) -> Vec<Row> {
+        let row = |key: &&str| {
+            let at = self.index.binary_search_by(|(there, _)| there.as_str().cmp(key)).ok()?;
+            let begin = at.checked_sub(1).map_or(0, |before| self.ends[before] + 1);
+            let (key, revision) = &self.index[at];
+            Some(Row {
+                key: key.clone(),
+                revision: *revision,
+                // A copy: a row that is kept doesn't keep all of the segment.
+                body: Bytes::copy_from_slice(&self.bodies[begin..self.ends[at]]),
+            })
+        };
+        keys.iter().filter_map(row).collect()
+    }
+}
+
+fn unreadable(place: &str, error: &dyn std::fmt::Display) -> Damage {
+    damage(place, &format!("it can't be decompressed ({error})"))
+}
+
+fn fewer(place: &str) -> Damage {
+    damage(place, "it has fewer records than keys")
 }
 
 fn damage(place: &str, what: &str) -> Damage {

@@ -1,7 +1,7 @@
 //! A batch's data before its commit. Nothing of it is visible, and dropping it discards it: what was written out is garbage that
 //! gc collects.
 
-use super::blob;
+use super::blob::{self, StoredBlob};
 use super::entry::{BlobRef, SegmentRef};
 use super::fold::{Fold, TakenOver};
 use super::inherit::inherited_of;
@@ -345,10 +345,15 @@ impl Staged {
 
     /// At most `max` bytes of a staged or committed blob from `offset`; empty at the end.
     pub async fn read_blob(&mut self, source_key: &str, offset: u64, max: u32) -> Result<Bytes, StoreError> {
-        let Some(blob) = self.own_blob(source_key) else {
-            return Err(StoreError::NotFound(format!("blob \"{source_key}\"")));
-        };
-        blob::part(&self.shared.store, &self.shared.dir, blob, offset, max).await
+        self.blob(source_key)?.part(offset, max).await
+    }
+
+    /// A staged or committed blob, to be read while other things are staged.
+    pub fn blob(&self, source_key: &str) -> Result<StoredBlob, StoreError> {
+        let blob = self
+            .own_blob(source_key)
+            .ok_or_else(|| StoreError::NotFound(format!("blob \"{source_key}\"")))?;
+        Ok(StoredBlob::new(&self.shared.store, &self.shared.dir, blob))
     }
 
     /// Rows appended so far.

@@ -182,7 +182,7 @@ async fn gc_removes_a_pruned_snapshot_and_leaves_what_others_share() {
             .any(|path| path.as_ref().contains(&pruned.to_string()) || path.as_ref().contains("/segments/"))
     );
     assert_eq!(left.iter().filter(|path| path.as_ref().contains("/blobs/")).count(), 1);
-    assert!(reader.blob("file-1").await.is_ok());
+    assert!(reader.blob("file-1").unwrap().stream().await.is_ok());
     assert_eq!(verify(&store, &connection()).await.unwrap().damages, []);
 }
 

@@ -93,7 +93,7 @@ async fn file(snapshot: &Snapshot, source_key: &str, folder: &Path, name: &str) 
         let text = format!("{} can't be written: {error}", folder.join(name).display());
         Problem::Other(Failure::failed(text))
     };
-    let mut content = snapshot.blob(source_key).await?;
+    let mut content = snapshot.blob(source_key)?.stream().await?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
     let mut length = 0;
     while let Some(chunk) = content.try_next().await? {

@@ -111,6 +111,14 @@ pub async fn save(staged: &mut Staged, key: &str, content: &str) {
 }
 
 pub async fn blob_of(snapshot: &Snapshot, key: &str) -> String {
-    let chunks: Vec<Bytes> = snapshot.blob(key).await.unwrap().try_collect().await.unwrap();
+    let chunks: Vec<Bytes> = snapshot
+        .blob(key)
+        .unwrap()
+        .stream()
+        .await
+        .unwrap()
+        .try_collect()
+        .await
+        .unwrap();
     String::from_utf8(chunks.concat()).unwrap()
 }

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 mod blobs;
+mod finds;
 mod host;
 mod incremental;
 
@@ -250,7 +251,8 @@ async fn a_blob_is_streamed_read_in_parts_and_used_again_by_a_later_snapshot() {
     assert_eq!(staged.reuse_blob("file").await.unwrap(), Some(18 << 20));
     assert_eq!(staged.reuse_blob("another").await.unwrap(), None);
     writer.commit(staged, commit(Next::Done)).await.unwrap();
-    let whole: Vec<Bytes> = writer.reader().blob("file").await.unwrap().try_collect().await.unwrap();
+    let whole = writer.reader().blob("file").unwrap().stream().await.unwrap();
+    let whole: Vec<Bytes> = whole.try_collect().await.unwrap();
     assert_eq!(whole.concat(), (0..6).flat_map(|i| chunk(i).to_vec()).collect::<Vec<u8>>());
     assert_eq!(verify(&store, &connection()).await.unwrap().damages, []);
 }
