@@ -380,12 +380,18 @@ impl TargetOrg {
     }
 
     fn query(&self, query: &str) -> Answer {
-        let text = query.replace('+', " ").replace("%3A", ":").replace("%3E%3D", ">=");
-        let text = text
-            .replace("%28", "(")
-            .replace("%29", ")")
-            .replace("%27", "'")
-            .replace("%2C", ",");
+        let signs = [
+            ("+", " "),
+            ("%3A", ":"),
+            ("%3E%3D", ">="),
+            ("%28", "("),
+            ("%29", ")"),
+            ("%27", "'"),
+            ("%2C", ","),
+            ("%40", "@"),
+        ];
+        let decode = |text: String, (encoded, plain): &(&str, &str)| text.replace(encoded, plain);
+        let text = signs.iter().fold(query.to_owned(), decode);
         let object = text.split(" FROM ").nth(1).unwrap().split(' ').next().unwrap();
         let chosen = |record: &&Map<String, Value>| match text.split_once(" IN (") {
             Some((before, ids)) => {

@@ -72,6 +72,8 @@ pub enum Stage {
     Refer,
     /// Asks which of all these the target has.
     LookUp,
+    /// Finds by name what has another Id there.
+    Name,
     /// Goes through it without sending, to tell what will become of each.
     Rehearse,
     /// Creates and updates.

@@ -155,7 +155,7 @@ impl<H: Host> Run<'_, '_, H> {
             // Records were found to be needed: they have references of their own.
             self.job.enter(Stage::Describe);
         } else {
-            self.job.enter(Stage::Rehearse);
+            self.job.enter(Stage::Name);
         }
         Ok(Ended::Stage)
     }

@@ -3,8 +3,9 @@
 //! Pure: [`order`] of objects, [`prepare`] (what is sent of a record), [`request`] (a thousand records in one), [`refused`] (what a
 //! refusal means), [`rules`] (what Salesforce wants of single objects), [`condition`], [`standing`]. Kept in the host's values:
 //! [`job`] (where the restore stands) and [`roll`] (every record that it has to do with), in [`table`]s; [`intent`] (what the
-//! request under way is to create). With the org: `plan` and `lookup`, `write`, `settle` (after an answer was lost), `adopt`
-//! (records that Salesforce creates by itself), `documents` (those of files), `verify`.
+//! request under way is to create). Planning: `plan`, by `select` (which records), `lookup` and `names` (which of them the target
+//! has), `estimate`. Writing: `write`, `settle` (after an answer was lost), `adopt` (records that Salesforce creates by itself),
+//! `documents` (those of files), `verify`.
 //!
 //! The rule it keeps: nothing is sent that may create a record before it is durable what it will create, and nothing else is
 //! sent before it is known what came of it.
@@ -16,6 +17,7 @@ mod estimate;
 pub mod intent;
 pub mod job;
 mod lookup;
+mod names;
 pub mod order;
 mod plan;
 pub mod prepare;

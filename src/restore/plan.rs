@@ -110,6 +110,7 @@ impl<H: Host> Run<'_, '_, H> {
             Stage::Describe => self.describe(),
             Stage::Refer => self.refer(budget),
             Stage::LookUp => self.look_up(),
+            Stage::Name => self.find_by_name(),
             _ => self.rehearse(budget),
         }
     }

@@ -574,3 +574,74 @@ proptest! {
         prop_assert_eq!(fixture.tally().failed + fixture.tally().ambiguous, 0);
     }
 }
+
+#[test]
+fn users_and_record_types_of_another_org_are_known_by_name() {
+    let schema = [
+        (
+            "Account",
+            vec![
+                TargetField::reference("OwnerId", &["User"], false),
+                TargetField::reference("RecordTypeId", &["RecordType"], false),
+            ],
+        ),
+        (
+            "RecordType",
+            vec![TargetField::text("DeveloperName"), TargetField::text("SobjectType")],
+        ),
+        ("User", vec![TargetField::text("Username")]),
+    ];
+    let with = |name: &str, fields: &[(&str, &str)]| {
+        let mut record = named(name);
+        record.extend(fields.iter().map(|(field, value)| ((*field).to_owned(), json!(value))));
+        record
+    };
+    let people = |org: &mut TargetOrg, suffix: &str| {
+        let users =
+            ["a", "b"].map(|name| org.insert("User", with(name, &[("Username", &format!("{name}@example.com{suffix}"))])));
+        let types = ["Account", "Contact"]
+            .map(|of| org.insert("RecordType", with("Main", &[("DeveloperName", "Main"), ("SobjectType", of)])));
+        (users, types)
+    };
+    let mut source = TargetOrg::new(&schema);
+    let (users, types) = people(&mut source, ".full");
+    for (n, user) in users.iter().enumerate() {
+        let of = [("OwnerId", user.as_str()), ("RecordTypeId", types[0].as_str())];
+        source.insert("Account", with(&format!("account {n}"), &of));
+    }
+    let fixture = Fixture::new(source);
+    let mut target = TargetOrg::new(&schema);
+    // Ids are others there, and nobody is `b`.
+    for _ in 0..50 {
+        target.insert("User", named("filler"));
+    }
+    target.records.clear();
+    let (users, types) = people(&mut target, "");
+    target.records.remove(&users[1]);
+    target.now = fixture.org.borrow().now;
+    *fixture.org.borrow_mut() = target;
+    let selection = Selection {
+        objects: ["Account".to_owned()].into(),
+        source: "00D1".into(),
+        ..Selection::default()
+    };
+    fixture.restore(&selection, 8);
+    let org = fixture.org.borrow();
+    let accounts: BTreeMap<&str, &Map<String, Value>> = org
+        .records
+        .values()
+        .filter(|record| record.contains_key("RecordTypeId"))
+        .map(|record| (record["Name"].as_str().unwrap(), record))
+        .collect();
+    assert_eq!(accounts.len(), 2);
+    assert!(accounts.values().all(|account| account["RecordTypeId"] == json!(types[0])));
+    assert_eq!(
+        accounts["account 0"]["OwnerId"],
+        json!(users[0]),
+        "{:?}",
+        fixture.host.outcomes.borrow()
+    );
+    assert_eq!(accounts["account 1"]["OwnerId"], Value::Null);
+    let outcomes = fixture.host.outcomes.borrow();
+    assert_eq!(outcomes.len(), 1, "{outcomes:?}");
+}
