@@ -8,10 +8,12 @@
 mod clock;
 mod components;
 pub mod program;
+mod repeats;
 mod rig;
 mod transport;
 
 pub use clock::SharedClock;
 pub use components::component;
+pub use repeats::repeated;
 pub use rig::{Rig, RigOptions, lines};
 pub use transport::BeforeSend;

@@ -30,6 +30,12 @@ impl Books {
     pub fn without_discovery(&self) -> u64 {
         self.counted - self.discovery
     }
+
+    /// Those for images within rich text.
+    pub fn images(&self) -> u64 {
+        let images = self.kinds.iter().filter(|(kind, _)| kind.contains("/richTextImageFields/"));
+        images.map(|(_, count)| count).sum()
+    }
 }
 
 impl Books {
@@ -172,9 +178,13 @@ mod tests {
             request(&format!("{base}/sobjects/Account/deleted/?start=a&end=b"), &[]),
             request(&format!("{base}/query/?q=SELECT+Id+FROM+describe"), &[]),
             request(&format!("{base}/sobjects/Account/001000000000001AAA"), &[]),
+            request(
+                &format!("{base}/sobjects/Account/001000000000001AAA/richTextImageFields/Note__c/0EM000000000001"),
+                &[],
+            ),
         ]);
-        assert_eq!((counted.counted, counted.discovery, counted.deletions), (6, 3, 1));
-        assert_eq!(counted.without_discovery(), 3);
+        assert_eq!((counted.counted, counted.discovery, counted.deletions), (7, 3, 1));
+        assert_eq!((counted.without_discovery(), counted.images()), (4, 1));
     }
 
     #[test]

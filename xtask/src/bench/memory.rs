@@ -28,32 +28,45 @@ struct Case {
     name: &'static str,
     size: &'static str,
     bulk_rows: Option<u64>,
+    /// Where records are meant, none or few: images are thousands of small files.
+    file_requests: Option<u64>,
     objects: &'static [&'static str],
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case {
         name: "a file of 2 GB",
         size: "tiny,ContentDocument=2,ContentVersion=3,ContentVersion.body=2000000000",
         bulk_rows: None,
+        file_requests: None,
         objects: &["ContentVersion"],
     },
     Case {
         name: "a bulk result of 1 GB",
         size: "tiny,Account=1500000",
         bulk_rows: Some(0),
+        file_requests: Some(0),
+        objects: &["Account"],
+    },
+    Case {
+        name: "the same, its rows walked over for images",
+        size: "tiny,Account=1500000",
+        bulk_rows: Some(0),
+        file_requests: Some(200),
         objects: &["Account"],
     },
     Case {
         name: "objects of 800 and 1,700 fields, by pages",
         size: "widest",
         bulk_rows: Some(1_000_000_000),
+        file_requests: Some(0),
         objects: &[],
     },
     Case {
         name: "objects of 800 and 1,700 fields, by bulk",
         size: "widest",
         bulk_rows: Some(0),
+        file_requests: Some(0),
         objects: &[],
     },
 ];
@@ -118,8 +131,9 @@ fn measure(bench: &Bench<'_>, case: &Case) -> Result<Held> {
     let mut configuration = fake.configuration(USAGE_LIMIT);
     if let Some(rows) = case.bulk_rows {
         configuration["bulk_rows"] = rows.into();
-        // Records are meant here; their images are thousands of small files.
-        configuration["file_requests"] = 0.into();
+    }
+    if let Some(files) = case.file_requests {
+        configuration["file_requests"] = files.into();
     }
     host.connect(CONNECTION, &configuration)?;
     let mut arguments = vec!["backup", CONNECTION];

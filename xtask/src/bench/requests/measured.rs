@@ -221,21 +221,36 @@ fn tell(pass: &Pass) {
     }
 }
 
-/// The smallest number of another tool that has read everything, its describes given to it.
-fn best_full(measured: &[Measured]) -> Option<(&'static str, u64)> {
-    let others = measured.iter().filter(|one| one.tool != Tool::Ours && one.full.is_whole());
+/// The other tool that takes the fewest requests, of those of which `requests` gives a number.
+fn best(measured: &[Measured], requests: impl Fn(&Measured) -> Option<u64>) -> Option<(&'static str, u64)> {
+    let others = measured.iter().filter(|one| one.tool != Tool::Ours);
     others
-        .map(|one| (one.tool.title(), one.full.books.without_discovery()))
+        .filter_map(|one| Some((one.tool.title(), requests(one)?)))
         .min_by_key(|(_, requests)| *requests)
 }
 
-/// The same of those that have found every change and every deletion.
-fn best_incremental(measured: &[Measured]) -> Option<(&'static str, u64)> {
-    let others = measured.iter().filter(|one| one.tool != Tool::Ours);
-    others
-        .filter(|one| one.incremental.is_whole() && one.incremental.finds_all_deletions())
-        .map(|one| (one.tool.title(), one.incremental.books.without_discovery()))
-        .min_by_key(|(_, requests)| *requests)
+/// What another tool's full pass took, if it has read everything; its describes are given to it.
+fn full_without_describes(one: &Measured) -> Option<u64> {
+    one.full.is_whole().then(|| one.full.books.without_discovery())
+}
+
+/// The same, its describes counted, as ours are.
+fn full_in_all(one: &Measured) -> Option<u64> {
+    one.full.is_whole().then_some(one.full.books.counted)
+}
+
+/// What another tool's incremental took, if it has found every change and every deletion.
+fn incremental_with_deletions(one: &Measured) -> Option<u64> {
+    let pass = &one.incremental;
+    (pass.is_whole() && pass.finds_all_deletions()).then(|| pass.books.without_discovery())
+}
+
+/// What it would have taken without asking for deletions that passed the recycle bin by.
+fn incremental_without_hard_deletions(one: &Measured) -> Option<u64> {
+    let books = &one.incremental.books;
+    one.incremental
+        .is_whole()
+        .then(|| books.without_discovery() - books.deletions)
 }
 
 /// That a backup is whole is promised of every org; how few requests it takes, of the middle one.
@@ -249,9 +264,21 @@ fn judge(options: &Options, measured: &[Measured], org: &Org) -> Vec<Target> {
         Target::near_bound("incremental", incremental, org.incremental.lower_bound),
     ];
     if measured.len() > 1 {
-        few.push(Target::fewer("full", FULL_FACTOR, full, best_full(measured)));
-        let best = best_incremental(measured);
-        few.push(Target::fewer("incremental", INCREMENTAL_FACTOR, incremental, best));
+        let fewer = |pass, factor, ours, theirs: fn(&Measured) -> Option<u64>| {
+            Target::fewer(pass, factor, ours, best(measured, theirs))
+        };
+        few.extend([
+            fewer("full", FULL_FACTOR, full, full_without_describes),
+            fewer("full, everybody's describes counted", FULL_FACTOR, full, full_in_all).only_told(),
+            fewer("incremental", INCREMENTAL_FACTOR, incremental, incremental_with_deletions),
+            fewer(
+                "incremental, against tools that leave hard deletions out",
+                INCREMENTAL_FACTOR,
+                incremental,
+                incremental_without_hard_deletions,
+            )
+            .only_told(),
+        ]);
     }
     let few = few.into_iter().map(|target| match options.is_promised() {
         true => target,
