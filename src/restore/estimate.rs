@@ -1,10 +1,13 @@
 //! What a restore will do, and what that costs, as planning tells it.
 
 use super::documents::DOCUMENTS_A_REQUEST;
+use super::lookup::IDS_A_REQUEST;
+use super::roll::Pages;
 use super::rules;
 use super::run::Run;
+use super::standing::{Standing, What};
 use super::verify;
-use crate::host::{Failure, Host, Tally};
+use crate::host::{ConnectorError, Failure, Host, Tally};
 
 /// Records that one counted request writes.
 const RECORDS_A_REQUEST: u64 = 1_000;
@@ -54,6 +57,28 @@ impl<H: Host> Run<'_, '_, H> {
             updated: so_far.updated + updates.min(open),
             ..so_far
         }
+    }
+
+    /// Requests that planning still needs, as far as is known.
+    pub(super) fn needed_to_plan(&mut self) -> Result<u64, ConnectorError> {
+        let mut records = 0;
+        for object in self.job.objects.clone() {
+            records += self.roll.len(&object)?;
+        }
+        Ok(records.div_ceil(IDS_A_REQUEST).max(1))
+    }
+
+    /// The same, with the writing of all that may have to be written: which of it, only planning can tell.
+    pub(super) fn needed_at_most(&mut self) -> Result<u64, ConnectorError> {
+        let mut wanted = 0;
+        for object in self.job.objects.clone() {
+            let mut pages = Pages::default();
+            while let Some(some) = pages.next(&mut self.roll, &object)? {
+                let may_be_written = |standing: &Standing| standing.is_wanted() && standing.what != What::Same;
+                wanted += some.iter().filter(|(_, standing)| may_be_written(standing)).count() as u64;
+            }
+        }
+        Ok(self.needed_to_plan()? + wanted.div_ceil(RECORDS_A_REQUEST))
     }
 
     /// Requests that writing still needs.

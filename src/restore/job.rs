@@ -164,6 +164,9 @@ pub struct Job {
     /// What is written with files, by object.
     #[serde(default)]
     pub files: BTreeMap<String, Files>,
+    /// Requests that planning sent.
+    #[serde(default)]
+    pub asked: u64,
     /// Records whose references are to be set in the end.
     #[serde(default)]
     pub unconnected: u64,

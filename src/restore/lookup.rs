@@ -88,7 +88,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     fn ask_describes(&mut self, objects: &[String], parts: &[Subrequest]) -> Result<Option<Stopped>, ConnectorError> {
-        let mut body = match self.org.composite(parts).and_then(|pending| self.org.finish(pending)) {
+        let mut body = match self.answer_to(parts) {
             Ok(body) => body,
             Err(stopped) => return Ok(Some(stopped)),
         };
@@ -349,14 +349,5 @@ impl<H: Host> Run<'_, '_, H> {
         // One that is gone again is created under a new Id.
         let id = if found.is_some() { other_id } else { None };
         self.roll.set(object, key, Standing::new(what).with_id(id))
-    }
-
-    /// Requests that planning still needs, as far as is known.
-    pub(super) fn requests_to_plan(&mut self) -> Result<u32, ConnectorError> {
-        let mut unknown = 0;
-        for object in self.job.objects.clone() {
-            unknown += self.roll.len(&object)?;
-        }
-        Ok(u32::try_from(unknown.div_ceil(IDS_A_REQUEST).clamp(1, 8)).unwrap_or(1))
     }
 }

@@ -72,7 +72,9 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
             Ended::Stopped(Stopped::Host(error)) => return Err(*error),
             Ended::Stopped(Stopped::Later) => return Ok(Planned::AgainAfter(BUSY_SECONDS)),
             Ended::Stopped(stopped) if Run::<H>::is_normal(&stopped) || run.got_somewhere => {
-                return Ok(Planned::More(run.requests_to_plan()?));
+                host.needed(run.needed_at_most()?);
+                let next = u32::try_from(run.needed_to_plan()?).unwrap_or(u32::MAX).min(MAX_REQUESTS);
+                return Ok(Planned::More(next));
             }
             Ended::Stopped(stopped) => return Err(stopped.into_error()),
         }
@@ -81,8 +83,10 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
     if !runs {
         Job::forget(host, space)?;
     }
+    // What people only looked at is planned again when it is run.
+    let again = if runs { 0 } else { run.job.asked };
     let needed = run.needed();
-    host.needed(needed);
+    host.needed(needed + again);
     Ok(Planned::Ready(BatchResult {
         at: run.job.checkpoint()?,
         next: Next::Batch(u32::try_from(needed).unwrap_or(u32::MAX).min(MAX_REQUESTS)),

@@ -1,13 +1,13 @@
 //! What planning and writing share: the restore's state, the snapshot that it reads, and what references lead to.
 
 use super::intent::Intent;
-use super::job::Job;
+use super::job::{Job, Stage};
 use super::prepare::{LeftOut, Target};
 use super::request::Request;
 use super::roll::Roll;
 use super::standing::What;
 use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row, Snapshot, Which};
-use crate::org::{Org, Stopped, Subrequest};
+use crate::org::{Body, Org, Stopped, Subrequest};
 use crate::salesforce::{Part, Writable, read_parts};
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -188,9 +188,18 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// Sends a composite request that only reads, and its parts' answers.
-    pub(super) fn ask(&self, parts: &[Subrequest]) -> Result<Vec<Part>, Stopped> {
-        let mut body = self.org.composite(parts).and_then(|pending| self.org.finish(pending))?;
+    pub(super) fn ask(&mut self, parts: &[Subrequest]) -> Result<Vec<Part>, Stopped> {
+        let mut body = self.answer_to(parts)?;
         read_parts(&mut body).map_err(|why| body.gave_up(&why))
+    }
+
+    /// Sends a composite request that only reads.
+    pub(super) fn answer_to(&mut self, parts: &[Subrequest]) -> Result<Body<H::Answer>, Stopped> {
+        let pending = self.org.composite(parts)?;
+        if self.job.stage < Stage::Write {
+            self.job.asked += 1;
+        }
+        self.org.finish(pending)
     }
 
     /// Tells people what was done so far.
