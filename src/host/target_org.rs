@@ -4,6 +4,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod ingest;
+
 use super::scripted::Reply;
 use super::shelf::Shelf;
 use super::{Content, Method, Request, Row, SendError};
@@ -83,6 +85,9 @@ pub(crate) struct TargetOrg {
     /// A trigger writes over this field of every new record.
     pub trigger: Option<String>,
     pub usage: Option<(u64, u64)>,
+    /// Faults of any request, by its number from 1.
+    pub cuts: BTreeMap<u64, Fault>,
+    pub jobs: Vec<ingest::Job>,
     /// What the host has under the source keys that requests name.
     pub blobs: BTreeMap<String, Vec<u8>>,
 }
@@ -194,6 +199,17 @@ impl TargetOrg {
 
     pub fn serve(&mut self, request: &Request) -> Reply {
         self.requests += 1;
+        let cut = self.cuts.get(&self.requests).copied();
+        if cut == Some(Fault::Before) {
+            return Reply::error(SendError::OutcomeUnknown("cut".into()));
+        }
+        if let Some(path) = request.path.strip_prefix("/services/data/v62.0/jobs/ingest") {
+            let (status, text) = self.ingest(request, path);
+            return match cut {
+                Some(_) => Reply::error(SendError::OutcomeUnknown("cut".into())),
+                None => Reply::status(status, text),
+            };
+        }
         let writes = !request.repeatable;
         if writes {
             self.writes += 1;

@@ -217,6 +217,19 @@ impl<'h, H: Host> Org<'h, H> {
         self.finish(self.send(reads(Method::Post, self.path(resource), JSON, written(body)?))?)
     }
 
+    /// A `PATCH` of a resource that does no harm when it is sent twice, and its answer.
+    pub fn patch(&self, resource: &str, body: &impl Serialize) -> Result<Body<H::Answer>, Stopped> {
+        self.finish(self.send(reads(Method::Patch, self.path(resource), JSON, written(body)?))?)
+    }
+
+    /// Uploads a table to a job, which takes it once.
+    pub fn upload(&self, resource: &str, table: Vec<u8>) -> Result<Body<H::Answer>, Stopped> {
+        self.finish(self.send(Request {
+            content_type: CSV,
+            ..reads(Method::Put, self.path(resource), JSON, table)
+        })?)
+    }
+
     /// Sends what may create records, which the host never sends again by itself.
     pub fn write(&self, method: Method, resource: &str, body: Vec<u8>) -> Result<H::Pending, Stopped> {
         self.send(Request {

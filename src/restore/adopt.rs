@@ -7,7 +7,7 @@ use super::roll::Pages;
 use super::rules::{self, CREATED_WITH_PARENT, Values};
 use super::run::Run;
 use super::standing::{Standing, What};
-use super::write::Filled;
+use super::write::{Ended, Filled};
 use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Host};
 use crate::org::Subrequest;
@@ -109,7 +109,7 @@ impl<H: Host> Run<'_, '_, H> {
             }
             let some: Vec<Wanted> = wanted.drain(..wanted.len().min(PARENTS * PLACES)).collect();
             if let Some(stopped) = self.adopt(object, parent, told_by, &some)? {
-                return Ok(Some(Filled::Stopped(stopped)));
+                return Ok(Some(Filled::Ended(Ended::Stopped(stopped))));
             }
         }
         if !to_come {

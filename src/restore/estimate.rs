@@ -1,7 +1,9 @@
 //! What a restore will do, and what that costs, as planning tells it.
 
 use super::documents::DOCUMENTS_A_REQUEST;
+use super::ingest;
 use super::lookup::IDS_A_REQUEST;
+use super::request::RECORDS;
 use super::roll::Pages;
 use super::rules;
 use super::run::Run;
@@ -44,9 +46,25 @@ impl<H: Host> Run<'_, '_, H> {
         if let Some(files) = self.job.files.get(object) {
             return ("with their files, as parts of collections of 200", files.requests());
         }
+        if let Some(rows) = self.job.bulk.get(object) {
+            return ("bulk ingest jobs", ingest::requests(open, *rows));
+        }
         let requests = (*before + open).div_ceil(RECORDS_A_REQUEST) - before.div_ceil(RECORDS_A_REQUEST);
         *before += open;
         ("collections of 200, five to a composite request", requests)
+    }
+
+    /// Objects of so many records that bulk jobs take fewer requests.
+    pub(super) fn choose_bulk(&mut self) {
+        for (object, open) in &self.job.open {
+            let bytes = self.job.bytes.get(object).copied().unwrap_or_default();
+            if self.job.files.contains_key(object) || object == rules::BROUGHT.2 {
+                continue;
+            }
+            if let Some(rows) = ingest::rows_a_job(*open, bytes) {
+                self.job.bulk.insert(object.clone(), rows);
+            }
+        }
     }
 
     fn expected(&self, object: &str, so_far: Tally) -> Tally {
@@ -84,7 +102,9 @@ impl<H: Host> Run<'_, '_, H> {
     /// Requests that writing still needs.
     pub(super) fn needed(&self) -> u64 {
         let open: u64 = self.job.open.values().sum();
-        let apart = |object: &String| self.job.files.contains_key(object) || object == rules::BROUGHT.2;
+        let apart = |object: &String| {
+            self.job.files.contains_key(object) || self.job.bulk.contains_key(object) || object == rules::BROUGHT.2
+        };
         let together: u64 = self
             .job
             .open
@@ -98,6 +118,9 @@ impl<H: Host> Run<'_, '_, H> {
             .iter()
             .map(|(object, files)| files.left(self.left_of(object)))
             .sum();
+        let bulk = self.job.bulk.iter();
+        let bulk: u64 = bulk.map(|(object, rows)| ingest::requests(self.left_of(object), *rows)).sum();
+        let literal = self.job.literal.min(open).div_ceil(RECORDS as u64);
         let documents = self.left_of(rules::BROUGHT.2).div_ceil(DOCUMENTS_A_REQUEST);
         let verify = if self.job.selection.verify {
             let written: u64 = self.job.tallies.values().map(|tally| tally.created + tally.updated).sum();
@@ -106,10 +129,10 @@ impl<H: Host> Run<'_, '_, H> {
             0
         };
         let connect = self.job.unconnected.div_ceil(RECORDS_A_REQUEST);
-        together.div_ceil(RECORDS_A_REQUEST) + files + documents + connect + verify
+        together.div_ceil(RECORDS_A_REQUEST) + files + bulk + literal + documents + connect + verify
     }
 
-    fn left_of(&self, object: &str) -> u64 {
+    pub(super) fn left_of(&self, object: &str) -> u64 {
         self.job.open.get(object).copied().unwrap_or_default()
     }
 }

@@ -164,6 +164,15 @@ pub struct Job {
     /// What is written with files, by object.
     #[serde(default)]
     pub files: BTreeMap<String, Files>,
+    /// Bytes of records that share composite requests, by object, as planned.
+    #[serde(default)]
+    pub bytes: BTreeMap<String, u64>,
+    /// Objects that are written by bulk jobs, and how many of their records one takes.
+    #[serde(default)]
+    pub bulk: BTreeMap<String, u64>,
+    /// Records that go in collections of their own.
+    #[serde(default)]
+    pub literal: u64,
     /// Requests that planning sent.
     #[serde(default)]
     pub asked: u64,
@@ -218,7 +227,11 @@ impl Job {
 
     /// A record will be written in this form.
     pub fn count_form(&mut self, record: &Placed) {
-        let Some(file) = &record.file else { return };
+        self.literal += u64::from(record.form == Form::Collection);
+        let Some(file) = &record.file else {
+            *self.bytes.entry(record.object.clone()).or_default() += record.json.len() as u64;
+            return;
+        };
         let files = self.files.entry(record.object.clone()).or_default();
         if record.form == Form::Files {
             files.together += 1;

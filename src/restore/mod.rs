@@ -4,7 +4,7 @@
 //! refusal means), [`rules`] (what Salesforce wants of single objects), [`condition`], [`standing`]. Kept in the host's values:
 //! [`job`] (where the restore stands) and [`roll`] (every record that it has to do with), in [`table`]s; [`intent`] (what the
 //! request under way is to create). Planning: `plan`, by `select` (which records), `lookup` and `names` (which of them the target
-//! has), `estimate`. Writing: `write`, `settle` (after an answer was lost), `adopt` (records that Salesforce creates by itself),
+//! has), `estimate`. Writing: `write`, `ingest` (by bulk jobs), `settle` (after an answer was lost), `adopt` (records that Salesforce creates by itself),
 //! `documents` (those of files), `verify`.
 //!
 //! The rule it keeps: nothing is sent that may create a record before it is durable what it will create, and nothing else is
@@ -14,6 +14,7 @@ mod adopt;
 pub mod condition;
 mod documents;
 mod estimate;
+mod ingest;
 pub mod intent;
 pub mod job;
 mod lookup;

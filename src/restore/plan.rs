@@ -226,6 +226,7 @@ impl<H: Host> Run<'_, '_, H> {
             self.job.at.after.clear();
             self.job.at.object += 1;
         }
+        self.choose_bulk();
         self.job.enter(Stage::Write);
         Ok(Ended::Stage)
     }

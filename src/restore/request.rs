@@ -116,6 +116,23 @@ pub struct Placed {
     pub brings: Option<String>,
 }
 
+impl Placed {
+    /// A record of which it isn't known any more what was sent.
+    pub fn named(object: &str, key: &str, later: bool) -> Placed {
+        Placed {
+            object: object.to_owned(),
+            key: key.to_owned(),
+            json: String::new(),
+            sets: 0,
+            omitted: Vec::new(),
+            later,
+            form: Form::Composite,
+            file: None,
+            brings: None,
+        }
+    }
+}
+
 /// Records of one collection.
 #[derive(Clone, Debug)]
 pub struct Collection {
@@ -289,15 +306,8 @@ mod tests {
 
     fn record(object: &str, n: usize) -> Placed {
         Placed {
-            object: object.into(),
-            key: format!("{object}{n:05}"),
             json: format!(r#"{{"attributes":{{"type":"{object}"}}}}"#),
-            sets: 0,
-            omitted: Vec::new(),
-            later: false,
-            form: Form::Composite,
-            file: None,
-            brings: None,
+            ..Placed::named(object, &format!("{object}{n:05}"), false)
         }
     }
 

@@ -42,6 +42,9 @@ struct Candidate {
 impl<H: Host> Run<'_, '_, H> {
     /// Finds out what came of the last request, where nobody knows; why the batch ends, where it does.
     pub(super) fn settle(&mut self) -> Result<Option<Ended>, ConnectorError> {
+        if let Some(ended) = self.finish_ingest()? {
+            return Ok(Some(ended));
+        }
         let Some(intent) = Intent::load(self.host())? else {
             return Ok(None);
         };

@@ -15,7 +15,7 @@ use super::rules;
 use super::run::Run;
 use super::standing::{Standing, What};
 use crate::backup::MAX_REQUESTS;
-use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Method, Next, RecordOutcome};
+use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Method, Next, RecordOutcome, Row};
 use crate::org::{Org, Stopped};
 use crate::salesforce::{Part, SaveError, Saved, Writable, read_parts};
 use std::collections::BTreeMap;
@@ -66,14 +66,23 @@ pub(super) enum Ended {
     Stopped(Stopped),
 }
 
+/// A record that is to be written.
+#[derive(Clone, Copy)]
+pub(super) struct Due<'a> {
+    pub object: &'a str,
+    pub writable: &'a Writable,
+    pub key: &'a str,
+    pub standing: &'a Standing,
+}
+
 /// What a walk over the records came to.
 pub(super) enum Filled {
     /// The request is full, or the walk is over: is there more to come?
     Yes { more: bool },
     /// The call must end.
     MustEnd,
-    /// A request stopped.
-    Stopped(Stopped),
+    /// The batch ends.
+    Ended(Ended),
 }
 
 impl<H: Host> Run<'_, '_, H> {
@@ -104,7 +113,7 @@ impl<H: Host> Run<'_, '_, H> {
                     self.job.moved = true;
                     return Ok(Ended::Call);
                 }
-                Filled::Stopped(stopped) => return Ok(Ended::Stopped(stopped)),
+                Filled::Ended(ended) => return Ok(ended),
             };
             if !request.is_empty() {
                 sent += 1;
@@ -200,6 +209,14 @@ impl<H: Host> Run<'_, '_, H> {
                         }
                     }
                 }
+                if self.ingests(object) {
+                    if !request.is_empty() {
+                        return Ok(Filled::Yes { more: true });
+                    }
+                    if let Some(ended) = self.ingest(object, writable)? {
+                        return Ok(Filled::Ended(ended));
+                    }
+                }
                 loop {
                     if self.must_end() {
                         return Ok(Filled::MustEnd);
@@ -222,7 +239,7 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(Filled::Yes { more: false })
     }
 
-    fn is_due(&self, standing: &Standing) -> bool {
+    pub(super) fn is_due(&self, standing: &Standing) -> bool {
         match self.job.stage {
             Stage::Write => standing.is_open(),
             _ => standing.later && matches!(standing.what, What::Created | What::Updated),
@@ -241,46 +258,15 @@ impl<H: Host> Run<'_, '_, H> {
         let rows = self.rows(object, &keys)?;
         let blobs = self.blobs(object, writable, &keys)?;
         for (((key, standing), row), blobs) in some.iter().zip(rows).zip(&blobs) {
-            let Some(row) = row else {
-                let why = Failure::new("not-in-snapshot", "the snapshot no longer has it");
-                self.fail(object, key, standing, why)?;
-                continue;
-            };
-            let without = self.roll.without(object, key)?;
-            let preparation = Preparation {
+            let due = Due {
                 object,
                 writable,
-                without: &without,
-                blobs,
+                key,
+                standing,
             };
-            let target = standing.in_target(key).map(ToOwned::to_owned);
-            let never = |_: &str| false;
-            let prepared = match (self.job.stage, &target) {
-                (Stage::Write, _) => {
-                    let mut resolve = |refers_to: &[String], id: &str| self.resolve(request, refers_to, id, &never);
-                    match preparation.prepare(&row, target.as_deref(), &mut resolve)? {
-                        Outcome::Ready(prepared) => *prepared,
-                        Outcome::NotYet => continue,
-                        Outcome::Cannot(failure) => {
-                            self.fail(object, key, standing, failure)?;
-                            continue;
-                        }
-                    }
-                }
-                (_, Some(target)) => {
-                    let mut resolve = |refers_to: &[String], id: &str| self.resolve(request, refers_to, id, &never);
-                    match preparation.prepare_later(&row, target, &mut resolve)? {
-                        Some(prepared) if prepared.record.sets > 0 => prepared,
-                        nothing => {
-                            self.tell_left_out(object, key, nothing.map(|prepared| prepared.left_out).unwrap_or_default());
-                            self.connected(object, key, standing)?;
-                            continue;
-                        }
-                    }
-                }
-                (_, None) => continue,
+            let Some((verb, prepared)) = self.prepared(request, &due, row.as_ref(), blobs)? else {
+                continue;
             };
-            let verb = if target.is_some() { Verb::Update } else { Verb::Create };
             let Prepared { record, after, left_out } = prepared;
             match request.add(verb, after, record) {
                 Added::Yes => {}
@@ -295,6 +281,58 @@ impl<H: Host> Run<'_, '_, H> {
             self.job.at.after.clone_from(key);
         }
         Ok(false)
+    }
+
+    /// What is sent of a record in this stage; none where nothing can be, or has to be.
+    pub(super) fn prepared(
+        &mut self,
+        request: &Request,
+        due: &Due<'_>,
+        row: Option<&Row>,
+        blobs: &[(String, u64)],
+    ) -> Result<Option<(Verb, Prepared)>, ConnectorError> {
+        let Due {
+            object,
+            writable,
+            key,
+            standing,
+        } = *due;
+        let Some(row) = row else {
+            let why = Failure::new("not-in-snapshot", "the snapshot no longer has it");
+            self.fail(object, key, standing, why)?;
+            return Ok(None);
+        };
+        let without = self.roll.without(object, key)?;
+        let preparation = Preparation {
+            object,
+            writable,
+            without: &without,
+            blobs,
+        };
+        let (stage, target) = (self.job.stage, standing.in_target(key));
+        let mut resolve = |refers_to: &[String], id: &str| self.resolve(request, refers_to, id, &|_| false);
+        match (stage, target) {
+            (Stage::Write, _) => match preparation.prepare(row, target, &mut resolve)? {
+                Outcome::Ready(prepared) => {
+                    let verb = if target.is_some() { Verb::Update } else { Verb::Create };
+                    Ok(Some((verb, *prepared)))
+                }
+                Outcome::NotYet => Ok(None),
+                Outcome::Cannot(failure) => {
+                    self.fail(object, key, standing, failure)?;
+                    Ok(None)
+                }
+            },
+            (_, Some(target)) => match preparation.prepare_later(row, target, &mut resolve)? {
+                Some(prepared) if prepared.record.sets > 0 => Ok(Some((Verb::Update, prepared))),
+                nothing => {
+                    self.tell_left_out(object, key, nothing.map(|prepared| prepared.left_out).unwrap_or_default());
+                    self.connected(object, key, standing)?;
+                    Ok(None)
+                }
+            },
+            (_, None) => Ok(None),
+        }
     }
 
     /// Sends a request, and takes in what became of its records; why the batch ends, where it does.
@@ -444,7 +482,7 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(())
     }
 
-    fn updated(&mut self, record: &Placed, standing: &Standing) -> Result<(), ConnectorError> {
+    pub(super) fn updated(&mut self, record: &Placed, standing: &Standing) -> Result<(), ConnectorError> {
         let mut now = Standing::new(What::Updated).with_id(standing.id.clone());
         now.later = record.later;
         self.roll.set(&record.object, &record.key, now)?;
@@ -453,7 +491,7 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(())
     }
 
-    fn connected(&mut self, object: &str, key: &str, standing: &Standing) -> Result<(), ConnectorError> {
+    pub(super) fn connected(&mut self, object: &str, key: &str, standing: &Standing) -> Result<(), ConnectorError> {
         self.job.unconnected = self.job.unconnected.saturating_sub(1);
         let now = Standing {
             later: false,
@@ -485,7 +523,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// The org did not write a record.
-    fn refused(
+    pub(super) fn refused(
         &mut self,
         verb: Verb,
         record: &Placed,
@@ -559,7 +597,7 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Takes note of what was refused for good. One and the same refusal of all records of an object, or a full storage, closes the
     /// object: its other records would only cost requests.
-    fn spare(&mut self, refusals: &Refusals) -> Result<(), ConnectorError> {
+    pub(super) fn spare(&mut self, refusals: &Refusals) -> Result<(), ConnectorError> {
         for (record, standing, error) in &refusals.failed {
             self.fail(&record.object, &record.key, standing, refused::failure(error))?;
         }
@@ -590,7 +628,7 @@ impl<H: Host> Run<'_, '_, H> {
 
 /// What one answer refused.
 #[derive(Default)]
-struct Refusals {
+pub(super) struct Refusals {
     failed: Vec<(Placed, Standing, SaveError)>,
     /// Records written, and not, by object.
     counts: BTreeMap<String, (usize, usize)>,
@@ -599,7 +637,7 @@ struct Refusals {
 }
 
 impl Refusals {
-    fn written(&mut self, object: &str, success: bool) {
+    pub(super) fn written(&mut self, object: &str, success: bool) {
         let counts = self.counts.entry(object.to_owned()).or_default();
         if success {
             counts.0 += 1;

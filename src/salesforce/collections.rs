@@ -135,6 +135,28 @@ pub struct SaveError {
 }
 
 impl SaveError {
+    /// As bulk results tell it: `CODE:text:FIELD,FIELD --`.
+    pub fn of_bulk(text: &str) -> SaveError {
+        let text = text.trim();
+        let (code, rest) = text.split_once(':').unwrap_or((text, ""));
+        let rest = rest.trim_end_matches("--").trim_end();
+        let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+        let listed = rest
+            .rsplit_once(':')
+            .filter(|(_, fields)| fields.is_empty() || fields.split(',').map(str::trim).all(is_name));
+        let (message, fields) = listed.unwrap_or((rest, ""));
+        SaveError {
+            code: code.to_owned(),
+            message: message.to_owned(),
+            fields: fields
+                .split(',')
+                .map(str::trim)
+                .filter(|field| !field.is_empty())
+                .map(ToOwned::to_owned)
+                .collect(),
+        }
+    }
+
     /// Code and text in one line.
     pub fn text(&self) -> String {
         let message = self.message.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -146,6 +168,19 @@ impl SaveError {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+
+    #[test]
+    fn an_error_of_bulk_is_read_as_any_other() {
+        let error = SaveError::of_bulk("REQUIRED_FIELD_MISSING:Required fields are missing: [Name]:Name --");
+        assert_eq!(
+            (error.code.as_str(), error.fields),
+            ("REQUIRED_FIELD_MISSING", vec!["Name".to_owned()])
+        );
+        let error = SaveError::of_bulk("UNABLE_TO_LOCK_ROW:unable to obtain exclusive access to this record:--");
+        assert_eq!((error.code.as_str(), error.fields.len()), ("UNABLE_TO_LOCK_ROW", 0));
+        let error = SaveError::of_bulk("FIELD_CUSTOM_VALIDATION_EXCEPTION:At 12:30 it closes --");
+        assert_eq!(error.message, "At 12:30 it closes");
+    }
 
     #[test]
     fn parts_are_read_by_what_was_asked_for() {

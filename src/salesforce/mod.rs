@@ -4,7 +4,7 @@
 //! it gives on is verbatim (numbers keep their digits) or not at all.
 //!
 //! Sources: Salesforce REST API developer guide (query, composite, describe, record count, limits, getUpdated,
-//! getDeleted, status codes and error responses) and Bulk API 2.0 developer guide (query jobs), release v62–v68.
+//! getDeleted, status codes and error responses) and Bulk API 2.0 developer guide (query and ingest jobs), release v62–v68.
 
 mod changes;
 mod collections;
@@ -13,6 +13,7 @@ mod counts;
 mod csv_page;
 mod describe;
 mod global;
+mod ingest;
 mod job;
 mod page;
 mod record;
@@ -27,6 +28,7 @@ pub use counts::read_counts;
 pub use csv_page::{CsvColumns, CsvEnd, read_csv_header, read_csv_rows};
 pub use describe::{Describe, DescribeBodies, Described, Field, Skip, unpack};
 pub use global::{GlobalObject, read_global};
+pub use ingest::{Fingerprint, IngestJob, IngestResult, IngestState, NewIngest, Table, read_ingest_job, read_ingest_results};
 pub use job::{Job, JobState, NewJob, read_job, read_jobs};
 pub use page::{Ids, Page, PageBodies, RecordSink, read_page, read_record};
 pub use record::{Extracted, NO_ID, Shape, row};
