@@ -24,7 +24,7 @@ const WANTED: [Wanted; 5] = [
     },
     Wanted {
         permission: "QueryAllFiles",
-        hides: "files of other users, and ContentDocumentLink as a whole, can't be read",
+        hides: "files of other users, and the links of their documents, can't be read",
     },
     Wanted {
         permission: "ViewSetup",

@@ -39,6 +39,7 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
         changes: Changed::default(),
         finished: Vec::new(),
         files_ready: Vec::new(),
+        lists_ready: Vec::new(),
         sent: 0,
         ends: None,
         got_somewhere: false,
@@ -70,6 +71,8 @@ pub(super) struct Batch<'o, 'h, H: Host> {
     pub(super) finished: Vec<usize>,
     /// Objects whose rows were all committed before the batch began, and whose files are to be fetched.
     pub(super) files_ready: Vec<usize>,
+    /// Objects that are read by lists of Ids which were all committed before the batch began.
+    pub(super) lists_ready: Vec<usize>,
     /// Requests of this batch.
     pub(super) sent: u32,
     /// Nothing more is sent, and why.
@@ -92,6 +95,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             return Ok(());
         }
         self.files_ready = self.files_ready();
+        self.lists_ready = self.lists_ready()?;
         // Jobs are begun before everything else: they run while queries are sent.
         self.begin_jobs()?;
         self.run_composites()?;
@@ -134,6 +138,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     /// Sends the next composite request. `None`: there is none to be sent now.
     fn start(&mut self, under_way: &[UnderWay<H::Pending>]) -> Result<Option<UnderWay<H::Pending>>, ConnectorError> {
         let busy: BTreeSet<usize> = under_way.iter().flat_map(|one| one.load.objects()).collect();
+        self.load_ids(&busy)?;
         loop {
             let Some(load) = packing::next(&self.checkpoint, &busy) else {
                 return Ok(None);

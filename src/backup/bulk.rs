@@ -48,7 +48,7 @@ impl Checkpoint {
         if self
             .objects
             .iter()
-            .any(|object| !object.has_ended() && object.phase != Phase::Bulk)
+            .any(|object| !object.has_ended() && object.phase != Phase::Bulk && !self.waits_for_principal(object))
         {
             return None;
         }
@@ -320,7 +320,8 @@ impl<H: Host> Batch<'_, '_, H> {
             object.phase == Phase::Bulk && object.bulk.as_ref().is_some_and(|bulk| bulk.ranges.iter().all(blocked))
         };
         let left = self.checkpoint.objects.iter().filter(|object| !object.has_ended());
-        if left.clone().next().is_some() && left.clone().all(waits_for_jobs) {
+        let waits = |object: &Object| waits_for_jobs(object) || self.checkpoint.waits_for_principal(object);
+        if left.clone().next().is_some() && left.clone().all(waits) {
             let (used, max, ceiling) = self.usage()?;
             let spent_at = self.checkpoint.bulk.spent_at.unwrap_or(now);
             let seconds = (spent_at + SPENT_MS).saturating_sub(now).div_ceil(1_000).max(1);

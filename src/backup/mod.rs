@@ -4,7 +4,7 @@
 //! composite request with what comes next; [`ways`] tells what reads an object with the fewest requests; [`groups`] joins wide
 //! records, [`ranges`] cuts large objects. With the host: `batch` sends and decides when to end, `reads` asks and reads composite requests, `bulk` query jobs,
 //! `files` files; `rows` hands rows on, `changed` counts them, `scan`
-//! finds deletions by Ids, `ends` marks what is done ([`Mark`]).
+//! finds deletions by Ids, `lists` loads the Ids that some objects are read by, `ends` marks what is done ([`Mark`]).
 //!
 //! The rule it keeps: a cursor moves only over rows that were handed to the host before.
 
@@ -15,6 +15,7 @@ mod checkpoint;
 mod ends;
 mod files;
 pub mod groups;
+mod lists;
 mod mark;
 mod object;
 pub mod packing;

@@ -89,7 +89,10 @@ pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
         undescribed.truncate(SUBREQUESTS);
         return Some(Load::Describes(undescribed));
     }
-    let parts = queries(checkpoint, free(&|object| asks_queries(object.phase)));
+    let parts = queries(
+        checkpoint,
+        free(&|object| asks_queries(object.phase) && !object.waits_for_ids()),
+    );
     let room = SUBREQUESTS - parts.iter().map(|part| part.places).sum::<usize>();
     let addresses = addresses(objects, free(&|object| !object.has_ended()), room);
     (!parts.is_empty() || !addresses.is_empty()).then_some(Load::Reads(parts, addresses))
@@ -98,7 +101,13 @@ pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
 fn asks_queries(phase: Phase) -> bool {
     matches!(
         phase,
-        Phase::Bounding | Phase::Reading | Phase::Counting | Phase::Confirming | Phase::Comparing | Phase::Scanning
+        Phase::Bounding
+            | Phase::Reading
+            | Phase::Listing
+            | Phase::Counting
+            | Phase::Confirming
+            | Phase::Comparing
+            | Phase::Scanning
     )
 }
 
@@ -257,6 +266,7 @@ pub fn pages(object: &Object) -> u64 {
         }
         Phase::Counting | Phase::Confirming | Phase::Comparing => 1,
         Phase::Bounding => 2,
+        Phase::Listing => object.lists.as_ref().map_or(1, |lists| lists.queries().max(1) as u64),
         Phase::Scanning => object.records().div_ceil(u64::from(super::PAGE_ROWS)).max(1),
         _ => 0,
     }
@@ -283,6 +293,8 @@ pub fn weigh_page(object: &mut Object, bytes: u64) {
 /// Pages of an object that one request can have.
 fn longest_chain(object: &Object, chain: Chain) -> usize {
     match (object.phase, object.way, chain) {
+        // Its queries don't hang on one another.
+        (Phase::Listing, ..) => PLACES,
         (Phase::Counting | Phase::Confirming | Phase::Comparing, ..)
         | (_, _, Chain::None)
         | (_, Way::Plain, Chain::LastRecord) => 1,

@@ -160,7 +160,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             Way::Keyset if by_record || object.field_groups() > 1 => Some(object.rows_a_page()),
             Way::Keyset | Way::Plain => None,
         }
-        .filter(|_| object.phase != Phase::Scanning)
+        .filter(|_| !matches!(object.phase, Phase::Scanning | Phase::Listing))
     }
 
     fn place_url(&self, part: &Part, object: &Object, describe: &Describe, nth: usize, limit: Option<u32>) -> String {
@@ -178,6 +178,9 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                 limit: Some(1),
             };
             return self.query_path(describe, &query);
+        }
+        if let (Phase::Listing, Some(lists)) = (object.phase, &object.lists) {
+            return self.list_url(lists, nth, object, describe);
         }
         if nth == 0 {
             let fields = match object.phase {
@@ -234,7 +237,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         self.query_path(describe, &query)
     }
 
-    fn query_path(&self, describe: &Describe, query: &Query<'_>) -> String {
+    pub(super) fn query_path(&self, describe: &Describe, query: &Query<'_>) -> String {
         let resource = if describe.archived { "queryAll" } else { "query" };
         self.org.path(&format!("{resource}?q={}", query.encoded()))
     }
@@ -398,6 +401,11 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             if self.checkpoint.objects[n].phase != Phase::Scanning {
                 return Ok(());
             }
+        }
+        if phase == Phase::Listing {
+            let mut events = Vec::new();
+            self.checkpoint.objects[n].lists_came(outcomes, &mut events);
+            return self.tell(n, events);
         }
         if phase == Phase::Bounding {
             let id =

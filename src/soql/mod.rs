@@ -20,6 +20,8 @@ pub enum Bound {
     Flag(bool),
     /// A whole number.
     Number(u64),
+    /// Text literals, one of which it is.
+    Texts(Vec<String>),
 }
 
 /// How a field is compared.
@@ -33,6 +35,8 @@ pub enum Operator {
     From,
     /// `<=`
     Until,
+    /// `IN`
+    In,
 }
 
 impl Operator {
@@ -42,6 +46,7 @@ impl Operator {
             Operator::After => ">",
             Operator::From => ">=",
             Operator::Until => "<=",
+            Operator::In => "IN",
         }
     }
 }
@@ -111,6 +116,10 @@ impl Query<'_> {
                 Bound::Moment(at) => put(text, &datetime(*at)),
                 Bound::Flag(flag) => put(text, if *flag { "true" } else { "false" }),
                 Bound::Number(number) => put(text, &number.to_string()),
+                Bound::Texts(values) => {
+                    let literals: Vec<String> = values.iter().map(|value| literal(value)).collect();
+                    put(text, &format!("({})", literals.join(",")));
+                }
             }
         }
         if let Some(field) = self.order_by {

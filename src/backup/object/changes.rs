@@ -167,7 +167,7 @@ impl Object {
     }
 
     /// All of it, as if there were no predecessor.
-    fn read_anew(&mut self) {
+    pub(super) fn read_anew(&mut self) {
         self.since = None;
         self.live = None;
         self.replaces = true;

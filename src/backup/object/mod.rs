@@ -5,14 +5,17 @@
 //! - here: what is known of the object, and the order of its steps;
 //! - [`pages`]: pages of queries, with all their oddities;
 //! - [`changes`]: what was changed and deleted since the predecessor;
-//! - [`jobs`]: bulk query jobs over ranges of Ids.
+//! - [`jobs`]: bulk query jobs over ranges of Ids;
+//! - [`lists`]: queries by lists of another object's Ids.
 
 mod changes;
 mod jobs;
+mod lists;
 mod pages;
 
 pub use changes::Since;
 pub use jobs::{Bulk, Range, RangeState};
+pub use lists::{ListPlace, Lists, listed_by};
 pub use pages::{MAX_GROUPS, Outcome, skipped};
 
 use crate::host::Failure;
@@ -86,6 +89,8 @@ pub enum Phase {
     Bounding,
     /// Read on by bulk query jobs.
     Bulk,
+    /// Read on by lists of another object's Ids, once that one is read.
+    Listing,
     /// All rows are read, but which were deleted isn't known yet.
     Deleting,
     /// All rows are read; now their files.
@@ -177,6 +182,9 @@ pub struct Object {
     /// It has files, and how far they are.
     #[serde(rename = "y", default, skip_serializing_if = "Option::is_none")]
     pub files: Option<Box<Files>>,
+    /// It is read by lists, and how far they are.
+    #[serde(rename = "ls", default, skip_serializing_if = "Option::is_none")]
+    pub lists: Option<Box<Lists>>,
 }
 
 /// How far the files of an object are.
@@ -307,6 +315,7 @@ impl Object {
             bulk: None,
             bulk_able: false,
             files: None,
+            lists: None,
         }
     }
 
@@ -404,7 +413,11 @@ impl Object {
 
     /// Its describe came: from where it stood, with the fields as they are now.
     pub fn described(&mut self, describe: &Describe) {
-        self.phase = if self.bulk.is_some() { Phase::Bulk } else { Phase::Reading };
+        self.phase = match (&self.bulk, &self.lists) {
+            (Some(_), _) => Phase::Bulk,
+            (None, Some(_)) => Phase::Listing,
+            (None, None) => Phase::Reading,
+        };
         if self.cursor == Cursor::Start {
             self.way = Object::first_way(describe);
         }

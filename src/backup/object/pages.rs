@@ -235,6 +235,7 @@ impl Object {
             Class::UnknownField if !self.described_again => self.describe_again(),
             Class::UnknownField => self.skip("unknown-field", error, events),
             Class::TooComplicated => self.split_fields(error, events),
+            Class::Never("needs-filter") | Class::Unclear("needs-filter") if self.read_by_lists() => {}
             // The first page came, so it's the cursor that isn't taken.
             Class::Never(_) | Class::Unclear(_) if self.way == Way::Keyset && self.cursor != Cursor::Start => {
                 self.read_plainly(error, events);

@@ -1,11 +1,12 @@
 //! Files: every body that the org has, each fetched once.
 
+use backup_store::ObjectState;
 use end_to_end::program::Program;
 use end_to_end::{Rig, RigOptions};
 use fake_salesforce::org::{Churn, FieldType, OrgSpec, Scan};
 use fake_salesforce::quota::QuotaOptions;
 use fake_salesforce::{Fake, Options};
-use host_harness::jobs::State;
+use host_harness::jobs::{BackupResult, State};
 use serde_json::json;
 use std::collections::BTreeMap;
 
@@ -114,5 +115,64 @@ fn every_file_is_exported_as_the_org_has_it() {
             let file = folder.join(format!("{id}.{field}"));
             assert!(std::fs::read(&file).unwrap() == *bytes, "{}", file.display());
         }
+    }
+}
+
+/// An org whose user may not query all files: a query of all links is refused, one for certain documents isn't.
+async fn org_without_query_all_files() -> Rig {
+    let spec = OrgSpec::of(
+        5,
+        &[("Account", 300), ("ContentDocument", 1_300), ("ContentDocumentLink", 6_000)],
+    );
+    let options = Options {
+        quota: options().quota,
+        ..Options::of(spec)
+    };
+    let rig = Rig::new(RigOptions::of(options).limit(100)).await;
+    let mut viewer = (*rig.fake.user()).clone();
+    viewer.query_all_files = false;
+    rig.fake.set_user(viewer);
+    rig
+}
+
+fn links(result: &BackupResult) -> (ObjectState, u64) {
+    let links = result
+        .objects
+        .iter()
+        .find(|object| object.name == "ContentDocumentLink")
+        .unwrap();
+    (links.state, links.records)
+}
+
+#[tokio::test]
+async fn links_of_files_are_read_by_lists_of_documents_where_a_query_of_all_is_refused() {
+    let rig = org_without_query_all_files().await;
+    let whole = rig.complete().await;
+    let (state, records) = links(&whole);
+    assert!(
+        state == ObjectState::Complete && records > 2_000,
+        "{state:?}, {records} links"
+    );
+    let requests = rig.counted();
+
+    rig.fake.churn(&Churn {
+        changed_percent: 20.0,
+        created_percent: 5.0,
+        deleted_percent: 5.0,
+        hard_deleted_share: 0.5,
+        seed: 3,
+        ..Churn::default()
+    });
+    rig.fake.clock().advance(24 * 3_600_000);
+    assert_eq!(links(&rig.complete().await).0, ObjectState::Complete);
+
+    for k in 1..requests {
+        let rig = org_without_query_all_files().await;
+        rig.fake.quota().set_used(MAX - k);
+        let paused = rig.backup().await.unwrap();
+        assert_eq!(paused.state, State::Partial, "paused after {k} of {requests}");
+        rig.fake.quota().set_used(0);
+        assert_eq!(links(&rig.complete().await), (ObjectState::Complete, records));
+        assert_eq!(end_to_end::repeated(&rig.fake), [""; 0], "paused after {k} of {requests}");
     }
 }
