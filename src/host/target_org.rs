@@ -326,6 +326,18 @@ impl TargetOrg {
         if let Some(object) = url.strip_prefix("sobjects/").and_then(|rest| rest.strip_suffix("/describe")) {
             return self.describe(object);
         }
+        if let Some((path, fields)) = url.split_once("?fields=") {
+            let (object, id) = path.strip_prefix("sobjects/").unwrap().split_once('/').unwrap();
+            let fields: Vec<&str> = fields.split(',').collect();
+            let found = self.retrieve(object, &json!({ "ids": [id], "fields": fields })).1[0].take();
+            return match found {
+                Value::Null => (
+                    404,
+                    json!([{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]),
+                ),
+                found => (200, found),
+            };
+        }
         if url.starts_with("sobjects/User/updated/") {
             return self.covered();
         }

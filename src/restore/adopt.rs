@@ -10,11 +10,11 @@ use super::standing::{Standing, What};
 use super::write::{Ended, Filled};
 use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Host};
-use crate::org::Subrequest;
+use crate::org::{Stopped, Subrequest};
 use crate::salesforce::canonical;
 use crate::soql::{encode, literal};
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Parents of one query.
 const PARENTS: usize = 400;
@@ -28,13 +28,16 @@ struct Wanted {
     told_by: Vec<Vec<u8>>,
 }
 
+/// An object, the field that names the parent, and those that tell its records apart under one parent.
+type Kind = (&'static str, &'static str, &'static [&'static str]);
+
 /// What has to be done before records of an object are created.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Adoption {
     /// Nothing: none of them can have come to be by itself.
     None,
-    /// What is in the request is sent first: parents of theirs are in it, or others stand before them.
-    SendFirst,
+    /// They come with the next walk: parents of theirs are in the request.
+    NextWalk,
     /// They are looked for.
     LookFor,
 }
@@ -46,7 +49,8 @@ impl<H: Host> Run<'_, '_, H> {
             return Ok(Adoption::None);
         };
         let open = self.job.open.get(object).is_some_and(|open| *open > 0);
-        if !open || self.job.adopted.contains(object) || !self.job.at.after.is_empty() {
+        let looked = self.job.adopted.contains(object) || self.job.looked_for.contains(object);
+        if !open || looked || !self.job.at.after.is_empty() {
             return Ok(Adoption::None);
         }
         let Some(refers_to) = self
@@ -76,10 +80,10 @@ impl<H: Host> Run<'_, '_, H> {
         if !created && !to_come {
             self.job.adopted.insert(object.to_owned());
         }
-        Ok(match (created || in_request, request.is_empty()) {
-            (false, _) => Adoption::None,
-            (true, false) => Adoption::SendFirst,
-            (true, true) => Adoption::LookFor,
+        Ok(match (created, in_request) {
+            (true, _) => Adoption::LookFor,
+            (false, true) => Adoption::NextWalk,
+            (false, false) => Adoption::None,
         })
     }
 
@@ -97,35 +101,49 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(found)
     }
 
-    /// Looks for the records that came to be with their parents. Why nothing can be filled in now, where nothing can.
-    pub(super) fn adopt_first(&mut self, object: &str) -> Result<Option<Filled>, ConnectorError> {
-        let Some((_, parent, told_by)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
-            return Ok(None);
-        };
-        let (mut wanted, to_come) = self.wanted_with_new_parents(object, parent, told_by)?;
-        while !wanted.is_empty() {
-            if self.host().requests_left() == 0 || self.must_end() {
-                return Ok(Some(Filled::MustEnd));
+    /// Looks for all records that came to be with their parents. Why nothing can be filled in now, where nothing can.
+    pub(super) fn adopt_first(&mut self) -> Result<Option<Filled>, ConnectorError> {
+        let mut queries: Vec<(Kind, Vec<Wanted>)> = Vec::new();
+        for kind in CREATED_WITH_PARENT {
+            let open = self.job.open.get(kind.0).is_some_and(|open| *open > 0);
+            if !open || self.job.adopted.contains(kind.0) {
+                continue;
             }
-            let some: Vec<Wanted> = wanted.drain(..wanted.len().min(PARENTS * PLACES)).collect();
-            if let Some(stopped) = self.adopt(object, parent, told_by, &some)? {
-                return Ok(Some(Filled::Ended(Ended::Stopped(stopped))));
+            let (mut wanted, to_come) = self.wanted_with_new_parents(kind)?;
+            while !wanted.is_empty() {
+                let rest = wanted.split_off(wanted.len().min(PARENTS));
+                queries.push((kind, std::mem::replace(&mut wanted, rest)));
+            }
+            if to_come {
+                self.job.looked_for.insert(kind.0.to_owned());
+            } else {
+                self.job.adopted.insert(kind.0.to_owned());
             }
         }
-        if !to_come {
-            self.job.adopted.insert(object.to_owned());
+        for some in queries.chunks(PLACES) {
+            if self.host().requests_left() == 0 || self.must_end() {
+                self.forget_looks(&queries);
+                return Ok(Some(Filled::MustEnd));
+            }
+            if let Some(stopped) = self.adopt(some)? {
+                self.forget_looks(&queries);
+                return Ok(Some(Filled::Ended(Ended::Stopped(stopped))));
+            }
         }
         self.save()?;
         Ok(None)
     }
 
+    /// They have to be looked for again.
+    fn forget_looks(&mut self, queries: &[(Kind, Vec<Wanted>)]) {
+        for ((object, ..), _) in queries {
+            self.job.adopted.remove(*object);
+            self.job.looked_for.remove(*object);
+        }
+    }
+
     /// Records to be created whose parents this restore created; and whether parents of others are still to come.
-    fn wanted_with_new_parents(
-        &mut self,
-        object: &str,
-        parent: &str,
-        told_by: &[&str],
-    ) -> Result<(Vec<Wanted>, bool), ConnectorError> {
+    fn wanted_with_new_parents(&mut self, (object, parent, told_by): Kind) -> Result<(Vec<Wanted>, bool), ConnectorError> {
         let Some(writable) = self.writable(object)? else {
             return Ok((Vec::new(), false));
         };
@@ -169,39 +187,34 @@ impl<H: Host> Run<'_, '_, H> {
         Ok((wanted, to_come))
     }
 
-    fn adopt(
-        &mut self,
-        object: &str,
-        parent: &str,
-        told_by: &[&str],
-        wanted: &[Wanted],
-    ) -> Result<Option<crate::org::Stopped>, ConnectorError> {
+    fn adopt(&mut self, queries: &[(Kind, Vec<Wanted>)]) -> Result<Option<Stopped>, ConnectorError> {
         #[derive(Deserialize)]
         struct Page {
             records: Vec<Values>,
         }
-        let query = |some: &[Wanted]| {
-            let ids: Vec<String> = some.iter().map(|wanted| literal(&wanted.parent)).collect();
+        let query = |((object, parent, told_by), some): &(Kind, Vec<Wanted>)| {
+            let ids: BTreeSet<String> = some.iter().map(|wanted| literal(&wanted.parent)).collect();
+            let ids: Vec<String> = ids.into_iter().collect();
             let fields = told_by.join(",");
             encode(&format!(
                 "SELECT Id,{parent},{fields} FROM {object} WHERE {parent} IN ({}) LIMIT 2000",
                 ids.join(",")
             ))
         };
-        let parts: Vec<Subrequest> = wanted
-            .chunks(PARENTS)
+        let parts: Vec<Subrequest> = queries
+            .iter()
             .enumerate()
-            .map(|(n, some)| Subrequest::get(self.org.path(&format!("query?q={}", query(some))), format!("a{n}")))
+            .map(|(n, one)| Subrequest::get(self.org.path(&format!("query?q={}", query(one))), format!("a{n}")))
             .collect();
         let parts = match self.ask(&parts) {
             Ok(parts) => parts,
             Err(stopped) => return Ok(Some(stopped)),
         };
         self.got_somewhere = true;
-        let mut found: BTreeMap<(String, Vec<Vec<u8>>), String> = BTreeMap::new();
-        for part in &parts {
+        for (((object, parent, told_by), wanted), part) in queries.iter().zip(&parts) {
             // Where they can't be asked for, creating them will tell: Salesforce takes none of these twice.
             let Ok(page) = part.read::<Page>() else { continue };
+            let mut found: BTreeMap<(String, Vec<Vec<u8>>), String> = BTreeMap::new();
             for record in page.records {
                 let told = told_by
                     .iter()
@@ -211,21 +224,24 @@ impl<H: Host> Run<'_, '_, H> {
                     found.insert((parent, told.collect()), id);
                 }
             }
-        }
-        for wanted in wanted {
-            let Some(id) = found.remove(&(wanted.parent.clone(), wanted.told_by.clone())) else {
-                continue;
-            };
-            // A person's contact is the account's other half, and is changed through it.
-            let what = if object == "Contact" { What::Same } else { What::Update };
-            if what == What::Same {
-                self.job.tally(object).skipped += 1;
-                self.one_less(object);
+            for wanted in wanted {
+                if let Some(id) = found.remove(&(wanted.parent.clone(), wanted.told_by.clone())) {
+                    self.take_adopted(object, &wanted.key, &id)?;
+                }
             }
-            let standing = Standing::new(what).with_id(Some(id.clone()));
-            self.roll.set(object, &wanted.key, standing)?;
-            self.roll.map(object, &wanted.key, &id)?;
         }
         Ok(None)
+    }
+
+    fn take_adopted(&mut self, object: &str, key: &str, id: &str) -> Result<(), ConnectorError> {
+        // A person's contact is the account's other half, and is changed through it.
+        let what = if object == "Contact" { What::Same } else { What::Update };
+        if what == What::Same {
+            self.job.tally(object).skipped += 1;
+            self.one_less(object);
+        }
+        let standing = Standing::new(what).with_id(Some(id.to_owned()));
+        self.roll.set(object, key, standing)?;
+        self.roll.map(object, key, id)
     }
 }

@@ -93,6 +93,7 @@ impl<H: Host> Run<'_, '_, H> {
             self.roll.set(document, key, standing)?;
             self.roll.map(document, key, id)?;
             self.job.tally(document).created += 1;
+            self.job.looked_for.clear();
             self.one_less(document);
         }
         Ok(None)

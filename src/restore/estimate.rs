@@ -63,8 +63,10 @@ impl<H: Host> Run<'_, '_, H> {
             }
             if let Some(rows) = ingest::rows_a_job(*open, bytes) {
                 self.job.bulk.insert(object.clone(), rows);
+                self.job.composites = self.job.composites.saturating_sub(open / RECORDS_A_REQUEST);
             }
         }
+        self.job.together = self.together();
     }
 
     fn expected(&self, object: &str, so_far: Tally) -> Tally {
@@ -102,26 +104,11 @@ impl<H: Host> Run<'_, '_, H> {
     /// Requests that writing still needs.
     pub(super) fn needed(&self) -> u64 {
         let open: u64 = self.job.open.values().sum();
-        let apart = |object: &String| {
-            self.job.files.contains_key(object) || self.job.bulk.contains_key(object) || object == rules::BROUGHT.2
-        };
-        let together: u64 = self
-            .job
-            .open
-            .iter()
-            .filter(|(object, _)| !apart(object))
-            .map(|(_, open)| open)
-            .sum();
-        let files: u64 = self
-            .job
-            .files
-            .iter()
-            .map(|(object, files)| files.left(self.left_of(object)))
-            .sum();
+        let files = self.job.files.iter();
+        let files: u64 = files.map(|(object, files)| files.left(self.left_of(object))).sum();
         let bulk = self.job.bulk.iter();
         let bulk: u64 = bulk.map(|(object, rows)| ingest::requests(self.left_of(object), *rows)).sum();
         let literal = self.job.literal.min(open).div_ceil(RECORDS as u64);
-        let documents = self.left_of(rules::BROUGHT.2).div_ceil(DOCUMENTS_A_REQUEST);
         let verify = if self.job.selection.verify {
             let written: u64 = self.job.tallies.values().map(|tally| tally.created + tally.updated).sum();
             (written + open).div_ceil(verify::RECORDS_A_REQUEST)
@@ -129,7 +116,43 @@ impl<H: Host> Run<'_, '_, H> {
             0
         };
         let connect = self.job.unconnected.div_ceil(RECORDS_A_REQUEST);
-        together.div_ceil(RECORDS_A_REQUEST) + files + bulk + literal + documents + connect + verify
+        self.needed_together() + files + bulk + literal + self.needed_for_what_comes() + connect + verify
+    }
+
+    /// Records that share composite requests.
+    fn together(&self) -> u64 {
+        let apart = |object: &String| {
+            self.job.files.contains_key(object) || self.job.bulk.contains_key(object) || object == rules::BROUGHT.2
+        };
+        let open = self.job.open.iter();
+        open.filter(|(object, _)| !apart(object)).map(|(_, open)| open).sum()
+    }
+
+    /// Of the composite requests that were rehearsed, as many as there are records left.
+    fn needed_together(&self) -> u64 {
+        let left = self.together();
+        let planned = self.job.together.max(left).max(1);
+        let waves = u64::from(self.job.waiting > 0 && left > 0);
+        (self.job.composites * left)
+            .div_ceil(planned)
+            .max(left.div_ceil(RECORDS_A_REQUEST))
+            + waves
+    }
+
+    /// Asking for documents; for records that come with their parents; and what can only be written then.
+    fn needed_for_what_comes(&self) -> u64 {
+        let documents = self.left_of(rules::BROUGHT.2);
+        let later_versions = self.left_of(rules::BROUGHT.0) > documents && documents > 0;
+        let parent = |object| match object {
+            "CampaignMemberStatus" => "Campaign",
+            "AccountContactRelation" => "Contact",
+            _ => rules::BROUGHT.2,
+        };
+        let comes = rules::CREATED_WITH_PARENT
+            .iter()
+            .map(|(object, ..)| *object)
+            .any(|object| object != "Contact" && self.left_of(object) > 0 && self.left_of(parent(object)) > 0);
+        documents.div_ceil(DOCUMENTS_A_REQUEST) + u64::from(later_versions) + 2 * u64::from(comes)
     }
 
     pub(super) fn left_of(&self, object: &str) -> u64 {

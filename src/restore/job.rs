@@ -152,6 +152,9 @@ pub struct Job {
     /// Objects whose records that Salesforce created by itself were looked for.
     #[serde(default)]
     pub adopted: BTreeSet<String>,
+    /// The same, as far as their parents were created so far.
+    #[serde(default)]
+    pub looked_for: BTreeSet<String>,
     /// What was done, by object.
     #[serde(default)]
     pub tallies: BTreeMap<String, Tally>,
@@ -173,6 +176,15 @@ pub struct Job {
     /// Records that go in collections of their own.
     #[serde(default)]
     pub literal: u64,
+    /// Requests that the others take, as planned.
+    #[serde(default)]
+    pub composites: u64,
+    /// Records that share these.
+    #[serde(default)]
+    pub together: u64,
+    /// Records that wait for others of a circle, and come with the next walk.
+    #[serde(default)]
+    pub waiting: u64,
     /// Requests that planning sent.
     #[serde(default)]
     pub asked: u64,

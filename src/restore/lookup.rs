@@ -17,6 +17,7 @@ use crate::salesforce::{ApiError, Class, Found, Part, SubBody, Writable, Writabl
 use crate::soql::{encode, literal};
 use serde::Deserialize;
 use serde_json::json;
+use std::collections::BTreeSet;
 
 /// Ids of one collection.
 const IDS: usize = 2_000;
@@ -30,11 +31,49 @@ const IDS_A_QUERY: usize = 500;
 /// A describe of a backup is believed for so long, in milliseconds.
 const DESCRIBE_FRESH_MS: u64 = 24 * 3_600_000;
 
+/// Of an object with so few records, each is a subrequest of its own: of those a request has more than of collections.
+const SINGLES: usize = 4;
+
+/// Keys in the snapshot, and the Ids to be looked for.
+type Ids = Vec<(String, String)>;
+
 /// Records of one object that are looked up together.
 struct Asked {
     object: String,
-    /// Keys in the snapshot, and the Ids to be looked for.
-    ids: Vec<(String, String)>,
+    ids: Ids,
+    /// By its own address, not by a collection.
+    single: bool,
+}
+
+/// What one request looks up.
+#[derive(Default)]
+struct Looks {
+    asked: Vec<Asked>,
+    collections: usize,
+}
+
+impl Looks {
+    /// Adds records of an object; false where there is no room for them.
+    fn add(&mut self, object: &str, ids: &[(String, String)], may_be_single: bool) -> bool {
+        if may_be_single && ids.len() <= SINGLES && self.asked.len() + ids.len() <= SUBREQUESTS - PLACES + self.collections {
+            self.asked.extend(ids.iter().map(|id| Asked {
+                object: object.to_owned(),
+                ids: vec![id.clone()],
+                single: true,
+            }));
+            return true;
+        }
+        let room = self.collections < PLACES;
+        if room {
+            self.collections += 1;
+            self.asked.push(Asked {
+                object: object.to_owned(),
+                ids: ids.to_vec(),
+                single: false,
+            });
+        }
+        room
+    }
 }
 
 impl<H: Host> Run<'_, '_, H> {
@@ -62,8 +101,22 @@ impl<H: Host> Run<'_, '_, H> {
                 return Ok(Ended::Stopped(stopped));
             }
         }
+        self.spare_closed()?;
         self.job.enter(Stage::Refer);
         Ok(Ended::Stage)
+    }
+
+    /// Records that can't be written are only looked up where others refer to them.
+    fn spare_closed(&mut self) -> Result<(), ConnectorError> {
+        for object in self.job.closed.keys().cloned().collect::<Vec<_>>() {
+            let mut pages = Pages::default();
+            while let Some(some) = pages.next(&mut self.roll, &object)? {
+                for (key, _) in some.iter().filter(|(_, standing)| standing.what == What::Wanted) {
+                    self.roll.set(&object, key, Standing::new(What::Spared))?;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn is_wanted(&mut self, object: &str) -> Result<bool, ConnectorError> {
@@ -162,54 +215,55 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// The next records of which it isn't known whether the target has them, as many as one request asks for.
     fn unknown_records(&mut self) -> Result<Vec<Asked>, ConnectorError> {
-        let mut asked: Vec<Asked> = Vec::new();
+        let mut looks = Looks::default();
         let objects = self.job.objects.clone();
         while let Some(object) = objects.get(self.job.at.object) {
-            let most = if self.job.by_query.contains(object) {
-                IDS_A_QUERY
-            } else {
-                IDS
-            };
+            let by_query = self.job.by_query.contains(object);
+            let most = if by_query { IDS_A_QUERY } else { IDS };
             loop {
-                let some = self.roll.after(object, &self.job.at.after)?;
-                if some.is_empty() {
-                    break;
+                let (some, last) = self.unknown_of(object, most)?;
+                let Some(last) = last else { break };
+                let all = self.job.at.after.is_empty() && some.len() < most;
+                if !some.is_empty() && !looks.add(object, &some, all && !by_query) {
+                    return Ok(looks.asked);
                 }
-                for (key, standing) in some {
-                    if !standing.is_unknown() {
-                        self.job.at.after = key;
-                        continue;
-                    }
-                    let id = self.roll.mapped(object, &key)?.unwrap_or_else(|| key.clone());
-                    if id == DOUBTFUL {
-                        self.take_doubt(object, &key, &standing)?;
-                        self.job.at.after = key;
-                        continue;
-                    }
-                    if asked
-                        .last()
-                        .is_none_or(|asked| asked.object != *object || asked.ids.len() >= most)
-                    {
-                        if asked.len() == PLACES {
-                            return Ok(asked);
-                        }
-                        asked.push(Asked {
-                            object: object.clone(),
-                            ids: Vec::new(),
-                        });
-                    }
-                    self.job.at.after.clone_from(&key);
-                    if let Some(asked) = asked.last_mut() {
-                        asked.ids.push((key, id));
-                    }
-                }
+                self.job.at.after = last;
             }
             self.job.at = Place {
                 object: self.job.at.object + 1,
                 after: String::new(),
             };
         }
-        Ok(asked)
+        Ok(looks.asked)
+    }
+
+    /// At most so many records of an object that aren't known, from the place on, with the Ids to be looked for; and the last that
+    /// was passed, where there was one.
+    fn unknown_of(&mut self, object: &str, most: usize) -> Result<(Ids, Option<String>), ConnectorError> {
+        let mut ids = Ids::new();
+        let mut last = None;
+        loop {
+            let after = last.clone().unwrap_or_else(|| self.job.at.after.clone());
+            let some = self.roll.after(object, &after)?;
+            if some.is_empty() {
+                return Ok((ids, last));
+            }
+            for (key, standing) in some {
+                if ids.len() == most {
+                    return Ok((ids, last));
+                }
+                last = Some(key.clone());
+                if !standing.is_unknown() {
+                    continue;
+                }
+                let id = self.roll.mapped(object, &key)?.unwrap_or_else(|| key.clone());
+                if id == DOUBTFUL {
+                    self.take_doubt(object, &key, &standing)?;
+                } else {
+                    ids.push((key, id));
+                }
+            }
+        }
     }
 
     /// An earlier restore may have created it, and nothing tells.
@@ -234,10 +288,11 @@ impl<H: Host> Run<'_, '_, H> {
             Ok(parts) => parts,
             Err(stopped) => return Ok(Some(stopped)),
         };
+        let ways = (self.job.unstamped.clone(), self.job.by_query.clone());
         for (asked, part) in asked.iter().zip(&parts) {
             let found = match self.found(asked, part) {
                 Ok(found) => found,
-                Err(errors) => match self.look_up_refused(asked, part.status, errors)? {
+                Err(errors) => match self.look_up_refused(asked, &ways, part.status, errors)? {
                     Some(stopped) => return Ok(Some(stopped)),
                     None => continue,
                 },
@@ -257,6 +312,10 @@ impl<H: Host> Run<'_, '_, H> {
             &["Id", "SystemModstamp"]
         };
         let reference = format!("l{n}");
+        if let (true, Some((_, id))) = (asked.single, asked.ids.first()) {
+            let path = format!("sobjects/{}/{id}?fields={}", asked.object, fields.join(","));
+            return Subrequest::get(self.org.path(&path), reference);
+        }
         if self.job.by_query.contains(&asked.object) {
             let ids: Vec<String> = asked.ids.iter().map(|(_, id)| literal(id)).collect();
             let query = format!(
@@ -278,8 +337,14 @@ impl<H: Host> Run<'_, '_, H> {
         struct Answer {
             records: Vec<Found>,
         }
+        if asked.single && part.status == 404 {
+            return Ok(vec![None]);
+        }
         if part.status >= 300 {
             return Err(part.errors());
+        }
+        if asked.single {
+            return part.read().map(|found| vec![Some(found)]).map_err(|_| part.errors());
         }
         if !self.job.by_query.contains(&asked.object) {
             return part.read::<Vec<Option<Found>>>().map_err(|_| part.errors());
@@ -289,10 +354,11 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(asked.ids.iter().map(|(_, id)| by_id(id)).collect())
     }
 
-    /// A look that was refused is tried in another way; where there is none, nothing is known of the records.
+    /// A look that was refused is tried in another way than those that were known when it was sent; where there is none, nothing is known of the records.
     fn look_up_refused(
         &mut self,
         asked: &Asked,
+        (unstamped, by_query): &(BTreeSet<String>, BTreeSet<String>),
         status: u16,
         errors: Vec<ApiError>,
     ) -> Result<Option<Stopped>, ConnectorError> {
@@ -301,9 +367,16 @@ impl<H: Host> Run<'_, '_, H> {
         match class {
             Class::Later | Class::TimedOut | Class::Halted => return Ok(Some(Stopped::Later)),
             Class::DailyLimit => return Ok(Some(Stopped::DailyLimit)),
-            _ if error.code == "INVALID_FIELD" && self.job.unstamped.insert(object.clone()) => return Ok(None),
+            // Others of this object in the same request were refused for the same.
+            _ if error.code == "INVALID_FIELD" && !unstamped.contains(object) => {
+                self.job.unstamped.insert(object.clone());
+                return Ok(None);
+            }
             Class::Never("not-visible") => {}
-            _ if self.job.by_query.insert(object.clone()) => return Ok(None),
+            _ if !by_query.contains(object) => {
+                self.job.by_query.insert(object.clone());
+                return Ok(None);
+            }
             _ => {}
         }
         for (key, _) in &asked.ids {

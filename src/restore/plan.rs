@@ -6,7 +6,7 @@
 use super::job::{Job, Selection, Stage};
 use super::order::{self, References};
 use super::prepare::{Outcome, Preparation};
-use super::request::Request;
+use super::request::{Added, Form, Placed, Request, Verb};
 use super::roll::{DRY_RUN, RESTORE};
 use super::rules;
 use super::run::Run;
@@ -174,6 +174,7 @@ impl<H: Host> Run<'_, '_, H> {
                 self.roll.set(&object, id, Standing::new(what))?;
                 self.takes_part(&object);
             }
+            Some(What::Spared) => self.roll.set(&object, id, Standing::new(what))?,
             Some(What::Referred) if required => self.roll.set(&object, id, Standing::new(what))?,
             // It was looked up for one that could be without it.
             Some(What::Gone) if required && self.job.selection.with_related => {
@@ -242,7 +243,6 @@ impl<H: Host> Run<'_, '_, H> {
         let rows = self.rows(object, &keys)?;
         let blobs = self.blobs(object, writable, &keys)?;
         let here = place.get(object).copied().unwrap_or_default();
-        let empty = Request::default();
         for (((key, standing), row), blobs) in open.iter().zip(rows).zip(&blobs) {
             let outcome = match row {
                 Some(row) => {
@@ -254,13 +254,16 @@ impl<H: Host> Run<'_, '_, H> {
                         blobs,
                     };
                     let target = standing.in_target(key);
-                    preparation.prepare(&row, target, &mut |refers_to, id| {
+                    let request = std::mem::take(&mut self.rehearsed);
+                    let outcome = preparation.prepare(&row, target, &mut |refers_to, id| {
                         let written = |of: &str| {
                             let there = place.get(of).copied().unwrap_or_default();
                             there < here || (there == here && id < key.as_str())
                         };
-                        self.resolve(&empty, refers_to, id, &written)
-                    })?
+                        self.resolve(&request, refers_to, id, &written)
+                    });
+                    self.rehearsed = request;
+                    outcome?
                 }
                 None => Outcome::Cannot(Failure::new("not-in-snapshot", "the snapshot no longer has it")),
             };
@@ -275,9 +278,13 @@ impl<H: Host> Run<'_, '_, H> {
                     self.job.unconnected += u64::from(prepared.record.later);
                     self.job.count_form(&prepared.record);
                     self.tell_left_out(object, key, prepared.left_out);
+                    self.rehearse_request(standing.what, prepared.after, prepared.record);
                     None
                 }
-                (_, Outcome::NotYet) => None,
+                (_, Outcome::NotYet) => {
+                    self.job.waiting += 1;
+                    None
+                }
             };
             match cannot {
                 Some(failure) => {
@@ -289,6 +296,22 @@ impl<H: Host> Run<'_, '_, H> {
             }
         }
         Ok(())
+    }
+
+    /// Puts a record into the request that would be filled; full ones are only counted.
+    fn rehearse_request(&mut self, what: What, after: Option<usize>, record: Placed) {
+        if record.form != Form::Composite {
+            return;
+        }
+        let verb = if what == What::Update { Verb::Update } else { Verb::Create };
+        if self.rehearsed.is_empty() {
+            self.job.composites += 1;
+        }
+        if self.rehearsed.add(verb, after, record.clone()) == Added::Full {
+            self.rehearsed = Request::default();
+            self.job.composites += 1;
+            self.rehearsed.add(verb, None, record);
+        }
     }
 
     fn expect_write(&mut self, object: &str, what: What) {

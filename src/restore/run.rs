@@ -24,6 +24,8 @@ pub struct Run<'o, 'h, H: Host> {
     pub(super) settled: bool,
     /// An answer was read.
     pub(super) got_somewhere: bool,
+    /// The request that would be filled, while it is only rehearsed.
+    pub(super) rehearsed: Request,
 }
 
 impl<'o, 'h, H: Host> Run<'o, 'h, H> {
@@ -46,6 +48,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
             writables: BTreeMap::new(),
             settled: false,
             got_somewhere: false,
+            rehearsed: Request::default(),
         })
     }
 
@@ -150,7 +153,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
             What::Coming if written(&object) => Target::Id(id.to_owned()),
             What::Coming if !request.brings(id) => Target::Coming,
             What::Coming | What::Begun => Target::Later,
-            What::Referred | What::Needed | What::Wanted => Target::Id(id.to_owned()),
+            What::Referred | What::Needed | What::Wanted | What::Spared => Target::Id(id.to_owned()),
             _ => Target::Gone,
         })
     }

@@ -15,6 +15,8 @@ pub enum What {
     Needed,
     /// To be restored; not looked up yet.
     Wanted,
+    /// Asked for, but none of its object's records can be written, and no other record refers to it.
+    Spared,
     /// Only referred to, and the target has it.
     There,
     /// Only referred to, and the target doesn't have it.
@@ -40,10 +42,11 @@ pub enum What {
 }
 
 /// Letters of [`What`], as they are stored.
-const LETTERS: [(What, char); 14] = [
+const LETTERS: [(What, char); 15] = [
     (What::Referred, 'r'),
     (What::Needed, 'n'),
     (What::Wanted, 'w'),
+    (What::Spared, 'p'),
     (What::There, 't'),
     (What::Gone, 'g'),
     (What::Create, 'c'),
@@ -106,7 +109,10 @@ impl Standing {
 
     /// Part of what is restored, not only referred to.
     pub fn is_wanted(&self) -> bool {
-        !matches!(self.what, What::Referred | What::Needed | What::There | What::Gone)
+        !matches!(
+            self.what,
+            What::Referred | What::Needed | What::There | What::Gone | What::Spared
+        )
     }
 
     /// The target has it; its Id there, for one whose Id in the snapshot is `key`.

@@ -113,7 +113,13 @@ impl<H: Host> Run<'_, '_, H> {
                     self.job.moved = true;
                     return Ok(Ended::Call);
                 }
-                Filled::Ended(ended) => return Ok(ended),
+                Filled::Ended(ended) => {
+                    if !request.is_empty() {
+                        self.job.again();
+                        self.job.moved = true;
+                    }
+                    return Ok(ended);
+                }
             };
             if !request.is_empty() {
                 sent += 1;
@@ -201,9 +207,13 @@ impl<H: Host> Run<'_, '_, H> {
                 if self.job.stage == Stage::Write {
                     match self.adoption(object, request)? {
                         Adoption::None => {}
-                        Adoption::SendFirst => return Ok(Filled::Yes { more: true }),
+                        Adoption::NextWalk => {
+                            self.job.moved = true;
+                            self.job.at.object += 1;
+                            continue;
+                        }
                         Adoption::LookFor => {
-                            if let Some(filled) = self.adopt_first(object)? {
+                            if let Some(filled) = self.adopt_first()? {
                                 return Ok(filled);
                             }
                         }
@@ -474,6 +484,7 @@ impl<H: Host> Run<'_, '_, H> {
         self.roll.set(object, key, standing)?;
         self.roll.map(object, key, id)?;
         self.job.tally(object).created += 1;
+        self.job.looked_for.clear();
         self.one_less(object);
         if let Some(brought) = &created.brings {
             let begun = Standing::new(What::Begun).with_id(Some(id.to_owned()));
