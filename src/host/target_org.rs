@@ -85,6 +85,8 @@ pub(crate) struct TargetOrg {
     /// A trigger writes over this field of every new record.
     pub trigger: Option<String>,
     pub usage: Option<(u64, u64)>,
+    /// Deleting a record empties references to it without a new `SystemModstamp`.
+    pub silent: bool,
     /// Faults of any request, by its number from 1.
     pub cuts: BTreeMap<u64, Fault>,
     pub jobs: Vec<ingest::Job>,
@@ -163,8 +165,10 @@ impl TargetOrg {
                 for value in record.values_mut().filter(|value| *value == id) {
                     *value = Value::Null;
                 }
-                let stamp = self.stamp();
-                self.records.get_mut(&other).unwrap().insert("SystemModstamp".into(), stamp);
+                if !self.silent {
+                    let stamp = self.stamp();
+                    self.records.get_mut(&other).unwrap().insert("SystemModstamp".into(), stamp);
+                }
             }
         }
     }

@@ -146,6 +146,9 @@ pub struct Job {
     /// Objects whose records have no `SystemModstamp`.
     #[serde(default)]
     pub unstamped: BTreeSet<String>,
+    /// Objects of which records are gone and will be created.
+    #[serde(default)]
+    pub creating: BTreeSet<String>,
     /// Objects that are looked up by query, not by collections.
     #[serde(default)]
     pub by_query: BTreeSet<String>,

@@ -415,7 +415,10 @@ impl<H: Host> Run<'_, '_, H> {
                 }
             }
             (_, Some(_)) => What::There,
-            (What::Wanted, None) if !closed => What::Create,
+            (What::Wanted, None) if !closed => {
+                self.job.creating.insert(object.to_owned());
+                What::Create
+            }
             (What::Needed, None) if self.job.selection.with_related => return self.needed_and_gone(object, key),
             (_, None) => What::Gone,
         };

@@ -196,6 +196,7 @@ impl<H: Host> Run<'_, '_, H> {
             .is_some();
         let what = if has && rules::never(object).is_none() {
             self.job.moved = true;
+            self.job.creating.insert(object.to_owned());
             What::Create
         } else {
             What::Gone
@@ -216,9 +217,10 @@ impl<H: Host> Run<'_, '_, H> {
                 if *budget == 0 || self.must_end() {
                     return Ok(Ended::Call);
                 }
-                let some = self.roll.after(object, &self.job.at.after)?;
+                let mut some = self.roll.after(object, &self.job.at.after)?;
                 let Some((last, _)) = some.last() else { break };
                 let last = last.clone();
+                self.set_back_lost_references(object, writable, &mut some)?;
                 let open: Vec<(String, Standing)> = some.into_iter().filter(|(_, s)| s.is_open()).collect();
                 *budget = budget.saturating_sub(open.len());
                 self.rehearse_some(object, writable, &open, &place)?;
@@ -230,6 +232,52 @@ impl<H: Host> Run<'_, '_, H> {
         self.choose_bulk();
         self.job.enter(Stage::Write);
         Ok(Ended::Stage)
+    }
+
+    /// Deleting a record empties references to it, and doesn't always tell by their records' `SystemModstamp`: what refers to a record
+    /// that will be created anew is changed, however much it looks the same.
+    fn set_back_lost_references(
+        &mut self,
+        object: &str,
+        writable: &Writable,
+        some: &mut [(String, Standing)],
+    ) -> Result<(), ConnectorError> {
+        let created = |of: &String| self.job.creating.contains(of);
+        let fields: Vec<_> = writable
+            .fields
+            .iter()
+            .filter(|field| field.update && field.refers_to.iter().any(created))
+            .collect();
+        if fields.is_empty() || !writable.updateable {
+            return Ok(());
+        }
+        let same: Vec<usize> = (0..some.len()).filter(|n| some[*n].1.what == What::Same).collect();
+        let keys: Vec<String> = same.iter().map(|n| some[*n].0.clone()).collect();
+        for (n, row) in same.into_iter().zip(self.rows(object, &keys)?) {
+            let Some(row) = row else { continue };
+            let values = rules::values(object, &row)?;
+            for field in &fields {
+                let Some(id) = rules::text(&values, &field.name) else {
+                    continue;
+                };
+                let Some(of) = self.object_of(&field.refers_to, &id) else {
+                    continue;
+                };
+                let gone = self
+                    .roll
+                    .get(&of, &id)?
+                    .is_some_and(|of| matches!(of.what, What::Create | What::Coming));
+                if gone {
+                    let (key, standing) = &mut some[n];
+                    standing.what = What::Update;
+                    self.roll.set(object, key, standing.clone())?;
+                    let skipped = &mut self.job.tally(object).skipped;
+                    *skipped = skipped.saturating_sub(1);
+                    break;
+                }
+            }
+        }
+        Ok(())
     }
 
     fn rehearse_some(

@@ -228,7 +228,14 @@ impl Request {
     pub fn parts(&self) -> Vec<FormPart> {
         let records: Vec<&Placed> = self.collections.iter().flat_map(|collection| &collection.records).collect();
         let (name, json) = match records.as_slice() {
-            [record] if record.form == Form::Single => ("entity", record.json.clone().into_bytes()),
+            // Named as in the guide's examples.
+            [record] if record.form == Form::Single => {
+                let name = match record.object.as_str() {
+                    "ContentVersion" => "entity_content",
+                    _ => "entity_document",
+                };
+                (name, record.json.clone().into_bytes())
+            }
             _ => ("collection", self.collection_body()),
         };
         let mut parts = vec![FormPart {

@@ -225,6 +225,22 @@ fn what_is_as_it_was_is_left_alone_and_what_was_changed_is_set_back() {
 }
 
 #[test]
+fn references_that_a_deletion_emptied_are_set_back_though_their_records_look_the_same() {
+    let fixture = Fixture::new(small_org());
+    {
+        let mut org = fixture.org.borrow_mut();
+        org.silent = true;
+        let third = fixture.before.shelf().rows["Account"].keys().nth(2).unwrap().clone();
+        org.delete(&third);
+    }
+    fixture.restore(&fixture.everything(), 8);
+    fixture.assert_whole();
+    let tally = fixture.tally();
+    // The account and its contact; what referred to one of them: its child and a case.
+    assert_eq!((tally.created, tally.updated, tally.skipped), (2, 2, 14));
+}
+
+#[test]
 fn the_limit_at_every_request_loses_nothing_and_repeats_nothing() {
     let mut all = None;
     for a_call in 1..=6 {
