@@ -175,6 +175,25 @@ DIR/<Id>.<Field>.<image>), and checked against its hash. Standard error says how
         #[arg(long, conflicts_with_all = ["files", "format"])]
         schema: bool,
     },
+    /// Say what two snapshots differ in, or a snapshot and the org as it is now: objects, records, fields.
+    #[command(
+        after_help = "With `live` a backup of what was changed is taken now, a few dozen requests, and compared: its snapshot stays. Where it pauses at \
+the usage limit what it has is compared, and the exit code is 3. Records in which only modification and view dates differ count as touched."
+    )]
+    Diff {
+        name: ConnectionName,
+        /// The earlier one: an id, a unique prefix of one, or `latest`.
+        #[arg(value_name = "SNAPSHOT")]
+        before: String,
+        /// The later one, or `live`.
+        #[arg(value_name = "SNAPSHOT|live")]
+        after: String,
+        /// Only these objects.
+        #[arg(long = "object", value_name = "O")]
+        objects: Vec<ObjectName>,
+        #[arg(long)]
+        json: bool,
+    },
     /// Show the usage limit, or set it. Every change is in the audit trail.
     #[command(
         after_help = "The limit is the percent of the org's daily API requests that all applications together may have used when backups stop: \

@@ -285,6 +285,16 @@ impl From<&InheritedObject> for ObjectFold {
 }
 
 impl ObjectFold {
+    /// Whether a record that isn't there wasn't there at the source either: all of it was read, by this job or by the one that it
+    /// goes on from.
+    pub fn holds_all(&self) -> bool {
+        match self.state {
+            ObjectState::Complete => true,
+            ObjectState::Partial => self.inherited,
+            ObjectState::Pending | ObjectState::Skipped => false,
+        }
+    }
+
     /// `job`: from when the job began to now, where it goes on from a predecessor.
     fn told(&mut self, report: &ObjectReport, job: Option<Window>) {
         self.state = report.state.unwrap_or(self.state);

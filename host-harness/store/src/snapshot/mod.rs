@@ -4,6 +4,7 @@
 //! entry; [`Snapshot`] reads what is committed. What no log names does not exist.
 
 mod blob;
+mod diff;
 mod entry;
 mod fold;
 mod held;
@@ -21,6 +22,7 @@ mod writer;
 
 pub use blob::StoredBlob;
 pub(crate) use blob::{BlobCheck, blob_path, changed, missing};
+pub use diff::{Change, Difference, FieldChange, differences, members};
 pub use entry::{
     BlobRef, Checkpoint, CheckpointRef, Commit, EntryKind, Estimate, Failure, LogRecord, Next, ObjectReport, ObjectState,
     SegmentKind, SegmentRef, Step,

@@ -7,6 +7,7 @@ mod component;
 mod crashes;
 mod damage;
 mod decisions;
+mod diffs;
 mod faults;
 mod files;
 mod hostile;

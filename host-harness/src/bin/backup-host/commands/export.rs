@@ -92,31 +92,9 @@ async fn csv(snapshot: &Snapshot, object: &ObjectName, out: impl Write) -> Resul
     Ok(writer.flush()?)
 }
 
-/// A record's members in their order, values untouched.
+/// A record's fields, values untouched.
 fn members(body: &[u8]) -> Result<Vec<(String, &RawValue)>, Failure> {
-    struct Members<'a>(Vec<(String, &'a RawValue)>);
-    impl<'de: 'a, 'a> serde::Deserialize<'de> for Members<'a> {
-        fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-            struct Visitor;
-            impl<'de> serde::de::Visitor<'de> for Visitor {
-                type Value = Vec<(String, &'de RawValue)>;
-                fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                    f.write_str("a record")
-                }
-                fn visit_map<A: serde::de::MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
-                    let mut members = Vec::new();
-                    while let Some(member) = map.next_entry()? {
-                        members.push(member);
-                    }
-                    Ok(members)
-                }
-            }
-            deserializer.deserialize_map(Visitor).map(Members)
-        }
-    }
-    let members: Members<'_> =
-        serde_json::from_slice(body).map_err(|e| Failure::failed(format!("a record is not one JSON object: {e}")))?;
-    Ok(members.0)
+    backup_store::snapshot::members(body).map_err(|e| Failure::failed(format!("a record is not one JSON object: {e}")))
 }
 
 /// Texts without quotes, null as nothing, numbers digit by digit, anything nested as JSON.

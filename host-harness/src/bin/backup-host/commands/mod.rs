@@ -2,6 +2,7 @@
 
 mod backup;
 mod connection;
+mod diff;
 mod export;
 mod files;
 mod limit;
@@ -103,6 +104,13 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             files,
             schema: false,
         } => export::run(open, &name, &snapshot, &object, format, files.as_deref()).await,
+        Command::Diff {
+            name,
+            before,
+            after,
+            objects,
+            json,
+        } => diff::run(open, &name, &before, &after, &objects, json).await,
         Command::Limit {
             name,
             percent,

@@ -1,5 +1,6 @@
 #![allow(clippy::unwrap_used)]
 mod blobs;
+mod diffs;
 mod finds;
 mod host;
 mod incremental;
