@@ -5,8 +5,9 @@ use super::host::Host;
 use super::imports::{Outcome, Readable, StopSignal};
 use super::progress::{Progress, ProgressEvent};
 use super::results::{BackupResult, PauseResult, estimated_requests};
-use super::session::{RETRY_WAIT, Session, TRIES, answered};
+use super::session::{Session, TRIES, answered};
 use super::step::{Asked, Decision};
+use super::turn::First;
 use super::went::{Went, blocked_text};
 use backup_runtime::exports::BackupOptions;
 use backup_seams::{Clock, Timestamp};
@@ -26,7 +27,7 @@ pub(super) const PLAN_REQUESTS: u32 = 8;
 pub(super) const BATCH_REQUESTS: u32 = 8;
 
 /// While a run waits out a pause it looks this often whether the limit was raised.
-const LIMIT_LOOK: Duration = Duration::from_secs(5);
+pub(super) const LIMIT_LOOK: Duration = Duration::from_secs(5);
 
 /// What to back up, and how long to stay with it.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +48,8 @@ enum Ended {
     Paused(Paused),
     Failed(String),
     Stopped,
+    /// A restore goes first.
+    GaveWay,
 }
 
 impl Host {
@@ -63,7 +66,7 @@ impl Host {
         // `--full` asks for one new snapshot, not for another one after each pause.
         let mut request = request.clone();
         loop {
-            let session = Session::open(self, name, "backup", actor, request.stop.clone()).await?;
+            let session = self.backup_session(name, actor, &request.stop, progress).await?;
             let run = run(&session, &request, &mut asked, progress).await;
             sent += session.sent();
             // A host that lost the claim writes nothing more, and the error that led here is the one to tell.
@@ -79,14 +82,18 @@ impl Host {
                 && !request.stop.is_set()
             {
                 progress.tell(&ProgressEvent::Paused { pause: pause.into() });
-                self.wait_out(name, pause, &request.stop).await?;
+                self.wait_out(name, pause, &request.stop, None).await?;
                 progress.tell(&ProgressEvent::Resuming);
+                request.full = false;
+                continue;
+            }
+            if matches!(ended, Ended::GaveWay) {
                 request.full = false;
                 continue;
             }
             let mut result = BackupResult::of(name.to_string(), snapshot, &fold, sent);
             match ended {
-                Ended::Complete | Ended::Stopped => {}
+                Ended::Complete | Ended::Stopped | Ended::GaveWay => {}
                 Ended::Paused(pause) => result.pause = Some(PauseResult::from(&pause)),
                 Ended::Failed(reason) => result.failed = Some(reason),
             }
@@ -94,11 +101,21 @@ impl Host {
         }
     }
 
-    /// Waits until the pause should be looked at again, or the limit was raised above where it was.
-    pub(super) async fn wait_out(&self, name: &ConnectionName, pause: &Paused, stop: &StopSignal) -> Result<(), JobError> {
+    /// Waits until the pause should be looked at again, or the limit was raised above where it was. A restore that waits still
+    /// goes first.
+    pub(super) async fn wait_out(
+        &self,
+        name: &ConnectionName,
+        pause: &Paused,
+        stop: &StopSignal,
+        mut first: Option<&mut First>,
+    ) -> Result<(), JobError> {
         let clock = &self.store().seams().clock;
         let mut journal = self.journal(name).await?;
         while clock.now() < pause.recheck_at && !stop.is_set() {
+            if let Some(first) = &mut first {
+                first.renew().await?;
+            }
             clock.sleep(LIMIT_LOOK.min(pause.recheck_at.since(clock.now()))).await;
             journal.refresh().await?;
             if journal.state().usage_limit(clock.now()) > pause.limit_percent {
@@ -244,16 +261,17 @@ impl Backup<'_> {
         if self.next == Next::Done {
             return Ok(Some(Ended::Complete));
         }
+        if let Next::AgainAfter { seconds } = self.next
+            && !self.session.parts.should_stop()
+        {
+            let wait = self.session.wait_until_due(seconds, self.progress);
+            self.session.while_looking(wait).await;
+        }
         if self.request.stop.is_set() {
             return Ok(Some(Ended::Stopped));
         }
-        if let Next::AgainAfter { seconds } = self.next {
-            let wait = Duration::from_secs(seconds);
-            self.progress.tell(&ProgressEvent::Waiting { wait });
-            self.wait(wait).await;
-            if self.request.stop.is_set() {
-                return Ok(Some(Ended::Stopped));
-            }
+        if self.session.parts.gives_way.is_set() {
+            return Ok(Some(Ended::GaveWay));
         }
         let (began_at, sent_before) = (self.clock().now(), self.session.sent());
         let outcome = Outcome::new(Some(self.writer.stage()));
@@ -262,11 +280,11 @@ impl Backup<'_> {
         }
         let checkpoint = self.writer.checkpoint().await?;
         let (step, went) = match checkpoint {
-            None => (Step::Plan, self.plan(&outcome).await),
-            Some(checkpoint) => (
-                Step::Batch,
-                self.session.batch(&outcome, self.readable().await?, checkpoint).await,
-            ),
+            None => (Step::Plan, self.session.while_looking(self.plan(&outcome)).await),
+            Some(checkpoint) => {
+                let batch = self.session.batch(&outcome, self.readable().await?, checkpoint);
+                (Step::Batch, self.session.while_looking(batch).await)
+            }
         };
         self.session.parts.gate.end();
         let attempt = Attempt {
@@ -277,14 +295,6 @@ impl Backup<'_> {
         match went {
             Ok(went) => self.went(attempt, went, &outcome, asked).await,
             Err(error) => self.failed(attempt, error, &outcome, asked).await,
-        }
-    }
-
-    /// Ends early where the run is to stop.
-    async fn wait(&self, wait: Duration) {
-        let until = self.clock().now().after(wait);
-        while self.clock().now() < until && !self.request.stop.is_set() {
-            self.clock().sleep(LIMIT_LOOK.min(until.since(self.clock().now()))).await;
         }
     }
 
@@ -368,13 +378,8 @@ impl Backup<'_> {
         }
         let ended = self.commit(attempt, staged, same, outcome, asked).await?;
         if ended.is_none() {
-            let wait = RETRY_WAIT * 2u32.pow(self.tries - 1);
-            self.progress.tell(&ProgressEvent::Retrying {
-                reason,
-                tries: self.tries,
-                wait,
-            });
-            self.clock().sleep(wait).await;
+            let wait = self.session.before_another_try(reason, self.tries, self.progress);
+            self.session.while_looking(wait).await;
         }
         Ok(ended)
     }
@@ -447,7 +452,7 @@ impl Backup<'_> {
                 };
                 journal.append(&session.actor, failed).await?;
             }
-            Ended::Stopped => {}
+            Ended::Stopped | Ended::GaveWay => {}
         }
         Ok((id, fold, ended))
     }

@@ -62,6 +62,9 @@ pub enum JobError {
     /// The source can't be gone on with.
     #[error("{}", told(.0))]
     Blocked(Box<Failure>),
+    /// It waited for another job of the scope.
+    #[error("stopped while it waited for its turn; nothing was sent, run it again")]
+    StoppedInLine,
     /// A restore of nothing.
     #[error("nothing is chosen to be restored: name objects with --object, records with --id, or all with --all")]
     NothingSelected,

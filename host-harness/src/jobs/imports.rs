@@ -101,11 +101,19 @@ pub(super) struct CallParts {
     pub(super) claim: Arc<tokio::sync::Mutex<Claim>>,
     pub(super) values: Arc<tokio::sync::Mutex<Values>>,
     pub(super) clock: Arc<dyn Clock>,
+    /// Asked for from outside.
     pub(super) stop: StopSignal,
+    /// Asked for by who goes first in the scope.
+    pub(super) gives_way: StopSignal,
     pub(super) configuration: String,
 }
 
 impl CallParts {
+    /// Whether the job is to end after what is under way.
+    pub(super) fn should_stop(&self) -> bool {
+        self.stop.is_set() || self.gives_way.is_set()
+    }
+
     /// Imports of one call. `http`: `None` where it may not send. `readable`: what it may read back.
     pub(super) fn imports(&self, http: Option<Box<dyn imports::Http>>, outcome: &Outcome, readable: Readable) -> Imports {
         Imports {
@@ -148,7 +156,7 @@ impl imports::Job for Job {
     }
 
     fn should_stop(&self) -> bool {
-        self.parts.stop.is_set()
+        self.parts.should_stop()
     }
 }
 

@@ -15,12 +15,14 @@ mod imports;
 mod lineage;
 mod plan;
 mod progress;
+mod rehearsal;
 mod reports;
 mod restore;
 mod restored;
 mod results;
 mod session;
 mod step;
+mod turn;
 mod went;
 
 pub use backup::BackupRequest;

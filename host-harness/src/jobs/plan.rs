@@ -1,17 +1,16 @@
 //! `plan`: what a backup would read and what that costs, without a snapshot.
 
-use super::backup::PLAN_REQUESTS;
 use super::error::JobError;
 use super::host::Host;
 use super::imports::{Outcome, Readable, StopSignal};
-use super::progress::{Progress, ProgressEvent};
+use super::progress::Progress;
+use super::rehearsal::Rehearsed;
 use super::results::{Calls, PauseResult, PlanResult, PlannedObject, brief};
-use super::session::{RETRY_WAIT, Session, TRIES, answered};
-use super::step::{Asked, Decision};
-use backup_runtime::exports::{BackupOptions, Planned};
-use backup_store::{Actor, ConnectionName, GrantPurpose, ObjectName, ObjectReport, Snapshot, SnapshotKind};
+use super::session::{Session, answered};
+use super::step::Asked;
+use backup_runtime::exports::BackupOptions;
+use backup_store::{Actor, ConnectionName, ObjectName, ObjectReport, Snapshot, SnapshotKind};
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 /// What to plan.
 #[derive(Clone, Debug, Default)]
@@ -68,16 +67,7 @@ async fn plan(
         Some(_) => SnapshotKind::Incremental,
         None => SnapshotKind::Full,
     };
-    let mut asked = Asked::ByHand;
-    let mut cost = PLAN_REQUESTS;
-    let mut tries = 1;
-    loop {
-        let granted = match session.decide(cost, &mut asked, progress).await? {
-            Decision::Proceed(requests) => requests,
-            Decision::Pause(pause) => return Ok((kind, Told::new(), Some(PauseResult::from(&pause)))),
-        };
-        let grant = session.grant(granted, GrantPurpose::Plan).await?;
-        let outcome = Outcome::new(None);
+    let plan = async |outcome: Outcome| {
         let options = BackupOptions {
             objects: objects.clone(),
             full: kind == SnapshotKind::Full,
@@ -88,46 +78,22 @@ async fn plan(
             predecessor: predecessor.clone(),
             source: None,
         };
-        let planned = session
-            .connector
-            .plan_backup(session.imports(true, &outcome, readable), options)
-            .await;
-        session.spent(&grant).await?;
-        let planned = match answered("plan-backup", planned) {
-            Err(error) if error.may_pass() && tries < TRIES => {
-                progress.tell(&ProgressEvent::Retrying {
-                    reason: error.to_string(),
-                    tries,
-                    wait: RETRY_WAIT * tries,
-                });
-                session.parts.clock.sleep(RETRY_WAIT * tries).await;
-                tries += 1;
-                continue;
-            }
-            planned => planned?,
-        };
-        tries = 1;
-        match planned {
-            Planned::Ready(_) => {
-                let told = outcome.take_reports().into_list();
-                let told = told.into_iter().map(|report| (report.object.clone(), report));
-                return Ok((kind, told.collect(), None));
-            }
-            Planned::More(requests) => {
-                cost = requests.max(1);
-                progress.tell(&ProgressEvent::Planning {
-                    sent: session.sent(),
-                    usage: session.usage(),
-                });
-            }
-            Planned::AgainAfter(seconds) => {
-                let wait = Duration::from_secs(u64::from(seconds));
-                progress.tell(&ProgressEvent::Waiting { wait });
-                session.parts.clock.sleep(wait).await;
-            }
-            Planned::Blocked(failure) | Planned::Other(failure) => return Err(JobError::Blocked(Box::new(failure))),
-        }
+        let imports = session.imports(true, &outcome, readable);
+        answered("plan-backup", session.connector.plan_backup(imports, options).await)
+    };
+    let mut told = Told::new();
+    let keep = |outcome: &Outcome, _| {
+        let reports = outcome.take_reports().into_list();
+        told = reports.into_iter().map(|report| (report.object.clone(), report)).collect();
+    };
+    let pause = match session.rehearse(&mut Asked::ByHand, progress, plan, keep).await? {
+        Rehearsed::Ready | Rehearsed::Stopped => None,
+        Rehearsed::Paused(pause) => Some(PauseResult::from(&pause)),
+    };
+    if pause.is_some() {
+        told.clear();
     }
+    Ok((kind, told, pause))
 }
 
 fn result(name: &ConnectionName, kind: SnapshotKind, told: Told, pause: Option<PauseResult>, sent: u64) -> PlanResult {

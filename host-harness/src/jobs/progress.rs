@@ -117,11 +117,21 @@ pub enum ProgressEvent {
         /// What is known now.
         usage: Option<Usage>,
     },
+    /// A restore of the scope goes first: the backup waits until it ends.
+    GivingWay {
+        /// The restore, and on which host.
+        to: String,
+    },
+    /// The restore waits until a backup that has the scope gives way.
+    WaitingFor {
+        /// The backup, and on which host.
+        whom: String,
+    },
     /// The backup pauses.
     Paused {
         /// Why, and the numbers.
         pause: PauseResult,
     },
-    /// It goes on after a pause within this run.
+    /// It goes on after a pause, or after giving way, within this run.
     Resuming,
 }

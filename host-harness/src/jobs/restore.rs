@@ -9,19 +9,20 @@ use super::error::JobError;
 use super::host::Host;
 use super::imports::{Outcome, Readable, StopSignal};
 use super::progress::{Progress, ProgressEvent};
+use super::rehearsal::Rehearsed;
 use super::restored::{Needs, RestoreResult, RestoreState};
 use super::results::PauseResult;
-use super::session::{RETRY_WAIT, Session, TRIES, answered};
+use super::session::{Session, TRIES, answered};
 use super::step::{Asked, Decision};
+use super::turn::First;
 use super::went::{Went, blocked_text};
-use backup_runtime::exports::RestoreSelection;
+use backup_runtime::exports::{Planned, RestoreSelection};
 use backup_store::journal::{Paused, RestoreRequested};
 use backup_store::snapshot::select;
 use backup_store::{
     Actor, ConnectionName, Event, GrantPurpose, JournalState, Next, ObjectName, RecordOutcome, RestoreCommit, RestoreFold,
     RestoreId, RestoreLog, Snapshot, SnapshotState, StoreError,
 };
-use std::time::Duration;
 
 /// What to restore, and how long to stay with it.
 #[derive(Clone, Debug, Default)]
@@ -80,13 +81,28 @@ impl Host {
         progress: &dyn Progress,
     ) -> Result<RestoreResult, JobError> {
         let source = self.source(name, request).await?;
+        let mut first = First::new(self, name).await?;
+        let restored = self.restore_first(name, actor, request, &source, progress, &mut first).await;
+        first.withdraw().await;
+        restored
+    }
+
+    async fn restore_first(
+        &self,
+        name: &ConnectionName,
+        actor: &Actor,
+        request: &RestoreRequest,
+        source: &Source,
+        progress: &dyn Progress,
+        first: &mut First,
+    ) -> Result<RestoreResult, JobError> {
         let mut sent = 0;
         let mut asked = Asked::ByHand;
         loop {
-            let session = Session::open(self, name, "restore", actor, request.stop.clone()).await?;
+            let session = self.restore_session(name, actor, &request.stop, progress, first).await?;
             let mut job = Restore {
                 session: &session,
-                source: &source,
+                source,
                 request,
                 progress,
                 tries: 0,
@@ -97,6 +113,8 @@ impl Host {
                 job.run(&mut asked).await
             };
             sent += session.sent();
+            // Before a backup may have the claim: this still goes first.
+            let renewed = first.renew().await;
             let released = if matches!(run, Err(JobError::Store(StoreError::Lost { .. }))) {
                 Ok(())
             } else {
@@ -104,18 +122,19 @@ impl Host {
             };
             let (id, fold, ended) = run?;
             released?;
+            renewed?;
             if let Ended::Paused(pause) = &ended
                 && request.wait
                 && !request.stop.is_set()
             {
                 progress.tell(&ProgressEvent::Paused { pause: pause.into() });
-                self.wait_out(name, pause, &request.stop).await?;
+                self.wait_out(name, pause, &request.stop, Some(first)).await?;
                 progress.tell(&ProgressEvent::Resuming);
                 continue;
             }
             let mut result = RestoreResult::of(name, id, &source.what, source.state, &fold, sent);
             match ended {
-                Ended::Complete if request.dry_run => result.planned(session.usage()),
+                Ended::Complete if request.dry_run => result.planned(fold.planning, session.usage()),
                 Ended::Complete => result.complete(),
                 Ended::Stopped => result.failed("stopped; restore again to go on", Needs::default()),
                 Ended::Failed(reason) => result.failed(&reason, Needs::default()),
@@ -241,34 +260,21 @@ type Run = Result<(Option<RestoreId>, RestoreFold, Ended), JobError>;
 
 impl Restore<'_> {
     /// Only plans: what it learns is kept by the connector, nothing by the host.
-    async fn rehearse(&mut self, asked: &mut Asked) -> Run {
+    async fn rehearse(&self, asked: &mut Asked) -> Run {
         let mut fold = RestoreFold::default();
-        let mut cost = PLAN_REQUESTS;
-        loop {
-            let granted = match self.session.decide(cost, asked, self.progress).await? {
-                Decision::Proceed(requests) => requests,
-                Decision::Pause(pause) => return Ok((None, fold, Ended::Paused(pause))),
-            };
-            let outcome = Outcome::new(None);
-            let grant = self.session.grant(granted, GrantPurpose::Plan).await?;
-            let planned = self.plan(&outcome, false).await;
-            self.session.spent(&grant).await?;
-            match planned {
-                Err(error) if error.may_pass() && self.tries + 1 < TRIES => self.retry(&error).await,
-                Err(error) => return Err(error),
-                Ok(went) => {
-                    let (reports, needed) = outcome.take_restored();
-                    fold.told(reports);
-                    fold.needed = needed.or(fold.needed);
-                    match went.next {
-                        _ if went.checkpoint.is_some() => return Ok((None, fold, Ended::Complete)),
-                        Next::AgainAfter { seconds } => self.wait(seconds).await,
-                        Next::Plan { requests } => cost = u32::try_from(requests).unwrap_or(u32::MAX),
-                        _ => {}
-                    }
-                }
-            }
-        }
+        let told = |outcome: &Outcome, requests| {
+            let (reports, needed) = outcome.take_restored();
+            fold.told(reports);
+            fold.needed = needed.or(fold.needed);
+            fold.planning += requests;
+        };
+        let plan = async |outcome: Outcome| self.plan(&outcome, false).await;
+        let ended = match self.session.rehearse(asked, self.progress, plan, told).await? {
+            Rehearsed::Ready => Ended::Complete,
+            Rehearsed::Paused(pause) => Ended::Paused(pause),
+            Rehearsed::Stopped => Ended::Stopped,
+        };
+        Ok((None, fold, ended))
     }
 
     async fn run(&mut self, asked: &mut Asked) -> Run {
@@ -350,11 +356,11 @@ impl Restore<'_> {
         if next == Some(Next::Done) {
             return Ok(Some(Ended::Complete));
         }
+        if let Some(Next::AgainAfter { seconds }) = next {
+            self.session.wait_until_due(seconds, self.progress).await;
+        }
         if self.request.stop.is_set() {
             return Ok(Some(Ended::Stopped));
-        }
-        if let Some(Next::AgainAfter { seconds }) = next {
-            self.wait(seconds).await;
         }
         let cost = match next {
             None => PLAN_REQUESTS,
@@ -371,7 +377,10 @@ impl Restore<'_> {
         let grant = session.grant(granted, GrantPurpose::Batch).await?;
         let at = log.fold().checkpoint.clone();
         let went = match at {
-            None => self.plan(&outcome, true).await,
+            None => match self.plan(&outcome, true).await {
+                Ok(planned) => session.planned(planned),
+                Err(error) => Err(error),
+            },
             Some(at) => session.batch(&outcome, self.readable(), at).await,
         };
         session.spent(&grant).await?;
@@ -399,7 +408,8 @@ impl Restore<'_> {
             if self.tries + 1 >= TRIES || !may_pass {
                 return Ok(Some(Ended::Failed(reason)));
             }
-            self.retry_because(reason).await;
+            self.tries += 1;
+            self.session.before_another_try(reason, self.tries, self.progress).await;
             return Ok(None);
         }
         self.tries = 0;
@@ -428,27 +438,6 @@ impl Restore<'_> {
         });
     }
 
-    async fn retry(&mut self, error: &JobError) {
-        self.retry_because(error.to_string()).await;
-    }
-
-    async fn retry_because(&mut self, reason: String) {
-        self.tries += 1;
-        let wait = RETRY_WAIT * 2u32.pow(self.tries - 1);
-        self.progress.tell(&ProgressEvent::Retrying {
-            reason,
-            tries: self.tries,
-            wait,
-        });
-        self.session.parts.clock.sleep(wait).await;
-    }
-
-    async fn wait(&self, seconds: u64) {
-        let wait = Duration::from_secs(seconds);
-        self.progress.tell(&ProgressEvent::Waiting { wait });
-        self.session.parts.clock.sleep(wait).await;
-    }
-
     fn readable(&self) -> Readable {
         Readable {
             source: Some(self.source.snapshot.clone()),
@@ -456,7 +445,7 @@ impl Restore<'_> {
         }
     }
 
-    async fn plan(&self, outcome: &Outcome, runs: bool) -> Result<Went, JobError> {
+    async fn plan(&self, outcome: &Outcome, runs: bool) -> Result<Planned, JobError> {
         let what = &self.source.what;
         let mut details = what.details.clone();
         let scope = self.source.scope.clone();
@@ -476,7 +465,6 @@ impl Restore<'_> {
             details,
         };
         let imports = self.session.imports(true, outcome, self.readable());
-        let answer = self.session.connector.plan_restore(imports, selection).await;
-        self.session.planned(answered("plan-restore", answer)?)
+        answered("plan-restore", self.session.connector.plan_restore(imports, selection).await)
     }
 }

@@ -147,7 +147,7 @@ impl RestoreResult {
             .map(|(name, object)| (object.place, object_result(name.as_str(), object)))
             .collect();
         objects.sort_by_key(|(place, object)| (place.unwrap_or(u64::MAX), object.name.clone()));
-        let estimated: u64 = objects.iter().map(|(_, object)| object.requests).sum();
+        let writing: u64 = objects.iter().map(|(_, object)| object.requests).sum();
         let records = |outcome| records(fold, outcome);
         RestoreResult {
             connection: connection.to_string(),
@@ -169,7 +169,10 @@ impl RestoreResult {
             cannot: cannot(fold),
             objects: objects.into_iter().map(|(_, object)| object).collect(),
             pause: None,
-            calls: Calls { sent, estimated },
+            calls: Calls {
+                sent,
+                estimated: fold.planning + writing,
+            },
         }
     }
 
@@ -185,9 +188,10 @@ impl RestoreResult {
         };
     }
 
-    /// It was only planned.
-    pub(super) fn planned(&mut self, usage: Option<Usage>) {
+    /// It was only planned, with so many requests: a restore plans anew, so it sends them again.
+    pub(super) fn planned(&mut self, planning: u64, usage: Option<Usage>) {
         self.state = RestoreState::Planned;
+        self.needed_calls = self.needed_calls.map(|writing| planning + writing);
         let all: Tally = self.objects.iter().map(|object| object.tally).sum();
         (self.created, self.updated, self.skipped) = (all.created, all.updated, all.skipped);
         self.limit_needed = usage.and_then(|usage| limit_for(usage.used, usage.max, self.needed_calls.unwrap_or(0)));

@@ -99,6 +99,7 @@ impl Session {
             values: Arc::new(tokio::sync::Mutex::new(values)),
             clock,
             stop,
+            gives_way: StopSignal::default(),
             configuration: for_connector(&kept, access.origin()),
         };
         let mut session = Session {

@@ -70,6 +70,8 @@ pub enum StoreError {
         scope: String,
         /// The other host and what it does.
         by: String,
+        /// What it does alone, as it said when it claimed; empty where that isn't known yet.
+        purpose: String,
         /// Since when.
         since: Timestamp,
     },

@@ -189,6 +189,8 @@ pub struct RestoreFold {
     pub checkpoint: Option<Checkpoint>,
     /// Requests of all steps.
     pub requests: u64,
+    /// Of these, what planning took.
+    pub planning: u64,
     /// Requests that it still needs.
     pub needed: Option<u64>,
     /// By name.
@@ -229,6 +231,9 @@ impl RestoreFold {
 
     fn fold(&mut self, entry: RestoreEntry) {
         self.requests += entry.requests;
+        if self.checkpoint.is_none() {
+            self.planning += entry.requests;
+        }
         self.needed = entry.needed.or(self.needed);
         self.next = Some(entry.next);
         if let Some(checkpoint) = entry.checkpoint
@@ -382,6 +387,7 @@ mod tests {
         assert_eq!(read.fold(), written.fold());
         let fold = read.fold();
         assert_eq!((fold.done().created, fold.requests, fold.needed), (3, 4, Some(7)));
+        assert_eq!(fold.planning, 2, "the first step's, which gave a checkpoint");
         assert_eq!(fold.checkpoint.as_ref().unwrap().data, 3_u64.to_be_bytes().as_slice());
         assert_eq!(fold.objects[&object()].records.len(), 2, "one for each outcome");
         assert!(fold.any_record(&[RecordOutcome::Failed]) && !fold.any_record(&[RecordOutcome::Differs]));

@@ -148,6 +148,8 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
                 pause.reason, pause.used, pause.max, pause.ceiling, pause.recheck_at
             )
         }
+        ProgressEvent::GivingWay { to } => format!("waiting until {to} ends: a restore goes first"),
+        ProgressEvent::WaitingFor { whom } => format!("waiting until {whom} gives way, which it does after its batch"),
         ProgressEvent::Resuming => "going on".to_owned(),
         ProgressEvent::Batch { .. } => return None,
     })

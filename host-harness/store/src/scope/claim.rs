@@ -124,7 +124,7 @@ impl Claim {
             Acquired::LeaseOnly => (None, Some(LEASE)),
             Acquired::Taken => {
                 let (_, tail) = super::open(store, tenant, scope).await?;
-                return Err(held(scope, tail.first(), store.clock().now()));
+                return Err(held(scope, &tail, store.clock().now()));
             }
         };
         for _ in 0..TRIES {
@@ -133,7 +133,7 @@ impl Claim {
             let past = Past::of(store, &tail).await?;
             // Whoever has the lock knows that the last holder is gone; without one only time tells.
             if guard.is_none() && past.lease_until.is_some_and(|until| now < until) {
-                return Err(held(scope, tail.first(), now));
+                return Err(held(scope, &tail, now));
             }
             let (mut spending, recovered) = past.settle(now);
             spending.version += 1;
@@ -266,8 +266,11 @@ impl Claim {
     }
 }
 
-fn held(scope: &Scope, claimed: Option<&Entry<ScopeRecord>>, now: Timestamp) -> StoreError {
-    let (by, since) = match claimed.map(|entry| (entry.at, &entry.body)) {
+/// `tail`: from the last claim on.
+fn held(scope: &Scope, tail: &[Entry<ScopeRecord>], now: Timestamp) -> StoreError {
+    let is_over = matches!(tail.last().map(|entry| &entry.body), Some(ScopeRecord::WriterReleased { .. }));
+    let claimed = tail.first().filter(|_| !is_over);
+    let (by, purpose, since) = match claimed.map(|entry| (entry.at, &entry.body)) {
         Some((
             at,
             ScopeRecord::WriterClaimed {
@@ -276,13 +279,14 @@ fn held(scope: &Scope, claimed: Option<&Entry<ScopeRecord>>, now: Timestamp) -> 
                 connection,
                 ..
             },
-        )) => (format!("{host} ({purpose} of {connection})"), at),
+        )) => (format!("{host} ({purpose} of {connection})"), purpose.clone(), at),
         // It has the lock and is about to write its claim.
-        _ => ("another host".to_owned(), now),
+        _ => ("another host".to_owned(), String::new(), now),
     };
     StoreError::Held {
         scope: scope.to_string(),
         by,
+        purpose,
         since,
     }
 }

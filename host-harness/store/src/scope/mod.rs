@@ -5,6 +5,7 @@
 //! one write a batch; the scope's journal points there.
 
 mod claim;
+mod precedence;
 mod record;
 mod spending;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod tests;
 
 pub(crate) use claim::ClaimState;
 pub use claim::{Claim, ClaimRequest, Recovered};
+pub use precedence::{Precedence, preceding};
 pub use record::ScopeRecord;
 pub use spending::{Grant, GrantPurpose, Hour, Reading, ReadingSource, Spending, Standing, Unsettled};
 

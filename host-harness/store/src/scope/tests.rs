@@ -18,10 +18,10 @@ async fn a_second_host_is_told_who_has_it() {
     let fixture = Fixture::new(1);
     let store = fixture.store().await.unwrap();
     let mut first = claim(&store).await.unwrap();
-    let Err(StoreError::Held { by, since, .. }) = claim(&store).await else {
+    let Err(StoreError::Held { by, purpose, since, .. }) = claim(&store).await else {
         panic!("two hosts")
     };
-    assert_eq!(by, "host-1 (backup of acme/sales)");
+    assert_eq!((by.as_str(), purpose.as_str()), ("host-1 (backup of acme/sales)", "backup"));
     assert_eq!(since, store.clock().now());
     first.release(Spending::default()).await.unwrap();
     claim(&store).await.unwrap();

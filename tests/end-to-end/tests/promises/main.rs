@@ -18,3 +18,4 @@ mod memory;
 mod pauses;
 mod programs;
 mod stores;
+mod turns;

@@ -78,7 +78,7 @@ fn print(result: &RestoreResult) -> Result<(), Failure> {
     let (created, updated, skipped) = (number(result.created), number(result.updated), number(result.skipped));
     match result.state {
         RestoreState::Planned => line(&format!(
-            "would create {created} and update {updated} records; {skipped} are as they were. It needs {needed} requests{}. The plan took {}.",
+            "would create {created} and update {updated} records; {skipped} are as they were. It needs {needed} requests, planning included{}. This plan took {}.",
             covered(result),
             number(result.calls.sent)
         )),
