@@ -134,7 +134,7 @@ impl Host {
             }
             let mut result = RestoreResult::of(name, id, &source.what, source.state, &fold, sent);
             match ended {
-                Ended::Complete if request.dry_run => result.planned(fold.planning, session.usage()),
+                Ended::Complete if request.dry_run => result.planned(session.usage()),
                 Ended::Complete => result.complete(),
                 Ended::Stopped => result.failed("stopped; restore again to go on", Needs::default()),
                 Ended::Failed(reason) => result.failed(&reason, Needs::default()),

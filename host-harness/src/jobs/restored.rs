@@ -188,10 +188,9 @@ impl RestoreResult {
         };
     }
 
-    /// It was only planned, with so many requests: a restore plans anew, so it sends them again.
-    pub(super) fn planned(&mut self, planning: u64, usage: Option<Usage>) {
+    /// It was only planned. What it needs is the connector's to tell: that a restore plans anew is in it.
+    pub(super) fn planned(&mut self, usage: Option<Usage>) {
         self.state = RestoreState::Planned;
-        self.needed_calls = self.needed_calls.map(|writing| planning + writing);
         let all: Tally = self.objects.iter().map(|object| object.tally).sum();
         (self.created, self.updated, self.skipped) = (all.created, all.updated, all.skipped);
         self.limit_needed = usage.and_then(|usage| limit_for(usage.used, usage.max, self.needed_calls.unwrap_or(0)));

@@ -266,10 +266,11 @@ impl Claim {
     }
 }
 
-/// `tail`: from the last claim on.
+/// `tail`: the newest entries, the last claim among them.
 fn held(scope: &Scope, tail: &[Entry<ScopeRecord>], now: Timestamp) -> StoreError {
     let is_over = matches!(tail.last().map(|entry| &entry.body), Some(ScopeRecord::WriterReleased { .. }));
-    let claimed = tail.first().filter(|_| !is_over);
+    let is_claim = |entry: &&Entry<ScopeRecord>| matches!(entry.body, ScopeRecord::WriterClaimed { .. });
+    let claimed = tail.iter().rfind(is_claim).filter(|_| !is_over);
     let (by, purpose, since) = match claimed.map(|entry| (entry.at, &entry.body)) {
         Some((
             at,

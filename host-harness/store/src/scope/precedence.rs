@@ -16,6 +16,9 @@ const VALID: Duration = Duration::from_secs(60);
 /// When it is renewed; well before that, since clocks differ.
 const RENEWED: Duration = Duration::from_secs(15);
 
+/// How often a note may be replaced while it is looked at.
+const TRIES: u32 = 10;
+
 /// A restore's word that it goes first.
 #[derive(Debug)]
 pub struct Precedence {
@@ -78,14 +81,25 @@ impl Precedence {
 
 /// The restore that goes first in a scope now, if there is one: who it is, for people.
 pub async fn preceding(store: &Store, tenant: &TenantName, scope: &Scope) -> Result<Option<String>, StoreError> {
-    let now = store.clock().now();
-    for (path, at) in notes(store, &dir(store, tenant, scope)).await? {
-        // One that is gone by now, or can't be read, holds nobody up.
-        if !is_void(at, now)
-            && let Some(bytes) = store.read(&path).await?
-            && let Ok(Note { by }) = serde_json::from_slice(&bytes)
-        {
-            return Ok(Some(by));
+    for _ in 0..TRIES {
+        let now = store.clock().now();
+        let mut renewed = false;
+        for (path, at) in notes(store, &dir(store, tenant, scope)).await? {
+            if is_void(at, now) {
+                continue;
+            }
+            match store.read(&path).await? {
+                // What can't be read holds nobody up.
+                Some(bytes) => match serde_json::from_slice(&bytes) {
+                    Ok(Note { by }) => return Ok(Some(by)),
+                    Err(error) => tracing::warn!(%path, %error, "not a note"),
+                },
+                // Taken back, or there is a newer one by now.
+                None => renewed = true,
+            }
+        }
+        if !renewed {
+            break;
         }
     }
     Ok(None)
