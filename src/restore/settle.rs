@@ -122,10 +122,10 @@ impl<H: Host> Run<'_, '_, H> {
                 Ok(parts) => parts,
                 Err(stopped) => return Ok(Err(Ended::Stopped(stopped))),
             };
-            self.got_somewhere = true;
             let mut answered = answered.into_iter();
             if !search.over {
                 if self.may_still_run(intent, answered.next().as_ref()) {
+                    self.got_somewhere = true;
                     return Ok(Err(Ended::Wait(WAIT_SECONDS)));
                 }
                 search.over = true;
@@ -141,6 +141,8 @@ impl<H: Host> Run<'_, '_, H> {
                 search.keep(&object, records, &mut entries)?;
             }
             search.put(self.host(), entries)?;
+            // Only now: what is refused would be asked again and again otherwise.
+            self.got_somewhere = true;
         }
         let mut candidates: BTreeMap<String, Vec<Candidate>> = BTreeMap::new();
         let mut known: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
@@ -175,16 +177,15 @@ impl<H: Host> Run<'_, '_, H> {
     /// The query of everything that was changed since.
     fn recent(&mut self, object: &str, since: u64) -> Result<String, ConnectorError> {
         let writable = self.writable(object)?.unwrap_or_default();
-        let mut fields = vec!["Id", "CreatedDate"];
+        // Nothing else that every object has: links to documents have no CreatedDate.
+        let mut fields = vec!["Id"];
         let stamp = if self.job.unstamped.contains(object) {
             "CreatedDate"
         } else {
             "SystemModstamp"
         };
         for field in writable.fields.iter().filter(|field| field.create && !field.binary) {
-            if field.name != "CreatedDate" {
-                fields.push(&field.name);
-            }
+            fields.push(&field.name);
         }
         Ok(format!(
             "SELECT {} FROM {object} WHERE {stamp} >= {}",
