@@ -203,6 +203,8 @@ fn fill_up(checkpoint: &Checkpoint, parts: &mut [Part], mut room: usize, mut byt
 pub fn requests(checkpoint: &Checkpoint) -> u32 {
     let (mut places, mut addresses, mut describes, mut others) = (0u64, 0u64, 0u64, 0u64);
     let mut running = false;
+    // Pages that a request has whole, or not at all: one of an object in a request, and those of two only where there is room.
+    let (mut longest, mut apart) = (0, 0u64);
     for object in &checkpoint.objects {
         match object.phase {
             Phase::Describing => describes += 1,
@@ -219,14 +221,23 @@ pub fn requests(checkpoint: &Checkpoint) -> u32 {
                 let listed = object.files.as_ref().and_then(|files| files.list.as_ref());
                 others += listed.map_or(u64::from(super::MAX_REQUESTS), |list| list.left);
             }
-            phase if asks_queries(phase) => places = places.saturating_add(pages(object)),
+            phase if asks_queries(phase) => {
+                places = places.saturating_add(pages(object));
+                if let Some(together) = places_together(object) {
+                    let whole = pages(object).div_ceil(together as u64);
+                    longest = whole.max(longest);
+                    apart = apart.saturating_add(if together * 2 > PLACES { whole } else { 0 });
+                }
+            }
             _ => {}
         }
         addresses += u64::from(object.since.as_ref().is_some_and(Since::deletions_due));
     }
     let composite = places
         .div_ceil(PLACES as u64)
-        .max(places.saturating_add(addresses).div_ceil(SUBREQUESTS as u64));
+        .max(places.saturating_add(addresses).div_ceil(SUBREQUESTS as u64))
+        .max(longest)
+        .max(apart);
     let describes = describes.div_ceil(SUBREQUESTS as u64);
     let looks = u64::from(running);
     let requests = composite
@@ -386,6 +397,17 @@ mod tests {
             panic!("something is left")
         };
         assert_eq!(parts, [Part { object: 0, places: 4 }, Part { object: 1, places: 1 }]);
+    }
+
+    #[test]
+    fn pages_in_groups_of_fields_take_a_request_each() {
+        let mut checkpoint = plan(&[10_000, 6_000, 2_000]);
+        checkpoint.objects[0].groups = 2;
+        assert_eq!(checkpoint.requests(), 5); // 14 places
+        checkpoint.objects[1].groups = 3;
+        assert_eq!(checkpoint.requests(), 5); // 20 places
+        checkpoint.objects[0].groups = 3;
+        assert_eq!(checkpoint.requests(), 8); // no room for both
     }
 
     #[test]
