@@ -85,6 +85,8 @@ pub(crate) struct TargetOrg {
     /// A trigger writes over this field of every new record.
     pub trigger: Option<String>,
     pub usage: Option<(u64, u64)>,
+    /// Queries of this object are refused.
+    pub unqueryable: Option<String>,
     /// Deleting a record empties references to it without a new `SystemModstamp`.
     pub silent: bool,
     /// Faults of any request, by its number from 1.
@@ -425,6 +427,9 @@ impl TargetOrg {
         let decode = |text: String, (encoded, plain): &(&str, &str)| text.replace(encoded, plain);
         let text = signs.iter().fold(query.to_owned(), decode);
         let object = text.split(" FROM ").nth(1).unwrap().split(' ').next().unwrap();
+        if self.unqueryable.as_deref() == Some(object) {
+            return refused("MALFORMED_QUERY", "Implementation restriction: it requires a filter by an Id");
+        }
         let chosen = |record: &&Map<String, Value>| match text.split_once(" IN (") {
             Some((before, ids)) => {
                 let field = before.rsplit(' ').next().unwrap();

@@ -18,7 +18,7 @@ use super::write::Ended;
 use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Failure, Host, Level, RecordOutcome};
 use crate::org::{Stopped, Subrequest};
-use crate::salesforce::{Part, Updated, canonical, moment_url, read_updated};
+use crate::salesforce::{Class, Part, Updated, canonical, moment_url, read_updated, refusal};
 use crate::soql::{datetime, encode};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -31,6 +31,13 @@ const LONGEST_REQUEST_MS: u64 = 11 * 60_000;
 
 /// Seconds between looks.
 const WAIT_SECONDS: u32 = 20;
+
+/// What the org has that may be what was sent.
+struct Candidates {
+    by_object: BTreeMap<String, Vec<Candidate>>,
+    /// Objects that nobody may look through.
+    unknown: BTreeSet<String>,
+}
 
 /// A record of the org that may be one of those that were sent.
 struct Candidate {
@@ -85,11 +92,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// What the org has that may be one of them, by object. What was found is kept from call to call: one request a call is enough.
-    fn candidates(
-        &mut self,
-        intent: &Intent,
-        open: &[Created],
-    ) -> Result<Result<BTreeMap<String, Vec<Candidate>>, Ended>, ConnectorError> {
+    fn candidates(&mut self, intent: &Intent, open: &[Created]) -> Result<Result<Candidates, Ended>, ConnectorError> {
         let since = intent.at.saturating_sub(MARGIN_MS);
         let mut search = match Search::load(self.host())? {
             Some(search) => search,
@@ -135,7 +138,16 @@ impl<H: Host> Run<'_, '_, H> {
             for ((object, _), part) in some.into_iter().zip(answered) {
                 let (records, next) = match page(&object, &part) {
                     Ok(page) => page,
-                    Err(stopped) => return Ok(Err(Ended::Stopped(stopped))),
+                    Err(stopped) => match refusal(part.status, part.errors()).0 {
+                        Class::Later | Class::TimedOut | Class::Halted => return Ok(Err(Ended::Stopped(Stopped::Later))),
+                        Class::DailyLimit => return Ok(Err(Ended::Stopped(Stopped::DailyLimit))),
+                        _ if part.status >= 500 => return Ok(Err(Ended::Stopped(stopped))),
+                        _ => {
+                            // It never will be answered: nobody can tell what became of its records.
+                            search.refused.insert(object);
+                            continue;
+                        }
+                    },
                 };
                 search.waiting.extend(next.map(|next| (object.clone(), next)));
                 search.keep(&object, records, &mut entries)?;
@@ -161,7 +173,10 @@ impl<H: Host> Run<'_, '_, H> {
                 }
             }
         }
-        Ok(Ok(candidates))
+        Ok(Ok(Candidates {
+            by_object: candidates,
+            unknown: search.refused,
+        }))
     }
 
     /// Whether the request's transaction may still be running.
@@ -208,23 +223,19 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// First those that are told beyond doubt, so that what one record left behind raises no doubt about another.
-    fn recognise(
-        &mut self,
-        open: Vec<Created>,
-        mut candidates: BTreeMap<String, Vec<Candidate>>,
-    ) -> Result<(), ConnectorError> {
+    fn recognise(&mut self, open: Vec<Created>, mut candidates: Candidates) -> Result<(), ConnectorError> {
         let mut others = Vec::new();
         for created in open {
             let Some(sent) = self.sent(&created)? else { continue };
-            let of_object = candidates.entry(created.object.clone()).or_default();
+            let of_object = candidates.by_object.entry(created.object.clone()).or_default();
             match sent.recognised(of_object) {
                 Some(id) => self.was_created(&created, &id)?,
                 None => others.push((created.object, created.key, sent)),
             }
         }
         for (object, key, sent) in others {
-            let of_object = candidates.entry(object.clone()).or_default();
-            if sent.is_like_one_of(of_object) {
+            let of_object = candidates.by_object.entry(object.clone()).or_default();
+            if candidates.unknown.contains(&object) || sent.is_like_one_of(of_object) {
                 self.roll.set(&object, &key, Standing::new(What::Ambiguous))?;
                 self.roll.map(&object, &key, DOUBTFUL)?;
                 self.job.tally(&object).ambiguous += 1;
@@ -279,7 +290,8 @@ impl<H: Host> Run<'_, '_, H> {
 pub(super) fn doubt() -> Failure {
     Failure::new(
         "ambiguous",
-        "a request that was to create it got no answer, and the org has a record that is like it but not the same",
+        "a request that was to create it got no answer, and the org has a record that is like it but not the same, or doesn't let \
+         anybody look",
     )
     .remedy("look for it in the org, by hand")
 }
@@ -293,6 +305,9 @@ struct Search {
     waiting: Vec<(String, String)>,
     /// Values that hold what was found.
     pages: u32,
+    /// Objects that the org lets nobody look through.
+    #[serde(default)]
+    refused: BTreeSet<String>,
 }
 
 const SEARCH: &str = "v1/search";

@@ -343,6 +343,20 @@ fn two_snapshots_restored_one_after_the_other_give_one_record() {
 }
 
 #[test]
+fn where_nobody_may_look_for_what_a_lost_request_created_it_is_a_doubt_and_the_rest_goes_on() {
+    let fixture = emptied();
+    {
+        let mut org = fixture.org.borrow_mut();
+        org.unqueryable = Some("Case".into());
+        org.faults.insert(1, Fault::After);
+    }
+    fixture.restore(&fixture.everything(), 8);
+    let tally = fixture.tally();
+    assert_eq!((tally.ambiguous, tally.failed), (6, 0));
+    assert_eq!(fixture.org.borrow().records.len(), 18, "none is there twice");
+}
+
+#[test]
 fn a_required_parent_that_is_gone_is_told_or_restored_too() {
     let fixture = emptied();
     let contact = fixture
