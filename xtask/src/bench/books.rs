@@ -19,6 +19,8 @@ pub struct Books {
     pub discovery: u64,
     /// For which records were deleted, where asked for apart from reading (getDeleted).
     pub deletions: u64,
+    /// For bulk jobs that the org refused to begin.
+    pub refused_jobs: u64,
     /// Each kind of request that was sent, and how often.
     pub kinds: BTreeMap<String, u64>,
     /// Each kind of part that composites had, and how often.
@@ -61,6 +63,9 @@ impl AddAssign<&Logged> for Books {
         self.counted += request.cost;
         let kind = format!("{} {}", request.method, kind_of_url(&request.path));
         *self.kinds.entry(kind).or_default() += request.cost;
+        if request.status == Some(400) && request.path.ends_with("/jobs/query") {
+            self.refused_jobs += request.cost;
+        }
         for part in &request.subrequests {
             *self.parts.entry(kind_of_url(&part.url)).or_default() += 1;
         }

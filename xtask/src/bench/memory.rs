@@ -49,7 +49,7 @@ const CASES: [Case; 5] = [
         objects: &["Account"],
     },
     Case {
-        name: "the same, its rows walked over for images",
+        name: "a bulk result of 1 GB, walked over for images",
         size: "tiny,Account=1500000",
         bulk_rows: Some(0),
         file_requests: Some(200),

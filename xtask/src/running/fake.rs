@@ -70,6 +70,9 @@ pub struct Logged {
     pub method: String,
     /// Its path and query, as sent.
     pub path: String,
+    /// The status of its answer; none where the connection was cut.
+    #[serde(default)]
+    pub status: Option<u16>,
     /// The subrequests of a composite.
     pub subrequests: Vec<LoggedPart>,
     /// How many requests it counted.
