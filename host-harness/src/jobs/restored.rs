@@ -147,7 +147,8 @@ impl RestoreResult {
             .map(|(name, object)| (object.place, object_result(name.as_str(), object)))
             .collect();
         objects.sort_by_key(|(place, object)| (place.unwrap_or(u64::MAX), object.name.clone()));
-        let writing: u64 = objects.iter().map(|(_, object)| object.requests).sum();
+        let by_object = || objects.iter().map(|(_, object)| object.requests).sum();
+        let estimated = fold.planning + fold.writing.unwrap_or_else(by_object);
         let records = |outcome| records(fold, outcome);
         RestoreResult {
             connection: connection.to_string(),
@@ -169,10 +170,7 @@ impl RestoreResult {
             cannot: cannot(fold),
             objects: objects.into_iter().map(|(_, object)| object).collect(),
             pause: None,
-            calls: Calls {
-                sent,
-                estimated: fold.planning + writing,
-            },
+            calls: Calls { sent, estimated },
         }
     }
 
@@ -193,6 +191,7 @@ impl RestoreResult {
         self.state = RestoreState::Planned;
         let all: Tally = self.objects.iter().map(|object| object.tally).sum();
         (self.created, self.updated, self.skipped) = (all.created, all.updated, all.skipped);
+        self.calls.estimated = self.needed_calls.unwrap_or(self.calls.estimated);
         self.limit_needed = usage.and_then(|usage| limit_for(usage.used, usage.max, self.needed_calls.unwrap_or(0)));
     }
 

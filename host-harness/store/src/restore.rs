@@ -191,6 +191,8 @@ pub struct RestoreFold {
     pub requests: u64,
     /// Of these, what planning took.
     pub planning: u64,
+    /// What writing would take, as the plan told.
+    pub writing: Option<u64>,
     /// Requests that it still needs.
     pub needed: Option<u64>,
     /// By name.
@@ -233,6 +235,7 @@ impl RestoreFold {
         self.requests += entry.requests;
         if self.checkpoint.is_none() {
             self.planning += entry.requests;
+            self.writing = entry.needed.filter(|_| entry.checkpoint.is_some());
         }
         self.needed = entry.needed.or(self.needed);
         self.next = Some(entry.next);
@@ -388,6 +391,7 @@ mod tests {
         let fold = read.fold();
         assert_eq!((fold.done().created, fold.requests, fold.needed), (3, 4, Some(7)));
         assert_eq!(fold.planning, 2, "the first step's, which gave a checkpoint");
+        assert_eq!(fold.writing, Some(9), "as it told");
         assert_eq!(fold.checkpoint.as_ref().unwrap().data, 3_u64.to_be_bytes().as_slice());
         assert_eq!(fold.objects[&object()].records.len(), 2, "one for each outcome");
         assert!(fold.any_record(&[RecordOutcome::Failed]) && !fold.any_record(&[RecordOutcome::Differs]));
