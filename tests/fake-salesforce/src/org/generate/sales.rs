@@ -171,7 +171,10 @@ pub(crate) fn object(name: &str) -> Option<Draft> {
                 .set_once()
                 .cascading()
                 .children("OrderItems"),
-            lookup("PricebookEntryId", &["PricebookEntry"]).set_once().filled(100),
+            lookup("PricebookEntryId", &["PricebookEntry"])
+                .set_once()
+                .restricting()
+                .filled(100),
             double("Quantity", 4, 2).mandatory(),
             currency("UnitPrice"),
         ]),
@@ -455,7 +458,10 @@ fn opportunity_line_item() -> Draft {
             .set_once()
             .cascading()
             .children("OpportunityLineItems"),
-        lookup("PricebookEntryId", &["PricebookEntry"]).mandatory().set_once(),
+        lookup("PricebookEntryId", &["PricebookEntry"])
+            .mandatory()
+            .set_once()
+            .restricting(),
         lookup("Product2Id", &["Product2"]).read_only().filled(100),
         double("Quantity", 4, 2).mandatory(),
         currency("TotalPrice"),

@@ -68,6 +68,23 @@ impl Org {
                 &[],
             ));
         }
+        if row.object().name() == "Contact" && row.value_of("IsPersonAccount") == Value::Bool(true) {
+            return Err(WriteError::new(
+                "DELETE_FAILED",
+                "a person's contact goes with the account, not by itself",
+                &[],
+            ));
+        }
+        let order = (row.object().name() == "OrderItem").then(|| row.value_of("OrderId"));
+        if let Some(Value::Id(order)) = order
+            && self.value_at(order, "Status") == Value::text("Activated")
+        {
+            return Err(WriteError::new(
+                "DELETE_FAILED",
+                "the order is activated; products can't be taken from it",
+                &[],
+            ));
+        }
         Ok(())
     }
 
