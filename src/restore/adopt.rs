@@ -49,8 +49,7 @@ impl<H: Host> Run<'_, '_, H> {
             return Ok(Adoption::None);
         };
         let open = self.job.open.get(object).is_some_and(|open| *open > 0);
-        let looked = self.job.adopted.contains(object) || self.job.looked_for.contains(object);
-        if !open || looked || !self.job.at.after.is_empty() {
+        if !open || self.job.adopted.contains(object) || !self.job.at.after.is_empty() {
             return Ok(Adoption::None);
         }
         let Some(refers_to) = self
@@ -80,6 +79,8 @@ impl<H: Host> Run<'_, '_, H> {
         if !created && !to_come {
             self.job.adopted.insert(object.to_owned());
         }
+        // Looked for in this walk already: what is in the request now still brings others.
+        created &= !self.job.looked_for.contains(object);
         Ok(match (created, in_request) {
             (true, _) => Adoption::LookFor,
             (false, true) => Adoption::NextWalk,

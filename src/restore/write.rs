@@ -205,18 +205,17 @@ impl<H: Host> Run<'_, '_, H> {
             let writable = self.writable(object)?.filter(|_| !self.job.closed.contains_key(object));
             if let Some(writable) = &writable {
                 if self.job.stage == Stage::Write {
-                    match self.adoption(object, request)? {
-                        Adoption::None => {}
-                        Adoption::NextWalk => {
-                            self.job.moved = true;
-                            self.job.at.object += 1;
-                            continue;
+                    let mut adoption = self.adoption(object, request)?;
+                    if adoption == Adoption::LookFor {
+                        if let Some(filled) = self.adopt_first()? {
+                            return Ok(filled);
                         }
-                        Adoption::LookFor => {
-                            if let Some(filled) = self.adopt_first()? {
-                                return Ok(filled);
-                            }
-                        }
+                        adoption = self.adoption(object, request)?;
+                    }
+                    if adoption == Adoption::NextWalk {
+                        self.job.moved = true;
+                        self.job.at.object += 1;
+                        continue;
                     }
                 }
                 if self.ingests(object) {
