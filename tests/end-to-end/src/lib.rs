@@ -7,6 +7,7 @@
 
 mod clock;
 mod components;
+mod likeness;
 pub mod program;
 mod repeats;
 mod rig;
@@ -14,6 +15,7 @@ mod transport;
 
 pub use clock::SharedClock;
 pub use components::component;
+pub use likeness::Likeness;
 pub use repeats::repeated;
 pub use rig::{Rig, RigOptions, lines};
 pub use transport::BeforeSend;

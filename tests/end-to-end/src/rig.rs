@@ -12,7 +12,10 @@ use futures::StreamExt;
 use host_harness::connections::ConnectionConfig;
 use host_harness::credentials::SecretsFolder;
 use host_harness::http::Limits;
-use host_harness::jobs::{AddConnection, BackupRequest, BackupResult, Host, HostParts, JobError, ObjectResult, Silent, State};
+use host_harness::jobs::{
+    AddConnection, BackupRequest, BackupResult, Host, HostParts, JobError, ObjectResult, RestoreRequest, RestoreResult, Silent,
+    State,
+};
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
 use std::collections::{BTreeMap, BTreeSet};
@@ -107,10 +110,15 @@ impl Rig {
 
     /// Adds a connection on this org.
     pub async fn add(&self, host: &Host, name: &ConnectionName, limit: u8) {
+        self.add_of(&self.fake, host, name, limit).await;
+    }
+
+    /// Adds a connection on another org.
+    pub async fn add_of(&self, fake: &Fake, host: &Host, name: &ConnectionName, limit: u8) {
         let mut config = self.settings.clone();
-        config["instance_url"] = json!(self.fake.url());
+        config["instance_url"] = json!(fake.url());
         config["usage_limit"] = json!(limit);
-        config["auth"] = json!({"kind": "access-token", "token": self.fake.access_token()});
+        config["auth"] = json!({"kind": "access-token", "token": fake.access_token()});
         let config = ConnectionConfig::parse(config.to_string().as_bytes()).unwrap();
         let add = AddConnection {
             name: name.clone(),
@@ -143,6 +151,11 @@ impl Rig {
         assert_eq!((result.state, &result.failed), (State::Complete, &None));
         self.assert_equals_org(&result).await;
         result
+    }
+
+    /// Restores by hand.
+    pub async fn restore(&self, request: &RestoreRequest) -> Result<RestoreResult, JobError> {
+        self.host.restore(&self.name, &Actor::host(), request, &Silent).await
     }
 
     /// Sets the limit as another process would.

@@ -17,5 +17,6 @@ mod limits;
 mod memory;
 mod pauses;
 mod programs;
+mod restores;
 mod stores;
 mod turns;

@@ -1,0 +1,59 @@
+//! A connection cut before, in or after any request of a restore leaves no record missing and none there twice.
+
+use super::*;
+use fake_salesforce::faults::Fault;
+
+async fn assert_survives(fault: Fault) {
+    let rig = connected(12).await;
+    for at in 1.. {
+        let about = format!("{fault:?} at request {at}");
+        rig.fake.faults().clear();
+        let before = lose(&rig, at).await;
+        rig.fake.faults().at_request(rig.fake.log().len() + at, fault.clone());
+        let result = rig.restore(&everything()).await.unwrap();
+        assert_eq!(
+            (result.state, result.ambiguous.len()),
+            (RestoreState::Complete, 0),
+            "{about}: {result:#?}"
+        );
+        // What still runs has ended by then.
+        rig.fake.clock().advance(HOUR_MS);
+        before.assert_like(&held(&rig.fake), &about);
+        if rig.fake.faults().struck() == 0 {
+            assert!(at > 8, "only {at} requests: too few to be cut in");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn cut_before_its_effect() {
+    assert_survives(Fault::CutBeforeEffect).await;
+}
+
+#[tokio::test]
+async fn cut_after_its_effect() {
+    assert_survives(Fault::CutAfterEffect).await;
+}
+
+#[tokio::test]
+async fn cut_within_its_answer() {
+    assert_survives(Fault::CutMidBody { after_bytes: 300 }).await;
+}
+
+#[tokio::test]
+async fn cut_while_its_transaction_goes_on() {
+    assert_survives(Fault::CutAndCommitLater { after_ms: 90_000 }).await;
+}
+
+#[tokio::test]
+async fn an_error_is_answered_after_its_effect() {
+    assert_survives(Fault::ErrorAfterEffect { status: 500 }).await;
+    assert_survives(Fault::ErrorAfterEffect { status: 503 }).await;
+}
+
+#[tokio::test]
+async fn a_page_of_maintenance_is_answered() {
+    assert_survives(Fault::Html { status: 503 }).await;
+    assert_survives(Fault::Html { status: 200 }).await;
+}

@@ -1,0 +1,105 @@
+//! A restore gives back what was there, once.
+
+mod choices;
+mod cuts;
+mod kills;
+mod limits;
+mod round_trips;
+
+use end_to_end::{Likeness, Rig, RigOptions};
+use fake_salesforce::clock::HOUR_MS;
+use fake_salesforce::org::{DeleteRandom, OrgSpec};
+use fake_salesforce::quota::QuotaOptions;
+use fake_salesforce::{Fake, Options};
+use host_harness::jobs::{RecordResult, RestoreRequest, RestoreResult, RestoreState, State};
+use object_store::memory::InMemory;
+use std::sync::Arc;
+
+/// Everything of the newest snapshot.
+fn everything() -> RestoreRequest {
+    RestoreRequest {
+        snapshot: "latest".to_owned(),
+        all: true,
+        ..RestoreRequest::default()
+    }
+}
+
+/// An org for restores; it has requests enough for any test.
+fn org(spec: OrgSpec) -> Options {
+    let quota = QuotaOptions {
+        max: 100_000,
+        ..QuotaOptions::default()
+    };
+    Options {
+        quota,
+        ..Options::of(spec)
+    }
+}
+
+/// Lets the connection's user give records to whom they belonged, and lookups lose what is deleted, as they do in most orgs.
+fn prepare(fake: &Fake) {
+    let mut user = (*fake.user()).clone();
+    user.update_inactive_owners = true;
+    fake.set_user(user);
+    fake.org().write().unwrap().write_rules_mut().clear_lookups = true;
+}
+
+/// A connection on an org for restores.
+async fn connected(seed: u64) -> Rig {
+    let options = RigOptions {
+        // Nothing here is about disks.
+        backend: Some(Arc::new(InMemory::new())),
+        ..RigOptions::of(org(OrgSpec::restore(seed))).with_files()
+    };
+    let rig = Rig::new(options).await;
+    prepare(&rig.fake);
+    rig
+}
+
+/// An org for restores, backed up.
+async fn backed_up(seed: u64) -> Rig {
+    let rig = connected(seed).await;
+    assert_eq!(rig.backup().await.unwrap().state, State::Complete);
+    rig.fake.clock().advance(HOUR_MS);
+    rig
+}
+
+/// Backs up as it is now, and loses some records; gives what was there.
+async fn lose(rig: &Rig, seed: u64) -> Likeness {
+    // What was written within the last minute comes with the next backup.
+    rig.fake.clock().advance(HOUR_MS);
+    rig.complete().await;
+    rig.fake.clock().advance(HOUR_MS);
+    let before = held(&rig.fake);
+    delete_some(&rig.fake, seed);
+    rig.fake.clock().advance(HOUR_MS);
+    before
+}
+
+/// Deletes three of ten records, which ones by the seed, and what goes with them.
+fn delete_some(fake: &Fake, seed: u64) {
+    let wanted = DeleteRandom {
+        percent: 30.0,
+        seed,
+        ..DeleteRandom::default()
+    };
+    let now = chrono::DateTime::from_timestamp_millis(fake.clock().now_ms()).unwrap();
+    let gone = fake.org().write().unwrap().delete_random(&wanted, now);
+    assert!(gone.values().map(Vec::len).sum::<usize>() > 20, "{gone:?}");
+}
+
+/// What the org holds that a restore can give back. Where a file was published first is left out: it would bring a link that is
+/// restored by itself.
+fn held(fake: &Fake) -> Likeness {
+    Likeness::of(fake, |object, field| {
+        (object, field) == ("ContentVersion", "FirstPublishLocationId")
+    })
+}
+
+/// Restores everything, which has to complete, and asserts that the org is what it was.
+async fn assert_restores(rig: &Rig, before: &Likeness, about: &str) -> RestoreResult {
+    let result = rig.restore(&everything()).await.unwrap();
+    assert_eq!(result.state, RestoreState::Complete, "{about}: {result:#?}");
+    before.assert_like(&held(&rig.fake), about);
+    result
+}

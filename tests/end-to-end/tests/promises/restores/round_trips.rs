@@ -1,0 +1,106 @@
+//! What was deleted comes back as it was.
+
+use super::*;
+use fake_salesforce::org::Change;
+use serde_json::Value;
+
+#[tokio::test]
+async fn what_was_deleted_comes_back_with_every_value_and_every_reference() {
+    for seed in [1, 2, 3, 4, 5] {
+        let rig = backed_up(seed).await;
+        let before = held(&rig.fake);
+        delete_some(&rig.fake, seed);
+        let result = assert_restores(&rig, &before, &format!("seed {seed}")).await;
+        assert!(result.created > 20 && result.incomplete.is_empty(), "{result:#?}");
+    }
+}
+
+#[tokio::test]
+async fn an_owner_who_left_is_told_and_the_record_is_there() {
+    let rig = backed_up(6).await;
+    let mut user = (*rig.fake.user()).clone();
+    user.update_inactive_owners = false;
+    rig.fake.set_user(user);
+    let count = held(&rig.fake).len();
+    delete_some(&rig.fake, 6);
+    let result = rig.restore(&everything()).await.unwrap();
+    assert_eq!(
+        (result.state, held(&rig.fake).len()),
+        (RestoreState::Complete, count),
+        "{result:#?}"
+    );
+    let left = |record: &RecordResult| record.error.contains("owner is inactive");
+    assert!(
+        result.incomplete.iter().any(left) && result.incomplete.iter().all(left),
+        "{result:#?}"
+    );
+}
+
+/// Lookups that keep the Id of what is gone, and records with them their stamps: nothing but the reference tells.
+#[tokio::test]
+async fn an_unchanged_record_refers_to_what_came_back() {
+    let rig = backed_up(4).await;
+    rig.fake.org().write().unwrap().write_rules_mut().clear_lookups = false;
+    let before = held(&rig.fake);
+    delete_some(&rig.fake, 4);
+    assert_restores(&rig, &before, "with lookups that keep the Id").await;
+}
+
+/// Salesforce gives archived activities to queryAll alone, not by their Ids.
+#[tokio::test]
+#[ignore = "archived activities are looked up by collections, which do not find them: they are created a second time"]
+async fn an_archived_activity_that_is_there_is_not_created_again() {
+    let rig = Rig::new(RigOptions::of(org(OrgSpec::of(7, &[("Account", 5), ("Task", 400)])))).await;
+    prepare(&rig.fake);
+    assert_eq!(rig.backup().await.unwrap().state, State::Complete);
+    let tasks = rig.oracle("Task");
+    let archived = tasks.iter().filter(|task| task.contains("IsArchived=true")).count();
+    assert!(archived > 0, "no task is archived");
+    let request = RestoreRequest {
+        snapshot: "latest".to_owned(),
+        objects: vec!["Task".parse().unwrap()],
+        ..RestoreRequest::default()
+    };
+    let result = rig.restore(&request).await.unwrap();
+    assert_eq!((result.created, rig.oracle("Task").len()), (0, tasks.len()), "{result:#?}");
+}
+
+#[tokio::test]
+async fn files_come_back_byte_by_byte() {
+    let rig = backed_up(8).await;
+    let bodies = |object: &str, field: &str| -> Vec<Vec<u8>> {
+        let lines = rig.fake.oracle(object);
+        let lines = std::str::from_utf8(&lines).unwrap().lines();
+        let ids = lines.map(|line| {
+            serde_json::from_str::<Value>(line).unwrap()["Id"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        });
+        let mut bodies: Vec<Vec<u8>> = ids
+            .map(|id| {
+                let body = rig.fake.body(object, id.parse().unwrap(), field).unwrap();
+                body.read(0, usize::try_from(body.length()).unwrap())
+            })
+            .collect();
+        bodies.sort();
+        bodies
+    };
+    let of_all = || (bodies("Attachment", "Body"), bodies("ContentVersion", "VersionData"));
+    let before = of_all();
+    assert!(!before.0.is_empty() && !before.1.is_empty());
+    for object in ["ContentDocument", "Attachment"] {
+        let lines = rig.fake.oracle(object);
+        for line in std::str::from_utf8(&lines).unwrap().lines() {
+            let id = serde_json::from_str::<Value>(line).unwrap()["Id"]
+                .as_str()
+                .unwrap()
+                .to_owned();
+            rig.fake.apply(&[Change::Delete { id }]).unwrap();
+        }
+    }
+    assert_ne!(of_all(), before);
+    let result = rig.restore(&everything()).await.unwrap();
+    assert_eq!(result.state, RestoreState::Complete, "{result:#?}");
+    assert!(of_all() == before, "a file has other bytes");
+}
