@@ -11,6 +11,7 @@ mod files;
 mod memory;
 pub(crate) mod numbers;
 mod requests;
+mod restores;
 mod table;
 mod values;
 
@@ -49,6 +50,8 @@ pub struct Arguments {
 enum Benchmark {
     /// Counted requests of a full and an incremental backup: ours, other tools', and the lower bound.
     Requests(requests::Options),
+    /// Counted requests of a restore: ours, other tools', and the lower bound.
+    Restores(restores::Options),
     /// Every value of every record of generated orgs, by each way of reading.
     Values(values::Options),
     /// The host's memory with a 2 GB file, a 1 GB bulk result and 800 fields.
@@ -130,6 +133,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     fs::create_dir_all(&bench.folder)?;
     let findings = match &arguments.benchmark {
         Benchmark::Requests(options) => requests::run(&bench, options)?,
+        Benchmark::Restores(options) => restores::run(&bench, options)?,
         Benchmark::Values(options) => values::run(&bench, options)?,
         Benchmark::Memory(options) => memory::run(&bench, options)?,
     };

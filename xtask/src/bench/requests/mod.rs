@@ -10,6 +10,8 @@ mod targets;
 mod tool;
 mod truth;
 
+pub use targets::Target;
+
 use super::{Bench, Findings};
 use crate::running::Fake;
 use anyhow::Result;
