@@ -2,7 +2,6 @@
 
 mod choices;
 mod cuts;
-mod kills;
 mod limits;
 mod round_trips;
 
