@@ -98,6 +98,11 @@ pub(crate) struct TargetOrg {
 
 type Answer = (u16, Value);
 
+/// Only a query of all tells of it.
+fn is_archived(record: &Map<String, Value>) -> bool {
+    record.get("IsArchived").is_some_and(|archived| archived == "true")
+}
+
 fn refused(code: &str, message: &str) -> Answer {
     (400, json!([{"errorCode": code, "message": message}]))
 }
@@ -347,9 +352,9 @@ impl TargetOrg {
         if url.starts_with("sobjects/User/updated/") {
             return self.covered();
         }
-        match url.strip_prefix("query?q=") {
-            Some(query) => self.query(query),
-            None => refused("NOT_FOUND", url),
+        match url.split_once("?q=") {
+            Some((resource @ ("query" | "queryAll"), query)) => self.query(query, resource == "queryAll"),
+            _ => refused("NOT_FOUND", url),
         }
     }
 
@@ -403,7 +408,7 @@ impl TargetOrg {
         let ids = body["ids"].as_array().unwrap();
         assert!(ids.len() <= 2_000);
         let found = ids.iter().map(|id| {
-            let record = self.records.get(id.as_str().unwrap())?;
+            let record = self.records.get(id.as_str().unwrap()).filter(|record| !is_archived(record))?;
             let fields = body["fields"].as_array().unwrap().iter();
             let values: Map<String, Value> = fields
                 .filter_map(|name| Some((name.as_str()?.to_owned(), record.get(name.as_str()?)?.clone())))
@@ -413,7 +418,7 @@ impl TargetOrg {
         (200, json!(found.collect::<Vec<_>>()))
     }
 
-    fn query(&self, query: &str) -> Answer {
+    fn query(&self, query: &str, all: bool) -> Answer {
         let signs = [
             ("+", " "),
             ("%3A", ":"),
@@ -447,6 +452,7 @@ impl TargetOrg {
         let records: Vec<Value> = of_object
             .map(|(_, record)| record)
             .filter(chosen)
+            .filter(|record| all || !is_archived(record))
             .map(|record| Value::Object(record.clone()))
             .collect();
         assert!(records.len() <= 2_000, "pages aren't served");

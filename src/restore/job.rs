@@ -143,9 +143,15 @@ pub struct Job {
     /// Objects of which nothing (more) is written, with the code and the text that says why.
     #[serde(default)]
     pub closed: BTreeMap<String, (String, String)>,
-    /// Objects whose records have no `SystemModstamp`.
+    /// Objects whose records don't have the first of [`STAMPS`], and which of them is tried.
     #[serde(default)]
-    pub unstamped: BTreeSet<String>,
+    pub stamps: BTreeMap<String, usize>,
+    /// Objects whose records are looked for among archived ones.
+    #[serde(default)]
+    pub archives: BTreeSet<String>,
+    /// Objects that archive records, and of which some weren't found.
+    #[serde(default)]
+    pub may_be_archived: BTreeSet<String>,
     /// Objects of which records are gone and will be created.
     #[serde(default)]
     pub creating: BTreeSet<String>,
@@ -202,7 +208,15 @@ pub struct Job {
     pub ahead: i64,
 }
 
+/// Fields that tell when a record was last changed, the best first.
+pub const STAMPS: [&str; 2] = ["SystemModstamp", "LastModifiedDate"];
+
 impl Job {
+    /// The field that tells when a record of this object was last changed; none where none does.
+    pub fn stamp(&self, object: &str) -> Option<&'static str> {
+        STAMPS.get(self.stamps.get(object).copied().unwrap_or_default()).copied()
+    }
+
     /// The restore that is kept there.
     pub fn load<H: Host>(host: &H, space: &str) -> Result<Option<Job>, ConnectorError> {
         let Some(value) = host.get(vec![key(space)])?.into_iter().next().flatten() else {

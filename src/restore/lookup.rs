@@ -3,7 +3,7 @@
 //! Describes go 25 to a request, and aren't asked for where a backup did within a day. Records are looked up 2,000 to a
 //! collection, five collections to a request; what an earlier restore created is looked up by the Id that it got then.
 
-use super::job::{Place, Stage};
+use super::job::{Place, STAMPS, Stage};
 use super::plan::Ended;
 use super::roll::{DOUBTFUL, Pages};
 use super::rules;
@@ -17,7 +17,7 @@ use crate::salesforce::{ApiError, Class, Found, Part, SubBody, Writable, Writabl
 use crate::soql::{encode, literal};
 use serde::Deserialize;
 use serde_json::json;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Ids of one collection.
 const IDS: usize = 2_000;
@@ -192,7 +192,8 @@ impl<H: Host> Run<'_, '_, H> {
             }
             let mut asked = self.unknown_records()?;
             if asked.is_empty() && self.job.at != Place::default() {
-                // What was refused in one way is tried in another.
+                // What was refused in one way is tried in another; what wasn't found is looked for among what is archived.
+                self.job.archives.append(&mut self.job.may_be_archived);
                 self.job.at = Place::default();
                 asked = self.unknown_records()?;
             }
@@ -218,7 +219,7 @@ impl<H: Host> Run<'_, '_, H> {
         let mut looks = Looks::default();
         let objects = self.job.objects.clone();
         while let Some(object) = objects.get(self.job.at.object) {
-            let by_query = self.job.by_query.contains(object);
+            let by_query = self.is_queried(object);
             let most = if by_query { IDS_A_QUERY } else { IDS };
             loop {
                 let (some, last) = self.unknown_of(object, most)?;
@@ -288,7 +289,7 @@ impl<H: Host> Run<'_, '_, H> {
             Ok(parts) => parts,
             Err(stopped) => return Ok(Some(stopped)),
         };
-        let ways = (self.job.unstamped.clone(), self.job.by_query.clone());
+        let ways = (self.job.stamps.clone(), self.job.by_query.clone());
         for (asked, part) in asked.iter().zip(&parts) {
             let found = match self.found(asked, part) {
                 Ok(found) => found,
@@ -306,25 +307,27 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     fn look_up_part(&self, n: usize, asked: &Asked) -> Subrequest {
-        let fields: &[&str] = if self.job.unstamped.contains(&asked.object) {
-            &["Id"]
-        } else {
-            &["Id", "SystemModstamp"]
-        };
+        let fields: Vec<&str> = std::iter::once("Id").chain(self.job.stamp(&asked.object)).collect();
         let reference = format!("l{n}");
         if let (true, Some((_, id))) = (asked.single, asked.ids.first()) {
             let path = format!("sobjects/{}/{id}?fields={}", asked.object, fields.join(","));
             return Subrequest::get(self.org.path(&path), reference);
         }
-        if self.job.by_query.contains(&asked.object) {
+        if self.is_queried(&asked.object) {
             let ids: Vec<String> = asked.ids.iter().map(|(_, id)| literal(id)).collect();
+            // Archived records are told by queryAll alone, which tells of deleted ones too.
+            let (resource, live) = if self.job.archives.contains(&asked.object) {
+                ("queryAll", "IsDeleted = false AND ")
+            } else {
+                ("query", "")
+            };
             let query = format!(
-                "SELECT {} FROM {} WHERE Id IN ({})",
+                "SELECT {} FROM {} WHERE {live}Id IN ({})",
                 fields.join(","),
                 asked.object,
                 ids.join(",")
             );
-            return Subrequest::get(self.org.path(&format!("query?q={}", encode(&query))), reference);
+            return Subrequest::get(self.org.path(&format!("{resource}?q={}", encode(&query))), reference);
         }
         let ids: Vec<&str> = asked.ids.iter().map(|(_, id)| id.as_str()).collect();
         let path = self.org.path(&format!("composite/sobjects/{}", asked.object));
@@ -346,7 +349,7 @@ impl<H: Host> Run<'_, '_, H> {
         if asked.single {
             return part.read().map(|found| vec![Some(found)]).map_err(|_| part.errors());
         }
-        if !self.job.by_query.contains(&asked.object) {
+        if !self.is_queried(&asked.object) {
             return part.read::<Vec<Option<Found>>>().map_err(|_| part.errors());
         }
         let Answer { records } = part.read().map_err(|_| part.errors())?;
@@ -358,7 +361,7 @@ impl<H: Host> Run<'_, '_, H> {
     fn look_up_refused(
         &mut self,
         asked: &Asked,
-        (unstamped, by_query): &(BTreeSet<String>, BTreeSet<String>),
+        (stamps, by_query): &(BTreeMap<String, usize>, BTreeSet<String>),
         status: u16,
         errors: Vec<ApiError>,
     ) -> Result<Option<Stopped>, ConnectorError> {
@@ -368,8 +371,9 @@ impl<H: Host> Run<'_, '_, H> {
             Class::Later | Class::TimedOut | Class::Halted => return Ok(Some(Stopped::Later)),
             Class::DailyLimit => return Ok(Some(Stopped::DailyLimit)),
             // Others of this object in the same request were refused for the same.
-            _ if error.code == "INVALID_FIELD" && !unstamped.contains(object) => {
-                self.job.unstamped.insert(object.clone());
+            _ if error.code == "INVALID_FIELD" && stamps.get(object).copied().unwrap_or_default() < STAMPS.len() => {
+                let tried = stamps.get(object).copied().unwrap_or_default();
+                self.job.stamps.insert(object.clone(), tried + 1);
                 return Ok(None);
             }
             Class::Never("not-visible") => {}
@@ -396,11 +400,29 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(None)
     }
 
+    /// Whether records of this object are looked for by queries, not by collections.
+    fn is_queried(&self, object: &str) -> bool {
+        self.job.by_query.contains(object) || self.job.archives.contains(object)
+    }
+
+    /// Whether Salesforce archives records like this one, as it does old activities: then only a query of all tells of them.
+    fn is_archived_some_day(&self, object: &str, key: &str) -> Result<bool, ConnectorError> {
+        let row = self.rows(object, &[key.to_owned()])?.into_iter().flatten().next();
+        Ok(match row {
+            Some(row) => rules::values(object, &row)?.contains_key("IsArchived"),
+            None => false,
+        })
+    }
+
     /// Takes what was found of one record.
     fn take_look(&mut self, object: &str, key: &str, id: &str, found: Option<&Found>) -> Result<(), ConnectorError> {
         let Some(standing) = self.roll.get(object, key)? else {
             return Ok(());
         };
+        if found.is_none() && !self.job.archives.contains(object) && self.is_archived_some_day(object, key)? {
+            self.job.may_be_archived.insert(object.to_owned());
+            return Ok(());
+        }
         let other_id = (key != id).then(|| id.to_owned());
         let closed = self.job.closed.contains_key(object);
         let what = match (standing.what, found) {

@@ -194,11 +194,7 @@ impl<H: Host> Run<'_, '_, H> {
         let writable = self.writable(object)?.unwrap_or_default();
         // Nothing else that every object has: links to documents have no CreatedDate.
         let mut fields = vec!["Id"];
-        let stamp = if self.job.unstamped.contains(object) {
-            "CreatedDate"
-        } else {
-            "SystemModstamp"
-        };
+        let stamp = self.job.stamp(object).unwrap_or("CreatedDate");
         for field in writable.fields.iter().filter(|field| field.create && !field.binary) {
             fields.push(&field.name);
         }

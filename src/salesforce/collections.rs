@@ -96,7 +96,7 @@ pub struct Found {
     #[serde(rename = "Id")]
     pub id: String,
     /// Its last modification, as text.
-    #[serde(rename = "SystemModstamp", default)]
+    #[serde(rename = "SystemModstamp", alias = "LastModifiedDate", default)]
     pub stamp: Option<String>,
 }
 

@@ -343,6 +343,23 @@ fn two_snapshots_restored_one_after_the_other_give_one_record() {
 }
 
 #[test]
+fn what_is_archived_is_there_and_not_created_again() {
+    let mut org = TargetOrg::new(&[("Task", vec![TargetField::text("IsArchived")])]);
+    for n in 0..20 {
+        let mut task = named(&format!("task {n}"));
+        task.insert("IsArchived".into(), json!(if n % 2 == 0 { "true" } else { "false" }));
+        org.insert("Task", task);
+    }
+    let fixture = Fixture::new(org);
+    let gone: Vec<String> = fixture.before.records.keys().take(2).cloned().collect();
+    fixture.org.borrow_mut().records.retain(|id, _| !gone.contains(id));
+    fixture.restore(&fixture.everything(), 8);
+    fixture.assert_whole();
+    let tally = fixture.tally();
+    assert_eq!((tally.created, tally.skipped), (2, 18));
+}
+
+#[test]
 fn where_nobody_may_look_for_what_a_lost_request_created_it_is_a_doubt_and_the_rest_goes_on() {
     let fixture = emptied();
     {
