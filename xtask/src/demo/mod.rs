@@ -1,8 +1,9 @@
-//! `cargo xtask demo`: one org backed up within its usage limit, from nothing to a verified audit trail.
+//! `cargo xtask demo`: one org backed up within its usage limit, from nothing to a verified audit trail, and restored.
 //!
-//! The script of a story in nine steps, as a user would type them. It doesn't only show: each step checks what it says
+//! The script of a story in twelve steps, as a user would type them. It doesn't only show: each step checks what it says
 //! against the fake org's own books, and the demo fails where they disagree.
 
+mod restore;
 mod show;
 
 use crate::bench::numbers;
@@ -64,8 +65,9 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     compare_with_the_org(&host, &org)?;
     let changes = back_up_the_next_day(&host, &org)?;
     verify(&host)?;
-
     let totals = org.stats()?;
+    restore::tell(&host, &org)?;
+
     heading("What happened");
     say(&format!(
         "The first backup took {} requests, {FILES} of them for files, checks and plan included, and it stopped in time: the org's\n\

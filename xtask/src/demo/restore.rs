@@ -1,0 +1,111 @@
+//! The demo's last part: what was deleted by mistake comes back, with a limit that is in the way.
+
+use super::show::{self, Exit, Show};
+use super::{LIMIT, MAX, NAME, heading, number, say, text};
+use crate::running::{Fake, Host};
+use anyhow::{Result, ensure};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// What is deleted, with fields that tell records apart whatever their Ids.
+const DELETED: [(&str, &[&str]); 2] = [
+    ("Lead", &["LastName", "FirstName", "Company", "Email", "Phone", "Status"]),
+    ("Case", &["Subject", "Description", "Priority", "Status", "Origin"]),
+];
+/// Requests that others leave below the ceiling: fewer than the restore takes.
+const LEFT: u64 = 2;
+/// The limit for as long as the restore takes.
+const RAISED: &str = "90";
+
+/// Deletes, restores up to the limit, raises it, restores the rest, lowers it.
+pub fn tell(host: &Host, org: &Fake) -> Result<()> {
+    let before = held(org)?;
+    lose(org, &before)?;
+    let stopped = restore_until_the_limit(host, org)?;
+    raise_and_go_on(host, org, &before, stopped)
+}
+
+fn lose(org: &Fake, before: &Held) -> Result<()> {
+    heading("10. Somebody deletes by mistake");
+    let objects: Vec<&str> = DELETED.iter().map(|(name, _)| *name).collect();
+    org.post("delete_random", &json!({"percent": 30, "seed": 1, "objects": objects}))?;
+    org.advance_minutes(24 * 60)?;
+    let others = MAX * LIMIT / 100 - LEFT - org.stats()?.used;
+    org.post("quota", &json!({"others_send": others}))?;
+    let gone = total(before) - total(&held(org)?);
+    ensure!(gone > 0, "nothing was deleted");
+    say(&format!(
+        "{gone} leads and cases are gone, and it is noticed a day later. It is a busy day: other applications have used\n\
+         {others} of the {MAX} requests already, so that {LEFT} are left below the limit of {LIMIT} %. (The host doesn't know that yet.)"
+    ));
+    Ok(())
+}
+
+/// Gives how many requests the org has counted of ours.
+fn restore_until_the_limit(host: &Host, org: &Fake) -> Result<u64> {
+    heading("11. Restore them");
+    show::run(host, &command(), Show::All, Exit::Failed)?;
+    let books = org.stats()?;
+    ensure!(
+        books.used == MAX * LIMIT / 100,
+        "the restore stopped at {} used, and the ceiling is {}",
+        books.used,
+        MAX * LIMIT / 100
+    );
+    say("Exit code 1: a restore that stops at the limit has failed, and says what it needs. What it has found out is kept.");
+    Ok(books.client)
+}
+
+fn raise_and_go_on(host: &Host, org: &Fake, before: &Held, sent: u64) -> Result<()> {
+    heading("12. Raise the limit, restore again, lower it");
+    let lowered = LIMIT.to_string();
+    show::run(host, &["limit", NAME, RAISED, "--by", "ana"], Show::All, Exit::Done)?;
+    show::run(host, &command(), Show::Ends { first: 3, last: 1 }, Exit::Done)?;
+    show::run(host, &["limit", NAME, &lowered, "--by", "ana"], Show::All, Exit::Done)?;
+    let restores = host.json(&["restores", NAME])?;
+    ensure!(
+        restores.as_array().is_some_and(|all| all.len() == 1) && text(&restores, "/0/state")? == "complete",
+        "it is not one restore that is complete: {restores}"
+    );
+    ensure!(org.stats()?.client > sent, "the second run sent nothing");
+    let now = held(org)?;
+    for (object, records) in before {
+        ensure!(
+            now.get(object) == Some(records),
+            "the org's records of {object} are not those of before"
+        );
+    }
+    say(&format!(
+        "The same restore went on where it had stopped: {} records created, each once. The org has every lead and case that it\n\
+         had, under new Ids.",
+        number(&restores, "/0/created")?
+    ));
+    Ok(())
+}
+
+fn command() -> Vec<&'static str> {
+    let mut command = vec!["restore", NAME, "latest"];
+    command.extend(DELETED.iter().flat_map(|(name, _)| ["--object", *name]));
+    command
+}
+
+/// Records by object, each as a line, sorted.
+type Held = BTreeMap<&'static str, Vec<Vec<u8>>>;
+
+fn held(org: &Fake) -> Result<Held> {
+    let mut held = Held::new();
+    for (object, fields) in DELETED {
+        let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
+        let (mut records, mut line, mut lines) = (org.records(object, &fields)?, Vec::new(), Vec::new());
+        while records.next_into(&mut line)? {
+            lines.push(line.clone());
+        }
+        lines.sort();
+        held.insert(object, lines);
+    }
+    Ok(held)
+}
+
+fn total(held: &Held) -> usize {
+    held.values().map(Vec::len).sum()
+}
