@@ -2,6 +2,7 @@
 
 use super::documents::DOCUMENTS_A_REQUEST;
 use super::ingest;
+use super::job::Stage;
 use super::lookup::IDS_A_REQUEST;
 use super::request::RECORDS;
 use super::roll::Pages;
@@ -9,10 +10,18 @@ use super::rules;
 use super::run::Run;
 use super::standing::{Standing, What};
 use super::verify;
+use crate::backup::packing::{PLACES, SUBREQUESTS};
 use crate::host::{ConnectorError, Failure, Host, Tally};
 
 /// Records that one counted request writes.
 const RECORDS_A_REQUEST: u64 = 1_000;
+
+/// Looks at what records refer to, where that isn't known yet.
+const REFERRED_LOOKS: u64 = 2;
+
+/// Requests that writing may take beyond its records: looks for what comes by itself, what can only be written then, references that
+/// are set in the end.
+const WAVES: u64 = 6;
 
 impl<H: Host> Run<'_, '_, H> {
     /// Tells people what will be done, object by object in the order of writing.
@@ -79,26 +88,31 @@ impl<H: Host> Run<'_, '_, H> {
         }
     }
 
-    /// Requests that planning still needs, as far as is known.
-    pub(super) fn needed_to_plan(&mut self) -> Result<u64, ConnectorError> {
-        let mut records = 0;
+    /// Requests that planning still needs, and those with the writing of all that may have to be written: which of it, only planning
+    /// can tell.
+    pub(super) fn needed_at_most(&mut self) -> Result<(u64, u64), ConnectorError> {
+        let (mut describes, mut looks, mut written, mut with_files) = (0_u64, 0, 0_u64, 0);
         for object in self.job.objects.clone() {
-            records += self.roll.len(&object)?;
-        }
-        Ok(records.div_ceil(IDS_A_REQUEST).max(1))
-    }
-
-    /// The same, with the writing of all that may have to be written: which of it, only planning can tell.
-    pub(super) fn needed_at_most(&mut self) -> Result<u64, ConnectorError> {
-        let mut wanted = 0;
-        for object in self.job.objects.clone() {
+            let (mut unknown, mut wanted) = (0_u64, 0_u64);
             let mut pages = Pages::default();
             while let Some(some) = pages.next(&mut self.roll, &object)? {
                 let may_be_written = |standing: &Standing| standing.is_wanted() && standing.what != What::Same;
+                unknown += some.iter().filter(|(_, standing)| standing.is_unknown()).count() as u64;
                 wanted += some.iter().filter(|(_, standing)| may_be_written(standing)).count() as u64;
             }
+            looks += unknown.div_ceil(IDS_A_REQUEST / PLACES as u64);
+            written += wanted;
+            describes += u64::from(wanted > 0 && !self.is_described(&object)?);
+            let has_files = self
+                .writable(&object)?
+                .is_some_and(|of| of.fields.iter().any(|field| field.binary));
+            with_files += if has_files { wanted.div_ceil(RECORDS as u64) } else { 0 };
         }
-        Ok(self.needed_to_plan()? + wanted.div_ceil(RECORDS_A_REQUEST))
+        // What the records refer to is found once it is known how they are written.
+        let referred = if self.job.stage < Stage::LookUp { REFERRED_LOOKS } else { 0 };
+        let planning = (describes.div_ceil(SUBREQUESTS as u64) + looks.div_ceil(PLACES as u64) + referred).max(1);
+        let waves = if written > 0 { WAVES } else { 0 };
+        Ok((planning, planning + written.div_ceil(RECORDS_A_REQUEST) + with_files + waves))
     }
 
     /// Requests that writing still needs.

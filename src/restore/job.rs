@@ -200,9 +200,9 @@ pub struct Job {
     /// Records whose references are to be set in the end.
     #[serde(default)]
     pub unconnected: u64,
-    /// Records were refused for a lock: they are tried again a little later.
+    /// Records were refused for a lock, so often at most: they are tried again a little later, each time after twice as long.
     #[serde(default)]
-    pub locked: bool,
+    pub locked: u8,
     /// How far the org's clock is ahead of the host's, in milliseconds.
     #[serde(default)]
     pub ahead: i64,

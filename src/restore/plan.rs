@@ -72,9 +72,9 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
             Ended::Stopped(Stopped::Host(error)) => return Err(*error),
             Ended::Stopped(Stopped::Later) => return Ok(Planned::AgainAfter(BUSY_SECONDS)),
             Ended::Stopped(stopped) if Run::<H>::is_normal(&stopped) || run.got_somewhere => {
-                host.needed(run.needed_at_most()?);
-                let next = u32::try_from(run.needed_to_plan()?).unwrap_or(u32::MAX).min(MAX_REQUESTS);
-                return Ok(Planned::More(next));
+                let (planning, all) = run.needed_at_most()?;
+                host.needed(all);
+                return Ok(Planned::More(u32::try_from(planning).unwrap_or(u32::MAX).min(MAX_REQUESTS)));
             }
             Ended::Stopped(stopped) => return Err(stopped.into_error()),
         }

@@ -26,7 +26,7 @@ const ROWS_AT_ONCE: usize = 200;
 /// A record that a lock refused is tried so often.
 const MAX_TRIES: u8 = 5;
 
-/// Seconds until records are tried again that a lock refused.
+/// Seconds until records are tried again that a lock refused; each time twice as many, two and a half minutes in all.
 const LOCKED_SECONDS: u32 = 5;
 
 /// Where so many records of an object get one and the same refusal, and none is written, the others are spared.
@@ -126,9 +126,9 @@ impl<H: Host> Run<'_, '_, H> {
                 if let Some(ended) = self.send(&request)? {
                     return Ok(ended);
                 }
-                if self.job.locked {
-                    self.job.locked = false;
-                    return Ok(Ended::Wait(LOCKED_SECONDS));
+                if self.job.locked > 0 {
+                    let times = std::mem::take(&mut self.job.locked);
+                    return Ok(Ended::Wait(LOCKED_SECONDS << (times - 1)));
                 }
             }
             if !more && let Some(ended) = self.end_of_walk()? {
@@ -547,7 +547,7 @@ impl<H: Host> Run<'_, '_, H> {
         next.tries += 1;
         match refused::meaning(error) {
             Refused::Locked if again => {
-                self.job.locked = true;
+                self.job.locked = self.job.locked.max(next.tries);
                 self.job.moved = true;
                 self.roll.set(object, key, next)
             }

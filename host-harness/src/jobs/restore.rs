@@ -369,8 +369,24 @@ impl Restore<'_> {
         };
         let granted = match self.session.decide(cost, asked, self.progress).await? {
             Decision::Proceed(requests) => requests,
-            Decision::Pause(pause) => return Ok(Some(Ended::Paused(pause))),
+            Decision::Pause(pause) => {
+                // What a restore needs isn't known before it is planned; much of that sends nothing.
+                let stopped = match next {
+                    None => self.run_next(log, 0).await?,
+                    Some(_) => None,
+                };
+                return Ok(Some(match stopped {
+                    Some(failed @ Ended::Failed(_)) => failed,
+                    _ => Ended::Paused(pause),
+                }));
+            }
         };
+        self.run_next(log, granted).await
+    }
+
+    /// Runs what comes next with so many requests, and commits it.
+    async fn run_next(&mut self, log: &mut RestoreLog, granted: u64) -> Result<Option<Ended>, JobError> {
+        let next = log.fold().next.clone();
         let session = self.session;
         let (began_at, sent_before) = (session.parts.clock.now(), session.sent());
         let outcome = Outcome::new(None);

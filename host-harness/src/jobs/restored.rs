@@ -141,10 +141,12 @@ impl RestoreResult {
         sent: u64,
     ) -> RestoreResult {
         let done = fold.done();
+        // What was planned is nothing that was done.
+        let planned = id.is_none();
         let mut objects: Vec<(Option<u64>, RestoredObjectResult)> = fold
             .objects
             .iter()
-            .map(|(name, object)| (object.place, object_result(name.as_str(), object)))
+            .map(|(name, object)| (object.place, object_result(name.as_str(), object, planned)))
             .collect();
         objects.sort_by_key(|(place, object)| (place.unwrap_or(u64::MAX), object.name.clone()));
         let by_object = || objects.iter().map(|(_, object)| object.requests).sum();
@@ -220,13 +222,12 @@ fn cannot(fold: &RestoreFold) -> Vec<CannotResult> {
     skipped.chain(failed).collect()
 }
 
-fn object_result(name: &str, object: &RestoredObject) -> RestoredObjectResult {
-    let nothing_done = object.done == Tally::default();
+fn object_result(name: &str, object: &RestoredObject, planned: bool) -> RestoredObjectResult {
     let notes: Vec<String> = object.skipped.iter().chain(&object.remarks).map(brief).collect();
     RestoredObjectResult {
         name: name.to_owned(),
         tally: match object.expected {
-            Some(expected) if nothing_done => expected,
+            Some(expected) if planned => expected,
             _ => object.done,
         },
         way: object.estimate.as_ref().map(|estimate| estimate.way.clone()),
