@@ -2,6 +2,7 @@
 
 mod choices;
 mod cuts;
+mod kills;
 mod limits;
 mod round_trips;
 
