@@ -355,10 +355,14 @@ impl<H: Host> Run<'_, '_, H> {
         if self.rehearsed.is_empty() {
             self.job.composites += 1;
         }
-        if self.rehearsed.add(verb, after, record.clone()) == Added::Full {
-            self.rehearsed = Request::default();
-            self.job.composites += 1;
-            self.rehearsed.add(verb, None, record);
+        match self.rehearsed.add(verb, after, record.clone()) {
+            Added::Yes => {}
+            Added::NotThis => self.job.waiting += 1,
+            Added::Full => {
+                self.rehearsed = Request::default();
+                self.job.composites += 1;
+                self.rehearsed.add(verb, None, record);
+            }
         }
     }
 

@@ -78,11 +78,14 @@ pub struct Attached {
 pub enum Added {
     /// It did.
     Yes,
-    /// It is of another form, and has room for others of its own.
-    OtherForm,
+    /// It is of another form, or has no room after what the record refers to; others may fit.
+    NotThis,
     /// It is full.
     Full,
 }
+
+/// So many records may not fit before a request is taken for full: the next walk has them.
+const MAX_PASSED: usize = 1_000;
 
 /// What is done with a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -152,6 +155,7 @@ pub struct Request {
     brought: BTreeSet<String>,
     bytes: usize,
     file_bytes: u64,
+    passed: usize,
 }
 
 impl Request {
@@ -185,7 +189,7 @@ impl Request {
     pub fn add(&mut self, verb: Verb, after: Option<usize>, record: Placed) -> Added {
         let form = record.form;
         if !self.is_empty() && (self.form() != form || form != Form::Composite && after.is_some()) {
-            return Added::OtherForm;
+            return Added::NotThis;
         }
         let file_bytes = record.file.as_ref().map_or(0, |file| file.bytes);
         let too_much = self.bytes + record.json.len() > MAX_BYTES || self.file_bytes + file_bytes > MAX_FILE_BYTES;
@@ -208,7 +212,7 @@ impl Request {
                 });
                 self.collections.len() - 1
             }
-            None => return Added::Full,
+            None => return self.passed_by(),
         };
         let collection = &mut self.collections[n];
         if collection.records.last().is_none_or(|last| last.object != record.object) {
@@ -222,6 +226,17 @@ impl Request {
         self.brought.extend(record.brings.clone());
         collection.records.push(record);
         Added::Yes
+    }
+
+    /// A record has no room where it may stand; others may have.
+    fn passed_by(&mut self) -> Added {
+        self.passed += 1;
+        let most = self.form().collections() * self.form().records();
+        if self.len() < most && self.passed < MAX_PASSED {
+            Added::NotThis
+        } else {
+            Added::Full
+        }
     }
 
     /// The parts of a request with files.
@@ -338,14 +353,14 @@ mod tests {
             form: Form::Collection,
             ..record("A", n)
         };
-        assert_eq!(request.add(Verb::Create, None, literal(2)), Added::OtherForm);
+        assert_eq!(request.add(Verb::Create, None, literal(2)), Added::NotThis);
         let mut request = Request::default();
         for n in 0..200 {
             assert_eq!(request.add(Verb::Create, None, literal(n)), Added::Yes);
         }
         assert_eq!(request.form(), Form::Collection);
         assert_eq!(request.add(Verb::Create, None, literal(200)), Added::Full);
-        assert_eq!(request.add(Verb::Create, None, record("A", 201)), Added::OtherForm);
+        assert_eq!(request.add(Verb::Create, None, record("A", 201)), Added::NotThis);
         let body: serde_json::Value = serde_json::from_slice(&request.collection_body()).unwrap();
         assert_eq!(body["records"].as_array().unwrap().len(), 200);
     }
@@ -368,7 +383,7 @@ mod tests {
         assert_eq!(request.add(Verb::Create, None, with_file(1, MAX_FILE_BYTES + 1)), Added::Yes);
         assert_eq!(request.form(), Form::Single);
         assert!(request.parts()[1].headers[0].1.contains(r#"name="Body""#));
-        assert_eq!(request.add(Verb::Create, None, with_file(2, 1)), Added::OtherForm);
+        assert_eq!(request.add(Verb::Create, None, with_file(2, 1)), Added::NotThis);
     }
 
     #[test]
@@ -395,7 +410,21 @@ mod tests {
         for after in 1..PLACES - 1 {
             assert_eq!(request.add(Verb::Create, Some(after), record("Case", after)), Added::Yes);
         }
-        assert_eq!(request.add(Verb::Create, Some(PLACES - 1), record("Case", 9)), Added::Full);
+        assert_eq!(request.add(Verb::Create, Some(PLACES - 1), record("Case", 9)), Added::NotThis);
+    }
+
+    #[test]
+    fn a_record_without_room_leaves_it_to_others_for_a_while() {
+        let mut request = Request::default();
+        for n in 0..PLACES {
+            let after = n.checked_sub(1);
+            assert_eq!(request.add(Verb::Create, after, record("A", n)), Added::Yes);
+        }
+        for n in 1..MAX_PASSED {
+            assert_eq!(request.add(Verb::Create, Some(PLACES - 1), record("B", n)), Added::NotThis);
+        }
+        assert_eq!(request.add(Verb::Create, None, record("A", 9)), Added::Yes);
+        assert_eq!(request.add(Verb::Create, Some(PLACES - 1), record("B", 0)), Added::Full);
     }
 
     #[test]

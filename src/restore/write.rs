@@ -280,7 +280,7 @@ impl<H: Host> Run<'_, '_, H> {
             match request.add(verb, after, record) {
                 Added::Yes => {}
                 Added::Full => return Ok(true),
-                Added::OtherForm => {
+                Added::NotThis => {
                     // It comes with the next walk.
                     self.job.moved = true;
                     continue;
