@@ -153,6 +153,7 @@ pub struct Request {
     pub collections: Vec<Collection>,
     places: BTreeMap<String, (usize, usize)>,
     brought: BTreeSet<String>,
+    keys: BTreeSet<String>,
     bytes: usize,
     file_bytes: u64,
     passed: usize,
@@ -178,6 +179,11 @@ impl Request {
     /// Where this request creates the record of this key: collection and record.
     pub fn place(&self, key: &str) -> Option<(usize, usize)> {
         self.places.get(key).copied()
+    }
+
+    /// Whether the record of this key is in it.
+    pub fn has(&self, key: &str) -> bool {
+        self.keys.contains(key)
     }
 
     /// Whether the record of this key comes to be with one that this request creates.
@@ -224,6 +230,7 @@ impl Request {
         self.bytes += record.json.len();
         self.file_bytes += file_bytes;
         self.brought.extend(record.brings.clone());
+        self.keys.insert(record.key.clone());
         collection.records.push(record);
         Added::Yes
     }

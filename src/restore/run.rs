@@ -24,6 +24,8 @@ pub struct Run<'o, 'h, H: Host> {
     pub(super) settled: bool,
     /// An answer was read.
     pub(super) got_somewhere: bool,
+    /// Records that the walk passed by, and that may have a place once others are in the request.
+    pub(super) passed: u64,
     /// The request that would be filled, while it is only rehearsed.
     pub(super) rehearsed: Request,
 }
@@ -48,6 +50,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
             writables: BTreeMap::new(),
             settled: false,
             got_somewhere: false,
+            passed: 0,
             rehearsed: Request::default(),
         })
     }

@@ -6,7 +6,7 @@
 
 use super::adopt::Adoption;
 use super::intent::{Created, Intent};
-use super::job::{Stage, at_checkpoint};
+use super::job::{Place, Stage, at_checkpoint};
 use super::prepare::{Outcome, Preparation, Prepared};
 use super::refused::{self, Refused};
 use super::request::{Added, Form, Placed, Request, Verb};
@@ -200,6 +200,22 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Fills a request with the records that come next.
     fn fill(&mut self, request: &mut Request) -> Result<Filled, ConnectorError> {
+        loop {
+            let (had, from_first) = (request.len(), self.job.at == Place::default());
+            self.passed = 0;
+            let filled = self.fill_on(request)?;
+            let at_end = matches!(filled, Filled::Yes { more: false });
+            // What was passed by may have a place now that others are in.
+            if !at_end || self.passed == 0 || (request.len() == had && from_first) || request.is_empty() {
+                return Ok(filled);
+            }
+            self.job.again();
+            self.job.moved = true;
+        }
+    }
+
+    /// The same, until all objects were gone through.
+    fn fill_on(&mut self, request: &mut Request) -> Result<Filled, ConnectorError> {
         let objects = self.job.objects.clone();
         while let Some(object) = objects.get(self.job.at.object) {
             let writable = self.writable(object)?.filter(|_| !self.job.closed.contains_key(object));
@@ -267,6 +283,9 @@ impl<H: Host> Run<'_, '_, H> {
         let rows = self.rows(object, &keys)?;
         let blobs = self.blobs(object, writable, &keys)?;
         for (((key, standing), row), blobs) in some.iter().zip(rows).zip(&blobs) {
+            if request.has(key) {
+                continue;
+            }
             let due = Due {
                 object,
                 writable,
@@ -282,6 +301,7 @@ impl<H: Host> Run<'_, '_, H> {
                 Added::Full => return Ok(true),
                 Added::NotThis => {
                     // It comes with the next walk.
+                    self.passed += 1;
                     self.job.moved = true;
                     continue;
                 }
@@ -326,7 +346,10 @@ impl<H: Host> Run<'_, '_, H> {
                     let verb = if target.is_some() { Verb::Update } else { Verb::Create };
                     Ok(Some((verb, *prepared)))
                 }
-                Outcome::NotYet => Ok(None),
+                Outcome::NotYet => {
+                    self.passed += 1;
+                    Ok(None)
+                }
                 Outcome::Cannot(failure) => {
                     self.fail(object, key, standing, failure)?;
                     Ok(None)
