@@ -342,6 +342,12 @@ impl<H: Host> Run<'_, '_, H> {
         let mut resolve = |refers_to: &[String], id: &str| self.resolve(request, refers_to, id, &|_| false);
         match (stage, target) {
             (Stage::Write, _) => match preparation.prepare(row, target, &mut resolve)? {
+                // What it refers to may be refused again, and all that stands beside it with it: it waits until that is there.
+                Outcome::Ready(prepared) if standing.tries > 0 && prepared.after.is_some() => {
+                    self.passed += 1;
+                    self.job.moved = true;
+                    Ok(None)
+                }
                 Outcome::Ready(prepared) => {
                     let verb = if target.is_some() { Verb::Update } else { Verb::Create };
                     Ok(Some((verb, *prepared)))

@@ -343,6 +343,25 @@ fn two_snapshots_restored_one_after_the_other_give_one_record() {
 }
 
 #[test]
+fn what_stands_beside_a_record_with_a_refused_parent_is_written_all_the_same() {
+    let fixture = emptied();
+    for n in 0..6 {
+        let refusal = ("INVALID_FIELD_FOR_INSERT_UPDATE".to_owned(), vec!["Note".to_owned()]);
+        fixture.org.borrow_mut().refuses.insert(format!("account {n}"), refusal);
+    }
+    fixture.restore(&fixture.everything(), 8);
+    let tally = fixture.tally();
+    assert_eq!((tally.created, tally.failed), (18, 0));
+    let outcomes = fixture.host.outcomes.borrow();
+    assert!(
+        outcomes.values().all(|why| !why.message.contains("PROCESSING_HALTED")),
+        "{outcomes:?}"
+    );
+    let writes = fixture.org.borrow().writes;
+    assert!(writes <= 12, "{writes}");
+}
+
+#[test]
 fn what_is_archived_is_there_and_not_created_again() {
     let mut org = TargetOrg::new(&[("Task", vec![TargetField::text("IsArchived")])]);
     for n in 0..20 {
