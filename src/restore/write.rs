@@ -107,12 +107,9 @@ impl<H: Host> Run<'_, '_, H> {
             let mut request = Request::default();
             let more = match self.fill(&mut request)? {
                 Filled::Yes { more } => more,
-                Filled::MustEnd => {
-                    // What is in the request was passed by, and not sent.
-                    self.job.again();
-                    self.job.moved = true;
-                    return Ok(Ended::Call);
-                }
+                Filled::MustEnd if request.is_empty() => return Ok(Ended::Call),
+                // Filling it took the call's time: it is sent all the same, so that the next one doesn't begin with it again.
+                Filled::MustEnd => true,
                 Filled::Ended(ended) => {
                     if !request.is_empty() {
                         self.job.again();
