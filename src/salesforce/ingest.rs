@@ -3,6 +3,7 @@
 //! Source: Bulk API 2.0 Developer Guide, *Create a Job*, *Upload Job Data*, *Get Job Info*, *Get Job Successful Record Results*.
 //! Results come in no order; each row has what was sent of it, so that it is told by that.
 
+use super::job::check_id;
 use super::{Broken, buffered};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -68,10 +69,7 @@ pub struct IngestJob {
 /// The answer of `POST jobs/ingest` and of `GET jobs/ingest/{id}`.
 pub fn read_ingest_job<R: io::Read>(body: R) -> Result<IngestJob, Broken> {
     let job: IngestJob = serde_json::from_reader(buffered(body))?;
-    // It becomes part of paths.
-    if job.id.is_empty() || !job.id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err(Broken(format!("{:?} is no id of a job", job.id)));
-    }
+    check_id(&job.id)?;
     Ok(job)
 }
 

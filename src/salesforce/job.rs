@@ -58,11 +58,16 @@ pub struct Job {
 /// The answer of `POST jobs/query` and of `GET jobs/query/{id}`.
 pub fn read_job<R: io::Read>(body: R) -> Result<Job, Broken> {
     let job: Job = serde_json::from_reader(buffered(body))?;
-    // It becomes part of paths.
-    if job.id.is_empty() || !job.id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err(Broken(format!("{:?} is no id of a job", job.id)));
-    }
+    check_id(&job.id)?;
     Ok(job)
+}
+
+/// An id of a job becomes part of paths.
+pub(super) fn check_id(id: &str) -> Result<(), Broken> {
+    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(Broken(format!("{id:?} is no id of a job")));
+    }
+    Ok(())
 }
 
 /// The first page of the answer of `GET jobs/query`: jobs of the org, those of other applications too.
