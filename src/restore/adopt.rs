@@ -10,9 +10,9 @@ use super::standing::{Standing, What};
 use super::write::{Ended, Filled};
 use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Host};
-use crate::org::{Stopped, Subrequest};
+use crate::org::Stopped;
 use crate::salesforce::canonical;
-use crate::soql::{encode, literal};
+use crate::soql::literal;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -48,8 +48,7 @@ impl<H: Host> Run<'_, '_, H> {
         let Some((_, parent, _)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
             return Ok(Adoption::None);
         };
-        let open = self.job.open.get(object).is_some_and(|open| *open > 0);
-        if !open || self.job.adopted.contains(object) || !self.job.at.after.is_empty() {
+        if self.left_of(object) == 0 || self.job.adopted.contains(object) || !self.job.at.after.is_empty() {
             return Ok(Adoption::None);
         }
         let Some(refers_to) = self
@@ -106,8 +105,7 @@ impl<H: Host> Run<'_, '_, H> {
     pub(super) fn adopt_first(&mut self) -> Result<Option<Filled>, ConnectorError> {
         let mut queries: Vec<(Kind, Vec<Wanted>)> = Vec::new();
         for kind in CREATED_WITH_PARENT {
-            let open = self.job.open.get(kind.0).is_some_and(|open| *open > 0);
-            if !open || self.job.adopted.contains(kind.0) {
+            if self.left_of(kind.0) == 0 || self.job.adopted.contains(kind.0) {
                 continue;
             }
             let (mut wanted, to_come) = self.wanted_with_new_parents(kind)?;
@@ -197,21 +195,15 @@ impl<H: Host> Run<'_, '_, H> {
             let ids: BTreeSet<String> = some.iter().map(|wanted| literal(&wanted.parent)).collect();
             let ids: Vec<String> = ids.into_iter().collect();
             let fields = told_by.join(",");
-            encode(&format!(
+            format!(
                 "SELECT Id,{parent},{fields} FROM {object} WHERE {parent} IN ({}) LIMIT 2000",
                 ids.join(",")
-            ))
+            )
         };
-        let parts: Vec<Subrequest> = queries
-            .iter()
-            .enumerate()
-            .map(|(n, one)| Subrequest::get(self.org.path(&format!("query?q={}", query(one))), format!("a{n}")))
-            .collect();
-        let parts = match self.ask(&parts) {
+        let parts = match self.ask_queries(queries.iter().map(query)) {
             Ok(parts) => parts,
             Err(stopped) => return Ok(Some(stopped)),
         };
-        self.got_somewhere = true;
         for (((object, parent, told_by), wanted), part) in queries.iter().zip(&parts) {
             // Where they can't be asked for, creating them will tell: Salesforce takes none of these twice.
             let Ok(page) = part.read::<Page>() else { continue };

@@ -8,8 +8,8 @@ use super::standing::{Standing, What};
 use super::write::Ended;
 use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Host};
-use crate::org::{Stopped, Subrequest};
-use crate::soql::{encode, literal};
+use crate::org::Stopped;
+use crate::soql::literal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -65,18 +65,12 @@ impl<H: Host> Run<'_, '_, H> {
         let (version, field, document) = BROUGHT;
         let query = |some: &[Begun]| {
             let ids: Vec<String> = some.iter().map(|(_, id)| literal(id)).collect();
-            encode(&format!("SELECT Id,{field} FROM {version} WHERE Id IN ({})", ids.join(",")))
+            format!("SELECT Id,{field} FROM {version} WHERE Id IN ({})", ids.join(","))
         };
-        let parts: Vec<Subrequest> = begun
-            .chunks(VERSIONS)
-            .enumerate()
-            .map(|(n, some)| Subrequest::get(self.org.path(&format!("query?q={}", query(some))), format!("d{n}")))
-            .collect();
-        let parts = match self.ask(&parts) {
+        let parts = match self.ask_queries(begun.chunks(VERSIONS).map(query)) {
             Ok(parts) => parts,
             Err(stopped) => return Ok(Some(stopped)),
         };
-        self.got_somewhere = true;
         let mut found: BTreeMap<String, String> = BTreeMap::new();
         for part in &parts {
             // Where they can't be asked for, what needs them is told in the end.

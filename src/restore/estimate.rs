@@ -4,7 +4,7 @@ use super::documents::DOCUMENTS_A_REQUEST;
 use super::ingest;
 use super::job::Stage;
 use super::lookup::IDS_A_REQUEST;
-use super::request::RECORDS;
+use super::request::{RECORDS, RECORDS_A_REQUEST};
 use super::roll::Pages;
 use super::rules;
 use super::run::Run;
@@ -12,9 +12,6 @@ use super::standing::{Standing, What};
 use super::verify;
 use crate::backup::packing::{PLACES, SUBREQUESTS};
 use crate::host::{ConnectorError, Failure, Host, Tally};
-
-/// Records that one counted request writes.
-const RECORDS_A_REQUEST: u64 = 1_000;
 
 /// Looks at what records refer to, where that isn't known yet.
 const REFERRED_LOOKS: u64 = 2;

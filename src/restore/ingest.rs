@@ -7,12 +7,12 @@
 
 use super::intent::Created;
 use super::job::Stage;
-use super::request::{Placed, Request, Verb};
+use super::request::{Placed, RECORDS_A_REQUEST, Request, Verb};
 use super::roll::{DOUBTFUL, RESTORE};
 use super::run::Run;
 use super::standing::{Standing, What};
 use super::table::Entry;
-use super::write::{Due, Ended, Refusals};
+use super::write::{Due, Ended, ROWS_AT_ONCE, Refusals};
 use crate::host::{ConnectorError, Failure, Host, Level, RecordOutcome};
 use crate::org::Stopped;
 use crate::salesforce::{
@@ -37,12 +37,6 @@ const REQUESTS_TO_BEGIN: u32 = 3;
 
 /// Requests that a job takes: to create, fill and begin it, two looks, and its results.
 const REQUESTS_A_JOB: u64 = 6;
-
-/// Records that one other request writes.
-const RECORDS_A_REQUEST: u64 = 1_000;
-
-/// Rows that are asked of the snapshot at once.
-const ROWS_AT_ONCE: usize = 200;
 
 /// Rows that are kept together: a value has at most 1 MiB.
 const PIECE_ROWS: usize = 12_000;
@@ -246,30 +240,22 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Goes on with the job under way, where there is one; why the batch ends, where it does.
     pub(super) fn finish_ingest(&mut self) -> Result<Option<Ended>, ConnectorError> {
-        let Some(value) = self.host().get(vec![key()])?.into_iter().next().flatten() else {
-            return Ok(None);
-        };
-        let mut job: Ingest = serde_json::from_slice(&value).map_err(|why| broken("", &why.to_string()))?;
-        loop {
+        // Each step is durable: what is kept tells what comes next.
+        while let Some(value) = self.host().get(vec![key()])?.into_iter().next().flatten() {
+            let mut job: Ingest = serde_json::from_slice(&value).map_err(|why| broken("", &why.to_string()))?;
             let ended = match job.at {
                 // It was never told to run: it is ended, and its records come again.
-                At::Open => return self.abort(&job),
-                At::Filled => return self.begin_job(job),
+                At::Open => self.abort(&job)?,
+                At::Filled => self.begin_job(job)?,
                 At::Running => self.look(&mut job)?,
                 At::Ended { refused } => self.take_written(&mut job, refused)?,
-                At::Written => return self.take_refused(&job),
+                At::Written => self.take_refused(&job)?,
             };
-            if let Some(ended) = ended {
-                return Ok(Some(ended));
-            }
-            if !self.is_under_way()? {
-                return Ok(None);
+            if ended.is_some() {
+                return Ok(ended);
             }
         }
-    }
-
-    fn is_under_way(&self) -> Result<bool, ConnectorError> {
-        Ok(self.host().get(vec![key()])?.into_iter().next().flatten().is_some())
+        Ok(None)
     }
 
     /// Tells a job that its table is complete.

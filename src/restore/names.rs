@@ -10,9 +10,8 @@ use super::run::Run;
 use super::standing::{Standing, What};
 use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Host};
-use crate::org::Subrequest;
 use crate::salesforce::canonical;
-use crate::soql::{encode, literal};
+use crate::soql::literal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -60,21 +59,13 @@ impl<H: Host> Run<'_, '_, H> {
             if asked.is_empty() {
                 break;
             }
-            let parts: Vec<Subrequest> = asked
-                .iter()
-                .enumerate()
-                .map(|(n, asked)| {
-                    Subrequest::get(self.org.path(&format!("query?q={}", encode(&query(asked)))), format!("n{n}"))
-                })
-                .collect();
-            let parts = match self.ask(&parts) {
+            let parts = match self.ask_queries(asked.iter().map(query)) {
                 Ok(parts) => parts,
                 Err(stopped) => {
                     self.job.at = from;
                     return Ok(Ended::Stopped(stopped));
                 }
             };
-            self.got_somewhere = true;
             for (asked, part) in asked.iter().zip(&parts) {
                 #[derive(Deserialize)]
                 struct Page {

@@ -13,6 +13,9 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Records of a collection.
 pub const RECORDS: usize = 200;
 
+/// Records that one counted request writes.
+pub const RECORDS_A_REQUEST: u64 = (PLACES * RECORDS) as u64;
+
 /// A collection is worked through in runs of one type, of which it may have so many.
 const RUNS: usize = 10;
 

@@ -9,6 +9,7 @@ use super::standing::What;
 use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row, Snapshot, Which};
 use crate::org::{Body, Org, Stopped, Subrequest};
 use crate::salesforce::{Part, Writable, read_parts};
+use crate::soql::encode;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
@@ -197,6 +198,19 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     pub(super) fn ask(&mut self, parts: &[Subrequest]) -> Result<Vec<Part>, Stopped> {
         let mut body = self.answer_to(parts)?;
         read_parts(&mut body).map_err(|why| body.gave_up(&why))
+    }
+
+    /// Sends queries, at most as many as a request takes, and their answers.
+    pub(super) fn ask_queries(&mut self, queries: impl IntoIterator<Item = String>) -> Result<Vec<Part>, Stopped> {
+        let path = |query: &String| self.org.path(&format!("query?q={}", encode(query)));
+        let parts: Vec<Subrequest> = queries
+            .into_iter()
+            .enumerate()
+            .map(|(n, query)| Subrequest::get(path(&query), format!("q{n}")))
+            .collect();
+        let parts = self.ask(&parts)?;
+        self.got_somewhere = true;
+        Ok(parts)
     }
 
     /// Sends a composite request that only reads.

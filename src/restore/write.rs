@@ -21,7 +21,7 @@ use crate::salesforce::{Part, SaveError, Saved, Writable, read_parts};
 use std::collections::BTreeMap;
 
 /// Rows that are asked of the snapshot at once.
-const ROWS_AT_ONCE: usize = 200;
+pub(super) const ROWS_AT_ONCE: usize = 200;
 
 /// A record that a lock refused is tried so often.
 const MAX_TRIES: u8 = 5;
