@@ -16,8 +16,7 @@ use super::write::{Due, Ended, ROWS_AT_ONCE, Refusals};
 use crate::host::{ConnectorError, Failure, Host, Level, RecordOutcome};
 use crate::org::Stopped;
 use crate::salesforce::{
-    Fingerprint, IngestJob, IngestResult, IngestState, NewIngest, SaveError, Table, Writable, read_ingest_job,
-    read_ingest_results,
+    Fingerprint, IngestResult, Job, JobState, NewIngest, SaveError, Table, Writable, read_ingest_results, read_job,
 };
 use serde::{Deserialize, Serialize};
 use serde_json::json;
@@ -150,7 +149,7 @@ impl<H: Host> Run<'_, '_, H> {
         }
         let creates = filled.verb == Verb::Create;
         let created = self.org.post("jobs/ingest", &NewIngest::new(object, creates));
-        let id = match created.and_then(|mut body| read_ingest_job(&mut body).map_err(|why| body.gave_up(&why))) {
+        let id = match created.and_then(|mut body| read_job(&mut body).map_err(|why| body.gave_up(&why))) {
             Ok(job) => job.id,
             Err(Stopped::Refused(refused)) if refused.status < 500 => {
                 self.not_by_bulk(object, refused.code());
@@ -282,7 +281,7 @@ impl<H: Host> Run<'_, '_, H> {
     /// Looks whether a job has ended.
     fn look(&mut self, job: &mut Ingest) -> Result<Option<Ended>, ConnectorError> {
         let answer = self.org.ask(&job.resource());
-        let info: IngestJob = match answer.and_then(|mut body| read_ingest_job(&mut body).map_err(|why| body.gave_up(&why))) {
+        let info: Job = match answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.gave_up(&why))) {
             Ok(info) => info,
             Err(Stopped::Refused(refused)) if refused.status == 404 => {
                 // Somebody deleted it, or a week has passed: nobody can tell what it wrote.
@@ -293,7 +292,7 @@ impl<H: Host> Run<'_, '_, H> {
         };
         self.got_somewhere = true;
         match info.state {
-            IngestState::Running => {
+            JobState::Running => {
                 let wait = FIRST_LOOK
                     .saturating_mul(2_u32.saturating_pow(job.looks + 1))
                     .min(LONGEST_WAIT);
@@ -302,17 +301,17 @@ impl<H: Host> Run<'_, '_, H> {
                 return Ok(Some(Ended::Wait(wait)));
             }
             // It took no table, and so doesn't run.
-            IngestState::Open => {
+            JobState::Open => {
                 self.not_by_bulk(&job.object, "its table was refused");
                 return self.abort(job);
             }
-            IngestState::JobComplete => {}
-            IngestState::Failed | IngestState::Aborted => {
+            JobState::JobComplete => {}
+            JobState::Failed | JobState::Aborted => {
                 self.not_by_bulk(&job.object, &info.error_message.unwrap_or_default());
             }
         }
         job.at = At::Ended {
-            refused: info.number_records_failed > 0 || info.state != IngestState::JobComplete,
+            refused: info.number_records_failed > 0 || info.state != JobState::JobComplete,
         };
         self.keep(job)?;
         Ok(None)

@@ -1,11 +1,10 @@
-//! Bulk API 2.0 ingest jobs: what is asked for, where a job stands, and what became of its rows.
+//! Bulk API 2.0 ingest jobs: what is asked for, and what became of its rows.
 //!
 //! Source: Bulk API 2.0 Developer Guide, *Create a Job*, *Upload Job Data*, *Get Job Info*, *Get Job Successful Record Results*.
 //! Results come in no order; each row has what was sent of it, so that it is told by that.
 
-use super::job::check_id;
-use super::{Broken, buffered};
-use serde::{Deserialize, Serialize};
+use super::Broken;
+use serde::Serialize;
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
 use std::io;
@@ -32,45 +31,6 @@ impl<'a> NewIngest<'a> {
             line_ending: "LF",
         }
     }
-}
-
-/// Where a job stands.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-pub enum IngestState {
-    /// It waits for its table, or to be told that it is complete.
-    Open,
-    /// All rows were worked through.
-    JobComplete,
-    /// Salesforce gave it up; some rows may have been worked through.
-    Failed,
-    /// Somebody ended it; so here.
-    Aborted,
-    /// Queued or running.
-    #[serde(other)]
-    Running,
-}
-
-/// One job.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "camelCase")]
-pub struct IngestJob {
-    /// Its id.
-    pub id: String,
-    /// Where it stands.
-    pub state: IngestState,
-    /// Rows that were refused.
-    #[serde(default)]
-    pub number_records_failed: u64,
-    /// Why it failed.
-    #[serde(default)]
-    pub error_message: Option<String>,
-}
-
-/// The answer of `POST jobs/ingest` and of `GET jobs/ingest/{id}`.
-pub fn read_ingest_job<R: io::Read>(body: R) -> Result<IngestJob, Broken> {
-    let job: IngestJob = serde_json::from_reader(buffered(body))?;
-    check_id(&job.id)?;
-    Ok(job)
 }
 
 /// Tells rows apart by what is sent of them.
@@ -199,6 +159,7 @@ pub fn read_ingest_results<R: io::Read>(body: R, mut take: impl FnMut(IngestResu
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
+    use super::super::{JobState, read_job};
     use super::*;
 
     fn fields(json: &str) -> BTreeMap<String, Box<serde_json::value::RawValue>> {
@@ -243,9 +204,9 @@ mod tests {
     fn a_job_is_read_as_it_comes() {
         let text =
             r#"{"id":"7505e000002","operation":"insert","object":"Account","state":"UploadComplete","numberRecordsFailed":0}"#;
-        let job = read_ingest_job(text.as_bytes()).unwrap();
-        assert_eq!((job.state, job.number_records_failed), (IngestState::Running, 0));
-        assert!(read_ingest_job(text.replace("7505e", "../").as_bytes()).is_err());
+        let job = read_job(text.as_bytes()).unwrap();
+        assert_eq!((job.state, job.number_records_failed), (JobState::Running, 0));
+        assert!(read_job(text.replace("7505e", "../").as_bytes()).is_err());
         assert_eq!(
             serde_json::to_string(&NewIngest::new("Account", true)).unwrap(),
             r#"{"object":"Account","operation":"insert","contentType":"CSV","columnDelimiter":"COMMA","lineEnding":"LF"}"#

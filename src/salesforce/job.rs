@@ -1,4 +1,4 @@
-//! Bulk API 2.0 query jobs: what is asked for, and what their resources answer.
+//! Bulk API 2.0 jobs: what is asked for of queries, and what the resources of jobs of either kind answer.
 
 use super::{Broken, buffered};
 use serde::{Deserialize, Serialize};
@@ -31,6 +31,8 @@ impl<'a> NewJob<'a> {
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 pub enum JobState {
+    /// An ingest job that waits for its table, or to be told that it is complete.
+    Open,
     /// Its results can be fetched.
     JobComplete,
     /// Salesforce gave it up.
@@ -53,21 +55,19 @@ pub struct Job {
     /// Why it failed.
     #[serde(default)]
     pub error_message: Option<String>,
+    /// Rows of an ingest job that were refused.
+    #[serde(default)]
+    pub number_records_failed: u64,
 }
 
-/// The answer of `POST jobs/query` and of `GET jobs/query/{id}`.
+/// The answer of `POST jobs/query` and of `GET jobs/query/{id}`, and the same of `jobs/ingest`.
 pub fn read_job<R: io::Read>(body: R) -> Result<Job, Broken> {
     let job: Job = serde_json::from_reader(buffered(body))?;
-    check_id(&job.id)?;
-    Ok(job)
-}
-
-/// An id of a job becomes part of paths.
-pub(super) fn check_id(id: &str) -> Result<(), Broken> {
-    if id.is_empty() || !id.bytes().all(|b| b.is_ascii_alphanumeric()) {
-        return Err(Broken(format!("{id:?} is no id of a job")));
+    // It becomes part of paths.
+    if job.id.is_empty() || !job.id.bytes().all(|b| b.is_ascii_alphanumeric()) {
+        return Err(Broken(format!("{:?} is no id of a job", job.id)));
     }
-    Ok(())
+    Ok(job)
 }
 
 /// The first page of the answer of `GET jobs/query`: jobs of the org, those of other applications too.

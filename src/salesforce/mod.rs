@@ -28,7 +28,7 @@ pub use counts::read_counts;
 pub use csv_page::{CsvColumns, CsvEnd, read_csv_header, read_csv_rows};
 pub use describe::{Describe, DescribeBodies, Described, Field, Skip, unpack};
 pub use global::{GlobalObject, read_global};
-pub use ingest::{Fingerprint, IngestJob, IngestResult, IngestState, NewIngest, Table, read_ingest_job, read_ingest_results};
+pub use ingest::{Fingerprint, IngestResult, NewIngest, Table, read_ingest_results};
 pub use job::{Job, JobState, NewJob, read_job, read_jobs};
 pub use page::{Ids, Page, PageBodies, RecordSink, read_page, read_record};
 pub use record::{Extracted, NO_ID, Shape, row};

@@ -189,7 +189,7 @@ impl Object {
         let (job, wait) = (job.clone(), (wait * 2).min(MAX_LOOK_MS));
         match state {
             JobState::JobComplete => range.state = RangeState::Ready { job, locator: None },
-            JobState::Running => {
+            JobState::Open | JobState::Running => {
                 range.state = RangeState::Running {
                     job,
                     look_at: now + wait,
