@@ -4,6 +4,7 @@
 
 use std::convert::Infallible;
 use std::pin::Pin;
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -25,6 +26,36 @@ pub(super) enum Cut {
     Now,
     /// After so many bytes of its body.
     After(usize),
+}
+
+/// Counts the connections that are open.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct OpenConnections(Arc<(Mutex<usize>, Condvar)>);
+
+impl OpenConnections {
+    /// One more, until what this gives is dropped.
+    fn opened(&self) -> Opened {
+        *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
+        Opened(self.clone())
+    }
+
+    /// Waits until none is.
+    pub(super) fn wait_for_none(&self) {
+        let (count, closed) = &*self.0;
+        let count = count.lock().unwrap_or_else(PoisonError::into_inner);
+        drop(closed.wait_while(count, |count| *count > 0));
+    }
+}
+
+/// An open connection.
+struct Opened(OpenConnections);
+
+impl Drop for Opened {
+    fn drop(&mut self) {
+        let (count, closed) = &*self.0.0;
+        *count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
+        closed.notify_all();
+    }
 }
 
 /// The connection was cut on purpose.
@@ -52,7 +83,9 @@ pub(super) async fn serve(listener: std::net::TcpListener, shared: Shared, mut s
         let router = router.clone();
         // Header names are of one case for a whole connection.
         let title_case = shared.service.quota.header_form() != HeaderForm::LowerCaseName;
+        let open = shared.open.opened();
         tokio::spawn(async move {
+            let _open = open;
             let service = hyper::service::service_fn(move |request: hyper::Request<hyper::body::Incoming>| {
                 let router = router.clone();
                 async move { finish(router.oneshot(request.map(Body::new)).await) }

@@ -110,6 +110,7 @@ pub(crate) struct Shared {
     pub oauth: Oauth,
     pub faults: Faults,
     pub log: Log,
+    pub open: listen::OpenConnections,
 }
 
 /// A running double. It stops when it's dropped.
@@ -160,6 +161,7 @@ impl Fake {
             oauth: Oauth::new(clock, options.oauth),
             faults: Faults::default(),
             log: Log::default(),
+            open: listen::OpenConnections::default(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
@@ -271,6 +273,11 @@ impl Fake {
     #[must_use]
     pub fn log(&self) -> &Log {
         &self.shared.log
+    }
+
+    /// Waits until no connection is open: all that reached the org of a client that is no more has had its effect.
+    pub fn wait_until_left(&self) {
+        self.shared.open.wait_for_none();
     }
 
     /// Counted requests of the client and of others, and refused ones, since the start.

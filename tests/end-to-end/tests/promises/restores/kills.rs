@@ -36,10 +36,7 @@ fn killed_at_any_request_everything_is_there_once() {
         child.kill().unwrap();
         child.wait().unwrap();
         // What was under way comes to its end in the org before half an hour has passed there.
-        let killed = Instant::now();
-        while killed.elapsed() < Duration::from_millis(700) {
-            std::thread::yield_now();
-        }
+        fake.wait_until_left();
         fake.clock().advance(HOUR_MS / 2);
         let output = program.run(&RESTORE);
         let result = last_json(&output);
