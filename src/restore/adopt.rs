@@ -1,13 +1,14 @@
 //! Records that Salesforce creates by itself when their parent is created: they are looked for before any of their kind is
 //! created, and changed in place.
 
+use super::fill::Filled;
 use super::prepare::Target;
 use super::request::Request;
 use super::roll::Pages;
 use super::rules::{self, CREATED_WITH_PARENT, Values};
-use super::run::Run;
+use super::run::{IN_THE_END, Run};
 use super::standing::{Standing, What};
-use super::write::{Ended, Filled};
+use super::write::Ended;
 use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Host};
 use crate::org::Stopped;
@@ -159,10 +160,10 @@ impl<H: Host> Run<'_, '_, H> {
                     if refers_to.is_empty() {
                         return Ok(Some((value.get().to_owned(), false)));
                     }
-                    match self.resolve(&Request::default(), &refers_to, &id, &|_| false)? {
-                        Target::Id(now) => Ok(Some((format!("\"{now}\""), now != id))),
+                    match self.resolve(&Request::default(), &refers_to, &id, &IN_THE_END)? {
+                        Target::Id(now) | Target::Changing(now, _) => Ok(Some((format!("\"{now}\""), now != id))),
                         Target::Gone => Ok(None),
-                        Target::InRequest(_) | Target::Later | Target::Coming => {
+                        Target::InRequest(_) | Target::Awaited | Target::Later | Target::Coming => {
                             to_come = true;
                             Ok(None)
                         }

@@ -5,14 +5,16 @@
 //! leaves no doubt here: a job that wasn't told so never runs, and what is in the others is known. Rows come back in no order, and
 //! are told by what was sent of them; of two that are the same in all that was sent, either may become either.
 
+use super::fill::{Due, ROWS_AT_ONCE};
 use super::intent::Created;
 use super::job::Stage;
 use super::request::{Placed, RECORDS_A_REQUEST, Request, Verb};
+use super::results::Refusals;
 use super::roll::{DOUBTFUL, RESTORE};
 use super::run::Run;
 use super::standing::{Standing, What};
 use super::table::Entry;
-use super::write::{Due, Ended, ROWS_AT_ONCE, Refusals};
+use super::write::Ended;
 use crate::host::{ConnectorError, Failure, Host, Level, RecordOutcome};
 use crate::org::Stopped;
 use crate::salesforce::{
@@ -188,6 +190,8 @@ impl<H: Host> Run<'_, '_, H> {
     /// The rows that come next, as a table; `None` where there are none.
     fn gather(&mut self, object: &str, writable: &Writable) -> Result<Option<Filled>, ConnectorError> {
         let request = Request::default();
+        // Of its own object a job's rows can't wait for each other.
+        let before: Vec<String> = self.job.objects.iter().take(self.job.at.object).cloned().collect();
         let mut filled: Option<Filled> = None;
         let mut after = String::new();
         loop {
@@ -208,10 +212,12 @@ impl<H: Host> Run<'_, '_, H> {
                     let due = Due {
                         object,
                         writable,
+                        awaits: &before,
                         key,
                         standing,
                     };
-                    let Some((verb, prepared)) = self.prepared(&request, &due, row.as_ref(), &[])? else {
+                    let verb = standing.verb();
+                    let Some(prepared) = self.prepared(&request, &due, row.as_ref(), &[])? else {
                         continue;
                     };
                     let into = match &mut filled {

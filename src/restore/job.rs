@@ -86,8 +86,22 @@ pub enum Stage {
     Done,
 }
 
+/// What a walk over the records still waits for. Each is left only when nothing more can be done by it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Patience {
+    /// A record is created once all that it refers to is there, or stands before it in the request; but for objects that come later.
+    /// One that is changed waits until what it refers to was created: then changes fill requests of their own, to the last place.
+    #[default]
+    Full,
+    /// What is changed may refer to what the same request creates.
+    Some,
+    /// Nothing is waited for that a record can be without: they refer to each other in a circle.
+    None,
+}
+
 /// A place in a walk over objects and their records.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Place {
     /// Number of the object.
     pub object: usize,
@@ -134,6 +148,9 @@ pub struct Job {
     /// Something was found, or written, since the stage last began to go through all objects.
     #[serde(default)]
     pub moved: bool,
+    /// What the walk waits for.
+    #[serde(default)]
+    pub patience: Patience,
     /// Objects by the first three characters of their Ids, as the snapshot's records have them.
     #[serde(default)]
     pub prefixes: BTreeMap<String, String>,
@@ -146,12 +163,6 @@ pub struct Job {
     /// Objects whose records don't have the first of [`STAMPS`], and which of them is tried.
     #[serde(default)]
     pub stamps: BTreeMap<String, usize>,
-    /// Objects whose records are looked for among archived ones.
-    #[serde(default)]
-    pub archives: BTreeSet<String>,
-    /// Objects that archive records, and of which some weren't found.
-    #[serde(default)]
-    pub may_be_archived: BTreeSet<String>,
     /// Objects of which records are gone and will be created.
     #[serde(default)]
     pub creating: BTreeSet<String>,
@@ -270,16 +281,28 @@ impl Job {
         }
     }
 
-    /// From the first object again.
+    /// Another stage begins, from the first object.
     pub fn enter(&mut self, stage: Stage) {
         self.stage = stage;
-        self.at = Place::default();
-        self.moved = false;
+        self.patience = Patience::default();
+        self.again();
+    }
+
+    /// A walk found nothing that can be done: less is waited for, if that leaves anything to be done. `all_sent`: nothing is under
+    /// way that others could refer to.
+    pub fn wait_for_less(&mut self, all_sent: bool) -> bool {
+        self.patience = match self.patience {
+            Patience::Full => Patience::Some,
+            Patience::Some if all_sent => Patience::None,
+            Patience::Some | Patience::None => return false,
+        };
+        true
     }
 
     /// From the first object again, in the same stage.
     pub fn again(&mut self) {
-        self.enter(self.stage);
+        self.at = Place::default();
+        self.moved = false;
     }
 }
 

@@ -1,7 +1,8 @@
-//! Asks the org, while a restore is planned: how objects are written, and which records it has.
+//! Asks the org, while a restore is planned, which records it has.
 //!
-//! Describes go 25 to a request, and aren't asked for where a backup did within a day. Records are looked up 2,000 to a
-//! collection, five collections to a request; what an earlier restore created is looked up by the Id that it got then.
+//! Records are looked up 2,000 to a collection, five collections to a request; what an earlier restore created by the Id that it got
+//! then. Archived records are told by a query of all alone: those that were archived in the snapshot are asked for so at once, others
+//! when they weren't found, in what room requests have left.
 
 use super::job::{Place, STAMPS, Stage};
 use super::plan::Ended;
@@ -12,8 +13,7 @@ use super::standing::{Standing, What};
 use crate::backup::packing::{PLACES, SUBREQUESTS};
 use crate::host::{ConnectorError, Host, RecordOutcome};
 use crate::org::{Stopped, Subrequest};
-use crate::plan::describes;
-use crate::salesforce::{ApiError, Class, Found, Part, SubBody, Writable, WritableBodies, read_composite, refusal};
+use crate::salesforce::{ApiError, Class, Found, Part, refusal};
 use crate::soql::{encode, literal};
 use serde::Deserialize;
 use serde_json::json;
@@ -25,24 +25,50 @@ const IDS: usize = 2_000;
 /// Ids that one request looks up.
 pub(super) const IDS_A_REQUEST: u64 = (PLACES * IDS) as u64;
 
-/// Ids of one query, where an object takes no collections.
-const IDS_A_QUERY: usize = 500;
+/// So few records of an object are a subrequest each: of those a request has more than of collections.
+const SINGLES: usize = SUBREQUESTS - PLACES;
 
-/// A describe of a backup is believed for so long, in milliseconds.
-const DESCRIBE_FRESH_MS: u64 = 24 * 3_600_000;
-
-/// Of an object with so few records, each is a subrequest of its own: of those a request has more than of collections.
-const SINGLES: usize = 4;
+/// Rows that are asked of the snapshot at once, to see what one of them is like.
+const ROWS_AT_ONCE: usize = 20;
 
 /// Keys in the snapshot, and the Ids to be looked for.
 type Ids = Vec<(String, String)>;
+
+/// How records are looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// One record, by its own address.
+    Single,
+    /// By a collection of Ids.
+    Collection,
+    /// By a query, where an object takes no collections.
+    Query,
+    /// By a query of all: archived records are told by that alone.
+    QueryAll,
+}
+
+/// An object that may have records to be looked up.
+struct Object {
+    name: String,
+    /// Salesforce archives some of its records, as it does old activities.
+    archives: bool,
+}
 
 /// Records of one object that are looked up together.
 struct Asked {
     object: String,
     ids: Ids,
-    /// By its own address, not by a collection.
-    single: bool,
+    way: Way,
+    /// What isn't found in this way may be archived.
+    may_be_archived: bool,
+}
+
+/// Records of one object that will be looked up together.
+#[derive(Default)]
+struct Gathered {
+    ids: Ids,
+    /// The record before the first of them.
+    after: String,
 }
 
 /// What one request looks up.
@@ -54,153 +80,53 @@ struct Looks {
 
 impl Looks {
     /// Adds records of an object; false where there is no room for them.
-    fn add(&mut self, object: &str, ids: &[(String, String)], may_be_single: bool) -> bool {
-        if may_be_single && ids.len() <= SINGLES && self.asked.len() + ids.len() <= SUBREQUESTS - PLACES + self.collections {
-            self.asked.extend(ids.iter().map(|id| Asked {
-                object: object.to_owned(),
-                ids: vec![id.clone()],
-                single: true,
-            }));
+    fn add(&mut self, object: &Object, way: Way, ids: &mut Ids) -> bool {
+        if ids.is_empty() {
+            return true;
+        }
+        let asked = |way, ids| Asked {
+            object: object.name.clone(),
+            ids,
+            way,
+            may_be_archived: object.archives && way != Way::QueryAll,
+        };
+        if way == Way::Collection && self.asked.len() + ids.len() <= SINGLES + self.collections {
+            self.asked.extend(ids.drain(..).map(|id| asked(Way::Single, vec![id])));
             return true;
         }
         let room = self.collections < PLACES;
         if room {
             self.collections += 1;
-            self.asked.push(Asked {
-                object: object.to_owned(),
-                ids: ids.to_vec(),
-                single: false,
-            });
+            self.asked.push(asked(way, std::mem::take(ids)));
         }
         room
     }
 }
 
 impl<H: Host> Run<'_, '_, H> {
-    /// Asks how the objects are written of which records are wanted.
-    pub(super) fn describe(&mut self) -> Result<Ended, ConnectorError> {
-        let mut wanted = Vec::new();
-        for object in self.job.objects.clone() {
-            if self.is_described(&object)? || !self.is_wanted(&object)? {
-                continue;
-            }
-            if let Some((code, why)) = rules::never(&object) {
-                self.close(&object, code, why);
-            } else if let Some(known) = self.described_by_backup(&object)? {
-                self.take_describe(&object, known)?;
-            } else {
-                wanted.push(object);
-            }
-        }
-        for some in wanted.chunks(SUBREQUESTS) {
-            if self.must_end() {
-                return Ok(Ended::Call);
-            }
-            let parts = describes::subrequests(self.org, some.iter().map(|object| (object.as_str(), None)));
-            if let Some(stopped) = self.ask_describes(some, &parts)? {
-                return Ok(Ended::Stopped(stopped));
-            }
-        }
-        self.spare_closed()?;
-        self.job.enter(Stage::Refer);
-        Ok(Ended::Stage)
-    }
-
-    /// Records that can't be written are only looked up where others refer to them.
-    fn spare_closed(&mut self) -> Result<(), ConnectorError> {
-        for object in self.job.closed.keys().cloned().collect::<Vec<_>>() {
-            let mut pages = Pages::default();
-            while let Some(some) = pages.next(&mut self.roll, &object)? {
-                for (key, _) in some.iter().filter(|(_, standing)| standing.what == What::Wanted) {
-                    self.roll.set(&object, key, Standing::new(What::Spared))?;
-                }
-            }
-        }
-        Ok(())
-    }
-
-    fn is_wanted(&mut self, object: &str) -> Result<bool, ConnectorError> {
-        let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.roll, object)? {
-            if some.iter().any(|(_, standing)| standing.is_wanted()) {
-                return Ok(true);
-            }
-        }
-        Ok(false)
-    }
-
-    fn described_by_backup(&self, object: &str) -> Result<Option<Writable>, ConnectorError> {
-        let known = describes::known(self.host(), &[object])?.into_iter().next().flatten();
-        let fresh = |asked_at: u64| self.host().now().saturating_sub(asked_at) < DESCRIBE_FRESH_MS;
-        if known.is_none_or(|known| !fresh(known.asked_at)) {
-            return Ok(None);
-        }
-        Ok(describes::whole(self.host(), object)?
-            .as_deref()
-            .and_then(Writable::of_describe))
-    }
-
-    fn ask_describes(&mut self, objects: &[String], parts: &[Subrequest]) -> Result<Option<Stopped>, ConnectorError> {
-        let mut body = match self.answer_to(parts) {
-            Ok(body) => body,
-            Err(stopped) => return Ok(Some(stopped)),
-        };
-        let mut subs = Vec::new();
-        let stopped = read_composite(&mut body, &mut WritableBodies, &mut subs)
-            .err()
-            .map(|why| body.gave_up(&why));
-        self.got_somewhere |= !subs.is_empty();
-        for (object, sub) in objects.iter().zip(subs) {
-            match sub.body {
-                SubBody::Read(writable) if sub.status < 300 => self.take_describe(object, writable)?,
-                SubBody::Read(_) | SubBody::Empty => self.not_described(object, &ApiError::of_status(sub.status)),
-                SubBody::Refused(errors) => match refusal(sub.status, errors) {
-                    (Class::Later | Class::TimedOut, _) => return Ok(Some(Stopped::Later)),
-                    (Class::DailyLimit, _) => return Ok(Some(Stopped::DailyLimit)),
-                    (_, error) => self.not_described(object, &error),
-                },
-            }
-        }
-        Ok(stopped)
-    }
-
-    fn not_described(&mut self, object: &str, error: &ApiError) {
-        let why = format!("the org doesn't tell how it is written: {}", error.text());
-        self.close(object, "not-visible", &why);
-    }
-
-    fn take_describe(&mut self, object: &str, mut writable: Writable) -> Result<(), ConnectorError> {
-        for field in writable.fields.iter_mut().filter(|field| rules::brings(object, &field.name)) {
-            // The first one is created without.
-            field.required = false;
-        }
-        if !writable.createable && !writable.updateable {
-            self.close(
-                object,
-                "not-writable",
-                "its records can't be written by API, or not by the connection's user",
-            );
-        }
-        self.set_writable(object, writable)
-    }
-
     /// Asks which of the records the target has.
     pub(super) fn look_up(&mut self) -> Result<Ended, ConnectorError> {
+        let objects = self.objects_to_look_up()?;
         loop {
             if self.must_end() {
                 return Ok(Ended::Call);
             }
-            let mut asked = self.unknown_records()?;
-            if asked.is_empty() && self.job.at != Place::default() {
+            let from = self.job.at.clone();
+            let mut looks = Looks::default();
+            let end = Place {
+                object: objects.len(),
+                after: String::new(),
+            };
+            if self.unknown_records(&objects, &end, &mut looks)? {
                 // What was refused in one way is tried in another; what wasn't found is looked for among what is archived.
-                self.job.archives.append(&mut self.job.may_be_archived);
                 self.job.at = Place::default();
-                asked = self.unknown_records()?;
+                self.unknown_records(&objects, &from, &mut looks)?;
             }
-            if asked.is_empty() {
+            if looks.asked.is_empty() {
                 break;
             }
-            if let Some(stopped) = self.ask_for(&asked)? {
+            if let Some(stopped) = self.ask_for(&looks.asked)? {
+                self.job.at = from;
                 return Ok(Ended::Stopped(stopped));
             }
             self.save()?;
@@ -214,57 +140,115 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(Ended::Stage)
     }
 
-    /// The next records of which it isn't known whether the target has them, as many as one request asks for.
-    fn unknown_records(&mut self) -> Result<Vec<Asked>, ConnectorError> {
-        let mut looks = Looks::default();
-        let objects = self.job.objects.clone();
-        while let Some(object) = objects.get(self.job.at.object) {
-            let by_query = self.is_queried(object);
-            let most = if by_query { IDS_A_QUERY } else { IDS };
-            loop {
-                let (some, last) = self.unknown_of(object, most)?;
-                let Some(last) = last else { break };
-                let all = self.job.at.after.is_empty() && some.len() < most;
-                if !some.is_empty() && !looks.add(object, &some, all && !by_query) {
-                    return Ok(looks.asked);
+    /// The objects, first those that need two looks: the second ones fill requests that have room.
+    fn objects_to_look_up(&mut self) -> Result<Vec<Object>, ConnectorError> {
+        let mut objects = Vec::new();
+        for name in self.job.objects.clone() {
+            let archives = self.archives(&name)?;
+            objects.push(Object { name, archives });
+        }
+        objects.sort_by_key(|object| !object.archives);
+        Ok(objects)
+    }
+
+    /// Whether Salesforce archives records of this object, as any row of it tells.
+    fn archives(&mut self, object: &str) -> Result<bool, ConnectorError> {
+        let mut pages = Pages::default();
+        while let Some(some) = pages.next(&mut self.roll, object)? {
+            for some in some.chunks(ROWS_AT_ONCE) {
+                let keys: Vec<String> = some.iter().map(|(key, _)| key.clone()).collect();
+                if let Some(row) = self.rows(object, &keys)?.into_iter().flatten().next() {
+                    return Ok(rules::is_archived(&rules::values(object, &row)?).is_some());
                 }
-                self.job.at.after = last;
+            }
+        }
+        Ok(false)
+    }
+
+    /// Gathers the records of which it isn't known whether the target has them, from the place on to another, as many as one request
+    /// asks for; whether these are all.
+    fn unknown_records(&mut self, objects: &[Object], end: &Place, looks: &mut Looks) -> Result<bool, ConnectorError> {
+        while self.job.at < *end
+            && let Some(object) = objects.get(self.job.at.object)
+        {
+            let until = (self.job.at.object == end.object).then_some(end.after.as_str());
+            if !self.unknown_of(object, until, looks)? {
+                return Ok(false);
             }
             self.job.at = Place {
                 object: self.job.at.object + 1,
                 after: String::new(),
             };
         }
-        Ok(looks.asked)
+        Ok(true)
     }
 
-    /// At most so many records of an object that aren't known, from the place on, with the Ids to be looked for; and the last that
-    /// was passed, where there was one.
-    fn unknown_of(&mut self, object: &str, most: usize) -> Result<(Ids, Option<String>), ConnectorError> {
-        let mut ids = Ids::new();
-        let mut last = None;
+    /// The same, of one object, up to a key.
+    fn unknown_of(&mut self, object: &Object, until: Option<&str>, looks: &mut Looks) -> Result<bool, ConnectorError> {
+        let live = match self.job.by_query.contains(&object.name) {
+            true => Way::Query,
+            false => Way::Collection,
+        };
+        let mut gathered = [(live, Gathered::default()), (Way::QueryAll, Gathered::default())];
+        let mut after = self.job.at.after.clone();
         loop {
-            let after = last.clone().unwrap_or_else(|| self.job.at.after.clone());
-            let some = self.roll.after(object, &after)?;
-            if some.is_empty() {
-                return Ok((ids, last));
-            }
+            let mut some = self.roll.after(&object.name, &after)?;
+            some.retain(|(key, _)| until.is_none_or(|until| key.as_str() <= until));
+            let Some((last, _)) = some.last() else { break };
+            let last = last.clone();
+            some.retain(|(_, standing)| standing.is_unknown());
+            let archived = self.archived_of(object, &some)?;
             for (key, standing) in some {
-                if ids.len() == most {
-                    return Ok((ids, last));
-                }
-                last = Some(key.clone());
-                if !standing.is_unknown() {
-                    continue;
-                }
-                let id = self.roll.mapped(object, &key)?.unwrap_or_else(|| key.clone());
+                let id = self.roll.mapped(&object.name, &key)?.unwrap_or_else(|| key.clone());
                 if id == DOUBTFUL {
-                    self.take_doubt(object, &key, &standing)?;
+                    self.take_doubt(&object.name, &key, &standing)?;
                 } else {
-                    ids.push((key, id));
+                    let was_not_found = standing.tries > 0;
+                    let (way, these) = &mut gathered[usize::from(was_not_found || archived.contains(&key))];
+                    if these.ids.len() == IDS && !looks.add(object, *way, &mut these.ids) {
+                        self.goes_on_with(&gathered);
+                        return Ok(false);
+                    }
+                    if these.ids.is_empty() {
+                        these.after.clone_from(&after);
+                    }
+                    these.ids.push((key.clone(), id));
                 }
+                after = key;
+            }
+            after = last;
+        }
+        let mut all = true;
+        for (way, these) in &mut gathered {
+            all &= looks.add(object, *way, &mut these.ids);
+        }
+        if !all {
+            self.goes_on_with(&gathered);
+        }
+        Ok(all)
+    }
+
+    /// What was gathered and found no room comes next.
+    fn goes_on_with(&mut self, gathered: &[(Way, Gathered)]) {
+        let left = gathered.iter().filter(|(_, these)| !these.ids.is_empty());
+        if let Some(after) = left.map(|(_, these)| &these.after).min() {
+            self.job.at.after.clone_from(after);
+        }
+    }
+
+    /// Those of these records that were archived when they were backed up.
+    fn archived_of(&self, object: &Object, some: &[(String, Standing)]) -> Result<BTreeSet<String>, ConnectorError> {
+        let mut archived = BTreeSet::new();
+        if !object.archives {
+            return Ok(archived);
+        }
+        let keys: Vec<String> = some.iter().map(|(key, _)| key.clone()).collect();
+        for row in self.rows(&object.name, &keys)?.into_iter().flatten() {
+            if rules::is_archived(&rules::values(&object.name, &row)?) == Some(true) {
+                archived.insert(row.key);
             }
         }
+        Ok(archived)
     }
 
     /// An earlier restore may have created it, and nothing tells.
@@ -291,7 +275,7 @@ impl<H: Host> Run<'_, '_, H> {
         };
         let ways = (self.job.stamps.clone(), self.job.by_query.clone());
         for (asked, part) in asked.iter().zip(&parts) {
-            let found = match self.found(asked, part) {
+            let found = match Self::found(asked, part) {
                 Ok(found) => found,
                 Err(errors) => match self.look_up_refused(asked, &ways, part.status, errors)? {
                     Some(stopped) => return Ok(Some(stopped)),
@@ -300,7 +284,7 @@ impl<H: Host> Run<'_, '_, H> {
             };
             self.got_somewhere = true;
             for ((key, id), found) in asked.ids.iter().zip(found) {
-                self.take_look(&asked.object, key, id, found.as_ref())?;
+                self.take_look(asked, key, id, found.as_ref())?;
             }
         }
         Ok(None)
@@ -309,25 +293,22 @@ impl<H: Host> Run<'_, '_, H> {
     fn look_up_part(&self, n: usize, asked: &Asked) -> Subrequest {
         let fields: Vec<&str> = std::iter::once("Id").chain(self.job.stamp(&asked.object)).collect();
         let reference = format!("l{n}");
-        if let (true, Some((_, id))) = (asked.single, asked.ids.first()) {
-            let path = format!("sobjects/{}/{id}?fields={}", asked.object, fields.join(","));
-            return Subrequest::get(self.org.path(&path), reference);
-        }
-        if self.is_queried(&asked.object) {
+        let query = |resource: &str, live: &str| {
             let ids: Vec<String> = asked.ids.iter().map(|(_, id)| literal(id)).collect();
-            // Archived records are told by queryAll alone, which tells of deleted ones too.
-            let (resource, live) = if self.job.archives.contains(&asked.object) {
-                ("queryAll", "IsDeleted = false AND ")
-            } else {
-                ("query", "")
-            };
-            let query = format!(
-                "SELECT {} FROM {} WHERE {live}Id IN ({})",
-                fields.join(","),
-                asked.object,
-                ids.join(",")
-            );
-            return Subrequest::get(self.org.path(&format!("{resource}?q={}", encode(&query))), reference);
+            let (fields, ids) = (fields.join(","), ids.join(","));
+            let query = format!("SELECT {fields} FROM {} WHERE {live}Id IN ({ids})", asked.object);
+            let path = self.org.path(&format!("{resource}?q={}", encode(&query)));
+            Subrequest::get(path, reference.clone())
+        };
+        match (asked.way, asked.ids.first()) {
+            (Way::Single, Some((_, id))) => {
+                let path = format!("sobjects/{}/{id}?fields={}", asked.object, fields.join(","));
+                return Subrequest::get(self.org.path(&path), reference);
+            }
+            (Way::Query, _) => return query("query", ""),
+            // It tells of deleted records too.
+            (Way::QueryAll, _) => return query("queryAll", "IsDeleted = false AND "),
+            _ => {}
         }
         let ids: Vec<&str> = asked.ids.iter().map(|(_, id)| id.as_str()).collect();
         let path = self.org.path(&format!("composite/sobjects/{}", asked.object));
@@ -335,26 +316,20 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// What was found, in the order of what was asked for; or the refusal.
-    fn found(&self, asked: &Asked, part: &Part) -> Result<Vec<Option<Found>>, Vec<ApiError>> {
+    fn found(asked: &Asked, part: &Part) -> Result<Vec<Option<Found>>, Vec<ApiError>> {
         #[derive(Deserialize)]
         struct Answer {
             records: Vec<Found>,
         }
-        if asked.single && part.status == 404 {
-            return Ok(vec![None]);
-        }
-        if part.status >= 300 {
-            return Err(part.errors());
-        }
-        if asked.single {
-            return part.read().map(|found| vec![Some(found)]).map_err(|_| part.errors());
-        }
-        if !self.is_queried(&asked.object) {
-            return part.read::<Vec<Option<Found>>>().map_err(|_| part.errors());
-        }
-        let Answer { records } = part.read().map_err(|_| part.errors())?;
-        let by_id = |id: &String| records.iter().find(|found| found.id == *id).cloned();
-        Ok(asked.ids.iter().map(|(_, id)| by_id(id)).collect())
+        let records = match asked.way {
+            Way::Single if part.status == 404 => return Ok(vec![None]),
+            _ if part.status >= 300 => return Err(part.errors()),
+            Way::Single => return part.read().map(|found| vec![Some(found)]).map_err(|_| part.errors()),
+            Way::Collection => return part.read::<Vec<Option<Found>>>().map_err(|_| part.errors()),
+            Way::Query | Way::QueryAll => part.read::<Answer>().map_err(|_| part.errors())?.records,
+        };
+        let by_id: BTreeMap<String, Found> = records.into_iter().map(|found| (found.id.clone(), found)).collect();
+        Ok(asked.ids.iter().map(|(_, id)| by_id.get(id).cloned()).collect())
     }
 
     /// A look that was refused is tried in another way than those that were known when it was sent; where there is none, nothing is known of the records.
@@ -400,28 +375,15 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(None)
     }
 
-    /// Whether records of this object are looked for by queries, not by collections.
-    fn is_queried(&self, object: &str) -> bool {
-        self.job.by_query.contains(object) || self.job.archives.contains(object)
-    }
-
-    /// Whether Salesforce archives records like this one, as it does old activities: then only a query of all tells of them.
-    fn is_archived_some_day(&self, object: &str, key: &str) -> Result<bool, ConnectorError> {
-        let row = self.rows(object, &[key.to_owned()])?.into_iter().flatten().next();
-        Ok(match row {
-            Some(row) => rules::values(object, &row)?.contains_key("IsArchived"),
-            None => false,
-        })
-    }
-
     /// Takes what was found of one record.
-    fn take_look(&mut self, object: &str, key: &str, id: &str, found: Option<&Found>) -> Result<(), ConnectorError> {
-        let Some(standing) = self.roll.get(object, key)? else {
+    fn take_look(&mut self, asked: &Asked, key: &str, id: &str, found: Option<&Found>) -> Result<(), ConnectorError> {
+        let object = asked.object.as_str();
+        let Some(mut standing) = self.roll.get(object, key)? else {
             return Ok(());
         };
-        if found.is_none() && !self.job.archives.contains(object) && self.is_archived_some_day(object, key)? {
-            self.job.may_be_archived.insert(object.to_owned());
-            return Ok(());
+        if found.is_none() && asked.may_be_archived {
+            standing.tries = 1;
+            return self.roll.set(object, key, standing);
         }
         let other_id = (key != id).then(|| id.to_owned());
         let closed = self.job.closed.contains_key(object);

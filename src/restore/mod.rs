@@ -3,17 +3,20 @@
 //! Pure: [`order`] of objects, [`prepare`] (what is sent of a record), [`request`] (a thousand records in one), [`refused`] (what a
 //! refusal means), [`rules`] (what Salesforce wants of single objects), [`condition`], [`standing`]. Kept in the host's values:
 //! [`job`] (where the restore stands) and [`roll`] (every record that it has to do with), in [`table`]s; [`intent`] (what the
-//! request under way is to create). Planning: `plan`, by `select` (which records), `lookup` and `names` (which of them the target
-//! has), `estimate`. Writing: `write`, `ingest` (by bulk jobs), `settle` (after an answer was lost), `adopt` (records that Salesforce creates by itself),
-//! `documents` (those of files), `verify`.
+//! request under way is to create). Planning: `plan`, by `select` (which records), `describe` (how they are written), `lookup` and
+//! `names` (which of them the target has), [`rehearsal`] and `estimate`. Writing: `write`, which sends what `fill` puts together and
+//! gives the answers to `results`; `ingest` (by bulk jobs), `settle` (after an answer was lost), `adopt` (records that Salesforce
+//! creates by itself), `documents` (those of files), `verify`.
 //!
 //! The rule it keeps: nothing is sent that may create a record before it is durable what it will create, and nothing else is
 //! sent before it is known what came of it.
 
 mod adopt;
 pub mod condition;
+mod describe;
 mod documents;
 mod estimate;
+mod fill;
 mod ingest;
 pub mod intent;
 pub mod job;
@@ -23,7 +26,9 @@ pub mod order;
 mod plan;
 pub mod prepare;
 pub mod refused;
+pub mod rehearsal;
 pub mod request;
+mod results;
 pub mod roll;
 pub mod rules;
 mod run;

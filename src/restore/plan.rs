@@ -6,16 +6,18 @@
 use super::job::{Job, Selection, Stage};
 use super::order::{self, References};
 use super::prepare::{Outcome, Preparation};
-use super::request::{Added, Form, Placed, Request, Verb};
+use super::rehearsal::Rehearsal;
+use super::request::{Form, Verb};
 use super::roll::{DRY_RUN, RESTORE};
 use super::rules;
-use super::run::Run;
+use super::run::{Run, ToCome};
 use super::standing::{Standing, What};
 use super::write;
 use crate::backup::MAX_REQUESTS;
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned, RecordOutcome, Row, Snapshot};
 use crate::org::{Org, Stopped};
 use crate::salesforce::Writable;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 /// Rows that one call goes through: some seconds.
@@ -211,10 +213,12 @@ impl<H: Host> Run<'_, '_, H> {
         }
         let objects = self.job.objects.clone();
         let place: BTreeMap<&str, usize> = objects.iter().enumerate().map(|(n, object)| (object.as_str(), n)).collect();
+        let mut rehearsal = Rehearsal::default();
         while let Some(object) = objects.get(self.job.at.object) {
             let writable = self.writable(object)?.filter(|_| !self.job.closed.contains_key(object));
             while let Some(writable) = &writable {
                 if *budget == 0 || self.must_end() {
+                    self.job.composites += rehearsal.requests();
                     return Ok(Ended::Call);
                 }
                 let mut some = self.roll.after(object, &self.job.at.after)?;
@@ -223,12 +227,13 @@ impl<H: Host> Run<'_, '_, H> {
                 self.set_back_lost_references(object, writable, &mut some)?;
                 let open: Vec<(String, Standing)> = some.into_iter().filter(|(_, s)| s.is_open()).collect();
                 *budget = budget.saturating_sub(open.len());
-                self.rehearse_some(object, writable, &open, &place)?;
+                self.rehearse_some(object, writable, &open, &place, &mut rehearsal)?;
                 self.job.at.after = last;
             }
             self.job.at.after.clear();
             self.job.at.object += 1;
         }
+        self.job.composites += rehearsal.requests();
         self.choose_bulk();
         self.job.enter(Stage::Write);
         Ok(Ended::Stage)
@@ -286,11 +291,13 @@ impl<H: Host> Run<'_, '_, H> {
         writable: &Writable,
         open: &[(String, Standing)],
         place: &BTreeMap<&str, usize>,
+        rehearsal: &mut Rehearsal,
     ) -> Result<(), ConnectorError> {
         let keys: Vec<String> = open.iter().map(|(key, _)| key.clone()).collect();
         let rows = self.rows(object, &keys)?;
         let blobs = self.blobs(object, writable, &keys)?;
         let here = place.get(object).copied().unwrap_or_default();
+        let refers_to_new = Cell::new(false);
         for (((key, standing), row), blobs) in open.iter().zip(rows).zip(&blobs) {
             let outcome = match row {
                 Some(row) => {
@@ -302,16 +309,17 @@ impl<H: Host> Run<'_, '_, H> {
                         blobs,
                     };
                     let target = standing.in_target(key);
-                    let request = std::mem::take(&mut self.rehearsed);
-                    let outcome = preparation.prepare(&row, target, &mut |refers_to, id| {
-                        let written = |of: &str| {
-                            let there = place.get(of).copied().unwrap_or_default();
-                            there < here || (there == here && id < key.as_str())
-                        };
-                        self.resolve(&request, refers_to, id, &written)
-                    });
-                    self.rehearsed = request;
-                    outcome?
+                    refers_to_new.set(false);
+                    let to_come = |of: &str| {
+                        refers_to_new.set(true);
+                        match target.is_some() || place.get(of).is_some_and(|there| *there <= here) {
+                            true => ToCome::Written,
+                            false => ToCome::InTheEnd,
+                        }
+                    };
+                    let mut resolve =
+                        |refers_to: &[String], id: &str| self.resolve(rehearsal.request(), refers_to, id, &to_come);
+                    preparation.prepare(&row, target, &mut resolve)?
                 }
                 None => Outcome::Cannot(Failure::new("not-in-snapshot", "the snapshot no longer has it")),
             };
@@ -326,7 +334,11 @@ impl<H: Host> Run<'_, '_, H> {
                     self.job.unconnected += u64::from(prepared.record.later);
                     self.job.count_form(&prepared.record);
                     self.tell_left_out(object, key, prepared.left_out);
-                    self.rehearse_request(standing.what, prepared.after, prepared.record);
+                    match standing.verb() {
+                        _ if prepared.record.form != Form::Composite => {}
+                        Verb::Update if refers_to_new.get() => rehearsal.add_last(),
+                        verb => rehearsal.add(verb, prepared.after, prepared.record),
+                    }
                     None
                 }
                 (_, Outcome::NotYet) => {
@@ -344,26 +356,6 @@ impl<H: Host> Run<'_, '_, H> {
             }
         }
         Ok(())
-    }
-
-    /// Puts a record into the request that would be filled; full ones are only counted.
-    fn rehearse_request(&mut self, what: What, after: Option<usize>, record: Placed) {
-        if record.form != Form::Composite {
-            return;
-        }
-        let verb = if what == What::Update { Verb::Update } else { Verb::Create };
-        if self.rehearsed.is_empty() {
-            self.job.composites += 1;
-        }
-        match self.rehearsed.add(verb, after, record.clone()) {
-            Added::Yes => {}
-            Added::NotThis => self.job.waiting += 1,
-            Added::Full => {
-                self.rehearsed = Request::default();
-                self.job.composites += 1;
-                self.rehearsed.add(verb, None, record);
-            }
-        }
     }
 
     fn expect_write(&mut self, object: &str, what: What) {

@@ -13,9 +13,13 @@ use crate::salesforce::{Writable, WritableField};
 pub enum Target {
     /// A record of the target, by its Id there.
     Id(String),
+    /// One of the target that the request under way changes: its Id there, and its collection.
+    Changing(String, usize),
     /// One that the request under way creates: its collection and record.
     InRequest((usize, usize)),
-    /// One that is part of the restore and still to come.
+    /// One that is part of the restore, and comes without this one: it is waited for.
+    Awaited,
+    /// One that is part of the restore, and may need this one.
     Later,
     /// One that Salesforce creates together with the first record that names it.
     Coming,
@@ -137,6 +141,14 @@ impl Preparation<'_> {
             let at_once = verb == Verb::Create && (field.required || !field.update);
             match resolve(&field.refers_to, id)? {
                 Target::Id(id) => written.plain(&field.name, &format!("\"{id}\"")),
+                Target::Changing(id, collection) => {
+                    written.plain(&field.name, &format!("\"{id}\""));
+                    // What it belongs to may have to be as it was before it can be created.
+                    if verb == Verb::Create {
+                        written.after = written.after.max(Some(collection));
+                    }
+                }
+                Target::Awaited => return Ok(Outcome::NotYet),
                 Target::InRequest(place) => written.reference(&field.name, place),
                 Target::Coming if rules::brings(self.object, &field.name) => written.brings = Some(id.to_owned()),
                 Target::Later | Target::Coming if at_once => return Ok(Outcome::NotYet),
@@ -188,7 +200,10 @@ impl Preparation<'_> {
         let Some(id) = rules::text(values, &field.name) else {
             return Ok(false);
         };
-        Ok(matches!(resolve(&field.refers_to, &id)?, Target::Id(_)))
+        Ok(matches!(
+            resolve(&field.refers_to, &id)?,
+            Target::Id(_) | Target::Changing(..)
+        ))
     }
 
     /// Makes what sets, in the end, the references that a record was written without, and the field that was held. `None` where
@@ -217,10 +232,10 @@ impl Preparation<'_> {
             };
             match resolve(&field.refers_to, id)? {
                 // What has the Id that it had was set at once.
-                Target::Id(now) if now == id => {}
-                Target::Id(now) => written.plain(&field.name, &format!("\"{now}\"")),
+                Target::Id(now) | Target::Changing(now, _) if now == id => {}
+                Target::Id(now) | Target::Changing(now, _) => written.plain(&field.name, &format!("\"{now}\"")),
                 Target::InRequest(_) => {}
-                Target::Later | Target::Coming | Target::Gone => {
+                Target::Awaited | Target::Later | Target::Coming | Target::Gone => {
                     written.leave_out(field, &format!("{id} could not be restored"));
                 }
             }
@@ -445,6 +460,33 @@ mod tests {
             _ => Target::Id("x".into()),
         });
         assert!(matches!(outcome, Outcome::NotYet), "it can't be set in the end");
+    }
+
+    #[test]
+    fn a_new_record_stands_after_the_change_of_what_it_belongs_to() {
+        let to = |id: &str| match id {
+            "p01" => Target::Changing("p99".into(), 2),
+            _ => Target::InRequest((1, 7)),
+        };
+        let created = ready(prepare(BODY, None, to));
+        assert_eq!(created.after, Some(2));
+        assert!(created.record.json.contains(r#""Parent__c":"p99""#));
+        assert_eq!(
+            ready(prepare(BODY, Some("a99"), to)).after,
+            None,
+            "changes don't depend on each other"
+        );
+    }
+
+    #[test]
+    fn what_comes_without_a_record_is_waited_for() {
+        for target in [None, Some("a99")] {
+            let outcome = prepare(BODY, target, |id| match id {
+                "p01" => Target::Awaited,
+                _ => Target::Id("m99".into()),
+            });
+            assert!(matches!(outcome, Outcome::NotYet));
+        }
     }
 
     #[test]

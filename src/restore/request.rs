@@ -154,9 +154,8 @@ pub struct Collection {
 pub struct Request {
     /// Its collections, in order.
     pub collections: Vec<Collection>,
-    places: BTreeMap<String, (usize, usize)>,
+    places: BTreeMap<String, (Verb, (usize, usize))>,
     brought: BTreeSet<String>,
-    keys: BTreeSet<String>,
     bytes: usize,
     file_bytes: u64,
     passed: usize,
@@ -181,17 +180,40 @@ impl Request {
 
     /// Where this request creates the record of this key: collection and record.
     pub fn place(&self, key: &str) -> Option<(usize, usize)> {
-        self.places.get(key).copied()
+        match self.places.get(key) {
+            Some((Verb::Create, place)) => Some(*place),
+            _ => None,
+        }
     }
 
     /// Whether the record of this key is in it.
     pub fn has(&self, key: &str) -> bool {
-        self.keys.contains(key)
+        self.places.contains_key(key)
     }
 
     /// Whether the record of this key comes to be with one that this request creates.
     pub fn brings(&self, key: &str) -> bool {
         self.brought.contains(key)
+    }
+
+    /// Where this request changes the record of this key: its collection.
+    pub fn changes(&self, key: &str) -> Option<usize> {
+        match self.places.get(key) {
+            Some((Verb::Update, (collection, _))) => Some(*collection),
+            _ => None,
+        }
+    }
+
+    /// Whether another record may fit with which this is done.
+    pub fn has_room(&self, verb: Verb) -> bool {
+        let form = self.form();
+        let has_room = |collection: &Collection| collection.verb == verb && collection.records.len() < form.records();
+        self.collections.len() < form.collections() || self.collections.iter().any(has_room)
+    }
+
+    /// Whether no other record fits.
+    pub fn is_full(&self) -> bool {
+        !self.has_room(Verb::Create) && !self.has_room(Verb::Update)
     }
 
     /// Puts a record into the first collection after `after` that has room.
@@ -227,13 +249,10 @@ impl Request {
         if collection.records.last().is_none_or(|last| last.object != record.object) {
             collection.runs += 1;
         }
-        if verb == Verb::Create {
-            self.places.insert(record.key.clone(), (n, collection.records.len()));
-        }
+        self.places.insert(record.key.clone(), (verb, (n, collection.records.len())));
         self.bytes += record.json.len();
         self.file_bytes += file_bytes;
         self.brought.extend(record.brings.clone());
-        self.keys.insert(record.key.clone());
         collection.records.push(record);
         Added::Yes
     }

@@ -31,6 +31,11 @@ fn is_true(values: &Values, field: &str) -> bool {
     values.get(field).is_some_and(|value| value.get() == "true")
 }
 
+/// Whether Salesforce has archived a record, where it archives records of its kind, as it does old activities.
+pub fn is_archived(values: &Values) -> Option<bool> {
+    values.contains_key("IsArchived").then(|| is_true(values, "IsArchived"))
+}
+
 fn is_set(values: &Values, field: &str) -> bool {
     values.get(field).is_some_and(|value| value.get() != "null")
 }

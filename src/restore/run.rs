@@ -1,5 +1,6 @@
 //! What planning and writing share: the restore's state, the snapshot that it reads, and what references lead to.
 
+use super::fill::Passed;
 use super::intent::Intent;
 use super::job::{Job, Stage};
 use super::prepare::{LeftOut, Target};
@@ -13,6 +14,20 @@ use crate::soql::encode;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
+/// What is made of a reference to a record that is still to come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum ToCome {
+    /// It will have been written by then, for who goes through it without sending.
+    Written,
+    /// It is waited for.
+    Awaited,
+    /// The reference is set in the end.
+    InTheEnd,
+}
+
+/// Of any object.
+pub(super) const IN_THE_END: fn(&str) -> ToCome = |_| ToCome::InTheEnd;
+
 /// See the module.
 pub struct Run<'o, 'h, H: Host> {
     pub(super) org: &'o Org<'h, H>,
@@ -25,10 +40,8 @@ pub struct Run<'o, 'h, H: Host> {
     pub(super) settled: bool,
     /// An answer was read.
     pub(super) got_somewhere: bool,
-    /// Records that the walk passed by, and that may have a place once others are in the request.
-    pub(super) passed: u64,
-    /// The request that would be filled, while it is only rehearsed.
-    pub(super) rehearsed: Request,
+    /// What the walk passed by.
+    pub(super) passed: Passed,
 }
 
 impl<'o, 'h, H: Host> Run<'o, 'h, H> {
@@ -51,8 +64,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
             writables: BTreeMap::new(),
             settled: false,
             got_somewhere: false,
-            passed: 0,
-            rehearsed: Request::default(),
+            passed: Passed::default(),
         })
     }
 
@@ -128,14 +140,14 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
         refers_to.contains(object).then(|| object.clone())
     }
 
-    /// What a reference leads to. `request`: what is under way. `written`: whether a record that is still to be created has been by
-    /// then, for who goes through it without sending.
+    /// What a reference leads to. `request`: what is under way. `to_come`: what is made of records of an object that are still to
+    /// come.
     pub(super) fn resolve(
         &mut self,
         request: &Request,
         refers_to: &[String],
         id: &str,
-        written: &dyn Fn(&str) -> bool,
+        to_come: &dyn Fn(&str) -> ToCome,
     ) -> Result<Target, ConnectorError> {
         let same = || Ok(Target::Id(id.to_owned()));
         // Of objects that the snapshot has nothing of, nothing can be known: the org will tell.
@@ -145,18 +157,24 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
         let Some(standing) = self.roll.get(&object, id)? else {
             return same();
         };
-        if let Some(id) = standing.in_target(id) {
-            return Ok(Target::Id(id.to_owned()));
+        if let Some(now) = standing.in_target(id) {
+            let now = now.to_owned();
+            return Ok(match request.changes(id) {
+                Some(collection) => Target::Changing(now, collection),
+                None => Target::Id(now),
+            });
         }
         Ok(match standing.what {
-            What::Create => match request.place(id) {
-                Some(place) => Target::InRequest(place),
-                None if written(&object) => Target::Id(id.to_owned()),
-                None => Target::Later,
-            },
-            What::Coming if written(&object) => Target::Id(id.to_owned()),
-            What::Coming if !request.brings(id) => Target::Coming,
-            What::Coming | What::Begun => Target::Later,
+            What::Create | What::Coming | What::Begun => {
+                let (to_come, place) = (to_come(&object), request.place(id));
+                match (standing.what, place, to_come) {
+                    (What::Create, Some(place), _) => Target::InRequest(place),
+                    (What::Create | What::Coming, _, ToCome::Written) => Target::Id(id.to_owned()),
+                    (What::Coming, ..) if !request.brings(id) => Target::Coming,
+                    (.., ToCome::Awaited) => Target::Awaited,
+                    _ => Target::Later,
+                }
+            }
             What::Referred | What::Needed | What::Wanted | What::Spared => Target::Id(id.to_owned()),
             _ => Target::Gone,
         })

@@ -11,7 +11,7 @@ use super::prepare::{Outcome, Preparation};
 use super::request::Request;
 use super::roll::{DOUBTFUL, Pages};
 use super::rules::{self, Values};
-use super::run::Run;
+use super::run::{IN_THE_END, Run};
 use super::standing::{Standing, What};
 use super::table::Entry;
 use super::write::Ended;
@@ -258,7 +258,7 @@ impl<H: Host> Run<'_, '_, H> {
             blobs: &blobs,
         };
         let empty = Request::default();
-        let mut resolve = |refers_to: &[String], id: &str| self.resolve(&empty, refers_to, id, &|_| false);
+        let mut resolve = |refers_to: &[String], id: &str| self.resolve(&empty, refers_to, id, &IN_THE_END);
         let Outcome::Ready(prepared) = preparation.prepare(&row, None, &mut resolve)? else {
             return Ok(None);
         };

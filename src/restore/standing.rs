@@ -2,6 +2,7 @@
 //!
 //! Pure. Kept as a short text in a [`super::table::Table`]: a million records are a few dozen megabytes.
 
+use super::request::Verb;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -66,7 +67,7 @@ const LETTERS: [(What, char); 15] = [
 pub struct Standing {
     /// What is known.
     pub what: What,
-    /// Writing it was refused so often, for reasons that pass.
+    /// Writing it was refused so often, for reasons that pass; of one that isn't known yet: it was looked for so often.
     pub tries: u8,
     /// References that could not be set yet are to be set in the end.
     pub later: bool,
@@ -95,6 +96,14 @@ impl Standing {
     /// It isn't known yet whether the target has it.
     pub fn is_unknown(&self) -> bool {
         matches!(self.what, What::Referred | What::Needed | What::Wanted)
+    }
+
+    /// What is done to have the target's record as it was.
+    pub fn verb(&self) -> Verb {
+        match self.what {
+            What::Create => Verb::Create,
+            _ => Verb::Update,
+        }
     }
 
     /// Still to be written.

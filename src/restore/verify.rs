@@ -7,7 +7,7 @@ use super::job::{Place, Stage};
 use super::prepare::{Outcome, Preparation};
 use super::request::Request;
 use super::rules::{self, Values};
-use super::run::Run;
+use super::run::{IN_THE_END, Run};
 use super::standing::What;
 use super::write::Ended;
 use crate::backup::packing::PLACES;
@@ -132,7 +132,7 @@ impl<H: Host> Run<'_, '_, H> {
                 without: &without,
                 blobs: &[],
             };
-            let mut resolve = |refers_to: &[String], id: &str| self.resolve(&empty, refers_to, id, &|_| false);
+            let mut resolve = |refers_to: &[String], id: &str| self.resolve(&empty, refers_to, id, &IN_THE_END);
             let Outcome::Ready(sent) = preparation.prepare(&row, Some(id), &mut resolve)? else {
                 continue;
             };

@@ -9,6 +9,7 @@ use crate::host::target_org::{Fault, TargetField, TargetOrg};
 use crate::host::{Next, Planned, RecordOutcome, Tally};
 mod files;
 mod ingest;
+mod packing;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

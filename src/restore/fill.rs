@@ -1,0 +1,297 @@
+//! Fills requests with the records that come next, so that as few requests as possible write them all.
+//!
+//! A walk goes through all objects in the order of writing. It waits for what a record refers to as long as that comes to be
+//! without it ([`Patience`]): each reference that is set at once is a second write less. And it fills a request to the last place
+//! before it goes back to the first record that had none.
+
+use super::adopt::Adoption;
+use super::job::{Patience, Place, Stage};
+use super::prepare::{Outcome, Preparation, Prepared};
+use super::request::{Added, Request, Verb};
+use super::run::{Run, ToCome};
+use super::standing::{Standing, What};
+use super::write::Ended;
+use crate::host::{ConnectorError, Failure, Host, Row};
+use crate::salesforce::Writable;
+
+/// Rows that are asked of the snapshot at once.
+pub(super) const ROWS_AT_ONCE: usize = 200;
+
+/// So many records are looked at beyond the first one that has no room, for others that have.
+const LOOKED_AT: usize = 20_000;
+
+/// A record that is to be written.
+#[derive(Clone, Copy)]
+pub(super) struct Due<'a> {
+    pub object: &'a str,
+    pub writable: &'a Writable,
+    /// Objects whose records it waits for.
+    pub awaits: &'a [String],
+    pub key: &'a str,
+    pub standing: &'a Standing,
+}
+
+impl Due<'_> {
+    fn verb(&self) -> Verb {
+        self.standing.verb()
+    }
+}
+
+/// What a walk over the records came to.
+pub(super) enum Filled {
+    /// The request is full, or the walk is over: is there more to come?
+    Yes { more: bool },
+    /// The call must end.
+    MustEnd,
+    /// The batch ends.
+    Ended(Ended),
+}
+
+/// What a walk passed by.
+#[derive(Debug, Default)]
+pub(super) struct Passed {
+    /// So many records may have a place once others are in.
+    records: u64,
+    /// Before the first record that had no room.
+    no_room: Option<Place>,
+    /// So many records were looked at since.
+    looked_at: usize,
+}
+
+impl<H: Host> Run<'_, '_, H> {
+    /// Fills a request with the records that come next.
+    pub(super) fn fill(&mut self, request: &mut Request) -> Result<Filled, ConnectorError> {
+        loop {
+            let (had, whole) = (request.len(), self.job.at == Place::default());
+            self.passed = Passed::default();
+            let filled = self.fill_on(request)?;
+            if !matches!(filled, Filled::Yes { more: false }) {
+                if let Some(place) = self.passed.no_room.take() {
+                    self.job.at = place;
+                }
+                return Ok(filled);
+            }
+            if self.passed.records == 0 {
+                return Ok(filled);
+            }
+            // What was passed by may have a place now that others are in; else less is waited for.
+            let progress = request.len() > had;
+            if whole && !progress && !self.job.wait_for_less(request.is_empty()) {
+                return Ok(filled);
+            }
+            let moved = self.job.moved;
+            self.job.again();
+            self.job.moved = moved || progress;
+        }
+    }
+
+    /// The same, until all objects were gone through.
+    fn fill_on(&mut self, request: &mut Request) -> Result<Filled, ConnectorError> {
+        let objects = self.job.objects.clone();
+        while let Some(object) = objects.get(self.job.at.object) {
+            let writable = self.writable(object)?.filter(|_| !self.job.closed.contains_key(object));
+            if let Some(writable) = &writable {
+                if self.job.stage == Stage::Write {
+                    let mut adoption = self.adoption(object, request)?;
+                    if adoption == Adoption::LookFor {
+                        if let Some(filled) = self.adopt_first()? {
+                            return Ok(filled);
+                        }
+                        adoption = self.adoption(object, request)?;
+                    }
+                    if adoption == Adoption::NextWalk {
+                        self.passed.records += 1;
+                        self.job.moved = true;
+                        self.job.at.object += 1;
+                        continue;
+                    }
+                }
+                if self.ingests(object) {
+                    if !request.is_empty() {
+                        return Ok(Filled::Yes { more: true });
+                    }
+                    if let Some(ended) = self.ingest(object, writable)? {
+                        return Ok(Filled::Ended(ended));
+                    }
+                }
+                if let Some(filled) = self.fill_from(request, &objects[..=self.job.at.object], writable)? {
+                    return Ok(filled);
+                }
+            }
+            self.job.at.after.clear();
+            self.job.at.object += 1;
+        }
+        Ok(Filled::Yes { more: false })
+    }
+
+    /// The same, with the records of the last of these objects.
+    fn fill_from(
+        &mut self,
+        request: &mut Request,
+        objects: &[String],
+        writable: &Writable,
+    ) -> Result<Option<Filled>, ConnectorError> {
+        let Some(object) = objects.last() else { return Ok(None) };
+        loop {
+            if self.must_end() {
+                return Ok(Some(Filled::MustEnd));
+            }
+            let some = self.roll.after(object, &self.job.at.after)?;
+            let Some((last, _)) = some.last() else { return Ok(None) };
+            let last = last.clone();
+            let looked_at = some.len();
+            let due: Vec<(String, Standing)> = some.into_iter().filter(|(_, s)| self.is_due(s)).collect();
+            let (may_fit, no_room): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, s)| request.has_room(s.verb()));
+            if !no_room.is_empty() {
+                self.had_no_room();
+            }
+            for some in may_fit.chunks(ROWS_AT_ONCE) {
+                if self.fill_some(request, objects, writable, some)? {
+                    return Ok(Some(Filled::Yes { more: true }));
+                }
+            }
+            self.job.at.after = last;
+            if self.passed.no_room.is_some() {
+                self.passed.looked_at += looked_at;
+                if request.is_full() || self.passed.looked_at >= LOOKED_AT {
+                    return Ok(Some(Filled::Yes { more: true }));
+                }
+            }
+        }
+    }
+
+    pub(super) fn is_due(&self, standing: &Standing) -> bool {
+        match self.job.stage {
+            Stage::Write => standing.is_open(),
+            _ => standing.later && matches!(standing.what, What::Created | What::Updated),
+        }
+    }
+
+    fn had_no_room(&mut self) {
+        self.passed.records += 1;
+        self.job.moved = true;
+        let here = &self.job.at;
+        self.passed.no_room.get_or_insert_with(|| here.clone());
+    }
+
+    /// Puts these records into the request; true where it is full.
+    fn fill_some(
+        &mut self,
+        request: &mut Request,
+        objects: &[String],
+        writable: &Writable,
+        some: &[(String, Standing)],
+    ) -> Result<bool, ConnectorError> {
+        let Some(object) = objects.last() else { return Ok(false) };
+        let keys: Vec<String> = some.iter().map(|(key, _)| key.clone()).collect();
+        let rows = self.rows(object, &keys)?;
+        let blobs = self.blobs(object, writable, &keys)?;
+        for (((key, standing), row), blobs) in some.iter().zip(rows).zip(&blobs) {
+            if request.has(key) {
+                continue;
+            }
+            let due = Due {
+                object,
+                writable,
+                awaits: objects,
+                key,
+                standing,
+            };
+            let Some(Prepared { record, after, left_out }) = self.fitting(request, &due, row.as_ref(), blobs)? else {
+                continue;
+            };
+            match request.add(due.verb(), after, record) {
+                Added::Yes => {}
+                Added::Full => return Ok(true),
+                Added::NotThis => {
+                    self.had_no_room();
+                    continue;
+                }
+            }
+            self.tell_left_out(object, key, left_out);
+            self.job.at.after.clone_from(key);
+        }
+        Ok(false)
+    }
+
+    /// What is sent of a record, if that may stand in this request.
+    fn fitting(
+        &mut self,
+        request: &Request,
+        due: &Due<'_>,
+        row: Option<&Row>,
+        blobs: &[(String, u64)],
+    ) -> Result<Option<Prepared>, ConnectorError> {
+        let Some(prepared) = self.prepared(request, due, row, blobs)? else {
+            return Ok(None);
+        };
+        let in_request = prepared.after.is_some();
+        // What it refers to may be refused again, and all that stands beside it with it: it waits until that is there.
+        let refused_before = due.standing.tries > 0;
+        let comes_last = due.verb() == Verb::Update && self.job.patience == Patience::Full;
+        if in_request && (refused_before || comes_last) {
+            self.passed.records += 1;
+            self.job.moved |= refused_before;
+            return Ok(None);
+        }
+        Ok(Some(prepared))
+    }
+
+    /// What is sent of a record in this stage; none where nothing can be yet, or has to be.
+    pub(super) fn prepared(
+        &mut self,
+        request: &Request,
+        due: &Due<'_>,
+        row: Option<&Row>,
+        blobs: &[(String, u64)],
+    ) -> Result<Option<Prepared>, ConnectorError> {
+        let Due {
+            object,
+            writable,
+            awaits,
+            key,
+            standing,
+        } = *due;
+        let Some(row) = row else {
+            let why = Failure::new("not-in-snapshot", "the snapshot no longer has it");
+            self.fail(object, key, standing, why)?;
+            return Ok(None);
+        };
+        let without = self.roll.without(object, key)?;
+        let preparation = Preparation {
+            object,
+            writable,
+            without: &without,
+            blobs,
+        };
+        let (stage, target) = (self.job.stage, standing.in_target(key));
+        let patient = self.job.patience != Patience::None;
+        let to_come = |other: &str| match patient && (target.is_some() || awaits.iter().any(|awaited| awaited == other)) {
+            true => ToCome::Awaited,
+            false => ToCome::InTheEnd,
+        };
+        let mut resolve = |refers_to: &[String], id: &str| self.resolve(request, refers_to, id, &to_come);
+        match (stage, target) {
+            (Stage::Write, _) => match preparation.prepare(row, target, &mut resolve)? {
+                Outcome::Ready(prepared) => Ok(Some(*prepared)),
+                Outcome::NotYet => {
+                    self.passed.records += 1;
+                    Ok(None)
+                }
+                Outcome::Cannot(failure) => {
+                    self.fail(object, key, standing, failure)?;
+                    Ok(None)
+                }
+            },
+            (_, Some(target)) => match preparation.prepare_later(row, target, &mut resolve)? {
+                Some(prepared) if prepared.record.sets > 0 => Ok(Some(prepared)),
+                nothing => {
+                    self.tell_left_out(object, key, nothing.map(|prepared| prepared.left_out).unwrap_or_default());
+                    self.connected(object, key, standing)?;
+                    Ok(None)
+                }
+            },
+            (_, None) => Ok(None),
+        }
+    }
+}
