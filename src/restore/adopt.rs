@@ -10,9 +10,9 @@ use super::run::{IN_THE_END, Run};
 use super::standing::{Standing, What};
 use super::write::Ended;
 use crate::backup::packing::PLACES;
-use crate::host::{ConnectorError, Host};
+use crate::host::{ConnectorError, Host, Row};
 use crate::org::Stopped;
-use crate::salesforce::canonical;
+use crate::salesforce::{Writable, canonical};
 use crate::soql::literal;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -88,6 +88,28 @@ impl<H: Host> Run<'_, '_, H> {
         })
     }
 
+    /// Whether a record that is to be created will come to be with its parent, as far as a plan can tell.
+    pub(super) fn will_come(&mut self, object: &str, writable: &Writable, row: &Row) -> Result<bool, ConnectorError> {
+        let Some((_, parent, _)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
+            return Ok(false);
+        };
+        let values = rules::values(object, row)?;
+        let (Some(id), Some(field)) = (rules::text(&values, parent), writable.field(parent)) else {
+            return Ok(false);
+        };
+        let Some(of) = self.object_of(&field.refers_to, &id) else {
+            return Ok(false);
+        };
+        let parent = self.roll.get(&of, &id)?.map(|standing| standing.what);
+        if !matches!(parent, Some(What::Create | What::Coming)) {
+            return Ok(false);
+        }
+        match self.rows(&of, &[id])?.into_iter().flatten().next() {
+            Some(parent) => Ok(rules::comes_by_itself(object, &values, &rules::values(&of, &parent)?)),
+            None => Ok(false),
+        }
+    }
+
     /// Those of these records that are to be created and may have come to be by themselves: keys and fields.
     fn that_may_come(&self, object: &str, some: Vec<(String, Standing)>) -> Result<Vec<(String, Values)>, ConnectorError> {
         let create = some.into_iter().filter(|(_, standing)| standing.what == What::Create);
@@ -161,7 +183,9 @@ impl<H: Host> Run<'_, '_, H> {
                         return Ok(Some((value.get().to_owned(), false)));
                     }
                     match self.resolve(&Request::default(), &refers_to, &id, &IN_THE_END)? {
-                        Target::Id(now) | Target::Changing(now, _) => Ok(Some((format!("\"{now}\""), now != id))),
+                        Target::Id(now) | Target::Inactive(now) | Target::Changing(now, _) => {
+                            Ok(Some((format!("\"{now}\""), now != id)))
+                        }
                         Target::Gone => Ok(None),
                         Target::InRequest(_) | Target::Awaited | Target::Later | Target::Coming => {
                             to_come = true;

@@ -214,6 +214,9 @@ pub struct Job {
     /// Records were refused for a lock, so often at most: they are tried again a little later, each time after twice as long.
     #[serde(default)]
     pub locked: u8,
+    /// The org gives no records to inactive users, for this connection's user.
+    #[serde(default)]
+    pub refuses_inactive: bool,
     /// How far the org's clock is ahead of the host's, in milliseconds.
     #[serde(default)]
     pub ahead: i64,

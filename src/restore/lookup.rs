@@ -291,7 +291,12 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     fn look_up_part(&self, n: usize, asked: &Asked) -> Subrequest {
-        let fields: Vec<&str> = std::iter::once("Id").chain(self.job.stamp(&asked.object)).collect();
+        let (users, is_active) = rules::INACTIVE;
+        let of_users = (asked.object == users).then_some(is_active);
+        let fields: Vec<&str> = std::iter::once("Id")
+            .chain(self.job.stamp(&asked.object))
+            .chain(of_users)
+            .collect();
         let reference = format!("l{n}");
         let query = |resource: &str, live: &str| {
             let ids: Vec<String> = asked.ids.iter().map(|(_, id)| literal(id)).collect();
@@ -398,6 +403,7 @@ impl<H: Host> Run<'_, '_, H> {
                     What::Update
                 }
             }
+            (_, Some(found)) if found.is_active == Some(false) => What::Inactive,
             (_, Some(_)) => What::There,
             (What::Wanted, None) if !closed => {
                 self.job.creating.insert(object.to_owned());

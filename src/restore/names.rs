@@ -13,7 +13,7 @@ use crate::host::{ConnectorError, Host};
 use crate::salesforce::canonical;
 use crate::soql::literal;
 use serde::Deserialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What tells a record of an object in every org (Object Reference: unique together); the first is what is asked by.
 const NAMED: [(&str, &[&str]); 8] = [
@@ -129,7 +129,11 @@ impl<H: Host> Run<'_, '_, H> {
 
     fn take_names(&mut self, asked: &Asked, found: Vec<Values>) -> Result<(), ConnectorError> {
         let mut by_name: BTreeMap<Vec<Vec<u8>>, Vec<String>> = BTreeMap::new();
+        let mut inactive: BTreeSet<String> = BTreeSet::new();
         for record in found {
+            if rules::is_false(&record, rules::INACTIVE.1) {
+                inactive.extend(rules::text(&record, "Id"));
+            }
             if let (Some(id), Some(name)) = (rules::text(&record, "Id"), name(asked.told_by, &record)) {
                 by_name.entry(name.told_by).or_default().push(id);
             }
@@ -142,10 +146,10 @@ impl<H: Host> Run<'_, '_, H> {
             };
             let Some(id) = names.iter().find_map(of_name) else { continue };
             let was = self.roll.get(asked.object, key)?.map(|standing| standing.what);
-            let what = if was == Some(What::Create) {
-                What::Update
-            } else {
-                What::There
+            let what = match was {
+                Some(What::Create) => What::Update,
+                _ if inactive.contains(&id) => What::Inactive,
+                _ => What::There,
             };
             self.roll
                 .set(asked.object, key, Standing::new(what).with_id(Some(id.clone())))?;
@@ -194,7 +198,10 @@ fn names(object: &str, told_by: &[&str], values: &Values) -> Vec<Name> {
 }
 
 fn query(asked: &Asked) -> String {
-    let fields = asked.told_by.join(",");
+    let (users, is_active) = rules::INACTIVE;
+    let of_users = (asked.object == users).then_some(is_active);
+    let fields: Vec<&str> = asked.told_by.iter().copied().chain(of_users).collect();
+    let fields = fields.join(",");
     let first = asked.told_by[0];
     let mut values: Vec<String> = Vec::new();
     for (_, names) in &asked.records {

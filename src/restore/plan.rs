@@ -63,6 +63,8 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
         }
     };
     let mut run = Run::open(&org, space, job)?;
+    // What may be refused is told before; a run tries it.
+    run.job.refuses_inactive |= !runs;
     let mut budget = ROWS_A_CALL;
     while run.job.stage < Stage::Write {
         let ended = run.plan_stage(&mut budget)?;
@@ -299,8 +301,12 @@ impl<H: Host> Run<'_, '_, H> {
         let here = place.get(object).copied().unwrap_or_default();
         let refers_to_new = Cell::new(false);
         for (((key, standing), row), blobs) in open.iter().zip(rows).zip(&blobs) {
+            let mut expected = standing.what;
             let outcome = match row {
                 Some(row) => {
+                    if expected == What::Create && self.will_come(object, writable, &row)? {
+                        expected = What::Update;
+                    }
                     self.expect_document(object, standing, &row)?;
                     let preparation = Preparation {
                         object,
@@ -352,7 +358,7 @@ impl<H: Host> Run<'_, '_, H> {
                     self.job.tally(object).failed += 1;
                     self.tell(object, key, RecordOutcome::Failed, failure);
                 }
-                None => self.expect_write(object, standing.what),
+                None => self.expect_write(object, expected),
             }
         }
         Ok(())

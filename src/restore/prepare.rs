@@ -13,6 +13,8 @@ use crate::salesforce::{Writable, WritableField};
 pub enum Target {
     /// A record of the target, by its Id there.
     Id(String),
+    /// A user of the target, by its Id there, to whom no records can be given.
+    Inactive(String),
     /// One of the target that the request under way changes: its Id there, and its collection.
     Changing(String, usize),
     /// One that the request under way creates: its collection and record.
@@ -140,7 +142,8 @@ impl Preparation<'_> {
             // What can't be set in the end has to be there from the first.
             let at_once = verb == Verb::Create && (field.required || !field.update);
             match resolve(&field.refers_to, id)? {
-                Target::Id(id) => written.plain(&field.name, &format!("\"{id}\"")),
+                Target::Inactive(_) if rules::is_owner(&field.name) => written.leave_out(field, OWNER_INACTIVE),
+                Target::Id(id) | Target::Inactive(id) => written.plain(&field.name, &format!("\"{id}\"")),
                 Target::Changing(id, collection) => {
                     written.plain(&field.name, &format!("\"{id}\""));
                     // What it belongs to may have to be as it was before it can be created.
@@ -232,8 +235,10 @@ impl Preparation<'_> {
             };
             match resolve(&field.refers_to, id)? {
                 // What has the Id that it had was set at once.
-                Target::Id(now) | Target::Changing(now, _) if now == id => {}
-                Target::Id(now) | Target::Changing(now, _) => written.plain(&field.name, &format!("\"{now}\"")),
+                Target::Id(now) | Target::Inactive(now) | Target::Changing(now, _) if now == id => {}
+                Target::Id(now) | Target::Inactive(now) | Target::Changing(now, _) => {
+                    written.plain(&field.name, &format!("\"{now}\""))
+                }
                 Target::InRequest(_) => {}
                 Target::Awaited | Target::Later | Target::Coming | Target::Gone => {
                     written.leave_out(field, &format!("{id} could not be restored"));
@@ -260,6 +265,9 @@ impl Preparation<'_> {
         Ok(found)
     }
 }
+
+const OWNER_INACTIVE: &str = "its owner is inactive, and Salesforce gives records to inactive users only for who has the permission \
+                              Update Records with Inactive Owners: it belongs to the connection's user instead";
 
 fn can_be_set(field: &WritableField, verb: Verb) -> bool {
     match verb {

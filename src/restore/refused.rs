@@ -5,6 +5,9 @@
 use crate::host::Failure;
 use crate::salesforce::SaveError;
 
+/// Records are given to active users only.
+pub const INACTIVE_OWNER: &str = "INACTIVE_OWNER_OR_USER";
+
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -34,7 +37,7 @@ pub fn meaning(error: &SaveError) -> Refused {
         | "INVALID_FIELD"
         | "FIELD_INTEGRITY_EXCEPTION"
         | "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" => Refused::Fields(names(error)),
-        "INACTIVE_OWNER_OR_USER" => Refused::Fields(match names(error) {
+        INACTIVE_OWNER => Refused::Fields(match names(error) {
             names if names.is_empty() => vec!["OwnerId".to_owned()],
             names => names,
         }),
@@ -65,7 +68,7 @@ pub fn failure(error: &SaveError) -> Failure {
         "DUPLICATE_VALUE" | "DUPLICATES_DETECTED" => {
             failure.remedy("another record has this value: decide which one is to stay")
         }
-        "INACTIVE_OWNER_OR_USER" => {
+        INACTIVE_OWNER => {
             failure.remedy("its owner is inactive: it belongs to the connection's user now; give it to whom it should belong")
         }
         "STORAGE_LIMIT_EXCEEDED" => failure.remedy("free or buy storage, and restore again"),

@@ -149,6 +149,8 @@ impl<H: Host> Run<'_, '_, H> {
                 if verb == Verb::Create && fields.iter().any(required) {
                     return self.fail(object, key, standing, refused::failure(error));
                 }
+                // Others that belong to somebody who left are sent without an owner at once.
+                self.job.refuses_inactive |= error.code == refused::INACTIVE_OWNER;
                 self.roll.leave_out(object, key, &fields)?;
                 self.job.moved = true;
                 self.tell(object, key, RecordOutcome::Incomplete, refused::failure(error));

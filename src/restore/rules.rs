@@ -36,6 +36,11 @@ pub fn is_archived(values: &Values) -> Option<bool> {
     values.contains_key("IsArchived").then(|| is_true(values, "IsArchived"))
 }
 
+/// Whether a field is false.
+pub fn is_false(values: &Values, field: &str) -> bool {
+    values.get(field).is_some_and(|value| value.get() == "false")
+}
+
 fn is_set(values: &Values, field: &str) -> bool {
     values.get(field).is_some_and(|value| value.get() != "null")
 }
@@ -122,8 +127,28 @@ pub fn may_come_by_itself(object: &str, values: &Values) -> bool {
     known && (object != "Contact" || is_true(values, "IsPersonAccount"))
 }
 
+/// Whether Salesforce creates this record together with its parent, as far as a plan can tell: an org in another language calls its
+/// campaigns' first statuses otherwise.
+pub fn comes_by_itself(object: &str, values: &Values, parent: &Values) -> bool {
+    let is_one_of = |field: &str, of: &[&str]| text(values, field).is_some_and(|value| of.contains(&value.as_str()));
+    match object {
+        "CampaignMemberStatus" => is_one_of("Label", &["Sent", "Responded"]),
+        "AccountContactRelation" => is_true(values, "IsDirect"),
+        "ContentDocumentLink" => text(values, "LinkedEntityId") == text(parent, "OwnerId"),
+        _ => false,
+    }
+}
+
 /// A record that Salesforce creates together with the first one that names it: the object that names it, the field, and its object.
 pub const BROUGHT: (&str, &str, &str) = ("ContentVersion", "ContentDocumentId", "ContentDocument");
+
+/// What tells of a user whether records can be given to it: the object and the field.
+pub const INACTIVE: (&str, &str) = ("User", "IsActive");
+
+/// Whether Salesforce refuses inactive users in this field, to all that don't have *Update Records with Inactive Owners*.
+pub fn is_owner(field: &str) -> bool {
+    field == "OwnerId"
+}
 
 /// Whether this field names a record that comes to be with the first that names it.
 pub fn brings(object: &str, field: &str) -> bool {
@@ -187,6 +212,22 @@ mod tests {
             "TotalPrice",
             &values(r#"{"UnitPrice":null,"TotalPrice":2}"#)
         ));
+    }
+
+    #[test]
+    fn what_a_parent_brings_is_foreseen() {
+        for (object, json, comes) in [
+            ("CampaignMemberStatus", r#"{"Label":"Responded"}"#, true),
+            ("CampaignMemberStatus", r#"{"Label":"Invited"}"#, false),
+            ("AccountContactRelation", r#"{"IsDirect":true}"#, true),
+            ("AccountContactRelation", r#"{"IsDirect":false}"#, false),
+            ("ContentDocumentLink", r#"{"LinkedEntityId":"0051"}"#, true),
+            ("ContentDocumentLink", r#"{"LinkedEntityId":"0052"}"#, false),
+            ("Account", "{}", false),
+        ] {
+            let parent = values(r#"{"OwnerId":"0051"}"#);
+            assert_eq!(comes_by_itself(object, &values(json), &parent), comes, "{object} {json}");
+        }
     }
 
     #[test]

@@ -161,6 +161,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
             let now = now.to_owned();
             return Ok(match request.changes(id) {
                 Some(collection) => Target::Changing(now, collection),
+                None if standing.what == What::Inactive && self.job.refuses_inactive => Target::Inactive(now),
                 None => Target::Id(now),
             });
         }

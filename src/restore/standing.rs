@@ -20,6 +20,8 @@ pub enum What {
     Spared,
     /// Only referred to, and the target has it.
     There,
+    /// Only referred to: a user whom the target has, and who isn't active any more.
+    Inactive,
     /// Only referred to, and the target doesn't have it.
     Gone,
     /// To be created.
@@ -43,12 +45,13 @@ pub enum What {
 }
 
 /// Letters of [`What`], as they are stored.
-const LETTERS: [(What, char); 15] = [
+const LETTERS: [(What, char); 16] = [
     (What::Referred, 'r'),
     (What::Needed, 'n'),
     (What::Wanted, 'w'),
     (What::Spared, 'p'),
     (What::There, 't'),
+    (What::Inactive, 'i'),
     (What::Gone, 'g'),
     (What::Create, 'c'),
     (What::Coming, 'k'),
@@ -120,7 +123,7 @@ impl Standing {
     pub fn is_wanted(&self) -> bool {
         !matches!(
             self.what,
-            What::Referred | What::Needed | What::There | What::Gone | What::Spared
+            What::Referred | What::Needed | What::There | What::Inactive | What::Gone | What::Spared
         )
     }
 
@@ -128,7 +131,7 @@ impl Standing {
     pub fn in_target<'a>(&'a self, key: &'a str) -> Option<&'a str> {
         let there = matches!(
             self.what,
-            What::There | What::Update | What::Same | What::Created | What::Updated
+            What::There | What::Inactive | What::Update | What::Same | What::Created | What::Updated
         );
         there.then(|| self.id.as_deref().unwrap_or(key))
     }

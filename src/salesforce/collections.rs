@@ -98,6 +98,9 @@ pub struct Found {
     /// Its last modification, as text.
     #[serde(rename = "SystemModstamp", alias = "LastModifiedDate", default)]
     pub stamp: Option<String>,
+    /// Whether a user is active, where that was asked for.
+    #[serde(rename = "IsActive", default)]
+    pub is_active: Option<bool>,
 }
 
 impl Found {

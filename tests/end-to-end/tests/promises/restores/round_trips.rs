@@ -3,6 +3,7 @@
 use super::*;
 use fake_salesforce::org::Change;
 use serde_json::Value;
+use std::collections::BTreeSet;
 
 #[tokio::test]
 async fn what_was_deleted_comes_back_with_every_value_and_every_reference() {
@@ -23,6 +24,12 @@ async fn an_owner_who_left_is_told_and_the_record_is_there() {
     rig.fake.set_user(user);
     let count = held(&rig.fake).len();
     delete_some(&rig.fake, 6);
+    let dry_run = RestoreRequest {
+        dry_run: true,
+        ..everything()
+    };
+    let planned = rig.restore(&dry_run).await.unwrap();
+    let begun = rig.fake.requests().len();
     let result = rig.restore(&everything()).await.unwrap();
     assert_eq!(
         (result.state, held(&rig.fake).len()),
@@ -34,6 +41,18 @@ async fn an_owner_who_left_is_told_and_the_record_is_there() {
         result.incomplete.iter().any(left) && result.incomplete.iter().all(left),
         "{result:#?}"
     );
+    let told = |result: &RestoreResult| -> BTreeSet<String> {
+        let left = result.incomplete.iter().filter(|record| left(record));
+        left.map(|record| record.id.clone()).collect()
+    };
+    assert_eq!(told(&planned), told(&result), "it was told before");
+    // What the first request learns of the first of them holds for the others.
+    let refused = rig.fake.requests().into_iter().skip(begun);
+    let refused = refused.filter(|request| {
+        let mut errors = request.written.iter().filter_map(|written| written.error.as_deref());
+        errors.any(|error| error == "INACTIVE_OWNER_OR_USER")
+    });
+    assert_eq!(refused.count(), 1);
 }
 
 /// Lookups that keep the Id of what is gone, and records with them their stamps: nothing but the reference tells.
