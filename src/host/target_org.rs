@@ -82,6 +82,8 @@ pub(crate) struct TargetOrg {
     pub refuses: BTreeMap<String, (String, Vec<String>)>,
     /// Names that a lock refuses, and how often still.
     pub locked: BTreeMap<String, u32>,
+    /// A record that somebody holds until then: what is written with records that refer to it is refused with them.
+    pub held: Option<(String, u64)>,
     /// A trigger writes over this field of every new record.
     pub trigger: Option<String>,
     pub usage: Option<(u64, u64)>,
@@ -470,6 +472,16 @@ impl TargetOrg {
             }
         }
         assert!(runs.len() <= 10, "{} runs", runs.len());
+        if let Some((id, _)) = self.held.as_ref().filter(|(_, until)| self.now < *until)
+            && body.to_string().contains(id.as_str())
+        {
+            let refused = not_saved(
+                "UNABLE_TO_LOCK_ROW",
+                "unable to obtain exclusive access to this record or 200 records",
+                &[],
+            );
+            return (200, json!(vec![refused; records.len()]));
+        }
         (
             200,
             json!(records.iter().map(|record| self.save(create, record)).collect::<Vec<_>>()),

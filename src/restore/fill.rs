@@ -8,6 +8,7 @@ use super::adopt::Adoption;
 use super::job::{Patience, Place, Stage};
 use super::prepare::{Outcome, Preparation, Prepared};
 use super::request::{Added, Request, Verb};
+use super::roll::Pages;
 use super::run::{Run, ToCome};
 use super::standing::{Standing, What};
 use super::write::Ended;
@@ -132,6 +133,19 @@ impl<H: Host> Run<'_, '_, H> {
         writable: &Writable,
     ) -> Result<Option<Filled>, ConnectorError> {
         let Some(object) = objects.last() else { return Ok(None) };
+        if self.job.at.after.is_empty() && self.job.locked_of.contains(object) {
+            let locked = self.locked_by_parent(object, writable)?;
+            if locked.is_empty() {
+                self.job.locked_of.remove(object);
+            }
+            for some in locked.chunks(ROWS_AT_ONCE) {
+                let is_full = self.fill_some(request, objects, writable, some)?;
+                self.job.at.after.clear();
+                if is_full {
+                    return Ok(Some(Filled::Yes { more: true }));
+                }
+            }
+        }
         loop {
             if self.must_end() {
                 return Ok(Some(Filled::MustEnd));
@@ -158,6 +172,35 @@ impl<H: Host> Run<'_, '_, H> {
                 }
             }
         }
+    }
+
+    /// Records that a lock refused, those of one parent together: for one whose parent is locked, Salesforce refuses all of its
+    /// transaction, so the fewer transactions have one the better.
+    fn locked_by_parent(&mut self, object: &str, writable: &Writable) -> Result<Vec<(String, Standing)>, ConnectorError> {
+        let mut locked = Vec::new();
+        let mut pages = Pages::default();
+        while let Some(some) = pages.next(&mut self.roll, object)? {
+            locked.extend(some.into_iter().filter(|(_, s)| self.is_due(s) && s.tries > 0));
+        }
+        let preparation = Preparation {
+            object,
+            writable,
+            without: &[],
+            blobs: &[],
+        };
+        let mut by_parent = Vec::with_capacity(locked.len());
+        for some in locked.chunks(ROWS_AT_ONCE) {
+            let keys: Vec<String> = some.iter().map(|(key, _)| key.clone()).collect();
+            for (one, row) in some.iter().zip(self.rows(object, &keys)?) {
+                let parent = match row {
+                    Some(row) => preparation.parent(&row)?,
+                    None => None,
+                };
+                by_parent.push((parent, one.clone()));
+            }
+        }
+        by_parent.sort_by(|(a, _), (b, _)| a.cmp(b));
+        Ok(by_parent.into_iter().map(|(_, one)| one).collect())
     }
 
     pub(super) fn is_due(&self, standing: &Standing) -> bool {

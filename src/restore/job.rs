@@ -214,6 +214,9 @@ pub struct Job {
     /// Records were refused for a lock, so often at most: they are tried again a little later, each time after twice as long.
     #[serde(default)]
     pub locked: u8,
+    /// Objects of which a lock refused records that are still to be written.
+    #[serde(default)]
+    pub locked_of: BTreeSet<String>,
     /// The org gives no records to inactive users, for this connection's user.
     #[serde(default)]
     pub refuses_inactive: bool,

@@ -249,6 +249,16 @@ impl Preparation<'_> {
         Ok((!nothing).then(|| written.finish(row)))
     }
 
+    /// The Id of the record that Salesforce locks while it writes this one: what it can't be without, else the first that it refers
+    /// to, but for users and set-up.
+    pub fn parent(&self, row: &Row) -> Result<Option<String>, ConnectorError> {
+        let references = self.references(row)?;
+        let is_data = |refers_to: &[String]| refers_to.iter().any(|object| rules::is_data(object));
+        let needed = references.iter().find(|(.., required)| *required);
+        let parent = needed.or_else(|| references.iter().find(|(refers_to, ..)| is_data(refers_to)));
+        Ok(parent.map(|(_, id, _)| id.clone()))
+    }
+
     /// Ids that a record refers to by fields that can be set, each with the objects that it may lead to, and whether the record
     /// can't be without.
     pub fn references<'r>(&'r self, row: &Row) -> Result<Vec<Referred<'r>>, ConnectorError> {

@@ -135,6 +135,7 @@ impl<H: Host> Run<'_, '_, H> {
         match refused::meaning(error) {
             Refused::Locked if again => {
                 self.job.locked = self.job.locked.max(next.tries);
+                self.job.locked_of.insert(object.to_owned());
                 self.job.moved = true;
                 self.roll.set(object, key, next)
             }

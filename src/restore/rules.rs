@@ -93,6 +93,11 @@ pub fn never(object: &str) -> Option<(&'static str, &'static str)> {
     }
 }
 
+/// Whether its records are data, not users or set-up.
+pub fn is_data(object: &str) -> bool {
+    never(object).is_none() && object != "Group"
+}
+
 /// Why this one record can't be created, where the describe says nothing of it; code and text.
 pub fn never_created(object: &str, values: &Values) -> Option<(&'static str, &'static str)> {
     let is_share = object.ends_with("Share") && values.contains_key("RowCause");
