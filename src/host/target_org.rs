@@ -36,6 +36,14 @@ impl TargetField {
         }
     }
 
+    /// No two records have the same.
+    pub fn external_id(name: &str) -> TargetField {
+        TargetField {
+            external_id: true,
+            ..TargetField::text(name)
+        }
+    }
+
     pub fn file(name: &str, update: bool) -> TargetField {
         TargetField {
             file: true,
@@ -515,6 +523,12 @@ impl TargetOrg {
                 );
             }
             assert!(create || field.update || value.is_none(), "{} can't be changed", field.name);
+            let taken = |(other, of): (&String, &Map<String, Value>)| {
+                Some(other) != id.as_ref() && self.object_of(other) == object && of.get(&field.name) == value
+            };
+            if field.external_id && value.is_some() && self.records.iter().any(taken) {
+                return not_saved("DUPLICATE_VALUE", "duplicate value found", std::slice::from_ref(&field.name));
+            }
             if let Some(value) = value
                 && !field.refers_to.is_empty()
                 && !self.records.contains_key(value.as_str().unwrap())

@@ -17,6 +17,8 @@ pub enum Refused {
     Gone,
     /// It can be written without these fields.
     Fields(Vec<String>),
+    /// Another record has a value that no two may have.
+    Taken,
     /// The org takes no more data.
     StorageFull,
     /// Not like this.
@@ -28,6 +30,7 @@ pub fn meaning(error: &SaveError) -> Refused {
     match error.code.as_str() {
         "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "QUERY_TIMEOUT" => Refused::Locked,
         "STORAGE_LIMIT_EXCEEDED" => Refused::StorageFull,
+        "DUPLICATE_VALUE" => Refused::Taken,
         "NOT_FOUND" => Refused::Gone,
         "ENTITY_IS_DELETED" | "INVALID_CROSS_REFERENCE_KEY" if names(error).is_empty() => Refused::Gone,
         "ENTITY_IS_DELETED"
@@ -100,6 +103,7 @@ mod tests {
                 Refused::Locked,
             ),
             ("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded", &[], Refused::StorageFull),
+            ("DUPLICATE_VALUE", "duplicate value found", &["Key__c"], Refused::Taken),
             ("ENTITY_IS_DELETED", "entity is deleted", &[], Refused::Gone),
             ("ENTITY_IS_DELETED", "entity is deleted", &["Id"], Refused::Gone),
             (

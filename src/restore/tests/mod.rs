@@ -10,6 +10,7 @@ use crate::host::{Next, Planned, RecordOutcome, Tally};
 mod files;
 mod ingest;
 mod packing;
+mod refusals;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};

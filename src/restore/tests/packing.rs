@@ -87,43 +87,6 @@ fn the_estimate_is_what_it_takes() {
 }
 
 #[test]
-fn what_a_lock_refused_comes_again_by_parents_so_that_one_lock_holds_few_up() {
-    let mut org = TargetOrg::new(&[
-        ("Account", Vec::new()),
-        ("Contact", vec![TargetField::reference("AccountId", &["Account"], false)]),
-    ]);
-    let accounts: Vec<String> = (0..50)
-        .map(|n| org.insert("Account", named(&format!("account {n}"))))
-        .collect();
-    for n in 0..1_000 {
-        let mut fields = named(&format!("contact {n}"));
-        fields.insert("AccountId".into(), json!(accounts[n % 50]));
-        org.insert("Contact", fields);
-    }
-    let fixture = Fixture::new(org);
-    {
-        let mut org = fixture.org.borrow_mut();
-        org.records.retain(|id, _| accounts.contains(id));
-        org.held = Some((accounts[7].clone(), org.now + 12_000));
-    }
-    let mut at = fixture.plan(&fixture.everything(), 20);
-    let mut created = Vec::new();
-    loop {
-        fixture.host.allow(20);
-        let result = run_batch(&fixture.host, STATE_VERSION, &at).unwrap();
-        at = result.at;
-        created.push(fixture.tally().created);
-        match result.next {
-            Next::AgainAfter(seconds) => fixture.pass(u64::from(seconds)),
-            Next::Done => break,
-            other => panic!("{other:?}"),
-        }
-    }
-    assert_eq!(created, [0, 800, 1_000], "at first each collection has one that is held");
-    fixture.assert_whole();
-}
-
-#[test]
 fn archived_records_take_no_request_of_their_own_where_others_have_room() {
     let mut org = TargetOrg::new(&[("Account", Vec::new()), ("Task", vec![TargetField::text("IsArchived")])]);
     for n in 0..7_000 {

@@ -1,0 +1,83 @@
+//! What the org refuses for now is written once it can be.
+
+use super::*;
+
+#[test]
+fn what_a_lock_refused_comes_again_by_parents_so_that_one_lock_holds_few_up() {
+    let mut org = TargetOrg::new(&[
+        ("Account", Vec::new()),
+        ("Contact", vec![TargetField::reference("AccountId", &["Account"], false)]),
+    ]);
+    let accounts: Vec<String> = (0..50)
+        .map(|n| org.insert("Account", named(&format!("account {n}"))))
+        .collect();
+    for n in 0..1_000 {
+        let mut fields = named(&format!("contact {n}"));
+        fields.insert("AccountId".into(), json!(accounts[n % 50]));
+        org.insert("Contact", fields);
+    }
+    let fixture = Fixture::new(org);
+    {
+        let mut org = fixture.org.borrow_mut();
+        org.records.retain(|id, _| accounts.contains(id));
+        org.held = Some((accounts[7].clone(), org.now + 12_000));
+    }
+    let mut at = fixture.plan(&fixture.everything(), 20);
+    let mut created = Vec::new();
+    loop {
+        fixture.host.allow(20);
+        let result = run_batch(&fixture.host, STATE_VERSION, &at).unwrap();
+        at = result.at;
+        created.push(fixture.tally().created);
+        match result.next {
+            Next::AgainAfter(seconds) => fixture.pass(u64::from(seconds)),
+            Next::Done => break,
+            other => panic!("{other:?}"),
+        }
+    }
+    assert_eq!(created, [0, 800, 1_000], "at first each collection has one that is held");
+    fixture.assert_whole();
+}
+
+#[test]
+fn a_value_that_another_record_has_now_is_given_back_once_that_is_set_back() {
+    for (first, second) in [(0, 1), (1, 0)] {
+        let mut org = TargetOrg::new(&[("Account", vec![TargetField::external_id("Key__c")])]);
+        let ids: Vec<String> = (0..2)
+            .map(|n| {
+                let mut fields = named(&format!("account {n}"));
+                fields.insert("Key__c".into(), json!(format!("key {n}")));
+                org.insert("Account", fields)
+            })
+            .collect();
+        let fixture = Fixture::new(org);
+        {
+            // One is deleted, and the other gets its key.
+            let mut org = fixture.org.borrow_mut();
+            let key = org.records[&ids[first]]["Key__c"].clone();
+            org.delete(&ids[first]);
+            let other = org.records.get_mut(&ids[second]).unwrap();
+            other.insert("Key__c".into(), key);
+            other.insert("SystemModstamp".into(), json!("2027-02-01T00:00:00.000+0000"));
+        }
+        fixture.restore(&fixture.everything(), 8);
+        fixture.assert_whole();
+        assert_eq!((fixture.tally().created, fixture.tally().failed), (1, 0));
+    }
+}
+
+#[test]
+fn a_value_that_somebody_else_keeps_is_told() {
+    let mut org = TargetOrg::new(&[("Account", vec![TargetField::external_id("Key__c")])]);
+    let mut fields = named("account");
+    fields.insert("Key__c".into(), json!("key"));
+    let id = org.insert("Account", fields.clone());
+    let fixture = Fixture::new(org);
+    {
+        let mut org = fixture.org.borrow_mut();
+        org.delete(&id);
+        org.insert("Account", fields);
+    }
+    fixture.restore(&fixture.everything(), 8);
+    assert_eq!((fixture.tally().created, fixture.tally().failed), (0, 1));
+}
