@@ -20,6 +20,8 @@ pub(crate) struct TargetField {
     pub required: bool,
     pub update: bool,
     pub external_id: bool,
+    /// It takes no other values; none: it takes any.
+    pub picklist: Vec<String>,
     /// Its value is a file.
     pub file: bool,
 }
@@ -32,7 +34,16 @@ impl TargetField {
             required: false,
             update: true,
             external_id: false,
+            picklist: Vec::new(),
             file: false,
+        }
+    }
+
+    /// A restricted picklist of these values.
+    pub fn picklist(name: &str, values: &[&str]) -> TargetField {
+        TargetField {
+            picklist: values.iter().map(|value| (*value).to_owned()).collect(),
+            ..TargetField::text(name)
         }
     }
 
@@ -403,6 +414,8 @@ impl TargetOrg {
             };
             described.push(json!({"name": field.name, "type": kind,
                 "createable": true, "updateable": field.update, "nillable": !field.required, "referenceTo": field.refers_to,
+                "restrictedPicklist": !field.picklist.is_empty(),
+                "picklistValues": field.picklist.iter().map(|value| json!({"value": value, "active": true})).collect::<Vec<_>>(),
                 "externalId": field.external_id, "unique": field.external_id}));
         }
         (
@@ -523,6 +536,10 @@ impl TargetOrg {
                 );
             }
             assert!(create || field.update || value.is_none(), "{} can't be changed", field.name);
+            if !field.picklist.is_empty() && value.is_some_and(|value| field.picklist.iter().all(|taken| value != taken)) {
+                let about = std::slice::from_ref(&field.name);
+                return not_saved("INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST", "bad value", about);
+            }
             let taken = |(other, of): (&String, &Map<String, Value>)| {
                 Some(other) != id.as_ref() && self.object_of(other) == object && of.get(&field.name) == value
             };

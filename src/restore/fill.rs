@@ -72,10 +72,11 @@ impl<H: Host> Run<'_, '_, H> {
                 }
                 return Ok(filled);
             }
-            if self.passed.records == 0 {
+            let others = self.left() > request.len() as u64;
+            if self.passed.records == 0 && (whole || !others) {
                 return Ok(filled);
             }
-            // What was passed by may have a place now that others are in; else less is waited for.
+            // What was passed by, or refused before, may have a place now; else less is waited for.
             let progress = request.len() > had;
             if whole && !progress && !self.job.wait_for_less(request.is_empty()) {
                 return Ok(filled);
@@ -83,6 +84,14 @@ impl<H: Host> Run<'_, '_, H> {
             let moved = self.job.moved;
             self.job.again();
             self.job.moved = moved || progress;
+        }
+    }
+
+    /// Records that are still to be written in this stage.
+    fn left(&self) -> u64 {
+        match self.job.stage {
+            Stage::Write => self.job.open.values().sum(),
+            _ => self.job.unconnected,
         }
     }
 
@@ -187,6 +196,7 @@ impl<H: Host> Run<'_, '_, H> {
             writable,
             without: &[],
             blobs: &[],
+            by_picklists: self.job.refuses_values,
         };
         let mut by_parent = Vec::with_capacity(locked.len());
         for some in locked.chunks(ROWS_AT_ONCE) {
@@ -306,6 +316,7 @@ impl<H: Host> Run<'_, '_, H> {
             writable,
             without: &without,
             blobs,
+            by_picklists: self.job.refuses_values,
         };
         let (stage, target) = (self.job.stage, standing.in_target(key));
         let patient = self.job.patience != Patience::None;

@@ -217,6 +217,9 @@ pub struct Job {
     /// Objects of which a lock refused records that are still to be written.
     #[serde(default)]
     pub locked_of: BTreeSet<String>,
+    /// Restricted picklists are known not to take what their describes don't have.
+    #[serde(default)]
+    pub refuses_values: bool,
     /// The org gives no records to inactive users, for this connection's user.
     #[serde(default)]
     pub refuses_inactive: bool,

@@ -65,6 +65,7 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
     let mut run = Run::open(&org, space, job)?;
     // What may be refused is told before; a run tries it.
     run.job.refuses_inactive |= !runs;
+    run.job.refuses_values |= !runs;
     let mut budget = ROWS_A_CALL;
     while run.job.stage < Stage::Write {
         let ended = run.plan_stage(&mut budget)?;
@@ -145,6 +146,7 @@ impl<H: Host> Run<'_, '_, H> {
                     writable,
                     without: &[],
                     blobs: &[],
+                    by_picklists: self.job.refuses_values,
                 };
                 for row in self.rows(object, &keys)?.into_iter().flatten() {
                     for (refers_to, id, required) in preparation.references(&row)? {
@@ -313,6 +315,7 @@ impl<H: Host> Run<'_, '_, H> {
                         writable,
                         without: &[],
                         blobs,
+                        by_picklists: self.job.refuses_values,
                     };
                     let target = standing.in_target(key);
                     refers_to_new.set(false);

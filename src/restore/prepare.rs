@@ -76,6 +76,8 @@ pub struct Preparation<'a> {
     pub without: &'a [String],
     /// Source keys and lengths of the blobs that the snapshot holds of this record.
     pub blobs: &'a [(String, u64)],
+    /// Values that a restricted picklist doesn't take are left out, and not tried.
+    pub by_picklists: bool,
 }
 
 impl Preparation<'_> {
@@ -120,6 +122,16 @@ impl Preparation<'_> {
                     field,
                     "its value is masked in the snapshot: the user who backed up may not view encrypted data",
                 );
+                continue;
+            }
+            if let (true, Some(not_taken)) = (self.by_picklists, not_taken(field, value)) {
+                let why = format!("the org's picklist doesn't have {not_taken} any more, and takes no other values");
+                if field.required && verb == Verb::Create {
+                    return Ok(Outcome::Cannot(
+                        Failure::new("not-in-picklist", why).detail("field", &field.name),
+                    ));
+                }
+                written.leave_out(field, &why);
                 continue;
             }
             if let Some((held, first)) = rules::held(self.object)
@@ -286,6 +298,12 @@ fn can_be_set(field: &WritableField, verb: Verb) -> bool {
     }
 }
 
+/// The value that a restricted picklist doesn't take.
+fn not_taken(field: &WritableField, value: &str) -> Option<String> {
+    let value: String = serde_json::from_str(value).ok().filter(|_| !field.values.is_empty())?;
+    field.not_taken(&value).map(ToOwned::to_owned)
+}
+
 /// As Salesforce masks: asterisks, and perhaps the last characters.
 fn is_masked(value: &str) -> bool {
     value.trim_matches('"').starts_with("***")
@@ -437,6 +455,7 @@ mod tests {
             writable: &writable(),
             without: &[],
             blobs: &[],
+            by_picklists: false,
         };
         preparation.prepare(&row(body), target, &mut |_, id| Ok(to(id))).unwrap()
     }
@@ -551,6 +570,7 @@ mod tests {
             writable: &writable,
             without: &[],
             blobs: &[],
+            by_picklists: false,
         };
         let row = row(BODY);
         let later = |id: &'static str| {

@@ -5,6 +5,9 @@
 use crate::host::Failure;
 use crate::salesforce::SaveError;
 
+/// A restricted picklist doesn't have the value.
+pub const NOT_IN_PICKLIST: &str = "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST";
+
 /// Records are given to active users only.
 pub const INACTIVE_OWNER: &str = "INACTIVE_OWNER_OR_USER";
 
@@ -39,7 +42,7 @@ pub fn meaning(error: &SaveError) -> Refused {
         | "INVALID_FIELD_FOR_INSERT_UPDATE"
         | "INVALID_FIELD"
         | "FIELD_INTEGRITY_EXCEPTION"
-        | "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST" => Refused::Fields(names(error)),
+        | NOT_IN_PICKLIST => Refused::Fields(names(error)),
         INACTIVE_OWNER => Refused::Fields(match names(error) {
             names if names.is_empty() => vec!["OwnerId".to_owned()],
             names => names,

@@ -155,8 +155,9 @@ impl<H: Host> Run<'_, '_, H> {
                 if verb == Verb::Create && fields.iter().any(required) {
                     return self.fail(object, key, standing, refused::failure(error));
                 }
-                // Others that belong to somebody who left are sent without an owner at once.
+                // What would be refused for the same is sent without it at once.
                 self.job.refuses_inactive |= error.code == refused::INACTIVE_OWNER;
+                self.job.refuses_values |= error.code == refused::NOT_IN_PICKLIST;
                 self.roll.leave_out(object, key, &fields)?;
                 self.job.moved = true;
                 self.tell(object, key, RecordOutcome::Incomplete, refused::failure(error));

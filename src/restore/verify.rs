@@ -131,6 +131,7 @@ impl<H: Host> Run<'_, '_, H> {
                 writable: &asked.writable,
                 without: &without,
                 blobs: &[],
+                by_picklists: self.job.refuses_values,
             };
             let mut resolve = |refers_to: &[String], id: &str| self.resolve(&empty, refers_to, id, &IN_THE_END);
             let Outcome::Ready(sent) = preparation.prepare(&row, Some(id), &mut resolve)? else {

@@ -35,6 +35,21 @@ pub struct WritableField {
     /// Classic encryption: users without *View Encrypted Data* read asterisks.
     #[serde(rename = "k", default, skip_serializing_if = "std::ops::Not::not")]
     pub masked: bool,
+    /// Of a restricted picklist: the values that it takes, but for inactive ones. Empty: it takes any.
+    #[serde(rename = "v", default, skip_serializing_if = "Vec::is_empty")]
+    pub values: Vec<String>,
+}
+
+impl WritableField {
+    /// The first of these values that a restricted picklist doesn't take; several are told apart by semicolons.
+    pub fn not_taken<'v>(&self, value: &'v str) -> Option<&'v str> {
+        // Salesforce takes them in any case.
+        let is_taken = |one: &&str| self.values.iter().any(|value| value.eq_ignore_ascii_case(one));
+        if self.values.is_empty() || is_taken(&value) {
+            return None;
+        }
+        value.split(';').find(|one| !is_taken(one))
+    }
 }
 
 /// What an object's describe says about writing it.
@@ -89,6 +104,17 @@ struct RawField {
     external_id: bool,
     #[serde(default)]
     unique: bool,
+    #[serde(default)]
+    restricted_picklist: bool,
+    #[serde(default)]
+    picklist_values: Vec<RawPicklistValue>,
+}
+
+#[derive(Deserialize)]
+struct RawPicklistValue {
+    value: String,
+    #[serde(default)]
+    active: bool,
 }
 
 impl From<RawObject> for Writable {
@@ -103,6 +129,13 @@ impl From<RawObject> for Writable {
             identifies: field.external_id && field.unique,
             binary: field.kind == "base64",
             masked: field.kind == "encryptedstring",
+            values: match field.restricted_picklist {
+                true => {
+                    let active = field.picklist_values.into_iter().filter(|value| value.active);
+                    active.map(|value| value.value).collect()
+                }
+                false => Vec::new(),
+            },
             create: field.createable,
             update: field.updateable,
             nillable: field.nillable,
@@ -144,17 +177,38 @@ mod tests {
             {"name":"Parent","type":"reference","createable":true,"nillable":false,"referenceTo":["Y"],"cascadeDelete":true},
             {"name":"CreatedById","type":"reference","referenceTo":["User"],"nillable":false},
             {"name":"Key__c","type":"string","createable":true,"updateable":true,"nillable":true,"externalId":true,"unique":true},
+            {"name":"Kind__c","type":"multipicklist","createable":true,"updateable":true,"nillable":true,"restrictedPicklist":true,
+             "picklistValues":[{"value":"A","active":true},{"value":"B","active":true},{"value":"C","active":false}]},
+            {"name":"Open__c","type":"picklist","createable":true,"nillable":true,"picklistValues":[{"value":"A","active":true}]},
             {"name":"Address","type":"address","createable":true},
             {"name":"Body","type":"base64","createable":true,"nillable":false}]}"#,
         )
         .unwrap();
         let names: Vec<&str> = writable.fields.iter().map(|field| field.name.as_str()).collect();
-        assert_eq!(names, ["Name", "Active", "Parent", "CreatedById", "Key__c", "Body"]);
+        assert_eq!(
+            names,
+            [
+                "Name",
+                "Active",
+                "Parent",
+                "CreatedById",
+                "Key__c",
+                "Kind__c",
+                "Open__c",
+                "Body"
+            ]
+        );
         assert!(writable.field("Name").unwrap().required && !writable.field("Active").unwrap().required);
         let parent = writable.field("Parent").unwrap();
         assert!(parent.create && !parent.update && parent.required);
         assert_eq!(parent.refers_to, ["Y"]);
         assert!(writable.field("Key__c").unwrap().identifies && writable.field("Body").unwrap().binary);
         assert_eq!(Writable::of_describe(b"[]"), None);
+        let not_taken = |field: &str, value: &'static str| writable.field(field).unwrap().not_taken(value);
+        assert_eq!(not_taken("Open__c", "anything"), None);
+        assert_eq!(
+            [not_taken("Kind__c", "A;b"), not_taken("Kind__c", "A;C;D")],
+            [None, Some("C")]
+        );
     }
 }

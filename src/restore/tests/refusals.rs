@@ -81,3 +81,42 @@ fn a_value_that_somebody_else_keeps_is_told() {
     fixture.restore(&fixture.everything(), 8);
     assert_eq!((fixture.tally().created, fixture.tally().failed), (0, 1));
 }
+
+#[test]
+fn a_value_that_a_picklist_has_no_more_is_told_before_and_tried_in_one_request_only() {
+    let mut org = TargetOrg::new(&[("Account", vec![TargetField::picklist("Kind__c", &["old", "new"])])]);
+    for n in 0..1_200 {
+        let mut fields = named(&format!("account {n}"));
+        fields.insert("Kind__c".into(), json!(if n % 2 == 0 { "old" } else { "new" }));
+        org.insert("Account", fields);
+    }
+    let fixture = Fixture::new(org);
+    {
+        let mut org = fixture.org.borrow_mut();
+        org.records.clear();
+        org.schema.get_mut("Account").unwrap()[0].picklist.remove(0);
+    }
+    fixture.host.values.borrow_mut().clear();
+    fixture.host.allow(8);
+    plan_restore(&fixture.host, fixture.everything(), false).unwrap();
+    let told = || {
+        fixture
+            .host
+            .outcomes
+            .borrow()
+            .keys()
+            .filter(|(.., what)| *what == RecordOutcome::Incomplete)
+            .count()
+    };
+    assert_eq!(told(), 600);
+    fixture.host.outcomes.borrow_mut().clear();
+    let planned = fixture.org.borrow().requests;
+    fixture.restore(&fixture.everything(), 8);
+    assert_eq!((fixture.tally().created, fixture.tally().failed, told()), (1_200, 0, 600));
+    let requests = fixture.org.borrow().requests - planned;
+    assert_eq!(
+        requests,
+        2 + 1 + 1,
+        "describes, look-ups, what is tried, and the rest with what was refused"
+    );
+}
