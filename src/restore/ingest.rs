@@ -141,7 +141,8 @@ impl<H: Host> Run<'_, '_, H> {
     /// Begins the next job of an object; why the batch ends. `None`: what is left goes another way.
     pub(super) fn ingest(&mut self, object: &str, writable: &Writable) -> Result<Option<Ended>, ConnectorError> {
         if self.host().requests_left() < REQUESTS_TO_BEGIN {
-            return Ok(None);
+            // The next call may have them.
+            return Ok(self.got_somewhere.then_some(Ended::Call));
         }
         let Some(filled) = self.gather(object, writable)? else {
             return Ok(None);

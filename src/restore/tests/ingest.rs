@@ -102,3 +102,17 @@ fn with_too_few_requests_left_to_begin_a_job_it_goes_on_in_the_other_way() {
     fixture.assert_whole();
     assert!(fixture.org.borrow().jobs.is_empty());
 }
+
+#[test]
+fn a_job_begins_with_the_next_call_where_this_one_has_too_few_requests_left() {
+    let mut org = TargetOrg::new(&[("Aaa", Vec::new()), ("Bbb", Vec::new())]);
+    for (object, rows) in [("Aaa", 4_000), ("Bbb", ACCOUNTS)] {
+        for n in 0..rows {
+            org.insert(object, named(&format!("record {n}")));
+        }
+    }
+    let fixture = emptied(&org);
+    fixture.restore(&fixture.everything(), 5);
+    fixture.assert_whole();
+    assert_eq!(fixture.org.borrow().jobs.len(), 1);
+}
