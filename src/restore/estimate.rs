@@ -67,7 +67,9 @@ impl<H: Host> Run<'_, '_, H> {
             if self.job.files.contains_key(object) || object == rules::BROUGHT.2 {
                 continue;
             }
-            if let Some(rows) = ingest::rows_a_job(*open, bytes) {
+            let to_own = self.job.to_own.get(object).copied().unwrap_or_default();
+            if let Some(rows) = ingest::rows_a_job(*open, bytes, to_own) {
+                self.job.unconnected += to_own;
                 self.job.bulk.insert(object.clone(), rows);
                 self.job.composites = self.job.composites.saturating_sub(open / RECORDS_A_REQUEST);
             }

@@ -48,12 +48,14 @@ const FIRST_LOOK: u32 = 20;
 /// Seconds between looks at most.
 const LONGEST_WAIT: u32 = 320;
 
-/// How many records of an object one job takes, where jobs take clearly fewer requests; `bytes`: of all of them as JSON.
-pub(super) fn rows_a_job(records: u64, bytes: u64) -> Option<u64> {
+/// How many records of an object one job takes, where jobs take clearly fewer requests; `bytes`: of all of them as JSON; `to_own`:
+/// how many refer to others of them, which a job can't, so that they are written again.
+pub(super) fn rows_a_job(records: u64, bytes: u64, to_own: u64) -> Option<u64> {
     let each = (bytes / records.max(1)).max(1);
     let rows = (MAX_BYTES as u64 / each).clamp(1, MAX_ROWS as u64);
     let others = records.div_ceil(RECORDS_A_REQUEST);
-    (requests(records, rows) * 5 <= others * 4).then_some(rows)
+    let jobs = requests(records, rows) + to_own.div_ceil(RECORDS_A_REQUEST);
+    (jobs * 5 <= others * 4).then_some(rows)
 }
 
 /// Requests that writing so many records takes.
@@ -488,10 +490,11 @@ mod tests {
 
     #[test]
     fn jobs_are_taken_where_they_take_clearly_fewer_requests() {
-        assert_eq!(rows_a_job(5_000, 5_000 * 300), None, "five composite requests");
-        assert_eq!(rows_a_job(20_000, 20_000 * 300), Some(40_000));
+        assert_eq!(rows_a_job(5_000, 5_000 * 300, 0), None, "five composite requests");
+        assert_eq!(rows_a_job(20_000, 20_000 * 300, 0), Some(40_000));
+        assert_eq!(rows_a_job(20_000, 20_000 * 300, 12_000), None, "most would be written twice");
         assert_eq!(
-            rows_a_job(100_000, 100_000 * 40_000),
+            rows_a_job(100_000, 100_000 * 40_000, 0),
             None,
             "rows are so wide that a job takes few"
         );

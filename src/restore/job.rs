@@ -190,6 +190,9 @@ pub struct Job {
     /// Bytes of records that share composite requests, by object, as planned.
     #[serde(default)]
     pub bytes: BTreeMap<String, u64>,
+    /// New records that refer to others of their object, by object.
+    #[serde(default)]
+    pub to_own: BTreeMap<String, u64>,
     /// Objects that are written by bulk jobs, and how many of their records one takes.
     #[serde(default)]
     pub bulk: BTreeMap<String, u64>,

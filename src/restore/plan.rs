@@ -301,7 +301,7 @@ impl<H: Host> Run<'_, '_, H> {
         let rows = self.rows(object, &keys)?;
         let blobs = self.blobs(object, writable, &keys)?;
         let here = place.get(object).copied().unwrap_or_default();
-        let refers_to_new = Cell::new(false);
+        let (refers_to_new, refers_to_own) = (Cell::new(false), Cell::new(false));
         for (((key, standing), row), blobs) in open.iter().zip(rows).zip(&blobs) {
             let mut expected = standing.what;
             let outcome = match row {
@@ -319,8 +319,10 @@ impl<H: Host> Run<'_, '_, H> {
                     };
                     let target = standing.in_target(key);
                     refers_to_new.set(false);
+                    refers_to_own.set(false);
                     let to_come = |of: &str| {
                         refers_to_new.set(true);
+                        refers_to_own.set(refers_to_own.get() || of == object);
                         match target.is_some() || place.get(of).is_some_and(|there| *there <= here) {
                             true => ToCome::Written,
                             false => ToCome::InTheEnd,
@@ -343,6 +345,9 @@ impl<H: Host> Run<'_, '_, H> {
                     self.job.unconnected += u64::from(prepared.record.later);
                     self.job.count_form(&prepared.record);
                     self.tell_left_out(object, key, prepared.left_out);
+                    if standing.what == What::Create && refers_to_own.get() {
+                        *self.job.to_own.entry(object.to_owned()).or_default() += 1;
+                    }
                     match standing.verb() {
                         _ if prepared.record.form != Form::Composite => {}
                         Verb::Update if refers_to_new.get() => rehearsal.add_last(),

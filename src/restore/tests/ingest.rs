@@ -2,9 +2,9 @@
 
 use super::*;
 
-const ACCOUNTS: usize = 8_000;
+const ACCOUNTS: usize = 12_000;
 
-/// Accounts of which every second is the child of the one before, all the same but for a number; and few contacts.
+/// Accounts of which every fifth is the child of the one before, all the same but for a number; and few contacts.
 fn org() -> TargetOrg {
     let mut org = TargetOrg::new(&[
         (
@@ -20,7 +20,7 @@ fn org() -> TargetOrg {
     for n in 0..ACCOUNTS {
         let mut fields = named(&format!("account {}", n / 3));
         fields.insert("Note".into(), json!(format!("a \"quoted\", text\nof {} lines", n % 2)));
-        if let (Some(last), 1) = (&last, n % 2) {
+        if let (Some(last), 1) = (&last, n % 5) {
             fields.insert("ParentId".into(), json!(last));
         }
         let id = org.insert("Account", fields);
