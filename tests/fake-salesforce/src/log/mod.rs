@@ -1,6 +1,7 @@
 //! The log of every request that reached the double, for tests to count and to look at.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -61,6 +62,7 @@ pub struct Subrequest {
 #[derive(Clone, Debug, Default)]
 pub struct Log {
     entries: Arc<Mutex<Vec<Entry>>>,
+    begun: Arc<Condvar>,
 }
 
 impl Log {
@@ -82,6 +84,7 @@ impl Log {
             used: 0,
             faults: Vec::new(),
         });
+        self.begun.notify_all();
         number
     }
 
@@ -107,6 +110,13 @@ impl Log {
             .skip(usize::try_from(number).unwrap_or(usize::MAX))
             .cloned()
             .collect()
+    }
+
+    /// Waits until there are so many requests, but no longer than this on the machine's clock; whether there are.
+    pub fn wait_for(&self, requests: u64, at_most: Duration) -> bool {
+        let few = |entries: &mut Vec<Entry>| (entries.len() as u64) < requests;
+        let waited = self.begun.wait_timeout_while(self.lock(), at_most, few);
+        waited.is_ok_and(|(_, timeout)| !timeout.timed_out())
     }
 
     /// How many requests so far.

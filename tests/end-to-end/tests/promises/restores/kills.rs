@@ -2,42 +2,76 @@
 
 use super::*;
 use end_to_end::program::{Program, last_json};
+use fake_salesforce::log::Entry;
 use serde_json::json;
+use std::process::Child;
 use std::time::{Duration, Instant};
 
 const RESTORE: [&str; 5] = ["restore", "acme", "latest", "--all", "--json"];
 
-#[test]
-fn killed_at_any_request_everything_is_there_once() {
-    let (fake, program) = (Fake::start(org(OrgSpec::restore(13))).unwrap(), Program::new());
-    prepare(&fake);
+/// How long nothing may be asked until it is looked whether the program still lives.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// The real program with a connection on an org.
+fn program(fake: &Fake) -> Program {
+    let program = Program::new();
     let access = json!({"kind": "access-token", "token": fake.access_token()});
     let config = json!({"instance_url": fake.url(), "api_version": "v62.0", "usage_limit": 50, "auth": access});
     assert!(program.add_with("acme", &config).status.success());
+    program
+}
+
+/// Backs up what the org holds, and tells it.
+fn back_up(program: &Program, fake: &Fake) -> Likeness {
+    // What was written within the last minute comes with the next backup.
+    fake.clock().advance(HOUR_MS);
+    assert!(program.run(&["backup", "acme"]).status.success());
+    fake.clock().advance(HOUR_MS);
+    held(fake)
+}
+
+fn is_alive(child: &mut Child) -> bool {
+    child.try_wait().unwrap().is_none()
+}
+
+/// Kills a restore so long after the org was asked what is waited for, which its requests so far tell; whether it was asked, and
+/// whether the restore was alive until it was killed.
+fn kill(program: &Program, fake: &Fake, is_asked: impl Fn(&[Entry]) -> bool, pause: Duration) -> (bool, bool) {
+    let begun = fake.log().len();
+    let is_asked = || is_asked(&fake.log().entries_after(begun));
+    let mut child = program.command(&RESTORE).spawn().unwrap();
+    loop {
+        let requests = fake.log().len();
+        if is_asked() || !is_alive(&mut child) {
+            break;
+        }
+        fake.log().wait_for(requests + 1, LOOK);
+    }
+    let since = Instant::now();
+    while since.elapsed() < pause && is_alive(&mut child) {
+        std::thread::yield_now();
+    }
+    let alive = is_alive(&mut child);
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // What was under way comes to its end in the org before half an hour has passed there.
+    fake.wait_until_left();
+    fake.clock().advance(HOUR_MS / 2);
+    (is_asked(), alive)
+}
+
+#[test]
+fn killed_at_any_request_everything_is_there_once() {
+    let fake = Fake::start(org(OrgSpec::restore(13))).unwrap();
+    prepare(&fake);
+    let program = program(&fake);
     let mut kills = 0;
-    for at in (1..).step_by(2) {
-        // What was written within the last minute comes with the next backup.
-        fake.clock().advance(HOUR_MS);
-        assert!(program.run(&["backup", "acme"]).status.success());
-        fake.clock().advance(HOUR_MS);
-        let before = held(&fake);
+    for at in 1.. {
+        let before = back_up(&program, &fake);
         delete_some(&fake, at);
-        let begun = fake.log().len();
-        let mut child = program.command(&RESTORE).spawn().unwrap();
-        while fake.log().len() < begun + at && child.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
-        }
         // While it waits for its answer, or just after.
-        let (pause, since) = (Duration::from_millis(at * 7 % 10), Instant::now());
-        while since.elapsed() < pause && child.try_wait().unwrap().is_none() {
-            std::thread::yield_now();
-        }
-        let alive = child.try_wait().unwrap().is_none();
-        child.kill().unwrap();
-        child.wait().unwrap();
-        // What was under way comes to its end in the org before half an hour has passed there.
-        fake.wait_until_left();
-        fake.clock().advance(HOUR_MS / 2);
+        let pause = Duration::from_millis(at * 7 % 10);
+        let (asked, alive) = kill(&program, &fake, |asked| asked.len() as u64 >= at, pause);
         let output = program.run(&RESTORE);
         let result = last_json(&output);
         let about = format!("killed at request {at}");
@@ -47,12 +81,12 @@ fn killed_at_any_request_everything_is_there_once() {
             "{about}: {result}"
         );
         before.assert_like(&held(&fake), &about);
-        if !alive {
+        kills += u64::from(alive);
+        if !asked {
             break;
         }
-        kills += 1;
     }
-    assert!(kills > 6, "only {kills} runs were alive when they were to be killed");
+    assert!(kills > 8, "only {kills} runs were alive when they were to be killed");
     assert_eq!(program.run(&["check", "acme"]).status.code(), Some(0));
     assert_eq!(program.run(&["audit", "acme", "--verify"]).status.code(), Some(0));
 }
