@@ -5,15 +5,40 @@ use fake_salesforce::org::Change;
 use serde_json::Value;
 use std::collections::BTreeSet;
 
-#[tokio::test]
-async fn what_was_deleted_comes_back_with_every_value_and_every_reference() {
-    for seed in [1, 2, 3, 4, 5] {
+/// Orgs that each test makes; four tests, so that they take all cores.
+const ORGS: u64 = 50;
+
+async fn assert_come_back(quarter: u64) {
+    for seed in quarter * ORGS + 1..=(quarter + 1) * ORGS {
         let rig = backed_up(seed).await;
         let before = held(&rig.fake);
         delete_some(&rig.fake, seed);
         let result = assert_restores(&rig, &before, &format!("seed {seed}")).await;
-        assert!(result.created > 20 && result.incomplete.is_empty(), "{result:#?}");
+        assert!(
+            result.created > 20 && result.incomplete.is_empty(),
+            "seed {seed}: {result:#?}"
+        );
     }
+}
+
+#[tokio::test]
+async fn what_was_deleted_comes_back_with_every_value_and_every_reference() {
+    assert_come_back(0).await;
+}
+
+#[tokio::test]
+async fn what_was_deleted_comes_back_in_fifty_other_orgs() {
+    assert_come_back(1).await;
+}
+
+#[tokio::test]
+async fn what_was_deleted_comes_back_in_fifty_orgs_more() {
+    assert_come_back(2).await;
+}
+
+#[tokio::test]
+async fn what_was_deleted_comes_back_in_the_last_fifty_orgs() {
+    assert_come_back(3).await;
 }
 
 #[tokio::test]
