@@ -1,5 +1,6 @@
 //! Finds by name, in the target, what has another Id there than in the snapshot: users, record types, queues, roles and the like,
-//! which aren't restored but referred to; and the one standard price book that each org has.
+//! which aren't restored but referred to; those of them that could be created, since an org takes none of the same name; and the one
+//! standard price book that each org has.
 //!
 //! Asked only for what the target doesn't have under its Id, so that a restore into the same org sends nothing for it.
 
@@ -90,10 +91,10 @@ impl<H: Host> Run<'_, '_, H> {
                 let some = self.roll.after(object, &self.job.at.after)?;
                 let Some((last, _)) = some.last() else { break };
                 let last = last.clone();
-                let gone = some.into_iter().filter(|(_, standing)| match object {
-                    "Pricebook2" => matches!(standing.what, What::Gone | What::Create),
-                    _ => standing.what == What::Gone,
-                });
+                // What is to be created is looked for too: an org takes no second queue or folder of a name.
+                let gone = some
+                    .into_iter()
+                    .filter(|(_, standing)| matches!(standing.what, What::Gone | What::Create));
                 let keys: Vec<String> = gone.map(|(key, _)| key).collect();
                 for some in keys.chunks(RECORDS) {
                     if asked.len() == PLACES {

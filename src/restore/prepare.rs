@@ -159,7 +159,7 @@ impl Preparation<'_> {
                 Target::Changing(id, collection) => {
                     written.plain(&field.name, &format!("\"{id}\""));
                     // What it belongs to may have to be as it was before it can be created.
-                    if verb == Verb::Create {
+                    if verb == Verb::Create && !rules::takes_as_it_is(self.object, &field.name) {
                         written.after = written.after.max(Some(collection));
                     }
                 }

@@ -160,6 +160,12 @@ pub fn brings(object: &str, field: &str) -> bool {
     (object, field) == (BROUGHT.0, BROUGHT.1)
 }
 
+/// Whether a record can be created however what it refers to by this field is changed. Prices can, and have to be: those of the
+/// standard price book come before the same products' in other books (`STANDARD_PRICE_NOT_DEFINED`).
+pub fn takes_as_it_is(object: &str, field: &str) -> bool {
+    (object, field) == ("PricebookEntry", "Pricebook2Id")
+}
+
 /// Objects whose records belong to another one's that names them: with the first, the second is asked for too. Object, field, and
 /// the other object.
 pub const BELONGS_UP: (&str, &str, &str) = ("ContentDocumentLink", "ContentDocumentId", "ContentDocument");

@@ -96,6 +96,8 @@ pub struct OrgSpec {
     pub objects: Vec<ObjectSpec>,
     /// Whether accounts can be people.
     pub person_accounts: bool,
+    /// The two characters of every Id that tell the instance.
+    pub instance: [u8; 2],
 }
 
 /// Makes a spec from a seed.
@@ -257,6 +259,13 @@ impl OrgSpec {
     #[must_use]
     pub fn in_language(mut self, language: Language) -> OrgSpec {
         self.language = language;
+        self
+    }
+
+    /// Puts the org on another instance: the same rows under other Ids. Two letters or digits.
+    #[must_use]
+    pub fn on_instance(mut self, instance: [u8; 2]) -> OrgSpec {
+        self.instance = instance;
         self
     }
 

@@ -4,6 +4,7 @@ use super::*;
 use backup_store::{ConnectionName, SnapshotState};
 use fake_salesforce::org::{Change, Scan, SetField, Trigger};
 use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Of these records alone.
 fn records(ids: &[&str]) -> RestoreRequest {
@@ -14,7 +15,7 @@ fn records(ids: &[&str]) -> RestoreRequest {
     }
 }
 
-fn delete(rig: &Rig, id: &str) {
+fn lose_one(rig: &Rig, id: &str) {
     rig.fake.apply(&[Change::Delete { id: id.to_owned() }]).unwrap();
 }
 
@@ -44,7 +45,7 @@ async fn the_same_record_restored_from_two_snapshots_is_one_record() {
     for again in [false, true] {
         // The second time the one goes that was restored: new Ids come last.
         let newest = rows(&rig.fake, "Note").pop().unwrap();
-        delete(&rig, if again { newest["Id"].as_str().unwrap() } else { &note });
+        lose_one(&rig, if again { newest["Id"].as_str().unwrap() } else { &note });
         for (snapshot, created) in [(first.as_str(), 1), ("latest", 0), (first.as_str(), 0)] {
             let request = RestoreRequest {
                 snapshot: snapshot.to_owned(),
@@ -82,7 +83,7 @@ async fn a_partial_snapshot_gives_back_what_it_has_and_says_that_it_is_partial()
     rig.set_limit(90).await;
     let before = held(&rig.fake);
     let id = first_id(&rig, object);
-    delete(&rig, &id);
+    lose_one(&rig, &id);
     let result = rig.restore(&records(&[&id])).await.unwrap();
     assert_eq!(
         (result.state, result.created, result.snapshot_state),
@@ -92,21 +93,18 @@ async fn a_partial_snapshot_gives_back_what_it_has_and_says_that_it_is_partial()
     before.assert_like(&held(&rig.fake), object);
 }
 
-#[tokio::test]
-async fn records_go_to_the_org_of_another_connection_once() {
-    let rig = backed_up(23).await;
-    // A sandbox that was copied and then emptied: the same users, and other Ids for all that is new.
-    let sandbox = Fake::start(org(OrgSpec::restore(23))).unwrap();
-    prepare(&sandbox);
-    let all = DeleteRandom {
-        percent: 100.0,
-        hard: true,
-        ..DeleteRandom::default()
-    };
-    let now = chrono::DateTime::from_timestamp_millis(sandbox.clock().now_ms()).unwrap();
-    while !sandbox.org().write().unwrap().delete_random(&all, now).is_empty() {}
+/// Another org, emptied of all that is restored.
+fn emptied(spec: OrgSpec) -> Fake {
+    let fake = Fake::start(org(spec)).unwrap();
+    prepare(&fake);
+    delete_all(&fake, None);
+    fake
+}
+
+/// Restores everything into another org, twice, and asserts that it is there then, once.
+async fn assert_goes_to(rig: &Rig, other: &Fake) {
     let name: ConnectionName = "sandbox".parse().unwrap();
-    rig.add_of(&sandbox, &rig.host, &name, 50).await;
+    rig.add_of(other, &rig.host, &name, 50).await;
     let request = RestoreRequest {
         from: Some(rig.name.clone()),
         ..everything()
@@ -120,14 +118,67 @@ async fn records_go_to_the_org_of_another_connection_once() {
             .unwrap();
         assert_eq!(result.source, "default/acme");
         assert_eq!(
-            (result.state, result.created > 200),
-            (RestoreState::Complete, !again),
+            (result.state, result.created > 200, result.incomplete.len()),
+            (RestoreState::Complete, !again, 0),
             "{:#?}",
             (&result.failed, &result.incomplete)
         );
-        held(&rig.fake).assert_like(&held(&sandbox), "in the other org");
+        held(&rig.fake).assert_like(&held(other), "in the other org");
     }
     assert_eq!(rig.counted(), before, "nothing is sent to the org that the records are from");
+}
+
+#[tokio::test]
+async fn records_go_to_the_org_of_another_connection_once() {
+    let rig = backed_up(23).await;
+    // A sandbox that was copied and then emptied: the same users, and other Ids for all that is new.
+    let sandbox = emptied(OrgSpec::restore(23));
+    assert_goes_to(&rig, &sandbox).await;
+}
+
+/// What the records of an object refer to by a field: each by a field that names it, and the other's name.
+fn names(fake: &Fake, (object, name): (&str, &str), field: &str, to: &[(&str, &str)]) -> Vec<(String, String)> {
+    let text = |row: &Value, field: &str| row[field].as_str().map(str::to_owned);
+    let named = |(object, name): &(&str, &str)| -> Vec<(String, String)> {
+        let rows = rows(fake, object);
+        let pairs = rows.iter().filter_map(|row| Some((text(row, "Id")?, text(row, name)?)));
+        pairs.collect()
+    };
+    let named: BTreeMap<String, String> = to.iter().flat_map(named).collect();
+    let rows = rows(fake, object);
+    let pairs = rows
+        .iter()
+        .filter_map(|row| Some((text(row, name)?, named.get(row[field].as_str()?)?.clone())));
+    let mut pairs: Vec<(String, String)> = pairs.collect();
+    pairs.sort();
+    pairs
+}
+
+#[tokio::test]
+async fn records_belong_to_the_users_of_the_same_names_where_all_ids_are_others() {
+    let rig = backed_up(29).await;
+    let other = emptied(OrgSpec::restore(29).on_instance(*b"Ot"));
+    let ids = |fake: &Fake| -> BTreeSet<String> {
+        let set_up = ["User", "Group", "RecordType", "Pricebook2"].into_iter();
+        let rows = set_up.flat_map(|object| rows(fake, object));
+        rows.map(|row| row["Id"].as_str().unwrap().to_owned()).collect()
+    };
+    assert!(ids(&rig.fake).is_disjoint(&ids(&other)), "nothing is found by its Id");
+    assert_goes_to(&rig, &other).await;
+    let owners = [("User", "Username"), ("Group", "DeveloperName")];
+    let types = [("RecordType", "DeveloperName")];
+    for (object, field, to) in [
+        (("Account", "Name"), "OwnerId", &owners[..]),
+        (("Lead", "Name"), "OwnerId", &owners),
+        (("Node_0__c", "External_Key__c"), "OwnerId", &owners),
+        (("Account", "Name"), "RecordTypeId", &types),
+        (("Opportunity", "Name"), "RecordTypeId", &types),
+    ] {
+        let (was, is) = (names(&rig.fake, object, field, to), names(&other, object, field, to));
+        let different: BTreeSet<&String> = was.iter().map(|(_, name)| name).collect();
+        assert!(different.len() > 1, "{object:?}: no choice of {field}: {was:?}");
+        assert_eq!(was, is, "{object:?}: {field}");
+    }
 }
 
 #[tokio::test]
@@ -137,7 +188,7 @@ async fn a_condition_chooses_by_the_values_of_the_snapshot() {
     let status = leads[0]["Status"].as_str().unwrap();
     let wanted = leads.iter().filter(|lead| lead["Status"] == status).count() as u64;
     for lead in &leads {
-        delete(&rig, lead["Id"].as_str().unwrap());
+        lose_one(&rig, lead["Id"].as_str().unwrap());
     }
     let lead: backup_store::ObjectName = "Lead".parse().unwrap();
     let request = RestoreRequest {
@@ -166,7 +217,7 @@ async fn one_record_comes_alone_or_with_what_belongs_to_it() {
         .unwrap();
     let account = contact["AccountId"].as_str().unwrap();
     let (accounts, contacts) = (count(&rig, "Account"), count(&rig, "Contact"));
-    delete(&rig, account);
+    lose_one(&rig, account);
     assert!(count(&rig, "Contact") < contacts);
 
     let alone = rig.restore(&records(&[account])).await.unwrap();
@@ -217,7 +268,7 @@ async fn verifying_tells_what_the_org_made_of_what_was_written() {
         verify: true,
         ..records(&[&lead])
     };
-    delete(&rig, &lead);
+    lose_one(&rig, &lead);
     let result = rig.restore(&request).await.unwrap();
     assert_eq!(
         (result.state, result.created, result.differs.len()),
@@ -236,7 +287,7 @@ async fn verifying_tells_what_the_org_made_of_what_was_written() {
     };
     rig.fake.org().write().unwrap().write_rules_mut().triggers = vec![trigger];
     let other = rows(&rig.fake, "Lead")[1]["Id"].as_str().unwrap().to_owned();
-    delete(&rig, &other);
+    lose_one(&rig, &other);
     let request = RestoreRequest {
         verify: true,
         ..records(&[&other])

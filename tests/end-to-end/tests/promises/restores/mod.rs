@@ -83,9 +83,33 @@ fn delete_some(fake: &Fake, seed: u64) {
         seed,
         ..DeleteRandom::default()
     };
+    let gone = delete(fake, &wanted);
+    assert!(gone > 20, "only {gone} records went");
+}
+
+/// Deletes all records of these objects that nothing else holds, past the bin.
+fn delete_all(fake: &Fake, objects: Option<&[&str]>) -> usize {
+    let names = objects.map(|names| names.iter().map(|name| (*name).to_owned()).collect());
+    let wanted = DeleteRandom {
+        percent: 100.0,
+        hard: true,
+        objects: names,
+        ..DeleteRandom::default()
+    };
+    let mut all = 0;
+    loop {
+        // What held others may have gone now.
+        match delete(fake, &wanted) {
+            0 => return all,
+            gone => all += gone,
+        }
+    }
+}
+
+fn delete(fake: &Fake, wanted: &DeleteRandom) -> usize {
     let now = chrono::DateTime::from_timestamp_millis(fake.clock().now_ms()).unwrap();
-    let gone = fake.org().write().unwrap().delete_random(&wanted, now);
-    assert!(gone.values().map(Vec::len).sum::<usize>() > 20, "{gone:?}");
+    let gone = fake.org().write().unwrap().delete_random(wanted, now);
+    gone.values().map(Vec::len).sum()
 }
 
 /// What the org holds that a restore can give back. Where a file was published first is left out: it would bring a link that is

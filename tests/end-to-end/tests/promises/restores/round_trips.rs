@@ -1,7 +1,7 @@
 //! What was deleted comes back as it was.
 
 use super::*;
-use fake_salesforce::org::Change;
+use fake_salesforce::org::{Change, Sent};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -106,6 +106,22 @@ async fn an_archived_activity_that_is_there_is_not_created_again() {
     };
     let result = rig.restore(&request).await.unwrap();
     assert_eq!((result.created, rig.oracle("Task").len()), (0, tasks.len()), "{result:#?}");
+}
+
+/// Prices of other price books are refused where the standard one has none of the product yet.
+#[tokio::test]
+async fn prices_come_back_where_the_standard_price_book_was_changed() {
+    let rig = backed_up(9).await;
+    let before = held(&rig.fake);
+    delete_all(&rig.fake, None);
+    let books = rig.fake.oracle("Pricebook2");
+    let book: Value = serde_json::from_slice(&books).unwrap();
+    let change = Change::Update {
+        id: book["Id"].as_str().unwrap().to_owned(),
+        fields: std::iter::once(("Name".to_owned(), Sent::Text("another name".to_owned()))).collect(),
+    };
+    rig.fake.apply(&[change]).unwrap();
+    assert_restores(&rig, &before, "with a changed price book").await;
 }
 
 #[tokio::test]

@@ -40,8 +40,6 @@ use crate::org::{
     table::{Every, IdSpace, Table},
 };
 
-/// The characters that tell the instance.
-const INSTANCE: [u8; 2] = *b"Fk";
 /// Salesforce's seconds in five years: no row is older.
 const FIVE_YEARS: i64 = 5 * 365 * 86_400;
 
@@ -129,7 +127,7 @@ fn plan(spec: &OrgSpec) -> Vec<Planned> {
             Planned {
                 ids: IdSpace {
                     prefix,
-                    instance: INSTANCE,
+                    instance: spec.instance,
                     first,
                     stride: 7,
                     seed,

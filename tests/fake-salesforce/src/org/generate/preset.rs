@@ -22,6 +22,7 @@ pub(crate) fn base(seed: u64) -> OrgSpec {
                 language: Language::default(),
                 objects: Vec::new(),
                 person_accounts: false,
+                instance: *b"Fk",
             },
             |spec, (name, rows)| spec.with_rows(name, *rows),
         )
