@@ -135,6 +135,14 @@ impl Rig {
         host(store, &self.folder.path().join("secrets"), &self.data, None)
     }
 
+    /// Goes on with a store of the test's own, as a host that was just started.
+    pub async fn reopen(&mut self, backend: Arc<dyn object_store::ObjectStore>) {
+        let store = Store::with_backend(backend, Arc::new(LeaseOnly), seams(&self.fake))
+            .await
+            .unwrap();
+        self.host = host(store, &self.folder.path().join("secrets"), &self.data, None);
+    }
+
     /// A run by hand of all objects.
     pub async fn backup(&self) -> Result<BackupResult, JobError> {
         self.backup_with(&BackupRequest::default()).await

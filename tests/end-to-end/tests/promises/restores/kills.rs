@@ -90,3 +90,59 @@ fn killed_at_any_request_everything_is_there_once() {
     assert_eq!(program.run(&["check", "acme"]).status.code(), Some(0));
     assert_eq!(program.run(&["audit", "acme", "--verify"]).status.code(), Some(0));
 }
+
+/// Whether a request about a job is the one at which the restore is killed.
+type IsMoment = fn(&Entry) -> bool;
+
+/// When a restore is killed, and whether the job still runs then.
+const MOMENTS_OF_JOBS: [(&str, IsMoment, bool); 5] = [
+    ("while its job is made", |asked| asked.method == "POST", true),
+    ("while its job is filled", |asked| asked.method == "PUT", true),
+    ("while its job is begun", |asked| asked.method == "PATCH", true),
+    ("while its job runs", |asked| asked.method == "GET", true),
+    (
+        "while it is told what came of its job",
+        |asked| asked.path.ends_with("/successfulResults"),
+        false,
+    ),
+];
+
+/// All at once: until it first looks at a job the program waits for a third of a minute of its own clock.
+#[test]
+fn killed_while_bulk_jobs_write_everything_is_there_once() {
+    std::thread::scope(|scope| {
+        for (about, is_moment, still_runs) in MOMENTS_OF_JOBS {
+            scope.spawn(move || assert_survives_a_job_killed(about, is_moment, still_runs));
+        }
+    });
+}
+
+fn assert_survives_a_job_killed(about: &str, is_moment: IsMoment, still_runs: bool) {
+    let fake = Fake::start(org(OrgSpec::of(32, &[("Lead", bulk::LEADS), ("Group", 3)]))).unwrap();
+    bulk::let_give(&fake);
+    let program = program(&fake);
+    let before = back_up(&program, &fake);
+    bulk::lose_leads(&fake);
+    let at_once = || {
+        let mut rules = fake.rules();
+        (rules.bulk.queue_ms, rules.bulk.base_ms, rules.bulk.ms_per_100k_rows) = (0, 0, 0);
+        fake.set_rules(rules);
+    };
+    if !still_runs {
+        at_once();
+    }
+    let of_job = |asked: &Entry| asked.path.contains("/jobs/ingest");
+    let is_asked = |asked: &[Entry]| asked.iter().any(|asked| of_job(asked) && is_moment(asked));
+    let killed = kill(&program, &fake, is_asked, Duration::ZERO);
+    assert_eq!(killed, (true, true), "{about}: it had ended");
+    at_once();
+    let output = program.run(&RESTORE);
+    let result = last_json(&output);
+    assert_eq!(
+        (output.status.code(), result["state"].as_str()),
+        (Some(0), Some("complete")),
+        "{about}: {result}"
+    );
+    before.assert_like(&held(&fake), about);
+    assert_eq!(program.run(&["check", "acme"]).status.code(), Some(0), "{about}");
+}

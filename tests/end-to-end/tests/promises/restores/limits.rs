@@ -7,7 +7,7 @@ const MAX: u64 = 1_000;
 const CEILING: u64 = MAX / 2;
 
 /// A day later, when none of the requests so far counts any more, others have used all but `left` of what all may use together.
-fn leave(rig: &Rig, left: u64) {
+pub(super) fn leave(rig: &Rig, left: u64) {
     rig.fake.clock().advance(25 * HOUR_MS);
     rig.fake.quota().set_max(MAX);
     rig.fake.quota().set_used(CEILING - left);

@@ -1,5 +1,6 @@
 //! A restore gives back what was there, once.
 
+mod bulk;
 mod choices;
 mod cuts;
 mod kills;

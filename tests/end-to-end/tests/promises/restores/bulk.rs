@@ -1,0 +1,141 @@
+//! What is cut, stopped or killed while bulk jobs write leaves no record missing and none there twice.
+//!
+//! Each case begins at the same moment, of the org and of the store, so that nothing is backed up and lost anew for it and each
+//! request of the restore has its turn.
+
+use super::*;
+use fake_salesforce::faults::Fault;
+use fake_salesforce::org::{Org, ReferenceKind, ReferenceSpec};
+
+/// So many that two jobs write them: one creates them, one lets them refer to each other.
+pub(super) const LEADS: u64 = 7_400;
+
+/// An org of which the leads were backed up and are all gone, and what it was like before.
+struct Loss {
+    rig: Rig,
+    before: Likeness,
+    org: Org,
+    store: InMemory,
+}
+
+fn spec() -> OrgSpec {
+    let next = ReferenceSpec {
+        field: "Next__c".to_owned(),
+        to: vec!["Lead".to_owned()],
+        kind: ReferenceKind::Optional,
+    };
+    OrgSpec::of(31, &[("Lead", LEADS), ("Group", 3)]).with_reference("Lead", next)
+}
+
+/// Lets the user give records to whom they belonged.
+pub(super) fn let_give(fake: &Fake) {
+    let mut user = (*fake.user()).clone();
+    user.update_inactive_owners = true;
+    fake.set_user(user);
+}
+
+/// Deletes all leads.
+pub(super) fn lose_leads(fake: &Fake) {
+    let gone = delete_all(fake, Some(&["Lead"]));
+    assert!(gone > 7_000, "{gone} are too few for jobs");
+}
+
+impl Loss {
+    async fn new() -> Loss {
+        let store = InMemory::new();
+        let options = RigOptions {
+            backend: Some(Arc::new(store.clone())),
+            ..RigOptions::of(org(spec()))
+        };
+        let rig = Rig::new(options).await;
+        let_give(&rig.fake);
+        rig.complete().await;
+        rig.fake.clock().advance(HOUR_MS);
+        let before = held(&rig.fake);
+        lose_leads(&rig.fake);
+        rig.fake.clock().advance(HOUR_MS);
+        let org = rig.fake.org().read().unwrap().clone();
+        Loss { rig, before, org, store }
+    }
+
+    /// Back to the loss, whatever was restored since. Only the org's time goes on.
+    async fn again(&mut self) {
+        self.rig.fake.faults().clear();
+        self.rig.fake.clock().advance(HOUR_MS);
+        *self.rig.fake.org().write().unwrap() = self.org.clone();
+        self.rig.reopen(Arc::new(self.store.fork())).await;
+    }
+
+    fn assert_whole(&self, about: &str) {
+        // What still runs has ended by then.
+        self.rig.fake.clock().advance(HOUR_MS);
+        self.before.assert_like(&held(&self.rig.fake), about);
+    }
+
+    /// The requests since there were so many.
+    fn requests_after(&self, begun: u64) -> Vec<String> {
+        let all = self.rig.fake.log().entries_after(begun).into_iter();
+        all.map(|entry| format!("{} {}", entry.method, entry.path)).collect()
+    }
+}
+
+async fn assert_survives(fault: Fault) {
+    let mut loss = Loss::new().await;
+    for at in 1.. {
+        loss.again().await;
+        let begun = loss.rig.fake.log().len();
+        loss.rig.fake.faults().at_request(begun + at, fault.clone());
+        let result = loss.rig.restore(&everything()).await.unwrap();
+        let requests = loss.requests_after(begun);
+        let about = format!("{fault:?} at request {at} of {requests:#?}");
+        assert_eq!(
+            (result.state, result.ambiguous.len()),
+            (RestoreState::Complete, 0),
+            "{about}: {result:#?}"
+        );
+        loss.assert_whole(&about);
+        if loss.rig.fake.faults().struck() == 0 {
+            let jobs = requests.iter().filter(|request| request.ends_with("/jobs/ingest"));
+            assert_eq!(jobs.count(), 2, "{about}");
+            return;
+        }
+    }
+}
+
+#[tokio::test]
+async fn cut_before_its_effect() {
+    assert_survives(Fault::CutBeforeEffect).await;
+}
+
+#[tokio::test]
+async fn cut_after_its_effect() {
+    assert_survives(Fault::CutAfterEffect).await;
+}
+
+#[tokio::test]
+async fn the_limit_at_any_request_then_raised_loses_nothing_and_doubles_nothing() {
+    let mut loss = Loss::new().await;
+    for left in 1.. {
+        loss.again().await;
+        let about = format!("with {left} requests left");
+        limits::leave(&loss.rig, left);
+        let stopped = loss.rig.restore(&everything()).await.unwrap();
+        if stopped.state == RestoreState::Complete {
+            loss.assert_whole(&about);
+            return;
+        }
+        assert_eq!(
+            (stopped.state, stopped.reason.as_deref(), stopped.calls.sent),
+            (RestoreState::Failed, Some("usage limit reached"), left),
+            "{about}: {stopped:#?}"
+        );
+        loss.rig.set_limit(90).await;
+        let result = loss.rig.restore(&everything()).await.unwrap();
+        assert_eq!(
+            (result.state, result.ambiguous.len()),
+            (RestoreState::Complete, 0),
+            "{about}: {result:#?}"
+        );
+        loss.assert_whole(&about);
+    }
+}
