@@ -44,12 +44,15 @@ const write = {
     });
   },
   async bulk(object, verb, records) {
-    const operation = verb === 'create' ? 'insert' : verb;
-    const { successfulResults, failedResults } = await conn.bulk2.loadAndWaitForResults({ object, operation, input: records });
-    for (const result of failedResults) fail(object, result.sf__Error);
-    // Results come in any order: a record is told by its values.
+    // jsforce takes the columns from the first record and writes `true` as 1 and `false` as nothing: give it all fields, as text.
     const fields = [...new Set(records.flatMap(Object.keys))];
-    const told = (record) => JSON.stringify(fields.map((field) => String(record[field] ?? '').replace(/\s+/g, ' ').trim()));
+    const text = (record) => fields.map((field) => String(record[field] ?? ''));
+    const input = records.map((record) => Object.fromEntries(text(record).map((value, at) => [fields[at], value])));
+    const operation = verb === 'create' ? 'insert' : verb;
+    const { successfulResults, failedResults } = await conn.bulk2.loadAndWaitForResults({ object, operation, input });
+    for (const result of failedResults) fail(object, result.sf__Error);
+    // Results come in any order, with what was sent: a record is told by its values, and of equal ones any will do.
+    const told = (record) => JSON.stringify(text(record));
     const found = new Map();
     for (const result of successfulResults) found.set(told(result), [...(found.get(told(result)) ?? []), result.sf__Id]);
     return records.map((record) => found.get(told(record))?.shift());
