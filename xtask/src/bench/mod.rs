@@ -48,9 +48,9 @@ pub struct Arguments {
 
 #[derive(Subcommand)]
 enum Benchmark {
-    /// Counted requests of a full and an incremental backup: ours, other tools', and the lower bound.
+    /// Counted requests of a full backup, an incremental one and restores: ours, other tools', and the lower bound.
     Requests(requests::Options),
-    /// Counted requests of a restore: ours, other tools', and the lower bound.
+    /// The restores alone, of any org.
     Restores(restores::Options),
     /// Every value of every record of generated orgs, by each way of reading.
     Values(values::Options),

@@ -1,7 +1,8 @@
-//! `cargo xtask bench requests`: what a full and an incremental backup cost in counted requests, ours and other tools'.
+//! `cargo xtask bench requests`: what a full backup, an incremental one and restores cost in counted requests, ours and other tools'.
 //!
 //! Each tool gets a fake org of its own, made from the same seed, and the same changes between its two passes. Orgs that are too
-//! large to be read here are planned only, and compared with what the others would need by arithmetic.
+//! large to be read here are planned only, and compared with what the others would need by arithmetic. Restores are measured by
+//! [`super::restores`], of an org of their own.
 
 mod bound;
 mod measured;
@@ -12,14 +13,24 @@ mod truth;
 
 pub use targets::Target;
 
-use super::{Bench, Findings};
+use super::{Bench, Findings, restores};
 use crate::running::Fake;
-use anyhow::Result;
-use serde_json::Value;
+use anyhow::{Result, ensure};
+use clap::ValueEnum;
+use serde_json::{Value, json};
 use tool::Tool;
 
 /// Percent of the org's requests that our connection may use: far more than it needs.
 const USAGE_LIMIT: u64 = 50;
+
+/// What is measured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Part {
+    /// A full backup, and an incremental one a day later.
+    Backups,
+    /// Restores of what was deleted, of the org that `bench restores` takes by itself.
+    Restores,
+}
 
 /// Which org is read, and by which tools.
 #[derive(clap::Args)]
@@ -34,9 +45,22 @@ pub struct Options {
     /// Only these tools; by default all.
     #[arg(long, value_enum, value_delimiter = ',')]
     tools: Vec<Tool>,
+    /// Only these parts; by default all.
+    #[arg(long, value_enum, value_delimiter = ',')]
+    parts: Vec<Part>,
 }
 
 impl Options {
+    fn measures(&self, part: Part) -> bool {
+        self.parts.is_empty() || self.parts.contains(&part)
+    }
+
+    /// How restores are measured beside the backups; not at all where the wanted tools only read.
+    fn restores(&self) -> Option<restores::Options> {
+        let tools: Vec<_> = self.tools.iter().filter_map(|tool| tool.restores()).collect();
+        (self.tools.is_empty() || !tools.is_empty()).then(|| restores::Options::usual(self.seed, tools))
+    }
+
     /// The fake's name of the size.
     fn size(&self) -> String {
         match self.org.as_str() {
@@ -65,10 +89,24 @@ fn configuration(fake: &Fake) -> Value {
     configuration
 }
 
-/// Measures, or plans.
+/// Measures each part, or plans.
 pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
-    match options.org.as_str() {
-        "l" => planned::run(bench, options),
-        _ => measured::run(bench, options),
+    let mut findings = match (options.measures(Part::Backups), options.org.as_str()) {
+        (false, _) => Findings {
+            text: String::new(),
+            json: json!({"benchmark": "requests"}),
+            reached: true,
+        },
+        (true, "l") => planned::run(bench, options)?,
+        (true, _) => measured::run(bench, options)?,
+    };
+    if let Some(wanted) = options.restores().filter(|_| options.measures(Part::Restores)) {
+        let restored = restores::run(bench, &wanted)?;
+        let gap = if findings.text.is_empty() { "" } else { "\n" };
+        findings.text.push_str(&format!("{gap}Restores\n\n{}", restored.text));
+        findings.json["restores"] = restored.json;
+        findings.reached &= restored.reached;
     }
+    ensure!(!findings.text.is_empty(), "none of these tools restores anything");
+    Ok(findings)
 }

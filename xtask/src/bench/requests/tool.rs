@@ -2,7 +2,7 @@
 
 use crate::bench::clients::{Client, Heard, Span};
 use crate::bench::compare::{self, Comparison};
-use crate::bench::{Bench, CONNECTION};
+use crate::bench::{Bench, CONNECTION, restores};
 use crate::running::{Fake, Host};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
@@ -44,6 +44,16 @@ impl Tool {
             Tool::SimpleSalesforce => "simple-salesforce 1.12.10, `query_all`",
             Tool::JsforceQuery => "jsforce 3.9.1, `query` with `autoFetch`",
             Tool::JsforceBulk => "jsforce 3.9.1, `bulk2.query`",
+        }
+    }
+
+    /// The same, as it restores; none where it only reads.
+    pub fn restores(self) -> Option<restores::Tool> {
+        match self {
+            Tool::Ours => Some(restores::Tool::Ours),
+            Tool::TapSalesforce | Tool::SimpleSalesforce => None,
+            Tool::JsforceQuery => Some(restores::Tool::JsforceCollections),
+            Tool::JsforceBulk => Some(restores::Tool::JsforceBulk),
         }
     }
 

@@ -24,27 +24,44 @@ use std::time::Instant;
 /// Percent of the org's requests that our connection may use: far more than it needs.
 const USAGE_LIMIT: u64 = 50;
 
+/// The org that is measured by itself.
+const ORG: &str = "bench-s,OpportunityLineItem=0,Task=0";
+/// Percent of its records that are deleted.
+const PERCENT: u64 = 5;
+
 /// Which org, and how much of it is deleted.
 #[derive(clap::Args)]
 pub struct Options {
     /// Any size that fake-salesforce knows.
-    #[arg(long, default_value = "bench-s,OpportunityLineItem=0,Task=0")]
+    #[arg(long, default_value = ORG)]
     org: String,
     /// Equal seeds make equal orgs, and equal losses.
     #[arg(long, default_value_t = 1)]
     seed: u64,
     /// So many of a hundred records are deleted, before those that go with them.
-    #[arg(long, default_value_t = 5)]
+    #[arg(long, default_value_t = PERCENT)]
     percent: u64,
     /// Only these tools; by default all.
     #[arg(long, value_enum, value_delimiter = ',')]
     tools: Vec<Tool>,
 }
 
+impl Options {
+    /// Of the usual org, by these tools; by all where there are none.
+    pub fn usual(seed: u64, tools: Vec<Tool>) -> Self {
+        Self {
+            org: ORG.to_owned(),
+            seed,
+            percent: PERCENT,
+            tools,
+        }
+    }
+}
+
 /// Who restores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
-enum Tool {
+pub enum Tool {
     /// This project.
     Ours,
     /// What `sf data import tree` calls.
