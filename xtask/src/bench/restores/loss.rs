@@ -166,6 +166,13 @@ impl Loss {
         self.back().values().map(|records| records.len() as u64).sum()
     }
 
+    /// How many records of each object have to be created, and how many changed: what one operation can do.
+    pub fn written(&self) -> impl Iterator<Item = u64> {
+        let created = self.before.objects.keys().map(|name| self.gone(name).count() as u64);
+        let changed = self.back().into_values().map(|records| records.len() as u64);
+        created.chain(changed)
+    }
+
     /// What another tool is told: by object, those first that others refer to, the records that are gone; and those that lost
     /// references, with what these were.
     pub fn wanted(&self) -> Value {
