@@ -163,6 +163,7 @@ impl<H: Host> Run<'_, '_, H> {
             let Some((last, _)) = some.last() else { return Ok(None) };
             let last = last.clone();
             let looked_at = some.len();
+            self.passed.records += some.iter().filter(|(_, s)| s.is_open() && !self.is_due(s)).count() as u64;
             let due: Vec<(String, Standing)> = some.into_iter().filter(|(_, s)| self.is_due(s)).collect();
             let (may_fit, no_room): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, s)| request.has_room(s.verb()));
             if !no_room.is_empty() {
@@ -215,7 +216,7 @@ impl<H: Host> Run<'_, '_, H> {
 
     pub(super) fn is_due(&self, standing: &Standing) -> bool {
         match self.job.stage {
-            Stage::Write => standing.is_open(),
+            Stage::Write => standing.is_open() && !(self.job.patience == Patience::Full && standing.comes_last()),
             _ => standing.later && matches!(standing.what, What::Created | What::Updated),
         }
     }
@@ -278,13 +279,10 @@ impl<H: Host> Run<'_, '_, H> {
         let Some(prepared) = self.prepared(request, due, row, blobs)? else {
             return Ok(None);
         };
-        let in_request = prepared.after.is_some();
         // What it refers to may be refused again, and all that stands beside it with it: it waits until that is there.
-        let refused_before = due.standing.tries > 0;
-        let comes_last = due.verb() == Verb::Update && self.job.patience == Patience::Full;
-        if in_request && (refused_before || comes_last) {
+        if prepared.after.is_some() && due.standing.tries > 0 {
             self.passed.records += 1;
-            self.job.moved |= refused_before;
+            self.job.moved = true;
             return Ok(None);
         }
         Ok(Some(prepared))

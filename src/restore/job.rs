@@ -91,7 +91,8 @@ pub enum Stage {
 #[serde(rename_all = "snake_case")]
 pub enum Patience {
     /// A record is created once all that it refers to is there, or stands before it in the request; but for objects that come later.
-    /// One that is changed waits until what it refers to was created: then changes fill requests of their own, to the last place.
+    /// One that is changed and refers to what is created waits until all that can be is: then changes fill their requests to the last
+    /// place.
     #[default]
     Full,
     /// What is changed may refer to what the same request creates.

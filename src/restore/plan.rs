@@ -350,7 +350,14 @@ impl<H: Host> Run<'_, '_, H> {
                     }
                     match standing.verb() {
                         _ if prepared.record.form != Form::Composite => {}
-                        Verb::Update if refers_to_new.get() => rehearsal.add_last(),
+                        Verb::Update if refers_to_new.get() => {
+                            rehearsal.add_last();
+                            let standing = Standing {
+                                later: true,
+                                ..standing.clone()
+                            };
+                            self.roll.set(object, key, standing)?;
+                        }
                         verb => rehearsal.add(verb, prepared.after, prepared.record),
                     }
                     None

@@ -72,7 +72,8 @@ pub struct Standing {
     pub what: What,
     /// Writing it was refused so often, for reasons that pass; of one that isn't known yet: it was looked for so often.
     pub tries: u8,
-    /// References that could not be set yet are to be set in the end.
+    /// References that could not be set yet are to be set in the end. Of one that is still to be changed: it refers to what is created,
+    /// and comes after that.
     pub later: bool,
     /// Its Id in the target, where that isn't its Id in the snapshot.
     pub id: Option<String>,
@@ -107,6 +108,11 @@ impl Standing {
             What::Create => Verb::Create,
             _ => Verb::Update,
         }
+    }
+
+    /// To be changed when what it refers to was created.
+    pub fn comes_last(&self) -> bool {
+        self.what == What::Update && self.later
     }
 
     /// Still to be written.
