@@ -308,11 +308,17 @@ impl TargetOrg {
             }
             return self.collection(request.method == Method::Post, &wanted);
         }
-        let mut address = path.strip_prefix("sobjects/").unwrap().split('/');
-        wanted["attributes"] = json!({ "type": address.next().unwrap() });
         for (field, file) in files {
             wanted[field] = json!(file);
         }
+        self.single(path, wanted)
+    }
+
+    /// A record by its own address.
+    fn single(&mut self, path: &str, mut wanted: Value) -> Answer {
+        assert!(wanted.get("attributes").is_none() && wanted.get("Id").is_none(), "{wanted}");
+        let mut address = path.strip_prefix("sobjects/").unwrap().split('/');
+        wanted["attributes"] = json!({ "type": address.next().unwrap() });
         let id = address.next();
         if let Some(id) = id {
             wanted["Id"] = json!(id);
@@ -321,7 +327,11 @@ impl TargetOrg {
         match (saved["success"] == true, id) {
             (true, Some(_)) => (204, Value::Null),
             (true, None) => (201, saved),
-            (false, _) => refused(saved["errors"][0]["statusCode"].as_str().unwrap(), "refused"),
+            (false, _) => {
+                let error = &saved["errors"][0];
+                let told = json!([{"errorCode": error["statusCode"], "message": error["message"], "fields": error["fields"]}]);
+                (400, told)
+            }
         }
     }
 
@@ -369,6 +379,9 @@ impl TargetOrg {
                 ),
                 found => (200, found),
             };
+        }
+        if part["method"] != "GET" && url.starts_with("sobjects/") {
+            return self.single(url, body.clone());
         }
         if url.starts_with("sobjects/User/updated/") {
             return self.covered();
@@ -611,9 +624,11 @@ impl TargetOrg {
 fn resolved(body: &Value, earlier: &BTreeMap<String, Value>) -> Option<Value> {
     Some(match body {
         Value::String(text) if text.contains("@{") => {
-            let path = text.strip_prefix("@{")?.strip_suffix("].id}")?;
-            let (reference, nth) = path.split_once('[')?;
-            let id = earlier.get(reference)?.get(nth.parse::<usize>().ok()?)?.get("id")?;
+            let path = text.strip_prefix("@{")?.strip_suffix(".id}")?;
+            let id = match path.strip_suffix(']').and_then(|path| path.split_once('[')) {
+                Some((reference, nth)) => earlier.get(reference)?.get(nth.parse::<usize>().ok()?)?.get("id")?,
+                None => earlier.get(path)?.get("id")?,
+            };
             id.as_str()?;
             id.clone()
         }

@@ -332,6 +332,9 @@ fn file_missing(field: &WritableField) -> Failure {
 struct Written<'a> {
     object: &'a str,
     json: String,
+    /// Its length before the first field that is set.
+    head: usize,
+    id: Option<String>,
     sets: usize,
     after: Option<usize>,
     omitted: Vec<String>,
@@ -360,6 +363,8 @@ impl<'a> Written<'a> {
         }
         Written {
             object,
+            head: json.len(),
+            id: target.map(ToOwned::to_owned),
             json,
             sets: usize::from(file.is_some()),
             after: None,
@@ -406,6 +411,8 @@ impl<'a> Written<'a> {
                 object: self.object.to_owned(),
                 key: row.key.clone(),
                 json: self.json,
+                head: self.head,
+                id: self.id,
                 sets: self.sets,
                 later: self.holds || !self.omitted.is_empty(),
                 omitted: self.omitted,

@@ -2,8 +2,8 @@
 //!
 //! Pure. As [`super::fill`] does it, but in one walk.
 
-use super::request::{Added, Placed, RECORDS, Request, Verb};
-use crate::backup::packing::PLACES;
+use super::request::{Added, Placed, RECORDS, Request, SINGLES, Verb};
+use crate::backup::packing::{PLACES, SUBREQUESTS};
 
 /// See the module.
 #[derive(Debug, Default)]
@@ -56,12 +56,13 @@ impl Rehearsal {
         while !self.passed.is_empty() {
             self.next();
         }
+        let parts = self.request.collections.len();
         let free = match self.request.is_empty() {
             true => 0,
-            false => (PLACES - self.request.collections.len()) as u64,
+            false => PLACES.saturating_sub(parts) * RECORDS + SUBREQUESTS.saturating_sub(parts.max(PLACES)),
         };
-        let others = self.last.div_ceil(RECORDS as u64).saturating_sub(free);
-        self.full + u64::from(!self.request.is_empty()) + others.div_ceil(PLACES as u64)
+        let others = self.last.saturating_sub(free as u64);
+        self.full + u64::from(!self.request.is_empty()) + others.div_ceil((PLACES * RECORDS + SINGLES) as u64)
     }
 }
 
@@ -87,17 +88,17 @@ mod tests {
     #[test]
     fn what_is_changed_last_shares_a_request_with_what_is_created() {
         assert_eq!([of(0, 0), of(1, 0), of(0, 1), of(1, 1)], [0, 1, 1, 1]);
-        assert_eq!([of(1_000, 1), of(801, 1), of(800, 200), of(800, 201)], [2, 2, 1, 2]);
+        assert_eq!([of(1_000, 1), of(1_000, 21), of(800, 220), of(800, 221)], [1, 2, 1, 2]);
         assert_eq!([of(3_107, 1_211), of(2_000, 2_000)], [5, 4]);
     }
 
     #[test]
     fn what_has_no_room_is_in_the_next_request() {
         let mut rehearsal = Rehearsal::default();
-        for n in 0..PLACES {
+        for n in 0..SUBREQUESTS {
             rehearsal.add(Verb::Create, n.checked_sub(1), record(n));
         }
-        rehearsal.add(Verb::Create, Some(PLACES - 1), record(9));
+        rehearsal.add(Verb::Create, Some(SUBREQUESTS - 1), record(99));
         assert_eq!(rehearsal.requests(), 2);
     }
 }

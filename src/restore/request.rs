@@ -1,11 +1,12 @@
-//! Fills one composite request with records to be written: five collections of 200, a thousand records for one counted request.
+//! Fills one composite request with records to be written: five collections of 200, and twenty records in parts of their own, for one
+//! counted request.
 //!
 //! Pure. A record may refer to one that the same request creates: then it stands in a later collection, and names it by
 //! reference (`@{c0[12].id}`), which Salesforce resolves. The rules it keeps: a record never stands before, or beside, what it
 //! refers to; and what a composite request can't carry (files, texts that look like references) goes in requests of another
 //! [`Form`].
 
-use crate::backup::packing::PLACES;
+use crate::backup::packing::{PLACES, SUBREQUESTS};
 use crate::host::{Content, FormPart};
 use crate::org::WRITE_HEADERS;
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,8 +14,11 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Records of a collection.
 pub const RECORDS: usize = 200;
 
-/// Records that one counted request writes.
+/// Records that one counted request writes at least, where there are so many: in its collections.
 pub const RECORDS_A_REQUEST: u64 = (PLACES * RECORDS) as u64;
+
+/// Records that stand in parts of their own, after the collections: what found no room in those.
+pub const SINGLES: usize = SUBREQUESTS - PLACES;
 
 /// A collection is worked through in runs of one type, of which it may have so many.
 const RUNS: usize = 10;
@@ -28,7 +32,7 @@ pub const MAX_FILE_BYTES: u64 = 400 * 1024 * 1024;
 /// Which request carries a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Form {
-    /// A composite request of five collections.
+    /// A composite request of five collections, and records beside them.
     #[default]
     Composite,
     /// One collection: some text of it looks like a reference, which a composite request would resolve.
@@ -45,6 +49,14 @@ impl Form {
         match verb {
             Verb::Create if bytes <= MAX_FILE_BYTES => Form::Files,
             _ => Form::Single,
+        }
+    }
+
+    /// Parts of a request that take one record each.
+    fn singles(self) -> usize {
+        match self {
+            Form::Composite => SINGLES,
+            _ => 0,
         }
     }
 
@@ -108,6 +120,10 @@ pub struct Placed {
     pub key: String,
     /// `{"attributes":{"type":…},…}`
     pub json: String,
+    /// Bytes of it before the fields that are set: in a part of its own, a record is named by its address.
+    pub head: usize,
+    /// Its Id, where it is changed.
+    pub id: Option<String>,
     /// How many fields are set by it.
     pub sets: usize,
     /// References that it is still without, and are to be set in the end.
@@ -122,13 +138,26 @@ pub struct Placed {
     pub brings: Option<String>,
 }
 
+/// Where collections of records are written.
+pub const COLLECTIONS: &str = "composite/sobjects";
+
 impl Placed {
+    /// Where it is written alone.
+    pub fn address(&self) -> String {
+        match &self.id {
+            Some(id) => format!("sobjects/{}/{id}", self.object),
+            None => format!("sobjects/{}", self.object),
+        }
+    }
+
     /// A record of which it isn't known any more what was sent.
     pub fn named(object: &str, key: &str, later: bool) -> Placed {
         Placed {
             object: object.to_owned(),
             key: key.to_owned(),
             json: String::new(),
+            head: 0,
+            id: None,
             sets: 0,
             omitted: Vec::new(),
             later,
@@ -152,7 +181,7 @@ pub struct Collection {
 /// A request that is being filled.
 #[derive(Clone, Debug, Default)]
 pub struct Request {
-    /// Its collections, in order.
+    /// Its collections, in order; those after the fifth are of one record each, and parts of their own.
     pub collections: Vec<Collection>,
     places: BTreeMap<String, (Verb, (usize, usize))>,
     brought: BTreeSet<String>,
@@ -208,7 +237,8 @@ impl Request {
     pub fn has_room(&self, verb: Verb) -> bool {
         let form = self.form();
         let has_room = |collection: &Collection| collection.verb == verb && collection.records.len() < form.records();
-        self.collections.len() < form.collections() || self.collections.iter().any(has_room)
+        self.collections.len() < form.collections() + form.singles()
+            || self.collections.iter().take(form.collections()).any(has_room)
     }
 
     /// Whether no other record fits.
@@ -232,10 +262,10 @@ impl Request {
             let new_run = collection.records.last().is_none_or(|last| last.object != record.object);
             collection.verb == verb && collection.records.len() < form.records() && (!new_run || collection.runs < RUNS)
         };
-        let found = (from..self.collections.len()).find(|n| has_room(&self.collections[*n]));
+        let found = (from..self.collections.len().min(form.collections())).find(|n| has_room(&self.collections[*n]));
         let n = match found {
             Some(n) => n,
-            None if self.collections.len() < form.collections() => {
+            None if self.collections.len() < form.collections() + form.singles() => {
                 self.collections.push(Collection {
                     verb,
                     records: Vec::new(),
@@ -260,7 +290,7 @@ impl Request {
     /// A record has no room where it may stand; others may have.
     fn passed_by(&mut self) -> Added {
         self.passed += 1;
-        let most = self.form().collections() * self.form().records();
+        let most = self.form().collections() * self.form().records() + self.form().singles();
         if self.len() < most && self.passed < MAX_PASSED {
             Added::NotThis
         } else {
@@ -316,8 +346,8 @@ impl Request {
         format!(r#"{{"allOrNone":false,"records":[{}]}}"#, records.join(",")).into_bytes()
     }
 
-    /// The body of a composite request. `resource`: the path of `composite/sobjects`.
-    pub fn body(&self, resource: &str) -> Vec<u8> {
+    /// The body of a composite request. `path`: of a resource.
+    pub fn body(&self, path: impl Fn(&str) -> String) -> Vec<u8> {
         let mut body = String::with_capacity(self.bytes + 4_096);
         body.push_str(r#"{"allOrNone":false,"compositeRequest":["#);
         for (n, collection) in self.collections.iter().enumerate() {
@@ -328,26 +358,35 @@ impl Request {
             if n > 0 {
                 body.push(',');
             }
+            let single = collection.records.first().filter(|_| n >= PLACES);
+            let url = path(&single.map_or_else(|| COLLECTIONS.to_owned(), Placed::address));
             let [duplicates, assignment] = WRITE_HEADERS.map(|(name, value)| format!("\"{name}\":\"{value}\""));
             body.push_str(&format!(
-                r#"{{"method":"{method}","url":"{resource}","referenceId":"c{n}","httpHeaders":{{{duplicates},{assignment}}},"body":{{"allOrNone":false,"records":["#
+                r#"{{"method":"{method}","url":"{url}","referenceId":"c{n}","httpHeaders":{{{duplicates},{assignment}}},"body":{{"#
             ));
-            for (m, record) in collection.records.iter().enumerate() {
-                if m > 0 {
-                    body.push(',');
+            match single {
+                Some(record) => body.push_str(record.json.get(record.head..).unwrap_or("}").trim_start_matches(',')),
+                None => {
+                    let records: Vec<&str> = collection.records.iter().map(|record| record.json.as_str()).collect();
+                    body.push_str(r#""allOrNone":false,"records":["#);
+                    body.push_str(&records.join(","));
+                    body.push_str("]}");
                 }
-                body.push_str(&record.json);
             }
-            body.push_str("]}}");
+            body.push('}');
         }
         body.push_str("]}");
         body.into_bytes()
     }
 }
 
-/// The reference to a record that an earlier collection of the same request creates.
+/// The reference to a record that an earlier part of the same request creates.
 pub fn reference((collection, record): (usize, usize)) -> String {
-    format!("@{{c{collection}[{record}].id}}")
+    if collection < PLACES {
+        format!("@{{c{collection}[{record}].id}}")
+    } else {
+        format!("@{{c{collection}.id}}")
+    }
 }
 
 #[cfg(test)]
@@ -358,6 +397,7 @@ mod tests {
     fn record(object: &str, n: usize) -> Placed {
         Placed {
             json: format!(r#"{{"attributes":{{"type":"{object}"}}}}"#),
+            head: format!(r#"{{"attributes":{{"type":"{object}"}}"#).len(),
             ..Placed::named(object, &format!("{object}{n:05}"), false)
         }
     }
@@ -416,16 +456,40 @@ mod tests {
     }
 
     #[test]
-    fn a_thousand_records_are_one_request() {
+    fn a_thousand_records_and_twenty_beside_them_are_one_request() {
         let mut request = Request::default();
         for n in 0..1_000 {
             assert_eq!(request.add(Verb::Create, None, record("Account", n)), Added::Yes);
         }
         assert_eq!((request.len(), request.collections.len()), (1_000, PLACES));
-        assert_eq!(request.add(Verb::Create, None, record("Account", 1_000)), Added::Full);
-        let body: serde_json::Value = serde_json::from_slice(&request.body("/x")).unwrap();
-        assert_eq!(body["compositeRequest"][4]["body"]["records"].as_array().unwrap().len(), 200);
-        assert_eq!(body["compositeRequest"][4]["referenceId"], "c4");
+        for n in 1_000..1_019 {
+            assert_eq!(request.add(Verb::Create, None, record("Account", n)), Added::Yes);
+        }
+        let changed = Placed {
+            json: r#"{"attributes":{"type":"Case"},"Id":"500","Subject":"x","ParentId":null}"#.to_owned(),
+            head: r#"{"attributes":{"type":"Case"},"Id":"500""#.len(),
+            id: Some("500".to_owned()),
+            ..record("Case", 1)
+        };
+        assert!(request.has_room(Verb::Update) && !request.is_full());
+        assert_eq!(request.add(Verb::Update, Some(7), changed), Added::Yes);
+        assert!(request.is_full());
+        assert_eq!(request.add(Verb::Create, None, record("Account", 1_020)), Added::Full);
+        let body: serde_json::Value = serde_json::from_slice(&request.body(|path| format!("/x/{path}"))).unwrap();
+        let parts = body["compositeRequest"].as_array().unwrap();
+        assert_eq!(parts.len(), SUBREQUESTS);
+        assert_eq!(parts[4]["url"], "/x/composite/sobjects");
+        assert_eq!(parts[4]["body"]["records"].as_array().unwrap().len(), 200);
+        assert_eq!(parts[4]["referenceId"], "c4");
+        assert_eq!(
+            (&parts[5]["method"], &parts[5]["url"]),
+            (&"POST".into(), &"/x/sobjects/Account".into())
+        );
+        assert_eq!(
+            (&parts[24]["method"], &parts[24]["url"]),
+            (&"PATCH".into(), &"/x/sobjects/Case/500".into())
+        );
+        assert_eq!(parts[24]["body"].to_string(), r#"{"ParentId":null,"Subject":"x"}"#);
     }
 
     #[test]
@@ -439,20 +503,29 @@ mod tests {
         for after in 1..PLACES - 1 {
             assert_eq!(request.add(Verb::Create, Some(after), record("Case", after)), Added::Yes);
         }
-        assert_eq!(request.add(Verb::Create, Some(PLACES - 1), record("Case", 9)), Added::NotThis);
+        // Beyond the collections each stands alone, after the one before.
+        for after in PLACES - 1..SUBREQUESTS - 1 {
+            assert_eq!(request.add(Verb::Create, Some(after), record("Case", after)), Added::Yes);
+        }
+        assert_eq!(request.place("Case00004"), Some((5, 0)));
+        assert_eq!(reference((5, 0)), "@{c5.id}");
+        assert_eq!(
+            request.add(Verb::Create, Some(SUBREQUESTS - 1), record("Case", 99)),
+            Added::NotThis
+        );
     }
 
     #[test]
     fn a_record_without_room_leaves_it_to_others_for_a_while() {
         let mut request = Request::default();
-        for n in 0..PLACES {
+        for n in 0..SUBREQUESTS {
             let after = n.checked_sub(1);
             assert_eq!(request.add(Verb::Create, after, record("A", n)), Added::Yes);
         }
         for n in 1..MAX_PASSED {
             assert_eq!(request.add(Verb::Create, Some(PLACES - 1), record("B", n)), Added::NotThis);
         }
-        assert_eq!(request.add(Verb::Create, None, record("A", 9)), Added::Yes);
+        assert_eq!(request.add(Verb::Create, None, record("A", 99)), Added::Yes);
         assert_eq!(request.add(Verb::Create, Some(PLACES - 1), record("B", 0)), Added::Full);
     }
 

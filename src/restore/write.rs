@@ -7,12 +7,13 @@
 use super::fill::Filled;
 use super::intent::Intent;
 use super::job::{Stage, at_checkpoint};
-use super::request::{Form, Request, Verb};
+use super::request::{COLLECTIONS, Form, Placed, Request, Verb};
 use super::results::Refusals;
 use super::roll::{Pages, RESTORE};
 use super::run::Run;
 use super::standing::Standing;
 use crate::backup::MAX_REQUESTS;
+use crate::backup::packing::PLACES;
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Method, Next};
 use crate::org::{Org, Stopped};
 use crate::salesforce::{Part, Saved, read_parts};
@@ -205,18 +206,23 @@ impl<H: Host> Run<'_, '_, H> {
             _ => Method::Post,
         };
         let org = self.org;
-        let collections = "composite/sobjects";
         let pending = match request.form() {
-            Form::Composite => org.write(method, "composite", request.body(&org.path(collections)))?,
-            Form::Collection => org.write(method, collections, request.collection_body())?,
-            Form::Files => org.write_form(method, collections, request.parts())?,
+            Form::Composite => org.write(method, "composite", request.body(|resource| org.path(resource)))?,
+            Form::Collection => org.write(method, COLLECTIONS, request.collection_body())?,
+            Form::Files => org.write_form(method, COLLECTIONS, request.parts())?,
             Form::Single => {
-                let resource = self.address(request)?;
+                let record = request.collections.iter().flat_map(|collection| &collection.records).next();
+                let resource = record.map(Placed::address).unwrap_or_default();
                 org.write_form(method, &resource, request.parts())?
             }
         };
         match (request.form(), org.finish(pending)) {
-            (Form::Composite, Ok(mut body)) => read_parts(&mut body).map_err(|why| body.gave_up(&why)),
+            (Form::Composite, Ok(mut body)) => {
+                let mut parts = read_parts(&mut body).map_err(|why| body.gave_up(&why))?;
+                let singles = parts.split_off(parts.len().min(PLACES));
+                parts.extend(singles.into_iter().map(Part::of_record));
+                Ok(parts)
+            }
             (Form::Single, Ok(mut body)) => Part::of_one(&mut body)
                 .map(|part| vec![part])
                 .map_err(|why| body.gave_up(&why)),
@@ -228,23 +234,6 @@ impl<H: Host> Run<'_, '_, H> {
             }
             (_, Err(stopped)) => Err(stopped),
         }
-    }
-
-    /// Where a record is created or changed that goes alone.
-    fn address(&mut self, request: &Request) -> Result<String, Stopped> {
-        let mut records = request.collections.iter().flat_map(|collection| &collection.records);
-        let Some(record) = records.next() else {
-            return Ok(String::new());
-        };
-        let standing = self
-            .roll
-            .get(&record.object, &record.key)
-            .map_err(|error| Stopped::Host(Box::new(error)))?;
-        let target = standing.as_ref().and_then(|standing| standing.in_target(&record.key));
-        Ok(match target {
-            Some(id) => format!("sobjects/{}/{id}", record.object),
-            None => format!("sobjects/{}", record.object),
-        })
     }
 
     /// A request of which no whole answer came. Where it can't have had an effect, its records are as they were.

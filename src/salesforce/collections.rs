@@ -51,6 +51,19 @@ impl Part {
         Part::collection_of(saved).unwrap_or(Part { status: 500, body: None })
     }
 
+    /// The answer to writing one record in a part of its own, as a collection of one. Where it says nothing of the record (it was
+    /// halted, or the server failed) it stays as it is.
+    pub fn of_record(self) -> Part {
+        let halted = self.errors().iter().any(|error| error.code == "PROCESSING_HALTED");
+        let saved = match (self.status, self.body.as_ref().map(|body| body.get())) {
+            (..300, None | Some("null")) => r#"{"success":true}"#.to_owned(),
+            (..300, Some(saved)) => saved.to_owned(),
+            (..500, Some(errors)) if !halted => format!(r#"{{"success":false,"errors":{errors}}}"#),
+            _ => return self,
+        };
+        Part::collection_of(saved).unwrap_or(self)
+    }
+
     fn collection_of(saved: String) -> Result<Part, Broken> {
         Ok(Part {
             status: 200,
@@ -183,6 +196,31 @@ mod tests {
         assert_eq!((error.code.as_str(), error.fields.len()), ("UNABLE_TO_LOCK_ROW", 0));
         let error = SaveError::of_bulk("FIELD_CUSTOM_VALIDATION_EXCEPTION:At 12:30 it closes --");
         assert_eq!(error.message, "At 12:30 it closes");
+    }
+
+    #[test]
+    fn a_record_in_a_part_of_its_own_is_answered_as_in_a_collection() {
+        let part = |status: u16, body: &str| {
+            let answer = format!(r#"{{"compositeResponse":[{{"body":{body},"httpStatusCode":{status}}}]}}"#);
+            read_parts(answer.as_bytes()).unwrap().remove(0).of_record()
+        };
+        let saved = |status, body| part(status, body).read::<Vec<Saved>>().map(|mut saved| saved.remove(0));
+        let created = saved(201, r#"{"id":"001","success":true,"errors":[]}"#).unwrap();
+        assert_eq!((created.id.as_deref(), created.success), (Some("001"), true));
+        assert!(saved(204, "null").unwrap().success);
+        let refused = saved(
+            400,
+            r#"[{"errorCode":"REQUIRED_FIELD_MISSING","message":"m","fields":["Name"]}]"#,
+        )
+        .unwrap();
+        assert_eq!(
+            (refused.success, refused.errors[0].code.as_str()),
+            (false, "REQUIRED_FIELD_MISSING")
+        );
+        assert_eq!(refused.errors[0].fields, ["Name"]);
+        let halted = part(400, r#"[{"errorCode":"PROCESSING_HALTED","message":"m"}]"#);
+        assert_eq!(halted.status, 400);
+        assert_eq!(part(500, "null").status, 500);
     }
 
     #[test]
