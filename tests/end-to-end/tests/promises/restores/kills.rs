@@ -118,7 +118,7 @@ fn killed_while_bulk_jobs_write_everything_is_there_once() {
 }
 
 fn assert_survives_a_job_killed(about: &str, is_moment: IsMoment, still_runs: bool) {
-    let fake = Fake::start(org(OrgSpec::of(32, &[("Lead", bulk::LEADS), ("Group", 3)]))).unwrap();
+    let fake = Fake::start(org(bulk::spec())).unwrap();
     bulk::let_give(&fake);
     let program = program(&fake);
     let before = back_up(&program, &fake);
