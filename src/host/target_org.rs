@@ -101,6 +101,8 @@ pub(crate) struct TargetOrg {
     pub refuses: BTreeMap<String, (String, Vec<String>)>,
     /// Names that a lock refuses, and how often still.
     pub locked: BTreeMap<String, u32>,
+    /// Names that are refused once: something has to be there before.
+    pub early: BTreeSet<String>,
     /// A record that somebody holds until then: what is written with records that refer to it is refused with them.
     pub held: Option<(String, u64)>,
     /// A trigger writes over this field of every new record.
@@ -536,6 +538,13 @@ impl TargetOrg {
         if let Some(locks) = self.locked.get_mut(&name).filter(|locks| **locks > 0) {
             *locks -= 1;
             return not_saved("UNABLE_TO_LOCK_ROW", "unable to obtain exclusive access to this record", &[]);
+        }
+        if self.early.remove(&name) {
+            return not_saved(
+                "STANDARD_PRICE_NOT_DEFINED",
+                "No standard price defined for this product",
+                &[],
+            );
         }
         let schema = self.schema[&object].clone();
         let document = (create && object == "ContentVersion").then(|| self.document_of(&mut fields));

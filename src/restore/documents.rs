@@ -1,6 +1,7 @@
 //! Documents, which Salesforce creates together with the first version of a file: after that one is written, the document's Id is
 //! asked for, so that later versions and links can name it.
 
+use super::job::Patience;
 use super::roll::Pages;
 use super::rules::BROUGHT;
 use super::run::Run;
@@ -88,6 +89,8 @@ impl<H: Host> Run<'_, '_, H> {
             self.roll.map(document, key, id)?;
             self.job.tally(document).created += 1;
             self.job.looked_for.clear();
+            // What waited for it, and what waits for that, may come as everything does.
+            self.job.patience = Patience::default();
             self.one_less(document);
         }
         Ok(None)

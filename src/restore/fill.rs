@@ -163,7 +163,7 @@ impl<H: Host> Run<'_, '_, H> {
             let Some((last, _)) = some.last() else { return Ok(None) };
             let last = last.clone();
             let looked_at = some.len();
-            self.passed.records += some.iter().filter(|(_, s)| s.is_open() && !self.is_due(s)).count() as u64;
+            self.passed.records += some.iter().filter(|(_, s)| s.comes_last() && !self.is_due(s)).count() as u64;
             let due: Vec<(String, Standing)> = some.into_iter().filter(|(_, s)| self.is_due(s)).collect();
             let (may_fit, no_room): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, s)| request.has_room(s.verb()));
             if !no_room.is_empty() {

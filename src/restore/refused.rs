@@ -22,6 +22,8 @@ pub enum Refused {
     Fields(Vec<String>),
     /// Another record has a value that no two may have.
     Taken,
+    /// A record that it doesn't name has to be there before: of a product's prices that of the standard price book.
+    Early,
     /// The org takes no more data.
     StorageFull,
     /// Not like this.
@@ -34,6 +36,7 @@ pub fn meaning(error: &SaveError) -> Refused {
         "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "QUERY_TIMEOUT" => Refused::Locked,
         "STORAGE_LIMIT_EXCEEDED" => Refused::StorageFull,
         "DUPLICATE_VALUE" => Refused::Taken,
+        "STANDARD_PRICE_NOT_DEFINED" => Refused::Early,
         "NOT_FOUND" => Refused::Gone,
         "ENTITY_IS_DELETED" | "INVALID_CROSS_REFERENCE_KEY" if names(error).is_empty() => Refused::Gone,
         "ENTITY_IS_DELETED"
@@ -107,6 +110,12 @@ mod tests {
             ),
             ("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded", &[], Refused::StorageFull),
             ("DUPLICATE_VALUE", "duplicate value found", &["Key__c"], Refused::Taken),
+            (
+                "STANDARD_PRICE_NOT_DEFINED",
+                "No standard price defined for this product",
+                &["Pricebook2Id"],
+                Refused::Early,
+            ),
             ("ENTITY_IS_DELETED", "entity is deleted", &[], Refused::Gone),
             ("ENTITY_IS_DELETED", "entity is deleted", &["Id"], Refused::Gone),
             (

@@ -67,6 +67,19 @@ fn a_value_that_another_record_has_now_is_given_back_once_that_is_set_back() {
 }
 
 #[test]
+fn what_came_too_early_is_written_after_the_others() {
+    let fixture = Fixture::new(small_org());
+    {
+        let mut org = fixture.org.borrow_mut();
+        org.records.clear();
+        org.early = ["account 0".to_owned()].into();
+    }
+    fixture.restore(&fixture.everything(), 8);
+    fixture.assert_whole();
+    assert_eq!(fixture.tally().failed, 0);
+}
+
+#[test]
 fn a_value_that_somebody_else_keeps_is_told() {
     let mut org = TargetOrg::new(&[("Account", vec![TargetField::external_id("Key__c")])]);
     let mut fields = named("account");
