@@ -90,24 +90,40 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Whether a record that is to be created will come to be with its parent, as far as a plan can tell.
     pub(super) fn will_come(&mut self, object: &str, writable: &Writable, row: &Row) -> Result<bool, ConnectorError> {
-        let Some((_, parent, _)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
-            return Ok(false);
-        };
         let values = rules::values(object, row)?;
-        let (Some(id), Some(field)) = (rules::text(&values, parent), writable.field(parent)) else {
+        let Some((of, id)) = self.new_parent(object, writable, &values)? else {
             return Ok(false);
         };
-        let Some(of) = self.object_of(&field.refers_to, &id) else {
-            return Ok(false);
-        };
-        let parent = self.roll.get(&of, &id)?.map(|standing| standing.what);
-        if !matches!(parent, Some(What::Create | What::Coming)) {
-            return Ok(false);
-        }
         match self.rows(&of, &[id])?.into_iter().flatten().next() {
             Some(parent) => Ok(rules::comes_by_itself(object, &values, &rules::values(&of, &parent)?)),
             None => Ok(false),
         }
+    }
+
+    /// Whether a record comes to be with a parent that is still to be created.
+    pub(super) fn comes_with_another(&mut self, object: &str, writable: &Writable, row: &Row) -> Result<bool, ConnectorError> {
+        let values = rules::values(object, row)?;
+        Ok(rules::may_come_by_itself(object, &values) && self.new_parent(object, writable, &values)?.is_some())
+    }
+
+    /// The parent that brings records of this object, where it is still to be created: its object and its key.
+    fn new_parent(
+        &mut self,
+        object: &str,
+        writable: &Writable,
+        values: &Values,
+    ) -> Result<Option<(String, String)>, ConnectorError> {
+        let Some((_, parent, _)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
+            return Ok(None);
+        };
+        let (Some(id), Some(field)) = (rules::text(values, parent), writable.field(parent)) else {
+            return Ok(None);
+        };
+        let Some(of) = self.object_of(&field.refers_to, &id) else {
+            return Ok(None);
+        };
+        let parent = self.roll.get(&of, &id)?.map(|standing| standing.what);
+        Ok(matches!(parent, Some(What::Create | What::Coming)).then_some((of, id)))
     }
 
     /// Those of these records that are to be created and may have come to be by themselves: keys and fields.

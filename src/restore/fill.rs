@@ -9,8 +9,9 @@ use super::job::{Patience, Place, Stage};
 use super::prepare::{Outcome, Preparation, Prepared};
 use super::request::{Added, Request, Verb};
 use super::roll::Pages;
+use super::rules;
 use super::run::{Run, ToCome};
-use super::standing::{Standing, What};
+use super::standing::Standing;
 use super::write::Ended;
 use crate::host::{ConnectorError, Failure, Host, Row};
 use crate::salesforce::Writable;
@@ -217,7 +218,7 @@ impl<H: Host> Run<'_, '_, H> {
     pub(super) fn is_due(&self, standing: &Standing) -> bool {
         match self.job.stage {
             Stage::Write => standing.is_open() && !(self.job.patience == Patience::Full && standing.comes_last()),
-            _ => standing.later && matches!(standing.what, What::Created | What::Updated),
+            _ => standing.is_unconnected(),
         }
     }
 
@@ -327,6 +328,12 @@ impl<H: Host> Run<'_, '_, H> {
             (Stage::Write, _) => match preparation.prepare(row, target, &mut resolve)? {
                 Outcome::Ready(prepared) => Ok(Some(*prepared)),
                 Outcome::NotYet => {
+                    self.passed.records += 1;
+                    Ok(None)
+                }
+                Outcome::Cannot(failure)
+                    if failure.code == rules::BY_SALESFORCE && self.comes_with_another(object, writable, row)? =>
+                {
                     self.passed.records += 1;
                     Ok(None)
                 }

@@ -139,12 +139,12 @@ impl<H: Host> Run<'_, '_, H> {
                 self.job.moved = true;
                 self.roll.set(object, key, next)
             }
-            Refused::Early if standing.tries == 0 => {
+            Refused::Early if again => {
                 self.job.moved = true;
                 self.roll.set(object, key, next)
             }
             // Who has the value may be set back too, and give it up.
-            Refused::Taken if standing.tries == 0 && self.job.updates.get(object).is_some_and(|updates| *updates > 0) => {
+            Refused::Taken if again && self.job.updates.get(object).is_some_and(|updates| *updates > 0) => {
                 self.job.moved = true;
                 self.roll.set(object, key, next)
             }

@@ -115,6 +115,11 @@ impl Standing {
         self.what == What::Update && self.later
     }
 
+    /// Written, but for references that are set in the end.
+    pub fn is_unconnected(&self) -> bool {
+        self.later && matches!(self.what, What::Created | What::Updated)
+    }
+
     /// Still to be written.
     pub fn is_open(&self) -> bool {
         matches!(self.what, What::Create | What::Update)

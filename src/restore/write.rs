@@ -137,7 +137,7 @@ impl<H: Host> Run<'_, '_, H> {
         for object in self.job.objects.clone() {
             let mut pages = Pages::default();
             while let Some(some) = pages.next(&mut self.roll, &object)? {
-                count += some.iter().filter(|(_, standing)| standing.later).count() as u64;
+                count += some.iter().filter(|(_, standing)| standing.is_unconnected()).count() as u64;
             }
         }
         Ok(count)

@@ -1,7 +1,7 @@
 //! What was deleted comes back as it was.
 
 use super::*;
-use fake_salesforce::org::{Change, Sent};
+use fake_salesforce::org::{Change, ReferenceKind, ReferenceSpec, Sent};
 use serde_json::Value;
 use std::collections::BTreeSet;
 
@@ -162,4 +162,24 @@ async fn files_come_back_byte_by_byte() {
     let result = rig.restore(&everything()).await.unwrap();
     assert_eq!(result.state, RestoreState::Complete, "{result:#?}");
     assert!(of_all() == before, "a file has other bytes");
+}
+
+/// A person's contact comes with the account, also where that waits for another one.
+#[tokio::test]
+async fn people_who_refer_to_each_other_come_back_with_their_contacts() {
+    for seed in 1..=8 {
+        let spouse = ReferenceSpec {
+            field: "Spouse__c".to_owned(),
+            to: vec!["Account".to_owned()],
+            kind: ReferenceKind::Optional,
+        };
+        let rig = Rig::new(RigOptions::of(org(OrgSpec::restore(seed).with_reference("Account", spouse))).with_files()).await;
+        prepare(&rig.fake);
+        rig.complete().await;
+        rig.fake.clock().advance(HOUR_MS);
+        let before = held(&rig.fake);
+        assert!(delete_all(&rig.fake, Some(&["Account"])) > 10);
+        let result = assert_restores(&rig, &before, &format!("seed {seed}")).await;
+        assert!(result.failed.is_empty(), "seed {seed}: {result:#?}");
+    }
 }
