@@ -100,7 +100,9 @@ impl<H: Host> Run<'_, '_, H> {
     fn fill_on(&mut self, request: &mut Request) -> Result<Filled, ConnectorError> {
         let objects = self.job.objects.clone();
         while let Some(object) = objects.get(self.job.at.object) {
-            let writable = self.writable(object)?.filter(|_| !self.job.closed.contains_key(object));
+            // What was written of an object before it was closed gets its references all the same.
+            let closed = self.job.stage == Stage::Write && self.job.closed.contains_key(object);
+            let writable = self.writable(object)?.filter(|_| !closed);
             if let Some(writable) = &writable {
                 if self.job.stage == Stage::Write {
                     let mut adoption = self.adoption(object, request)?;

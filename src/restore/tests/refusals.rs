@@ -80,6 +80,22 @@ fn what_came_too_early_is_written_after_the_others() {
 }
 
 #[test]
+fn what_was_written_before_the_storage_was_full_gets_its_references() {
+    let fixture = emptied();
+    fixture
+        .org
+        .borrow_mut()
+        .refuses
+        .insert("account 5".into(), ("STORAGE_LIMIT_EXCEEDED".into(), Vec::new()));
+    fixture.restore(&fixture.everything(), 8);
+    let org = fixture.org.borrow();
+    let named = |record: &Map<String, Value>| record["Name"].as_str().is_some_and(|name| name.starts_with("account"));
+    let accounts: Vec<_> = org.records.values().filter(|record| named(record)).collect();
+    assert!(!accounts.is_empty() && accounts.len() < 6);
+    assert!(accounts.iter().all(|account| !account["MainId"].is_null()), "{accounts:?}");
+}
+
+#[test]
 fn a_value_that_somebody_else_keeps_is_told() {
     let mut org = TargetOrg::new(&[("Account", vec![TargetField::external_id("Key__c")])]);
     let mut fields = named("account");
