@@ -14,6 +14,9 @@ pub const PLACES: usize = 5;
 /// Parts that a composite request may have.
 pub const SUBREQUESTS: usize = 25;
 
+/// Parts that are left for single records beside those.
+pub const SINGLES: usize = SUBREQUESTS - PLACES;
+
 /// What one composite request does for one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Part {

@@ -10,7 +10,7 @@ use super::roll::{DOUBTFUL, Pages};
 use super::rules;
 use super::run::Run;
 use super::standing::{Standing, What};
-use crate::backup::packing::{PLACES, SUBREQUESTS};
+use crate::backup::packing::{PLACES, SINGLES};
 use crate::host::{ConnectorError, Host, RecordOutcome};
 use crate::org::{Stopped, Subrequest};
 use crate::salesforce::{ApiError, Class, Found, Part, refusal};
@@ -24,9 +24,6 @@ const IDS: usize = 2_000;
 
 /// Ids that one request looks up.
 pub(super) const IDS_A_REQUEST: u64 = (PLACES * IDS) as u64;
-
-/// So few records of an object are a subrequest each: of those a request has more than of collections.
-const SINGLES: usize = SUBREQUESTS - PLACES;
 
 /// Rows that are asked of the snapshot at once, to see what one of them is like.
 const ROWS_AT_ONCE: usize = 20;

@@ -2,8 +2,8 @@
 //!
 //! Pure. As [`super::fill`] does it, but in one walk.
 
-use super::request::{Added, Placed, RECORDS, Request, SINGLES, Verb};
-use crate::backup::packing::{PLACES, SUBREQUESTS};
+use super::request::{Added, Placed, RECORDS, Request, Verb};
+use crate::backup::packing::{PLACES, SINGLES, SUBREQUESTS};
 
 /// See the module.
 #[derive(Debug, Default)]

@@ -6,7 +6,7 @@
 //! refers to; and what a composite request can't carry (files, texts that look like references) goes in requests of another
 //! [`Form`].
 
-use crate::backup::packing::{PLACES, SUBREQUESTS};
+use crate::backup::packing::{PLACES, SINGLES};
 use crate::host::{Content, FormPart};
 use crate::org::WRITE_HEADERS;
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,9 +16,6 @@ pub const RECORDS: usize = 200;
 
 /// Records that one counted request writes at least, where there are so many: in its collections.
 pub const RECORDS_A_REQUEST: u64 = (PLACES * RECORDS) as u64;
-
-/// Records that stand in parts of their own, after the collections: what found no room in those.
-pub const SINGLES: usize = SUBREQUESTS - PLACES;
 
 /// A collection is worked through in runs of one type, of which it may have so many.
 const RUNS: usize = 10;
@@ -393,6 +390,7 @@ pub fn reference((collection, record): (usize, usize)) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::backup::packing::SUBREQUESTS;
 
     fn record(object: &str, n: usize) -> Placed {
         Placed {

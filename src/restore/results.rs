@@ -130,23 +130,16 @@ impl<H: Host> Run<'_, '_, H> {
     ) -> Result<(), ConnectorError> {
         let (object, key) = (record.object.as_str(), record.key.as_str());
         let again = standing.tries < MAX_TRIES;
-        let mut next = standing.clone();
-        next.tries += 1;
         match refused::meaning(error) {
             Refused::Locked if again => {
-                self.job.locked = self.job.locked.max(next.tries);
+                self.job.locked = self.job.locked.max(standing.tries + 1);
                 self.job.locked_of.insert(object.to_owned());
-                self.job.moved = true;
-                self.roll.set(object, key, next)
+                self.try_again(object, key, standing)
             }
-            Refused::Early if again => {
-                self.job.moved = true;
-                self.roll.set(object, key, next)
-            }
+            Refused::Early if again => self.try_again(object, key, standing),
             // Who has the value may be set back too, and give it up.
             Refused::Taken if again && self.job.updates.get(object).is_some_and(|updates| *updates > 0) => {
-                self.job.moved = true;
-                self.roll.set(object, key, next)
+                self.try_again(object, key, standing)
             }
             Refused::Gone if verb == Verb::Update && standing.is_open() => {
                 self.roll.set(object, key, Standing::new(What::Create))?;
@@ -163,20 +156,23 @@ impl<H: Host> Run<'_, '_, H> {
                 self.job.refuses_inactive |= error.code == refused::INACTIVE_OWNER;
                 self.job.refuses_values |= error.code == refused::NOT_IN_PICKLIST;
                 self.roll.leave_out(object, key, &fields)?;
-                self.job.moved = true;
                 self.tell(object, key, RecordOutcome::Incomplete, refused::failure(error));
-                self.roll.set(object, key, next)
+                self.try_again(object, key, standing)
             }
-            Refused::StorageFull => {
-                refusals.full = true;
-                refusals.failed.push((record.clone(), standing.clone(), error.clone()));
-                Ok(())
-            }
-            _ => {
+            meaning => {
+                refusals.full |= meaning == Refused::StorageFull;
                 refusals.failed.push((record.clone(), standing.clone(), error.clone()));
                 Ok(())
             }
         }
+    }
+
+    /// A record is written again with a later request.
+    fn try_again(&mut self, object: &str, key: &str, standing: &Standing) -> Result<(), ConnectorError> {
+        self.job.moved = true;
+        let mut next = standing.clone();
+        next.tries += 1;
+        self.roll.set(object, key, next)
     }
 
     /// A whole collection was refused. What referred to a record that wasn't created is tried again without it.
@@ -193,10 +189,7 @@ impl<H: Host> Run<'_, '_, H> {
                 continue;
             };
             if halted && standing.tries < MAX_TRIES {
-                let mut next = standing.clone();
-                next.tries += 1;
-                self.job.moved = true;
-                self.roll.set(&record.object, &record.key, next)?;
+                self.try_again(&record.object, &record.key, &standing)?;
             } else {
                 refusals.written(&record.object, false);
                 let error = SaveError {
