@@ -83,11 +83,7 @@ async fn assert_survives(fault: Fault) {
         let result = loss.rig.restore(&everything()).await.unwrap();
         let requests = loss.requests_after(begun);
         let about = format!("{fault:?} at request {at} of {requests:#?}");
-        assert_eq!(
-            (result.state, result.ambiguous.len()),
-            (RestoreState::Complete, 0),
-            "{about}: {result:#?}"
-        );
+        assert_complete(&result, &about);
         loss.assert_whole(&about);
         if loss.rig.fake.faults().struck() == 0 {
             let jobs = requests.iter().filter(|request| request.ends_with("/jobs/ingest"));
@@ -120,18 +116,10 @@ async fn the_limit_at_any_request_then_raised_loses_nothing_and_doubles_nothing(
             assert!(left > 6, "{about}: too few to stop in");
             return;
         }
-        assert_eq!(
-            (stopped.state, stopped.reason.as_deref(), stopped.calls.sent),
-            (RestoreState::Failed, Some("usage limit reached"), left),
-            "{about}: {stopped:#?}"
-        );
+        limits::assert_stopped(&stopped, left, &about);
         loss.rig.set_limit(90).await;
         let result = loss.rig.restore(&everything()).await.unwrap();
-        assert_eq!(
-            (result.state, result.ambiguous.len()),
-            (RestoreState::Complete, 0),
-            "{about}: {result:#?}"
-        );
+        assert_complete(&result, &about);
         loss.assert_whole(&about);
     }
 }

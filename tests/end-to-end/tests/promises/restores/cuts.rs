@@ -11,11 +11,7 @@ async fn assert_survives(fault: Fault) {
         let before = lose(&rig, at).await;
         rig.fake.faults().at_request(rig.fake.log().len() + at, fault.clone());
         let result = rig.restore(&everything()).await.unwrap();
-        assert_eq!(
-            (result.state, result.ambiguous.len()),
-            (RestoreState::Complete, 0),
-            "{about}: {result:#?}"
-        );
+        assert_complete(&result, &about);
         // What still runs has ended by then.
         rig.fake.clock().advance(HOUR_MS);
         before.assert_like(&held(&rig.fake), &about);

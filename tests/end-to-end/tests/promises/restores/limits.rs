@@ -13,6 +13,15 @@ pub(super) fn leave(rig: &Rig, left: u64) {
     rig.fake.quota().set_used(CEILING - left);
 }
 
+/// Asserts that a restore stopped at the limit, after so many requests.
+pub(super) fn assert_stopped(stopped: &RestoreResult, sent: u64, about: &str) {
+    assert_eq!(
+        (stopped.state, stopped.reason.as_deref(), stopped.calls.sent),
+        (RestoreState::Failed, Some("usage limit reached"), sent),
+        "{about}: {stopped:#?}"
+    );
+}
+
 #[tokio::test]
 async fn the_limit_at_any_request_then_raised_loses_nothing_and_doubles_nothing() {
     let rig = connected(11).await;
@@ -30,11 +39,7 @@ async fn the_limit_at_any_request_then_raised_loses_nothing_and_doubles_nothing(
             assert!(left > 8, "{about}: too few to stop in");
             return;
         }
-        assert_eq!(
-            (stopped.state, stopped.reason.as_deref(), stopped.calls.sent),
-            (RestoreState::Failed, Some("usage limit reached"), left),
-            "{about}"
-        );
+        assert_stopped(&stopped, left, &about);
         assert_eq!(rig.fake.quota().used(), CEILING, "{about}");
         assert!(
             stopped.needed_calls > Some(0) && stopped.limit_needed > Some(50),

@@ -121,6 +121,15 @@ fn held(fake: &Fake) -> Likeness {
     })
 }
 
+/// Asserts that a restore is complete, and in doubt about nothing.
+fn assert_complete(result: &RestoreResult, about: &str) {
+    assert_eq!(
+        (result.state, result.ambiguous.len()),
+        (RestoreState::Complete, 0),
+        "{about}: {result:#?}"
+    );
+}
+
 /// Restores everything, which has to complete, and asserts that the org is what it was.
 async fn assert_restores(rig: &Rig, before: &Likeness, about: &str) -> RestoreResult {
     let result = rig.restore(&everything()).await.unwrap();
