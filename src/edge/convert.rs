@@ -170,6 +170,7 @@ impl From<host::Tally> for report::Tally {
         report::Tally {
             created: tally.created,
             updated: tally.updated,
+            relinked: tally.relinked,
             skipped: tally.skipped,
             failed: tally.failed,
             ambiguous: tally.ambiguous,

@@ -46,6 +46,10 @@ impl Snapshot for storage::Snapshot {
         Ok(storage::Snapshot::objects(self)?)
     }
 
+    fn damaged(&self) -> Result<Vec<String>, StorageError> {
+        Ok(storage::Snapshot::damaged(self)?)
+    }
+
     fn notes(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
         Ok(storage::Snapshot::notes(self, keys)?)
     }
@@ -76,6 +80,14 @@ impl Host for Imports {
 
     fn ends_at(&self) -> u64 {
         job::ends_at()
+    }
+
+    fn scope_to_confirm(&self) -> Option<String> {
+        job::scope_to_confirm()
+    }
+
+    fn confirm_scope(&self, scope: &str) -> bool {
+        job::confirm_scope(scope)
     }
 
     fn should_stop(&self) -> bool {
@@ -182,6 +194,22 @@ impl Host for Imports {
 
     fn skipped(&self, object: &str, why: Failure) {
         report::skipped(object, &why.into());
+    }
+
+    fn failed(&self, object: &str, why: Failure) {
+        report::failed(object, &why.into());
+    }
+
+    fn part_failed(&self, object: &str, part: &str, why: Failure) {
+        report::part_failed(object, part, &why.into());
+    }
+
+    fn warning(&self, what: Failure) {
+        report::warning(&what.into());
+    }
+
+    fn uncounted(&self, object: &str, what: &str, expected: Option<u64>) {
+        report::uncounted(object, what, expected);
     }
 
     fn remark(&self, object: &str, what: Failure) {

@@ -139,6 +139,9 @@ pub struct Tally {
     pub created: u64,
     /// Were there, and were given the snapshot's values.
     pub updated: u64,
+    /// Were there, and only references that were empty were set again.
+    #[serde(default)]
+    pub relinked: u64,
     /// Were there as they are in the snapshot.
     pub skipped: u64,
     /// Could not be written.
@@ -368,6 +371,8 @@ pub trait Answer {
 pub trait Snapshot {
     /// Names of the objects that it holds records of.
     fn objects(&self) -> Result<Vec<String>, StorageError>;
+    /// Names of the objects of which something stored is missing or not what was stored.
+    fn damaged(&self) -> Result<Vec<String>, StorageError>;
     /// At most `max` rows after a cursor (empty: from the first), by key, and the next cursor; empty at the end.
     fn read(&self, object: &str, cursor: &str, max: u32) -> Result<(Vec<Row>, String), StorageError>;
     /// The rows of these keys, in their order.
@@ -406,6 +411,10 @@ pub trait Host {
     fn requests_left(&self) -> u32;
     /// When to return, in milliseconds since 1970.
     fn ends_at(&self) -> u64;
+    /// The organization's id as the connection knows it, as long as this run has not confirmed it.
+    fn scope_to_confirm(&self) -> Option<String>;
+    /// Salesforce says that it is this organization; false where the connection's is another.
+    fn confirm_scope(&self, scope: &str) -> bool;
     /// Whether somebody waits for this call to end.
     fn should_stop(&self) -> bool;
     /// Milliseconds since 1970.
@@ -449,14 +458,22 @@ pub trait Host {
 
     /// Tells how far an object is read.
     fn progress(&self, object: &str, records: u64, total: Option<u64>);
-    /// Tells that an object isn't read, and why.
+    /// Tells that an object isn't read by its nature, and why.
     fn skipped(&self, object: &str, why: Failure);
+    /// Tells that an object could not be read, and why.
+    fn failed(&self, object: &str, why: Failure);
+    /// Tells that a part of an object (a file) could not be had, and why.
+    fn part_failed(&self, object: &str, part: &str, why: Failure);
+    /// Tells what hides data.
+    fn warning(&self, what: Failure);
     /// Tells something that people should know of an object that is read.
     fn remark(&self, object: &str, what: Failure);
     /// Tells that an object is read.
     fn finished(&self, object: &str);
     /// Tells how an object will be read, and what that costs.
     fn estimate(&self, object: &str, way: &str, requests: u64, records: u64, bytes: u64);
+    /// Tells of requests that can't be counted beforehand, and how many an earlier backup took.
+    fn uncounted(&self, object: &str, what: &str, expected: Option<u64>);
     /// While planning a restore: tells what will become of an object's records.
     fn expected(&self, object: &str, what: Tally);
     /// Tells what a restore has done with an object's records so far.

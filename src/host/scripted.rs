@@ -131,6 +131,10 @@ impl Snapshot for Shelf {
         Ok(self.rows.keys().cloned().collect())
     }
 
+    fn damaged(&self) -> Result<Vec<String>, StorageError> {
+        Ok(self.damaged.clone())
+    }
+
     fn notes(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
         Ok(keys.iter().map(|key| self.notes.get(key).cloned()).collect())
     }
@@ -180,6 +184,15 @@ pub(crate) struct ScriptedHost {
     told: RefCell<Vec<Reading>>,
     pub standings: RefCell<Vec<Standing>>,
     pub skips: RefCell<BTreeMap<String, Failure>>,
+    pub failures: RefCell<BTreeMap<String, Failure>>,
+    /// By object and part.
+    pub failed_parts: RefCell<BTreeMap<(String, String), Failure>>,
+    /// By code and object.
+    pub warnings: RefCell<BTreeMap<(String, Option<String>), Failure>>,
+    /// By object, what they are and how many are expected.
+    pub uncounted: RefCell<BTreeMap<String, (String, Option<u64>)>>,
+    /// The organization that the connection knows, until it is confirmed.
+    pub scope: RefCell<Option<String>>,
     pub remarks: RefCell<Vec<(String, Failure)>>,
     pub ends: RefCell<Vec<String>>,
     pub estimates: RefCell<BTreeMap<String, Estimate>>,
@@ -214,6 +227,11 @@ impl ScriptedHost {
             told: RefCell::default(),
             standings: RefCell::default(),
             skips: RefCell::default(),
+            failures: RefCell::default(),
+            failed_parts: RefCell::default(),
+            warnings: RefCell::default(),
+            uncounted: RefCell::default(),
+            scope: RefCell::default(),
             remarks: RefCell::default(),
             ends: RefCell::default(),
             estimates: RefCell::default(),
@@ -286,6 +304,19 @@ impl Host for ScriptedHost {
 
     fn ends_at(&self) -> u64 {
         1_900_000_000_000
+    }
+
+    fn scope_to_confirm(&self) -> Option<String> {
+        self.scope.borrow().clone()
+    }
+
+    fn confirm_scope(&self, scope: &str) -> bool {
+        let mut known = self.scope.borrow_mut();
+        let same = known.as_deref().is_none_or(|known| known == scope);
+        if same {
+            *known = None;
+        }
+        same
     }
 
     fn should_stop(&self) -> bool {
@@ -432,6 +463,26 @@ impl Host for ScriptedHost {
 
     fn skipped(&self, object: &str, why: Failure) {
         self.skips.borrow_mut().insert(object.to_owned(), why);
+    }
+
+    fn failed(&self, object: &str, why: Failure) {
+        self.failures.borrow_mut().insert(object.to_owned(), why);
+    }
+
+    fn part_failed(&self, object: &str, part: &str, why: Failure) {
+        let key = (object.to_owned(), part.to_owned());
+        self.failed_parts.borrow_mut().insert(key, why);
+    }
+
+    fn warning(&self, what: Failure) {
+        let key = (what.code.clone(), what.object.clone());
+        self.warnings.borrow_mut().insert(key, what);
+    }
+
+    fn uncounted(&self, object: &str, what: &str, expected: Option<u64>) {
+        self.uncounted
+            .borrow_mut()
+            .insert(object.to_owned(), (what.to_owned(), expected));
     }
 
     fn remark(&self, object: &str, what: Failure) {

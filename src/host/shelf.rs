@@ -20,6 +20,8 @@ pub(crate) struct Shelf {
     pub rows: BTreeMap<String, BTreeMap<String, Row>>,
     pub notes: BTreeMap<String, Vec<u8>>,
     pub blobs: BTreeMap<String, Vec<u8>>,
+    /// Objects of which something stored is damaged.
+    pub damaged: Vec<String>,
     /// Keys that were taken over and not written since, by object.
     inherited: BTreeMap<String, BTreeSet<String>>,
 }

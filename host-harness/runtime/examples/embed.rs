@@ -107,6 +107,12 @@ impl Job for Connection {
     fn ends_at(&self) -> Timestamp {
         Timestamp(u64::MAX)
     }
+    fn scope_to_confirm(&self) -> Option<String> {
+        None
+    }
+    fn confirm_scope(&mut self, _scope: &str) -> bool {
+        true
+    }
     fn should_stop(&self) -> bool {
         false
     }
@@ -241,6 +247,18 @@ impl Report for Connection {
     }
     fn remark(&mut self, object: &str, what: Failure) {
         println!("{object}: {}", what.message);
+    }
+    fn failed(&mut self, object: &str, why: Failure) {
+        println!("{object} could not be read: {}", why.message);
+    }
+    fn part_failed(&mut self, object: &str, part: &str, why: Failure) {
+        println!("{object}: {part} could not be had: {}", why.message);
+    }
+    fn warning(&mut self, what: Failure) {
+        println!("warning: {}", what.message);
+    }
+    fn uncounted(&mut self, object: &str, what: &str, _expected: Option<u64>) {
+        println!("{object}: and a request for each of its {what}");
     }
     fn finished(&mut self, object: &str) {
         println!("{object}: all of it");

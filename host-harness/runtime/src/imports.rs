@@ -32,6 +32,10 @@ pub trait Job: Send {
     fn requests_left(&self) -> u32;
     /// When the call should be over.
     fn ends_at(&self) -> Timestamp;
+    /// What shares the quota, as long as this run has not confirmed it.
+    fn scope_to_confirm(&self) -> Option<String>;
+    /// The source says that it is this one; false where the connection's is another.
+    fn confirm_scope(&mut self, scope: &str) -> bool;
     /// Whether somebody waits for the batch to end.
     fn should_stop(&self) -> bool;
 }
@@ -300,6 +304,8 @@ pub trait Storage: Send {
 pub trait Snapshot: Send {
     /// Names of its objects.
     async fn objects(&mut self) -> Result<Vec<String>, StorageError>;
+    /// Names of the objects of which something stored is missing or not what was stored.
+    async fn damaged(&mut self) -> Result<Vec<String>, StorageError>;
     /// Rows after a cursor, and the next cursor; an empty one is the end.
     async fn read(&mut self, object: &str, cursor: &str, max: u32) -> Result<(Vec<Row>, String), StorageError>;
     /// Rows of these keys, in their order.
@@ -338,14 +344,22 @@ pub struct Failure {
 pub trait Report: Send {
     /// Records so far, and how many there are.
     fn progress(&mut self, object: &str, records: u64, total: Option<u64>);
-    /// Not read, and why.
+    /// Not read by its nature, and why.
     fn skipped(&mut self, object: &str, why: Failure);
+    /// Could not be read, and why.
+    fn failed(&mut self, object: &str, why: Failure);
+    /// A part of it could not be had, and why.
+    fn part_failed(&mut self, object: &str, part: &str, why: Failure);
+    /// Something hides data.
+    fn warning(&mut self, what: Failure);
     /// Read, with something to know about it.
     fn remark(&mut self, object: &str, what: Failure);
     /// All read.
     fn finished(&mut self, object: &str);
     /// The way it will be read, and what that costs.
     fn estimate(&mut self, object: &str, way: &str, requests: u64, records: u64, bytes: u64);
+    /// Requests that can't be counted beforehand, and how many an earlier backup took.
+    fn uncounted(&mut self, object: &str, what: &str, expected: Option<u64>);
     /// While planning a restore: what will become of an object's records.
     fn expected(&mut self, object: &str, what: Tally);
     /// What a restore has done with an object's records so far.
@@ -362,6 +376,7 @@ pub trait Report: Send {
 pub struct Tally {
     pub created: u64,
     pub updated: u64,
+    pub relinked: u64,
     pub skipped: u64,
     pub failed: u64,
     pub ambiguous: u64,

@@ -5,7 +5,7 @@ use super::host::Host;
 use super::imports::{Outcome, Readable, StopSignal};
 use super::progress::{Progress, ProgressEvent};
 use super::results::{BackupResult, PauseResult, estimated_requests};
-use super::session::{Session, TRIES, answered};
+use super::session::{Session, TRIES};
 use super::step::{Asked, Decision};
 use super::turn::First;
 use super::went::{Went, blocked_text};
@@ -315,7 +315,9 @@ impl Backup<'_> {
             details: vec![("snapshot".to_owned(), self.writer.id().to_string())],
         };
         let imports = self.session.imports(true, outcome, self.readable().await?);
-        let planned = answered("plan-backup", self.session.connector.plan_backup(imports, options).await)?;
+        let planned = self
+            .session
+            .answered("plan-backup", self.session.connector.plan_backup(imports, options).await)?;
         self.session.planned(planned)
     }
 
@@ -414,6 +416,7 @@ impl Backup<'_> {
         grant: Option<Grant>,
     ) -> Result<(), JobError> {
         let journal_head = self.session.journal.lock().await.head().hash;
+        let (objects, warnings) = outcome.take_reports().into_parts();
         let commit = Commit {
             step: attempt.step,
             began_at: attempt.began_at,
@@ -421,7 +424,8 @@ impl Backup<'_> {
             next: went.next.clone(),
             grant: grant.clone(),
             spending: self.session.parts.gate.spending(),
-            objects: outcome.take_reports().into_list(),
+            objects,
+            warnings,
             readings: outcome.take_readings().into_iter().map(crate::quota::from_import).collect(),
             requests: attempt.requests,
             connector: self.session.digest,

@@ -62,6 +62,18 @@ pub enum JobError {
     /// The source can't be gone on with.
     #[error("{}", told(.0))]
     Blocked(Box<Failure>),
+    /// Another org answers at the connection's address.
+    #[error(
+        "{connection} is a connection of the org {known}, but at its address the org {other} answers now: nothing of that one was stored; check instance_url and the credential (My Domain moved, a sandbox was refreshed), or add another connection for it"
+    )]
+    OtherOrg {
+        /// Whose.
+        connection: ConnectionName,
+        /// The connection's org.
+        known: backup_store::Scope,
+        /// The one that answers.
+        other: String,
+    },
     /// It waited for another job of the scope.
     #[error("stopped while it waited for its turn; nothing was sent, run it again")]
     StoppedInLine,

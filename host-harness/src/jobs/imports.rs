@@ -3,6 +3,7 @@
 //!
 //! The rule: a call is given exactly what the contract lets it use. `decide` gets readings and no http, a check can't append.
 
+use super::identity::Identity;
 use super::reports::Reports;
 use crate::quota::ScopeGate;
 use async_trait::async_trait;
@@ -106,6 +107,8 @@ pub(super) struct CallParts {
     /// Asked for by who goes first in the scope.
     pub(super) gives_way: StopSignal,
     pub(super) configuration: String,
+    /// Whose quota it is, and whether this run has seen that it still is.
+    pub(super) identity: Arc<Identity>,
 }
 
 impl CallParts {
@@ -153,6 +156,19 @@ impl imports::Job for Job {
 
     fn ends_at(&self) -> Timestamp {
         self.ends_at
+    }
+
+    fn scope_to_confirm(&self) -> Option<String> {
+        self.parts.identity.to_confirm()
+    }
+
+    fn confirm_scope(&mut self, scope: &str) -> bool {
+        let same = self.parts.identity.confirm(scope);
+        if !same {
+            // Nothing more is sent to an org that isn't the connection's.
+            self.parts.gate.end();
+        }
+        same
     }
 
     fn should_stop(&self) -> bool {
@@ -305,6 +321,11 @@ impl imports::Snapshot for Reader {
         Ok(self.0.fold().objects.keys().map(ToString::to_string).collect())
     }
 
+    async fn damaged(&mut self) -> Result<Vec<String>, StorageError> {
+        let damaged = self.0.damaged().await.map_err(storage_error)?;
+        Ok(damaged.iter().map(ToString::to_string).collect())
+    }
+
     async fn read(&mut self, object: &str, cursor: &str, max: u32) -> Result<(Vec<imports::Row>, String), StorageError> {
         let page = self
             .0
@@ -361,12 +382,42 @@ impl imports::Report for Report {
         });
     }
 
+    fn failed(&mut self, object: &str, why: imports::Failure) {
+        self.told(object, |report| {
+            report.state = Some(backup_store::ObjectState::Failed);
+            report.failed = Some(failure(why));
+        });
+    }
+
+    fn part_failed(&mut self, object: &str, part: &str, why: imports::Failure) {
+        self.told(object, |report| {
+            report.failed_parts.insert(part.to_owned(), failure(why));
+        });
+    }
+
+    fn warning(&mut self, what: imports::Failure) {
+        self.0
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .warnings
+            .push(failure(what));
+    }
+
+    fn uncounted(&mut self, object: &str, what: &str, expected: Option<u64>) {
+        self.told(object, |report| {
+            report.uncounted.insert(what.to_owned(), expected);
+        });
+    }
+
     fn remark(&mut self, object: &str, what: imports::Failure) {
         self.told(object, |report| report.remarks.push(failure(what)));
     }
 
     fn finished(&mut self, object: &str) {
-        self.told(object, |report| report.state = Some(backup_store::ObjectState::Complete));
+        self.told(object, |report| {
+            report.state = Some(backup_store::ObjectState::Complete);
+            report.failed = None;
+        });
     }
 
     fn estimate(&mut self, object: &str, way: &str, requests: u64, records: u64, bytes: u64) {
@@ -412,6 +463,7 @@ fn tally(tally: imports::Tally) -> backup_store::Tally {
     backup_store::Tally {
         created: tally.created,
         updated: tally.updated,
+        relinked: tally.relinked,
         skipped: tally.skipped,
         failed: tally.failed,
         ambiguous: tally.ambiguous,

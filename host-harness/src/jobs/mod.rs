@@ -11,6 +11,7 @@ mod blobs;
 mod check;
 mod error;
 mod host;
+mod identity;
 mod imports;
 mod lineage;
 mod plan;

@@ -6,7 +6,7 @@ use super::imports::{Outcome, Readable, StopSignal};
 use super::progress::Progress;
 use super::rehearsal::Rehearsed;
 use super::results::{Calls, PauseResult, PlanResult, PlannedObject, brief};
-use super::session::{Session, answered};
+use super::session::Session;
 use super::step::Asked;
 use backup_runtime::exports::BackupOptions;
 use backup_store::{Actor, ConnectionName, ObjectName, ObjectReport, Snapshot, SnapshotKind};
@@ -79,11 +79,11 @@ async fn plan(
             source: None,
         };
         let imports = session.imports(true, &outcome, readable);
-        answered("plan-backup", session.connector.plan_backup(imports, options).await)
+        session.answered("plan-backup", session.connector.plan_backup(imports, options).await)
     };
     let mut told = Told::new();
     let keep = |outcome: &Outcome, _| {
-        let reports = outcome.take_reports().into_list();
+        let (reports, _) = outcome.take_reports().into_parts();
         told = reports.into_iter().map(|report| (report.object.clone(), report)).collect();
     };
     let pause = match session.rehearse(&mut Asked::ByHand, progress, plan, keep).await? {

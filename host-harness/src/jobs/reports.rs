@@ -1,6 +1,6 @@
 //! What a connector told about objects during one step, in the order of their names.
 
-use backup_store::{ObjectName, ObjectReport, RestoreReport};
+use backup_store::{Failure, ObjectName, ObjectReport, RestoreReport};
 use std::collections::BTreeMap;
 
 /// Told in one step; becomes part of its log entry.
@@ -8,6 +8,8 @@ use std::collections::BTreeMap;
 pub(super) struct Reports {
     objects: BTreeMap<ObjectName, ObjectReport>,
     restored: BTreeMap<ObjectName, RestoreReport>,
+    /// What hides data.
+    pub(super) warnings: Vec<Failure>,
     /// Objects of which was told what will become of their records.
     pub(super) expected: u64,
     /// Requests that the job still needs.
@@ -31,8 +33,9 @@ impl Reports {
         }
     }
 
-    pub(super) fn into_list(self) -> Vec<ObjectReport> {
-        self.objects.into_values().collect()
+    /// What was told of objects, and what hides data.
+    pub(super) fn into_parts(self) -> (Vec<ObjectReport>, Vec<Failure>) {
+        (self.objects.into_values().collect(), self.warnings)
     }
 
     /// What a restore told, what was told of its objects as of any job's among it.

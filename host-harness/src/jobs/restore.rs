@@ -12,7 +12,7 @@ use super::progress::{Progress, ProgressEvent};
 use super::rehearsal::Rehearsed;
 use super::restored::{Needs, RestoreResult, RestoreState};
 use super::results::PauseResult;
-use super::session::{Session, TRIES, answered};
+use super::session::{Session, TRIES};
 use super::step::{Asked, Decision};
 use super::turn::First;
 use super::went::{Went, blocked_text};
@@ -481,6 +481,7 @@ impl Restore<'_> {
             details,
         };
         let imports = self.session.imports(true, outcome, self.readable());
-        answered("plan-restore", self.session.connector.plan_restore(imports, selection).await)
+        self.session
+            .answered("plan-restore", self.session.connector.plan_restore(imports, selection).await)
     }
 }

@@ -6,6 +6,7 @@
 use super::blobs::JobBlobs;
 use super::error::JobError;
 use super::host::Host;
+use super::identity::Identity;
 use super::imports::{CallParts, Outcome, Readable, StopSignal};
 use super::lineage;
 use super::progress::Usage;
@@ -101,6 +102,7 @@ impl Session {
             stop,
             gives_way: StopSignal::default(),
             configuration: for_connector(&kept, access.origin()),
+            identity: Arc::new(Identity::unconfirmed(known.clone())),
         };
         let mut session = Session {
             host: host.clone(),
@@ -129,6 +131,7 @@ impl Session {
         let checked = self.check().await?;
         let scope: Scope = checked.scope.parse()?;
         self.checked = Some(checked);
+        self.parts.identity = Arc::new(Identity::confirmed(scope.clone()));
         self.journal
             .lock()
             .await
@@ -169,7 +172,10 @@ impl Session {
         let imports = self.imports(true, &outcome, Readable::default());
         let checked = self.connector.check(imports).await;
         self.spent(&grant).await?;
-        answered("check", checked)
+        let checked = self.answered("check", checked)?;
+        self.parts.identity.confirm(&checked.scope);
+        // It asked who the source is, so what it answers needs no confirmation of its own.
+        self.answered("check", Ok(Ok(checked)))
     }
 
     /// Makes a grant durable in the scope's journal and sends under it from now on.
@@ -237,6 +243,24 @@ impl Session {
         let spending = self.parts.gate.spending();
         self.claim.lock().await.release(spending).await?;
         Ok(())
+    }
+}
+
+impl Session {
+    /// What an export that may send gave. That it worked for another org than the connection's overrules whatever it says.
+    pub(super) fn answered<T>(
+        &self,
+        export: &'static str,
+        answer: Result<Result<T, backup_runtime::exports::ConnectorError>, CallError>,
+    ) -> Result<T, JobError> {
+        match self.parts.identity.other() {
+            Some((known, other)) => Err(JobError::OtherOrg {
+                connection: self.name.clone(),
+                known,
+                other,
+            }),
+            None => answered(export, answer),
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::error::{JobError, told};
 use super::imports::{Outcome, Readable, failure};
-use super::session::{Session, answered};
+use super::session::Session;
 use backup_runtime::exports::{self, Planned};
 use backup_store::journal::Paused;
 use backup_store::{Checkpoint, Next};
@@ -48,7 +48,7 @@ impl Session {
             state_version: at.state_version,
             data: at.data.to_vec(),
         };
-        let result = answered("run-batch", self.connector.run_batch(imports, at).await)?;
+        let result = self.answered("run-batch", self.connector.run_batch(imports, at).await)?;
         Ok(self.went_to(result))
     }
 

@@ -23,9 +23,15 @@ use std::collections::BTreeMap;
 pub struct Tally {
     pub created: u64,
     pub updated: u64,
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub relinked: u64,
     pub skipped: u64,
     pub failed: u64,
     pub ambiguous: u64,
+}
+
+fn is_zero(number: &u64) -> bool {
+    *number == 0
 }
 
 impl Tally {
@@ -33,11 +39,12 @@ impl Tally {
     #[must_use]
     pub fn and(self, other: Tally) -> Tally {
         Tally {
-            created: self.created + other.created,
-            updated: self.updated + other.updated,
-            skipped: self.skipped + other.skipped,
-            failed: self.failed + other.failed,
-            ambiguous: self.ambiguous + other.ambiguous,
+            created: self.created.saturating_add(other.created),
+            updated: self.updated.saturating_add(other.updated),
+            relinked: self.relinked.saturating_add(other.relinked),
+            skipped: self.skipped.saturating_add(other.skipped),
+            failed: self.failed.saturating_add(other.failed),
+            ambiguous: self.ambiguous.saturating_add(other.ambiguous),
         }
     }
 }

@@ -92,6 +92,7 @@ fn commit(next: Next, objects: Vec<ObjectReport>) -> Commit {
         grant: None,
         spending: Spending::default(),
         objects,
+        warnings: Vec::new(),
         readings: Vec::new(),
         requests: 1,
         connector: Sha256::ZERO,

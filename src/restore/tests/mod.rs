@@ -99,6 +99,7 @@ impl Fixture {
         restored.values().fold(Tally::default(), |sum, tally| Tally {
             created: sum.created + tally.created,
             updated: sum.updated + tally.updated,
+            relinked: sum.relinked + tally.relinked,
             skipped: sum.skipped + tally.skipped,
             failed: sum.failed + tally.failed,
             ambiguous: sum.ambiguous + tally.ambiguous,

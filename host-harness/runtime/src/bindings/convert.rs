@@ -406,6 +406,7 @@ impl From<report::Tally> for Tally {
         Tally {
             created: v.created,
             updated: v.updated,
+            relinked: v.relinked,
             skipped: v.skipped,
             failed: v.failed,
             ambiguous: v.ambiguous,

@@ -25,6 +25,14 @@ impl job::Host for CallState {
         Ok(self.imports("job.ends-at")?.job.ends_at().0)
     }
 
+    async fn scope_to_confirm(&mut self) -> Trappable<Option<String>> {
+        Ok(self.imports("job.scope-to-confirm")?.job.scope_to_confirm())
+    }
+
+    async fn confirm_scope(&mut self, scope: String) -> Trappable<bool> {
+        Ok(self.imports("job.confirm-scope")?.job.confirm_scope(&scope))
+    }
+
     async fn should_stop(&mut self) -> Trappable<bool> {
         Ok(self.imports("job.should-stop")?.job.should_stop())
     }
@@ -51,6 +59,26 @@ impl report::Host for CallState {
 
     async fn skipped(&mut self, object: String, why: types::Failure) -> Trappable<()> {
         self.report("report.skipped")?.skipped(&object, why.into());
+        Ok(())
+    }
+
+    async fn failed(&mut self, object: String, why: types::Failure) -> Trappable<()> {
+        self.report("report.failed")?.failed(&object, why.into());
+        Ok(())
+    }
+
+    async fn part_failed(&mut self, object: String, part: String, why: types::Failure) -> Trappable<()> {
+        self.report("report.part-failed")?.part_failed(&object, &part, why.into());
+        Ok(())
+    }
+
+    async fn warning(&mut self, what: types::Failure) -> Trappable<()> {
+        self.report("report.warning")?.warning(what.into());
+        Ok(())
+    }
+
+    async fn uncounted(&mut self, object: String, what: String, expected: Option<u64>) -> Trappable<()> {
+        self.report("report.uncounted")?.uncounted(&object, &what, expected);
         Ok(())
     }
 

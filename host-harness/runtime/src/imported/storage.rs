@@ -170,6 +170,12 @@ impl storage::HostSnapshot for CallState {
         Ok(objects.map_err(Into::into))
     }
 
+    async fn damaged(&mut self, snapshot: Resource<SnapshotHandle>) -> Answer<Vec<String>> {
+        let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
+        let damaged = self.handles.pendings.beside(snapshot.damaged()).await;
+        Ok(damaged.map_err(Into::into))
+    }
+
     async fn read(
         &mut self,
         snapshot: Resource<SnapshotHandle>,

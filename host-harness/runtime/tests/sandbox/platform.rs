@@ -92,6 +92,14 @@ impl Job for Platform {
         Timestamp(u64::MAX)
     }
 
+    fn scope_to_confirm(&self) -> Option<String> {
+        None
+    }
+
+    fn confirm_scope(&mut self, _scope: &str) -> bool {
+        true
+    }
+
     fn should_stop(&self) -> bool {
         false
     }
@@ -244,6 +252,14 @@ impl Report for Platform {
     fn skipped(&mut self, _object: &str, _why: Failure) {}
 
     fn remark(&mut self, _object: &str, _what: Failure) {}
+
+    fn failed(&mut self, _object: &str, _why: Failure) {}
+
+    fn part_failed(&mut self, _object: &str, _part: &str, _why: Failure) {}
+
+    fn warning(&mut self, _what: Failure) {}
+
+    fn uncounted(&mut self, _object: &str, _what: &str, _expected: Option<u64>) {}
 
     fn finished(&mut self, _object: &str) {}
 

@@ -130,6 +130,7 @@ async fn committed(writer: &mut SnapshotWriter, staged: backup_store::Staged) {
         grant: None,
         spending: Spending::default(),
         objects: Vec::new(),
+        warnings: Vec::new(),
         readings: Vec::new(),
         requests: 0,
         connector: Sha256::ZERO,

@@ -6,6 +6,7 @@ use crate::scope::{Grant, Reading, Spending};
 use backup_seams::Timestamp;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// Where a job stands, in the connector's own terms.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -99,8 +100,10 @@ pub enum ObjectState {
     Partial,
     /// All of it is.
     Complete,
-    /// It is not read; the reason says why.
+    /// It is not read, by its nature; the reason says why.
     Skipped,
+    /// It could not be read, or reading it broke off; the reason says why. What a predecessor had of it stays.
+    Failed,
 }
 
 /// What a step told about an object. What is `None` or empty leaves what was told before.
@@ -123,6 +126,15 @@ pub struct ObjectReport {
     /// Why it is not read.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<Failure>,
+    /// Why it could not be read.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failed: Option<Failure>,
+    /// Parts of it that could not be had, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed_parts: BTreeMap<String, Failure>,
+    /// Requests that can't be counted beforehand, by what they are; how many an earlier backup took, where known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub uncounted: BTreeMap<String, Option<u64>>,
     /// What people should know about it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub remarks: Vec<Failure>,
@@ -138,6 +150,9 @@ impl ObjectReport {
             total: None,
             estimate: None,
             skipped: None,
+            failed: None,
+            failed_parts: BTreeMap::new(),
+            uncounted: BTreeMap::new(),
             remarks: Vec::new(),
         }
     }
@@ -169,6 +184,8 @@ pub struct Commit {
     pub spending: Spending,
     /// What was told about objects.
     pub objects: Vec<ObjectReport>,
+    /// What hides data.
+    pub warnings: Vec<Failure>,
     /// Readings that were told.
     pub readings: Vec<Reading>,
     /// Requests that this step sent, all attempts.
@@ -270,6 +287,9 @@ pub struct LogRecord {
     pub replaced: Vec<ObjectName>,
     /// Told about objects.
     pub objects: Vec<ObjectReport>,
+    /// Told of what hides data.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Failure>,
     /// Told readings.
     pub readings: Vec<Reading>,
     /// Segments that the step added.

@@ -69,6 +69,12 @@ pub struct ObjectFold {
     pub reason: Option<Failure>,
     /// What people should know.
     pub remarks: Vec<Failure>,
+    /// Parts of it that could not be had by this job, and why.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub failed_parts: BTreeMap<String, Failure>,
+    /// Requests that can't be counted beforehand, by what they are; how many an earlier backup took, where known.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub uncounted: BTreeMap<String, Option<u64>>,
     /// When it was so.
     pub window: Option<Window>,
     /// Bytes of its records, uncompressed.
@@ -107,6 +113,9 @@ pub struct Fold {
     pub kept_checkpoints: Vec<CheckpointRef>,
     /// What comes next.
     pub next: Option<Next>,
+    /// What hides data, in the order in which it was first told; one of each code and object.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<Failure>,
     /// Requests sent for it.
     pub requests: u64,
     /// The last reading of each quota that was told in it.
@@ -128,6 +137,7 @@ impl Default for Fold {
             checkpoint: None,
             kept_checkpoints: Vec::new(),
             next: None,
+            warnings: Vec::new(),
             requests: 0,
             readings: BTreeMap::new(),
             ended: false,
@@ -195,6 +205,13 @@ impl Fold {
         }
         for report in &record.objects {
             self.objects.entry(report.object.clone()).or_default().told(report, job);
+        }
+        for warning in &record.warnings {
+            let same = |known: &&mut Failure| known.code == warning.code && known.object == warning.object;
+            match self.warnings.iter_mut().find(same) {
+                Some(known) => known.clone_from(warning),
+                None => self.warnings.push(warning.clone()),
+            }
         }
         for key in &record.dropped_blobs {
             self.blobs_like(key).remove(key);
@@ -273,6 +290,8 @@ impl From<&InheritedObject> for ObjectFold {
             estimate: None,
             reason: object.reason.clone(),
             remarks: object.remarks.clone(),
+            failed_parts: BTreeMap::new(),
+            uncounted: BTreeMap::new(),
             window: object.window,
             raw_bytes: bytes(|segment| segment.raw_bytes),
             stored_bytes: bytes(|segment| segment.stored_bytes),
@@ -291,7 +310,7 @@ impl ObjectFold {
         match self.state {
             ObjectState::Complete => true,
             ObjectState::Partial => self.inherited,
-            ObjectState::Pending | ObjectState::Skipped => false,
+            ObjectState::Pending | ObjectState::Skipped | ObjectState::Failed => false,
         }
     }
 
@@ -310,6 +329,14 @@ impl ObjectFold {
             self.state = ObjectState::Skipped;
             self.reason = Some(skipped.clone());
         }
+        if let Some(failed) = &report.failed {
+            self.state = ObjectState::Failed;
+            self.reason = Some(failed.clone());
+        }
+        self.failed_parts
+            .extend(report.failed_parts.iter().map(|(part, why)| (part.clone(), why.clone())));
+        self.uncounted
+            .extend(report.uncounted.iter().map(|(what, expected)| (what.clone(), *expected)));
         for remark in &report.remarks {
             match self.remarks.iter().position(|known| known == remark) {
                 Some(known) if known >= self.inherited_remarks => continue,

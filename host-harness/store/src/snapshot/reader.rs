@@ -199,6 +199,24 @@ impl Snapshot {
         .boxed()
     }
 
+    /// Objects of which a segment is missing or isn't what was written: every one is read, and its hash compared.
+    pub async fn damaged(&self) -> Result<Vec<ObjectName>, StoreError> {
+        let mut damaged = Vec::new();
+        for (name, object) in &self.fold.objects {
+            for placed in &object.segments {
+                match merge::open(&self.store, &self.dir, placed).await {
+                    Ok(_) => {}
+                    Err(StoreError::Damaged(_)) => {
+                        damaged.push(name.clone());
+                        break;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+        Ok(damaged)
+    }
+
     /// At most `max` rows with keys after `cursor` (empty: from the first).
     pub async fn read(&mut self, object: &ObjectName, cursor: &str, max: u32) -> Result<Page, StoreError> {
         let mut merge = match self.paging.take() {

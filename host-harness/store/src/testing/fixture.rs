@@ -59,6 +59,7 @@ pub fn commit(next: Next) -> Commit {
         grant: None,
         spending: Spending::default(),
         objects: Vec::new(),
+        warnings: Vec::new(),
         readings: Vec::new(),
         requests: 1,
         connector: Sha256::ZERO,

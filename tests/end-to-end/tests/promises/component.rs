@@ -137,6 +137,12 @@ impl imports::Job for Case {
     fn ends_at(&self) -> Timestamp {
         Timestamp(NOW + 600_000)
     }
+    fn scope_to_confirm(&self) -> Option<String> {
+        None
+    }
+    fn confirm_scope(&mut self, _scope: &str) -> bool {
+        true
+    }
     fn should_stop(&self) -> bool {
         false
     }
@@ -214,6 +220,10 @@ impl imports::Report for Case {
     fn progress(&mut self, _: &str, _: u64, _: Option<u64>) {}
     fn skipped(&mut self, _: &str, _: imports::Failure) {}
     fn remark(&mut self, _: &str, _: imports::Failure) {}
+    fn failed(&mut self, _: &str, _: imports::Failure) {}
+    fn part_failed(&mut self, _: &str, _: &str, _: imports::Failure) {}
+    fn warning(&mut self, _: imports::Failure) {}
+    fn uncounted(&mut self, _: &str, _: &str, _: Option<u64>) {}
     fn finished(&mut self, _: &str) {}
     fn estimate(&mut self, _: &str, _: &str, _: u64, _: u64, _: u64) {}
 

@@ -346,6 +346,7 @@ fn notes(result: &Compared, object: &ComparedObject) -> Result<(), Failure> {
             Some(ObjectState::Skipped) => "is skipped in",
             Some(ObjectState::Pending) => "is not read yet in",
             Some(ObjectState::Partial) => "is partial in",
+            Some(ObjectState::Failed) => "could not be read in",
             Some(ObjectState::Complete) => continue,
         };
         let unknown = match object.not_read {
