@@ -1,44 +1,14 @@
 //! The export `check`: one composite request tells which org this is, and what its user may see.
 //!
-//! What a user may not see is not an error anywhere in the API: rows and fields vanish silently. So each permission that a
-//! backup wants is asked for, and what its lack hides is said in words.
+//! Each permission that a backup wants is asked for, and what its lack hides is said in words.
 
 use crate::host::{Checked, ConnectorError, Failure, Host};
 use crate::org::{Org, Refused, Stopped, Subrequest};
-use crate::salesforce::{ApiError, Bodies, Sub, SubBody, read_composite};
+use crate::salesforce::{ApiError, Bodies, PERMISSIONS, Sub, SubBody, is_granted, permission_queries, read_composite};
 use crate::soql;
 use serde::Deserialize;
 use serde::de::{MapAccess, value::MapAccessDeserializer};
 use serde_json::{Map, Value};
-
-/// A permission of the connection's user, and what is missing without it.
-struct Wanted {
-    permission: &'static str,
-    hides: &'static str,
-}
-
-const WANTED: [Wanted; 5] = [
-    Wanted {
-        permission: "ViewAllData",
-        hides: "records that the user doesn't own or isn't given vanish from the backup without a trace",
-    },
-    Wanted {
-        permission: "QueryAllFiles",
-        hides: "files of other users, and the links of their documents, can't be read",
-    },
-    Wanted {
-        permission: "ViewSetup",
-        hides: "record counts and limits can't be read, so estimates are rough; some setup objects are refused",
-    },
-    Wanted {
-        permission: "ApiEnabled",
-        hides: "nothing can be read",
-    },
-    Wanted {
-        permission: "ModifyAllData",
-        hides: "a restore can't write records of other users; a backup doesn't need it",
-    },
-];
 
 /// Permissions that also get a query of their own: where an org lacks one of the five, the common query is refused.
 const ALONE: usize = 3;
@@ -48,7 +18,7 @@ const ORGANIZATION: &str =
 
 /// Who the connection is, and what it may see.
 pub fn check<H: Host>(host: &H) -> Result<Checked, ConnectorError> {
-    let org = Org::open(host)?;
+    let org = Org::open_for_check(host)?;
     match ask_all(&org) {
         Ok(subs) => checked(&subs),
         // Composite itself may be refused where the API isn't: the org's id is needed whatever else is unknown.
@@ -83,19 +53,9 @@ fn ask_all<H: Host>(org: &Org<'_, H>) -> Result<Vec<Sub<Rows>>, Stopped> {
     let query = |soql: &str, reference: &str| {
         Subrequest::get(org.path(&format!("query?q={}", soql::encode(soql))), reference.to_owned())
     };
-    let fields: Vec<String> = WANTED
-        .iter()
-        .map(|wanted| format!("Permissions{}", wanted.permission))
-        .collect();
-    let mut parts = vec![
-        query(ORGANIZATION, "organization"),
-        query(
-            &format!("SELECT {} FROM UserPermissionAccess", fields.join(", ")),
-            "permissions",
-        ),
-    ];
-    for field in fields.iter().take(ALONE) {
-        parts.push(query(&format!("SELECT {field} FROM UserPermissionAccess"), field));
+    let mut parts = vec![query(ORGANIZATION, "organization")];
+    for (n, soql) in permission_queries(ALONE).iter().enumerate() {
+        parts.push(query(soql, &format!("permissions{n}")));
     }
     let mut body = org.finish(org.composite(&parts)?)?;
     let mut subs = Vec::new();
@@ -146,15 +106,13 @@ fn checked(subs: &[Sub<Rows>]) -> Result<Checked, ConnectorError> {
         }
     }
     let permissions: Vec<&Map<String, Value>> = rows.flatten().filter_map(|rows| rows.records.first()).collect();
-    for wanted in &WANTED {
-        let field = format!("Permissions{}", wanted.permission);
-        let has = permissions.iter().find_map(|row| row.get(&field)?.as_bool());
-        let state = match has {
+    for permission in &PERMISSIONS {
+        let state = match is_granted(permission, permissions.iter().copied()) {
             Some(true) => "granted".to_owned(),
-            Some(false) => format!("missing: {}", wanted.hides),
-            None => format!("unknown: the org doesn't tell; without it {}", wanted.hides),
+            Some(false) => format!("missing: {}", permission.hides),
+            None => format!("unknown: the org doesn't tell; without it {}", permission.hides),
         };
-        facts.push((format!("permission:{}", wanted.permission), state));
+        facts.push((format!("permission:{}", permission.name), state));
     }
     Ok(Checked {
         scope: scope.to_owned(),

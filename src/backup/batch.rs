@@ -96,12 +96,30 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         }
         self.files_ready = self.files_ready();
         self.lists_ready = self.lists_ready()?;
+        self.confirm_org()?;
         // Jobs are begun before everything else: they run while queries are sent.
         self.begin_jobs()?;
         self.run_composites()?;
         self.advance_jobs()?;
         self.fetch_files()?;
         self.catch_up()
+    }
+
+    /// Before anything else is sent, this run has to know whose org it is: a composite request tells it on the way. Files and jobs
+    /// that are under way are named by Ids of the org's own, so that another org has none of them.
+    fn confirm_org(&mut self) -> Result<(), ConnectorError> {
+        if self.org.is_confirmed() {
+            return Ok(());
+        }
+        if packing::next(&self.checkpoint, &BTreeSet::new()).is_some() {
+            return self.run_composites();
+        }
+        if !self.checkpoint.has_planned_jobs() || !self.may_send(0) {
+            return Ok(());
+        }
+        self.sent += 1;
+        let confirmed = self.org.confirm().err();
+        self.stopped(confirmed)
     }
 
     fn run_composites(&mut self) -> Result<(), ConnectorError> {
@@ -130,6 +148,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             && !self.busy
             && self.sent < MAX_REQUESTS
             && under_way < at_once
+            && (under_way == 0 || self.org.is_confirmed())
             && host.requests_left() > 0
             && !host.should_stop()
             && host.now() < host.ends_at()
@@ -140,9 +159,12 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let busy: BTreeSet<usize> = under_way.iter().flat_map(|one| one.load.objects()).collect();
         self.load_ids(&busy)?;
         loop {
-            let Some(load) = packing::next(&self.checkpoint, &busy) else {
+            let Some(mut load) = packing::next(&self.checkpoint, &busy) else {
                 return Ok(None);
             };
+            if !self.org.is_confirmed() {
+                load.leave_a_part_free();
+            }
             // What is still to be heard of may fill the places that would be left empty.
             if !load.is_full() && !under_way.is_empty() {
                 return Ok(None);

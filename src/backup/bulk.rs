@@ -70,6 +70,11 @@ impl Checkpoint {
         (wait > 0).then(|| u32::try_from(wait).unwrap_or(u32::MAX))
     }
 
+    /// Jobs are to be begun.
+    pub(super) fn has_planned_jobs(&self) -> bool {
+        self.jobs().any(|(_, _, range)| range.state == RangeState::Planned)
+    }
+
     fn jobs_are_spent(&self, now: u64) -> bool {
         self.bulk.spent_at.is_some_and(|at| now.saturating_sub(at) < SPENT_MS)
     }

@@ -56,6 +56,17 @@ pub enum Load {
 }
 
 impl Load {
+    /// With a part fewer where there are as many as a request takes.
+    pub fn leave_a_part_free(&mut self) {
+        match self {
+            Load::Reads(parts, addresses) => {
+                let places = parts.iter().map(|part| part.places).sum::<usize>();
+                addresses.truncate(SUBREQUESTS - 1 - places);
+            }
+            Load::Describes(objects) => objects.truncate(SUBREQUESTS - 1),
+        }
+    }
+
     /// Nothing more of its kind goes in.
     pub fn is_full(&self) -> bool {
         match self {

@@ -10,7 +10,7 @@ use crate::plan::describes;
 use crate::plan::predecessor::schema_remarks;
 use crate::salesforce::{
     ApiError, Bodies, Broken, Class, Deleted, Describe, DescribeBodies, Page, PageBodies, Sub, SubBody, Updated, classify,
-    moment_url, read_composite, read_deleted, read_record, read_updated, refusal,
+    moment_url, read_deleted, read_record, read_updated, refusal,
 };
 use crate::soql::{Bound, Filter, Operator, Query};
 use serde::de::{self, MapAccess, value::MapAccessDeserializer};
@@ -250,7 +250,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             slots: &asked.slots,
             rows: &mut rows,
         };
-        let read = read_composite(&mut body, &mut bodies, &mut subs);
+        let read = self.org.read_composite(&mut body, &mut bodies, &mut subs);
         let too_many = subs.len() > asked.slots.len();
         let mut came: Vec<Option<Sub<Came>>> = subs.into_iter().map(Some).collect();
         came.resize_with(asked.slots.len(), || None);
@@ -288,7 +288,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         Ok(match read {
             Ok(()) if too_many => Some(body.gave_up(&Broken("it has more sub-answers than were asked for".to_owned()))),
             Ok(()) => None,
-            Err(why) => Some(body.gave_up(&why)),
+            Err(stopped) => Some(stopped),
         })
     }
 
@@ -485,7 +485,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         objects: &[usize],
     ) -> Result<Option<Stopped>, ConnectorError> {
         let mut subs = Vec::new();
-        let read = read_composite(&mut body, &mut DescribeBodies, &mut subs);
+        let read = self.org.read_composite(&mut body, &mut DescribeBodies, &mut subs);
         for (n, sub) in objects.iter().zip(subs) {
             let object = &mut self.checkpoint.objects[*n];
             let mut events = Vec::new();
@@ -516,7 +516,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             self.got_somewhere = true;
             self.tell(*n, events)?;
         }
-        Ok(read.err().map(|why| body.gave_up(&why)))
+        Ok(read.err())
     }
 
     pub(super) fn too_large(&self, n: usize, key: &str) {

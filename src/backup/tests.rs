@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod changes;
+mod identity;
 
 use super::*;
 use crate::STATE_VERSION;

@@ -102,6 +102,10 @@ pub(crate) struct TinyOrg {
     pub jobs_spent: bool,
     /// All jobs can't be listed.
     pub refuses_list: bool,
+    /// Its Id.
+    pub organization: &'static str,
+    /// Permissions that the user lacks.
+    pub lacks: Vec<&'static str>,
 }
 
 type Answer = (u16, Value);
@@ -143,6 +147,8 @@ impl TinyOrg {
             jobs_expired: false,
             jobs_spent: false,
             refuses_list: false,
+            organization: "00D000000000001EAA",
+            lacks: Vec::new(),
         }
     }
 
@@ -324,6 +330,27 @@ impl TinyOrg {
         }
         if path.contains("FROM+EntityDefinition") {
             return refused("INVALID_TYPE", "sObject type 'EntityDefinition' is not supported");
+        }
+        if path.contains("FROM+UserPermissionAccess") {
+            let fields =
+                ["ViewAllData", "QueryAllFiles"].map(|name| (format!("Permissions{name}"), json!(!self.lacks.contains(&name))));
+            let row: serde_json::Map<String, Value> = fields.into_iter().filter(|(field, _)| path.contains(field)).collect();
+            return (200, json!({"totalSize": 1, "done": true, "records": [row]}));
+        }
+        if path.contains("FROM+Organization") {
+            return (
+                200,
+                json!({"totalSize": 1, "done": true, "records": [{"Id": self.organization}]}),
+            );
+        }
+        if let Some(id) = path.strip_prefix("sobjects/Organization/") {
+            return match id.strip_suffix("?fields=Id") == Some(self.organization) {
+                true => (200, json!({"Id": self.organization})),
+                false => (
+                    404,
+                    json!([{"errorCode": "NOT_FOUND", "message": "The requested resource does not exist"}]),
+                ),
+            };
         }
         if let Some(rest) = path.strip_prefix("sobjects/") {
             let (name, rest) = rest.split_once('/').unwrap();

@@ -12,6 +12,7 @@ const PIECE: u32 = 64 * 1024;
 pub struct Body<A> {
     answer: A,
     told_usage: bool,
+    asked_identity: bool,
     piece: Vec<u8>,
     given: usize,
     bytes: u64,
@@ -19,10 +20,11 @@ pub struct Body<A> {
 }
 
 impl<A: Answer> Body<A> {
-    pub(super) fn new(answer: A, told_usage: bool) -> Body<A> {
+    pub(super) fn new(answer: A, told_usage: bool, asked_identity: bool) -> Body<A> {
         Body {
             answer,
             told_usage,
+            asked_identity,
             piece: Vec::new(),
             given: 0,
             bytes: 0,
@@ -38,6 +40,11 @@ impl<A: Answer> Body<A> {
     /// Whether the answer's header told the usage.
     pub fn told_usage(&self) -> bool {
         self.told_usage
+    }
+
+    /// Whether the request asked who the org is, before everything else.
+    pub(super) fn asked_identity(&self) -> bool {
+        self.asked_identity
     }
 
     /// Bytes read so far.

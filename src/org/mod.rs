@@ -6,6 +6,7 @@
 
 mod body;
 mod configuration;
+mod identity;
 mod refused;
 
 pub use body::Body;
@@ -103,6 +104,11 @@ impl Subrequest {
         }
     }
 
+    /// Whether it counts among the five queries and collections that a composite request may have.
+    fn is_query(&self) -> bool {
+        ["/query", "/composite/", "@{"].iter().any(|mark| self.url.contains(mark))
+    }
+
     /// Asks `url` with a body, for what only reads all the same.
     pub fn post(url: String, reference: String, body: serde_json::Value) -> Subrequest {
         Subrequest {
@@ -134,6 +140,10 @@ pub struct Org<'h, H: Host> {
     configuration: Configuration,
     /// How far the org's clock is ahead of the host's, in milliseconds, as the last answer told.
     ahead: Cell<i64>,
+    /// The request that is finished next asks who the org is.
+    asks_identity: Cell<bool>,
+    /// Who the org is, is what this call is to find out.
+    is_check: bool,
 }
 
 /// Of everything that writes records: Salesforce's duplicate rules are for people who type, its assignment rules for records that
@@ -159,6 +169,16 @@ impl<'h, H: Host> Org<'h, H> {
             host,
             configuration,
             ahead: Cell::new(0),
+            asks_identity: Cell::new(false),
+            is_check: false,
+        })
+    }
+
+    /// The same for a call that asks who the org is: nothing of it is confirmed on the way.
+    pub fn open_for_check(host: &'h H) -> Result<Org<'h, H>, ConnectorError> {
+        Ok(Org {
+            is_check: true,
+            ..Org::open(host)?
         })
     }
 
@@ -250,19 +270,25 @@ impl<'h, H: Host> Org<'h, H> {
     }
 
     /// Sends a composite request: it counts as one, whatever it has within.
+    ///
+    /// As long as this run doesn't know whose org it is, the request asks for that too: then it is the next one to be finished, and
+    /// read by [`Org::read_composite`].
     pub fn composite(&self, parts: &[Subrequest]) -> Result<H::Pending, Stopped> {
         #[derive(Serialize)]
         struct Composite<'a> {
             #[serde(rename = "allOrNone")]
             all_or_none: bool,
             #[serde(rename = "compositeRequest")]
-            parts: &'a [Subrequest],
+            parts: Vec<&'a Subrequest>,
         }
+        let question = identity::question(self, parts);
         let body = written(&Composite {
             all_or_none: false,
-            parts,
+            parts: question.iter().chain(parts).collect(),
         })?;
-        self.send(reads(Method::Post, self.path("composite"), JSON, body))
+        let pending = self.send(reads(Method::Post, self.path("composite"), JSON, body))?;
+        self.asks_identity.set(question.is_some());
+        Ok(pending)
     }
 
     /// Sends a request as it is.
@@ -275,7 +301,10 @@ impl<'h, H: Host> Org<'h, H> {
 
     /// Waits for an answer, tells its reading, and gives its body where it is one to read.
     pub fn finish(&self, pending: H::Pending) -> Result<Body<H::Answer>, Stopped> {
-        let answer = self.host.finish(pending).map_err(stopped)?;
+        let answer = self.host.finish(pending).map_err(|error| {
+            self.asks_identity.set(false);
+            stopped(error)
+        })?;
         let request = answer.request_number();
         let usage = answer.header(quota::HEADER).as_deref().and_then(quota::parse_limit_info);
         if let Some(usage) = usage {
@@ -287,7 +316,7 @@ impl<'h, H: Host> Org<'h, H> {
             self.ahead.set(if ahead.abs() > CLOCK_ERROR_MS { ahead } else { 0 });
         }
         let status = answer.status();
-        let mut body = Body::new(answer, usage.is_some());
+        let mut body = Body::new(answer, usage.is_some(), self.asks_identity.take());
         if (200..300).contains(&status) {
             return Ok(body);
         }

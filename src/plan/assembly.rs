@@ -9,7 +9,7 @@ use crate::backup::{
 };
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned};
 use crate::org::Org;
-use crate::salesforce::{ApiError, Describe, Skip};
+use crate::salesforce::{ApiError, Describe, PERMISSIONS, Skip};
 use std::collections::BTreeMap;
 
 /// What a field weighs in an answer besides its name: quotes, colon, comma, and a value that is short or null.
@@ -38,6 +38,18 @@ const NO_BULK: [&str; 9] = [
     "UndecidedEventRelation",
 ];
 
+/// What a user may not see vanishes without an error: it is said with each plan and each snapshot.
+fn warn_of_missing_permissions<H: Host>(host: &H, state: &State) {
+    for permission in &PERMISSIONS {
+        if let Some((code, remedy)) = permission.warning
+            && state.missing.iter().any(|missing| missing == permission.name)
+        {
+            let message = format!("the connection's user lacks {}: {}", permission.name, permission.hides);
+            host.warning(Failure::new(code, message).remedy(remedy));
+        }
+    }
+}
+
 pub(super) fn assemble<H: Host>(
     org: &Org<'_, H>,
     state: &State,
@@ -46,6 +58,7 @@ pub(super) fn assemble<H: Host>(
     writes: bool,
 ) -> Result<Planned, ConnectorError> {
     let host = org.host();
+    warn_of_missing_permissions(host, state);
     let candidates: Vec<&Candidate> = state.candidates.iter().flatten().collect();
     let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
     let marks = match predecessor {

@@ -9,8 +9,8 @@ use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Failure, Host, Level, Planned};
 use crate::org::{Body, Org, Stopped, Subrequest};
 use crate::salesforce::{
-    ApiError, Bodies, Broken, Class, DescribeBodies, GlobalObject, Skip, Sub, SubBody, Updated, classify, moment_url,
-    read_composite, read_counts, read_global, read_updated,
+    ApiError, Bodies, Broken, Class, DescribeBodies, GlobalObject, PERMISSIONS, Permission, PermissionRows, Skip, Sub, SubBody,
+    Updated, classify, is_granted, moment_url, permission_queries, read_counts, read_global, read_updated,
 };
 use crate::soql;
 use serde::de::{MapAccess, value::MapAccessDeserializer};
@@ -71,6 +71,7 @@ fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String
         };
         state.ahead = org.ahead();
         state.covered = first.covered;
+        state.missing = first.missing;
         match candidates(&first.global, &state.wanted, &first.definitions) {
             Ok(candidates) => state.candidates = Some(candidates),
             Err(names) => return Ok(Asked::Unknown(names)),
@@ -124,7 +125,7 @@ fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<Stri
             .composite(&parts.collect::<Vec<_>>())
             .and_then(|pending| org.finish(pending));
         let read = answered.and_then(|mut body| {
-            read_composite(&mut body, &mut TallyBodies, &mut subs).map_err(|why| body.gave_up(&why))?;
+            org.read_composite(&mut body, &mut TallyBodies, &mut subs)?;
             Ok(body.request_number())
         });
         match read {
@@ -174,6 +175,8 @@ struct First {
     /// When definitions were last changed, by object.
     definitions: BTreeMap<String, String>,
     covered: Option<u64>,
+    /// Names of permissions that the user lacks.
+    missing: Vec<String>,
 }
 
 /// Parts of the first request's answer.
@@ -181,6 +184,7 @@ enum FirstPart {
     Global(Vec<GlobalObject>),
     Definitions(BTreeMap<String, String>),
     Updated(Updated),
+    Permissions(PermissionRows),
 }
 
 struct FirstBodies;
@@ -193,7 +197,8 @@ impl Bodies for FirstBodies {
         match slot {
             0 => read_global(body).map(FirstPart::Global),
             1 => read_definitions(body).map(FirstPart::Definitions),
-            _ => read_updated(body).map(FirstPart::Updated),
+            2 => read_updated(body).map(FirstPart::Updated),
+            _ => PermissionRows::deserialize(body).map(FirstPart::Permissions),
         }
     }
 }
@@ -204,31 +209,37 @@ const DEFINITIONS: &str = "SELECT QualifiedApiName,LastModifiedDate FROM EntityD
 /// getUpdated is asked of this object for what it covers: every org has it.
 const COVERED_BY: &str = "User";
 
+/// Permissions that also get a query of their own: those whose lack hides records or files.
+const PERMISSIONS_ALONE: usize = 2;
+
 /// What getUpdated is asked of, back from now, in milliseconds.
 const COVERED_SPAN_MS: u64 = 3_600_000;
 
-/// Describe global, what tells which definitions were changed, and up to where changes are known: three answers for one request.
+/// Describe global, what tells which definitions were changed, up to where changes are known, and what the user may see: answers
+/// for one request.
 /// An org that refuses to give them together is asked for the objects alone; without the others all is described, and overlaps.
 fn first<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
     let now = org.now();
     let updated = moment_url(COVERED_BY, "updated", now.saturating_sub(COVERED_SPAN_MS), now);
-    let parts = [
+    let query =
+        |soql: &str, reference: String| Subrequest::get(org.path(&format!("query?q={}", soql::encode(soql))), reference);
+    let mut parts = vec![
         Subrequest::get(org.path("sobjects"), "global".to_owned()),
-        Subrequest::get(
-            org.path(&format!("query?q={}", soql::encode(DEFINITIONS))),
-            "definitions".to_owned(),
-        ),
+        query(DEFINITIONS, "definitions".to_owned()),
         Subrequest::get(org.path(&updated), "covered".to_owned()),
     ];
+    let permissions = permission_queries(PERMISSIONS_ALONE).into_iter().enumerate();
+    parts.extend(permissions.map(|(n, soql)| query(&soql, format!("permissions{n}"))));
     let mut body = match org.composite(&parts).and_then(|pending| org.finish(pending)) {
         Err(Stopped::Refused(refused)) if refused.status != 401 => return alone(org),
         body => body?,
     };
     let mut subs = Vec::new();
-    read_composite(&mut body, &mut FirstBodies, &mut subs).map_err(|why| body.gave_up(&why))?;
+    org.read_composite(&mut body, &mut FirstBodies, &mut subs)?;
     let request = body.request_number();
     let mut first = First::default();
     let mut known = false;
+    let mut permissions = Vec::new();
     for sub in subs {
         match sub.body {
             SubBody::Read(FirstPart::Global(global)) if sub.status < 300 => {
@@ -237,6 +248,7 @@ fn first<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
             }
             SubBody::Read(FirstPart::Definitions(definitions)) if sub.status < 300 => first.definitions = definitions,
             SubBody::Read(FirstPart::Updated(updated)) if sub.status < 300 => first.covered = updated.covered,
+            SubBody::Read(FirstPart::Permissions(rows)) if sub.status < 300 => permissions.extend(rows.records),
             SubBody::Refused(errors) => match classify(sub.status, &errors) {
                 Class::DailyLimit => {
                     org.refused_by_daily_limit(None, Some(request))?;
@@ -248,6 +260,12 @@ fn first<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
             SubBody::Read(_) | SubBody::Empty => {}
         }
     }
+    let lacks = |permission: &&Permission| is_granted(permission, &permissions) == Some(false);
+    first.missing = PERMISSIONS
+        .iter()
+        .filter(lacks)
+        .map(|lacked| lacked.name.to_owned())
+        .collect();
     if known {
         return Ok(first);
     }
@@ -400,9 +418,7 @@ fn take_describes<H: Host>(
 ) -> Result<Result<(), Stopped>, ConnectorError> {
     let mut subs = Vec::new();
     let mut stopped = match org.finish(pending) {
-        Ok(mut body) => read_composite(&mut body, &mut DescribeBodies, &mut subs)
-            .err()
-            .map(|why| body.gave_up(&why)),
+        Ok(mut body) => org.read_composite(&mut body, &mut DescribeBodies, &mut subs).err(),
         Err(stopped) => Some(stopped),
     };
     let mut entries = Vec::new();

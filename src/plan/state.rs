@@ -51,6 +51,9 @@ pub struct State {
     /// How far the org's clock is ahead of the host's, in milliseconds.
     #[serde(default)]
     pub ahead: i64,
+    /// Names of permissions that the user lacks, as far as the org tells.
+    #[serde(default)]
+    pub missing: Vec<String>,
     /// The org's objects that were asked for; `None` before describe global.
     pub candidates: Option<Vec<Candidate>>,
     /// Record counts were asked for.
@@ -84,6 +87,7 @@ impl State {
             full,
             covered: None,
             ahead,
+            missing: Vec::new(),
             candidates: None,
             counted: false,
             tallied: false,

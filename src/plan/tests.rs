@@ -283,3 +283,45 @@ fn an_answer_that_never_makes_sense_ends_as_an_error_and_not_as_a_loop() {
         assert!(plan_backup(&host, options(&[])).is_err());
     }
 }
+
+const ORG: &str = "00D000000000001EAA";
+const ANOTHER: &str = "00D000000000002EAC";
+
+#[test]
+fn whose_org_it_is_rides_in_the_first_request() {
+    let (asked, unasked) = (host_of(org_of(30), 100), host_of(org_of(30), 100));
+    *asked.scope.borrow_mut() = Some(ORG.to_owned());
+    assert_eq!(names(planned(&asked, &[])), names(planned(&unasked, &[])));
+    assert_eq!(asked.sent(), unasked.sent(), "no request of its own");
+    assert_eq!(*asked.scope.borrow(), None, "confirmed");
+}
+
+#[test]
+fn nothing_of_another_org_is_planned_or_kept() {
+    let mut org = org_of(30);
+    org.organization = ANOTHER;
+    let host = host_of(org, 100);
+    *host.scope.borrow_mut() = Some(ORG.to_owned());
+    let error = plan_backup(&host, options(&[])).unwrap_err();
+    assert!(format!("{error:?}").contains("another-org"), "{error:?}");
+    assert_eq!(host.sent(), 1);
+    assert!(host.values.borrow().is_empty(), "nothing that it said is kept");
+}
+
+#[test]
+fn a_missing_permission_is_warned_of_by_each_plan_also_one_that_was_cut() {
+    for (lacks, code) in [
+        ("ViewAllData", "view-all-data-missing"),
+        ("QueryAllFiles", "query-all-files-missing"),
+    ] {
+        let mut org = org_of(60);
+        org.lacks = vec![lacks];
+        let host = host_of(org, 1);
+        while !matches!(planned(&host, &[]), Planned::Ready(_)) {
+            host.allow(1);
+        }
+        let warnings = host.warnings.borrow();
+        assert_eq!(warnings.keys().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), [code]);
+        assert!(warnings.values().all(|warning| warning.remedy.is_some()));
+    }
+}

@@ -10,7 +10,7 @@ use crate::backup::packing::SUBREQUESTS;
 use crate::host::{ConnectorError, Host};
 use crate::org::{Stopped, Subrequest};
 use crate::plan::describes;
-use crate::salesforce::{ApiError, Class, SubBody, Writable, WritableBodies, read_composite, refusal};
+use crate::salesforce::{ApiError, Class, SubBody, Writable, WritableBodies, refusal};
 
 /// A describe of a backup is believed for so long, in milliseconds.
 const DESCRIBE_FRESH_MS: u64 = 24 * 3_600_000;
@@ -85,9 +85,7 @@ impl<H: Host> Run<'_, '_, H> {
             Err(stopped) => return Ok(Some(stopped)),
         };
         let mut subs = Vec::new();
-        let stopped = read_composite(&mut body, &mut WritableBodies, &mut subs)
-            .err()
-            .map(|why| body.gave_up(&why));
+        let stopped = self.org.read_composite(&mut body, &mut WritableBodies, &mut subs).err();
         self.got_somewhere |= !subs.is_empty();
         for (object, sub) in objects.iter().zip(subs) {
             match sub.body {

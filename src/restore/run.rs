@@ -9,7 +9,7 @@ use super::roll::Roll;
 use super::standing::What;
 use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row, Snapshot, Which};
 use crate::org::{Body, Org, Stopped, Subrequest};
-use crate::salesforce::{Part, Writable, read_parts};
+use crate::salesforce::{Part, Writable};
 use crate::soql::encode;
 use std::collections::BTreeMap;
 use std::rc::Rc;
@@ -216,7 +216,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     /// Sends a composite request that only reads, and its parts' answers.
     pub(super) fn ask(&mut self, parts: &[Subrequest]) -> Result<Vec<Part>, Stopped> {
         let mut body = self.answer_to(parts)?;
-        read_parts(&mut body).map_err(|why| body.gave_up(&why))
+        self.org.read_parts(&mut body)
     }
 
     /// Sends queries, at most as many as a request takes, and their answers.

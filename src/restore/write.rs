@@ -60,6 +60,10 @@ impl<H: Host> Run<'_, '_, H> {
         if let Some(ended) = self.settle()? {
             return Ok(ended);
         }
+        // Planning's look-ups have asked it, or what was lost; where none was sent in this run, it is asked before anything is written.
+        if let Err(stopped) = self.org.confirm() {
+            return Ok(Ended::Stopped(stopped));
+        }
         let mut sent = 0;
         while self.job.stage < Stage::Done {
             if self.must_end() || sent >= MAX_REQUESTS {
