@@ -16,6 +16,6 @@ mod transport;
 pub use clock::SharedClock;
 pub use components::component;
 pub use likeness::Likeness;
-pub use repeats::repeated;
+pub use repeats::{asks_who, repeated};
 pub use rig::{Rig, RigOptions, lines};
 pub use transport::BeforeSend;
