@@ -179,7 +179,10 @@ impl Surroundings {
         }
         if let Some(target) = redirect(status, answer.headers(), url)? {
             if !access.origin().holds(&target) {
-                let text = format!("the source redirects to {}, another origin", bare(&target));
+                let text = format!(
+                    "the source redirects to {0}, another origin; if that is the org's address now, set \"instance_url\" to {0}",
+                    bare(&target)
+                );
                 return Err(SendError::NotPermitted(text));
             }
             if keeps_method(status, &request.method) && course.hops < HOPS {

@@ -105,7 +105,7 @@ pub enum JobError {
     UsageUnknown,
     /// The usage limit leaves nothing for it.
     #[error(
-        "the usage limit leaves no request for this: {used} of {max} are used, the ceiling is {ceiling}; raise it with `backup-host limit {connection} PERCENT`"
+        "the usage limit leaves no request for this (a token was to be had, the org wasn't asked): {used} of {max} are used, the ceiling is {ceiling}; raise it with `backup-host limit {connection} PERCENT`"
     )]
     LimitReached {
         /// Used by all applications.
@@ -132,9 +132,13 @@ impl JobError {
 
     /// Whether trying the same again can help: not where configuration, permission or state are wrong, nor where it is refused.
     pub(super) fn may_pass(&self) -> bool {
-        use ConnectorError::{Authorization, Configuration, State, Unsupported};
+        use ConnectorError::{Authorization, Configuration, Host, State, Unsupported};
         match self {
-            JobError::Connector(error) => !matches!(**error, Configuration(_) | Authorization(_) | State(_) | Unsupported(_)),
+            // A failure of the host's own store is not cured by sending the same again.
+            JobError::Connector(error) => !matches!(
+                **error,
+                Configuration(_) | Authorization(_) | Host(_) | State(_) | Unsupported(_)
+            ),
             JobError::Call { .. } => true,
             _ => false,
         }

@@ -45,7 +45,7 @@ async fn learn(session: &mut Session, login: &mut Claim) -> Result<Scope, JobErr
         spending.probes.push(now);
         note(login, spending.clone()).await?;
     }
-    let checked = session.check_once().await;
+    let checked = session.check_tries().await;
     let unspent = session.parts.gate.sent() == 0 || checked.as_ref().is_err_and(JobError::is_refused_credential);
     if left.is_none() && unspent {
         spending.probes.pop();

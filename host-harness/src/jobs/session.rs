@@ -157,15 +157,7 @@ impl Session {
         if self.parts.gate.allowance().is_none() {
             return self.first_check().await;
         }
-        let mut wait = RETRY_WAIT;
-        for _ in 1..TRIES {
-            match self.check_once().await {
-                Err(error) if error.may_pass() => self.parts.clock.sleep(wait).await,
-                answer => return answer,
-            }
-            wait *= 2;
-        }
-        self.check_once().await
+        self.check_tries().await
     }
 
     async fn first_check(&self) -> Result<Checked, JobError> {
@@ -175,15 +167,28 @@ impl Session {
             return Err(JobError::AskedLately { next });
         }
         gate.note_probe();
-        let checked = self.check_once().await;
+        let checked = self.check_tries().await;
         if gate.sent() == 0 || checked.as_ref().is_err_and(JobError::is_refused_credential) {
             gate.take_back_probe();
         }
         checked
     }
 
-    /// Asks who the source is, once.
-    pub(super) async fn check_once(&self) -> Result<Checked, JobError> {
+    /// Asks who the source is, again where what went wrong may pass and is known to leave a request.
+    pub(super) async fn check_tries(&self) -> Result<Checked, JobError> {
+        let mut wait = RETRY_WAIT;
+        for _ in 1..TRIES {
+            let may_go_on = |error: &JobError| error.may_pass() && self.parts.gate.allowance().is_some_and(|left| left > 0);
+            match self.check_once().await {
+                Err(error) if may_go_on(&error) => self.parts.clock.sleep(wait).await,
+                answer => return answer,
+            }
+            wait *= 2;
+        }
+        self.check_once().await
+    }
+
+    async fn check_once(&self) -> Result<Checked, JobError> {
         let grant = self.grant(CHECK_ATTEMPTS, GrantPurpose::Check).await?;
         let outcome = Outcome::new(None);
         let imports = self.imports(true, &outcome, Readable::default());
@@ -338,7 +343,10 @@ async fn note_recovered(claim: &Claim, journal: &mut Journal) -> Result<(), JobE
     if recovered.unsettled.is_empty() {
         return Ok(());
     }
-    let requests = recovered.unsettled.iter().map(|unsettled| unsettled.requests).sum();
+    let requests = recovered
+        .unsettled
+        .iter()
+        .fold(0u64, |all, unsettled| all.saturating_add(unsettled.requests));
     let settled = Event::PredecessorSettled {
         epoch: recovered.epoch,
         requests,

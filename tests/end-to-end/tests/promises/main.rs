@@ -17,6 +17,7 @@ mod limits;
 mod memory;
 mod pauses;
 mod programs;
+mod reserve;
 mod restores;
 mod stores;
 mod turns;
