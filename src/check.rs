@@ -10,8 +10,8 @@ use serde::Deserialize;
 use serde::de::{MapAccess, value::MapAccessDeserializer};
 use serde_json::{Map, Value};
 
-/// Permissions that also get a query of their own: where an org lacks one of the five, the common query is refused.
-const ALONE: usize = 3;
+/// All that is needed: where an org lacks a field of [`ORGANIZATION`] that query is refused, and this one, beside it, is not.
+const ORGANIZATION_ID: &str = "SELECT Id FROM Organization";
 
 const ORGANIZATION: &str =
     "SELECT Id, Name, OrganizationType, IsSandbox, InstanceName, NamespacePrefix, TrialExpirationDate FROM Organization";
@@ -53,8 +53,8 @@ fn ask_all<H: Host>(org: &Org<'_, H>) -> Result<Vec<Sub<Rows>>, Stopped> {
     let query = |soql: &str, reference: &str| {
         Subrequest::get(org.path(&format!("query?q={}", soql::encode(soql))), reference.to_owned())
     };
-    let mut parts = vec![query(ORGANIZATION, "organization")];
-    for (n, soql) in permission_queries(ALONE).iter().enumerate() {
+    let mut parts = vec![query(ORGANIZATION, "organization"), query(ORGANIZATION_ID, "organization-id")];
+    for (n, soql) in permission_queries().iter().enumerate() {
         parts.push(query(soql, &format!("permissions{n}")));
     }
     let mut body = org.finish(org.composite(&parts)?)?;
@@ -64,21 +64,29 @@ fn ask_all<H: Host>(org: &Org<'_, H>) -> Result<Vec<Sub<Rows>>, Stopped> {
 }
 
 fn ask_organization<H: Host>(org: &Org<'_, H>) -> Result<Rows, Stopped> {
-    let mut body = org.finish(org.get(&format!("query?q={}", soql::encode(ORGANIZATION)))?)?;
+    let mut body = org.finish(org.get(&format!("query?q={}", soql::encode(ORGANIZATION_ID)))?)?;
     serde_json::from_reader(&mut body).map_err(|why| body.gave_up(&why.into()))
 }
 
-/// Organization first; whatever follows may tell permissions.
+/// A query that an org can't answer it won't answer the next time either.
+fn refused(refused: Refused) -> ConnectorError {
+    match (refused.status, refused.into_error()) {
+        (400, ConnectorError::Source(failure)) => ConnectorError::Unsupported(failure),
+        (_, error) => error,
+    }
+}
+
+/// Organization first, twice; whatever follows may tell permissions.
 fn checked(subs: &[Sub<Rows>]) -> Result<Checked, ConnectorError> {
     let mut rows = subs.iter().map(|sub| match &sub.body {
         SubBody::Read(rows) => Ok(rows),
         SubBody::Refused(errors) => Err((sub.status, errors.clone())),
         SubBody::Empty => Err((sub.status, Vec::<ApiError>::new())),
     });
-    let organization = match rows.next() {
-        Some(Ok(rows)) => rows.records.first(),
-        Some(Err((status, errors))) => return Err(Refused { status, errors }.into_error()),
-        None => None,
+    let organization = match (rows.next(), rows.next()) {
+        (Some(Ok(rows)), _) | (_, Some(Ok(rows))) => rows.records.first(),
+        (Some(Err((status, errors))), _) => return Err(refused(Refused { status, errors })),
+        (None, _) => None,
     };
     let scope = organization
         .and_then(|o| o.get("Id"))
@@ -128,16 +136,14 @@ mod tests {
 
     const ORG: &str = r#"{"totalSize":1,"done":true,"records":[{"attributes":{},"Id":"00D000000000001EAA","Name":"Acme","IsSandbox":false,"NamespacePrefix":null}]}"#;
 
+    const ID: &str = r#"{"totalSize":1,"done":true,"records":[{"Id":"00D000000000001EAA"}]}"#;
+
     fn ok(body: &str) -> String {
         format!(r#"{{"body":{body},"httpHeaders":{{}},"httpStatusCode":200,"referenceId":"x"}}"#)
     }
 
-    fn refused() -> String {
+    fn refused_query() -> String {
         r#"{"body":[{"errorCode":"INVALID_FIELD","message":"No such column"}],"httpStatusCode":400}"#.to_owned()
-    }
-
-    fn row(field: &str, has: bool) -> String {
-        ok(&format!(r#"{{"totalSize":1,"done":true,"records":[{{"{field}":{has}}}]}}"#))
     }
 
     fn composite(subs: &[String]) -> Reply {
@@ -159,7 +165,7 @@ mod tests {
             );
             let all =
                 r#"{"totalSize":1,"done":true,"records":[{"PermissionsViewAllData":false,"PermissionsApiEnabled":true}]}"#;
-            composite(&[ok(ORG), ok(all), refused(), refused(), refused()])
+            composite(&[ok(ORG), ok(ID), ok(all), refused_query(), refused_query()])
         });
         let checked = check(&host).unwrap();
         assert_eq!(host.sent(), 1);
@@ -175,15 +181,31 @@ mod tests {
         let host = ScriptedHost::new(5, |_| {
             composite(&[
                 ok(ORG),
-                refused(),
-                row("PermissionsViewAllData", true),
-                refused(),
-                row("PermissionsViewSetup", false),
+                ok(ID),
+                refused_query(),
+                ok(r#"{"records":[{"PermissionsViewAllData":true,"PermissionsViewSetup":false}]}"#),
+                refused_query(),
             ])
         });
         let checked = check(&host).unwrap();
         assert_eq!(fact(&checked, "permission:ViewAllData"), "granted");
         assert!(fact(&checked, "permission:ViewSetup").starts_with("missing: "));
+    }
+
+    #[test]
+    fn a_field_of_the_org_that_it_lacks_costs_nothing_but_the_org_s_facts() {
+        let host = ScriptedHost::new(5, |_| {
+            composite(&[refused_query(), ok(ID), refused_query(), refused_query(), refused_query()])
+        });
+        assert_eq!(check(&host).unwrap().scope, "00D000000000001EAA");
+        assert_eq!(host.sent(), 1);
+    }
+
+    #[test]
+    fn a_query_that_the_org_refuses_for_good_is_no_trouble_that_passes() {
+        let host = ScriptedHost::new(5, |_| composite(&[refused_query(), refused_query()]));
+        assert!(matches!(check(&host), Err(ConnectorError::Unsupported(_))));
+        assert_eq!(host.sent(), 1);
     }
 
     #[test]
@@ -203,7 +225,8 @@ mod tests {
     fn an_org_without_an_id_is_an_error_that_says_what_to_do() {
         for reply in [
             composite(&[]),
-            composite(&[refused()]),
+            composite(&[refused_query()]),
+            composite(&[refused_query(), refused_query()]),
             composite(&[ok(r#"{"records":[]}"#)]),
             Reply::ok("<html>"),
         ] {

@@ -404,6 +404,11 @@ fn written(body: &impl Serialize) -> Result<Vec<u8>, Stopped> {
     })
 }
 
+/// What the host says where its own store, not the org, is what fails.
+const STORAGE: &str = "storage: ";
+/// And where the login host refuses the connection's credentials.
+const REFUSED: &str = "credentials-refused: ";
+
 fn stopped(error: SendError) -> Stopped {
     match error {
         SendError::AllowanceSpent => Stopped::AllowanceSpent,
@@ -415,6 +420,13 @@ fn stopped(error: SendError) -> Stopped {
         SendError::NotSent(_) => Stopped::NotSent(
             Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
         ),
+        SendError::Other(ref what) if what.starts_with(STORAGE) => Stopped::Host(Box::new(ConnectorError::Host(
+            Failure::new("storage", format!("the host's store: {}", what.trim_start_matches(STORAGE)))
+                .remedy("make room for it, or repair it; what is committed stands, and the same run again goes on from there"),
+        ))),
+        SendError::Other(ref what) if what.starts_with(REFUSED) => Stopped::Host(Box::new(ConnectorError::Authorization(
+            Failure::new("credentials-refused", what.trim_start_matches(REFUSED).to_owned()),
+        ))),
         SendError::OutcomeUnknown(_) | SendError::Other(_) => Stopped::Broken(
             Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
         ),
@@ -436,6 +448,15 @@ mod tests {
                 .map(|mut body| String::from_utf8(body.at_most(1_000)).unwrap())
         };
         (host, result)
+    }
+
+    #[test]
+    fn a_failure_of_the_host_s_own_store_is_none_of_the_org() {
+        let told = stopped(SendError::Other("storage: no space left on device".to_owned()));
+        let Stopped::Host(error) = told else { panic!("{told:?}") };
+        assert!(matches!(*error, ConnectorError::Host(ref why) if !why.message.contains("network")));
+        let told = stopped(SendError::Other("credentials-refused: invalid_grant".to_owned()));
+        assert!(matches!(told, Stopped::Host(error) if matches!(*error, ConnectorError::Authorization(_))));
     }
 
     #[test]

@@ -209,9 +209,6 @@ const DEFINITIONS: &str = "SELECT QualifiedApiName,LastModifiedDate FROM EntityD
 /// getUpdated is asked of this object for what it covers: every org has it.
 const COVERED_BY: &str = "User";
 
-/// Permissions that also get a query of their own: those whose lack hides records or files.
-const PERMISSIONS_ALONE: usize = 2;
-
 /// What getUpdated is asked of, back from now, in milliseconds.
 const COVERED_SPAN_MS: u64 = 3_600_000;
 
@@ -228,7 +225,7 @@ fn first<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
         query(DEFINITIONS, "definitions".to_owned()),
         Subrequest::get(org.path(&updated), "covered".to_owned()),
     ];
-    let permissions = permission_queries(PERMISSIONS_ALONE).into_iter().enumerate();
+    let permissions = permission_queries().into_iter().enumerate();
     parts.extend(permissions.map(|(n, soql)| query(&soql, format!("permissions{n}"))));
     let mut body = match org.composite(&parts).and_then(|pending| org.finish(pending)) {
         Err(Stopped::Refused(refused)) if refused.status != 401 => return alone(org),

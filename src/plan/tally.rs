@@ -8,7 +8,7 @@ use super::describes::Known;
 use super::state::Candidate;
 use crate::backup::PAGE_ROWS;
 use crate::backup::packing::PLACES;
-use crate::salesforce::Describe;
+use crate::salesforce::{Describe, told};
 use crate::soql::{Bound, Filter, Operator, Query};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -177,8 +177,8 @@ pub(super) fn read_answer<'de, D: Deserializer<'de>>(body: D) -> Result<Answer, 
     }
     let body = Body::deserialize(body)?;
     Ok(Answer {
-        total: body.total_size.and_then(|total| u64::try_from(total).ok()),
-        first: body.records.into_iter().next().and_then(|row| row.expr0),
+        total: body.total_size.and_then(|total| u64::try_from(total).ok()).map(told),
+        first: body.records.into_iter().next().and_then(|row| row.expr0).map(told),
     })
 }
 

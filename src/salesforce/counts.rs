@@ -5,6 +5,14 @@ use super::{Broken, buffered};
 use serde::Deserialize;
 use std::{collections::BTreeMap, io};
 
+/// More records than any org has: a number that is larger is none, and sums of them have to stay numbers.
+const MOST: u64 = 1 << 40;
+
+/// A number of records that the org told, as it is taken.
+pub fn told(records: u64) -> u64 {
+    records.min(MOST)
+}
+
 /// Counts by object.
 pub fn read_counts<R: io::Read>(body: R) -> Result<BTreeMap<String, u64>, Broken> {
     #[derive(Deserialize)]
@@ -20,7 +28,7 @@ pub fn read_counts<R: io::Read>(body: R) -> Result<BTreeMap<String, u64>, Broken
     let Counts { objects } = serde_json::from_reader(buffered(body))?;
     Ok(objects
         .into_iter()
-        .filter_map(|object| Some((object.name, u64::try_from(object.count).ok()?)))
+        .filter_map(|object| Some((object.name, told(u64::try_from(object.count).ok()?))))
         .collect())
 }
 

@@ -25,7 +25,7 @@ mod writable;
 pub use changes::{Deleted, Updated, http_date, http_moment, moment, moment_url, read_deleted, read_updated};
 pub use collections::{Found, Part, SaveError, Saved, read_parts};
 pub use composite::{Bodies, Broken, Sub, SubBody, read_composite};
-pub use counts::read_counts;
+pub use counts::{read_counts, told};
 pub use csv_page::{CsvColumns, CsvEnd, read_csv_header, read_csv_rows};
 pub use describe::{Describe, DescribeBodies, Described, Field, Skip, unpack};
 pub use global::{GlobalObject, read_global};

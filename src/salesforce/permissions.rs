@@ -14,7 +14,7 @@ pub struct Permission {
     pub warning: Option<(&'static str, &'static str)>,
 }
 
-/// All that are asked for. Where an org lacks one of them the query for all is refused; those that come first are asked for alone too.
+/// All that are asked for.
 pub const PERMISSIONS: [Permission; 5] = [
     Permission {
         name: "ViewAllData",
@@ -56,14 +56,20 @@ impl Permission {
     }
 }
 
-/// Queries that tell them: one for all, and one each for the first `alone`.
-pub fn permission_queries(alone: usize) -> Vec<String> {
-    let fields: Vec<String> = PERMISSIONS.iter().map(Permission::field).collect();
-    let query = |fields: &str| format!("SELECT {fields} FROM UserPermissionAccess");
-    let all = query(&fields.join(", "));
-    std::iter::once(all)
-        .chain(fields.iter().take(alone).map(|field| query(field)))
-        .collect()
+/// The one that orgs may lack as a field: the query for all is refused then.
+const OPTIONAL: &str = "QueryAllFiles";
+
+/// Queries that tell them: for all, for those that every org has, and for the other one.
+pub fn permission_queries() -> [String; 3] {
+    let query = |wanted: &dyn Fn(&Permission) -> bool| {
+        let fields: Vec<String> = PERMISSIONS.iter().filter(|p| wanted(p)).map(Permission::field).collect();
+        format!("SELECT {} FROM UserPermissionAccess", fields.join(", "))
+    };
+    [
+        query(&|_| true),
+        query(&|p| p.name != OPTIONAL),
+        query(&|p| p.name == OPTIONAL),
+    ]
 }
 
 /// Answer of one of these queries.

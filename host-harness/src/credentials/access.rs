@@ -124,7 +124,7 @@ pub enum CredentialError {
     #[error("\"private_key\" can't sign ({0}); it has to be an RSA key in PEM")]
     Key(String),
     /// Somebody added the connection again while this host worked with the old `auth`.
-    #[error("the connection's \"auth\" was changed meanwhile; start again")]
+    #[error("the connection was removed, or its \"auth\" was changed, meanwhile; start again")]
     Changed,
     /// The renewal ended without a word (the host is stopping).
     #[error("the renewal of the access token was broken off")]
@@ -221,7 +221,7 @@ impl Inner {
     async fn issued(&self, auth: &Auth, state: &mut State, refused: Option<&Secret>) -> Result<Issued, CredentialError> {
         let to = auth.fingerprint()?;
         let stored = self.parts.vault.read()?;
-        if stored.as_ref().is_some_and(|stored| stored.auth != *auth) {
+        if stored.as_ref().is_none_or(|stored| stored.auth != *auth) {
             return Err(CredentialError::Changed);
         }
         let mut last = stored.and_then(|stored| stored.issued).filter(|issued| issued.to == to);
@@ -247,8 +247,13 @@ impl Inner {
         Ok(issued)
     }
 
+    /// Under the vault's lock.
     fn keep(&self, auth: &Auth, state: &mut State, issued: Issued) -> Result<(), CredentialError> {
         state.unsaved = Some(issued.clone());
+        // What was removed while the login host was asked stays removed.
+        if self.parts.vault.read()?.is_none_or(|stored| stored.auth != *auth) {
+            return Err(CredentialError::Changed);
+        }
         self.parts.vault.write(&Stored {
             auth: auth.clone(),
             issued: Some(issued),

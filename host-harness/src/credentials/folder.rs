@@ -161,6 +161,8 @@ impl SecretsFolder {
     /// Forgets a connection. Nothing to forget is no error.
     pub fn remove(&self, tenant: &str, connection: &str) -> Result<(), SecretsError> {
         let vault = self.vault(tenant, connection)?;
+        // Not in the middle of a renewal, which would write them anew.
+        let _lock = vault.lock()?;
         match std::fs::remove_file(&vault.file) {
             Err(source) if source.kind() != io::ErrorKind::NotFound => Err(failed(&vault.file, "removed")(source)),
             _ => Ok(()),

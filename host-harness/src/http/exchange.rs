@@ -118,7 +118,7 @@ impl Surroundings {
                         return Err(unreadable);
                     }
                     let outcome = Err(SendError::OutcomeUnknown(reason));
-                    match course.another_try(&request) {
+                    match !self.gate.is_one_attempt() && course.another_try(&request) {
                         true => Next::Again(outcome, back_off(course.failed, &*self.randomness)),
                         false => Next::Done(outcome),
                     }
@@ -127,6 +127,9 @@ impl Surroundings {
                     admission.answered();
                     course.sent += 1;
                     let answer = Answer::new(response, number, course.sent);
+                    if self.gate.is_one_attempt() {
+                        return self.only(&access, answer).await;
+                    }
                     self.judge(&request, &mut course, &access, &url, answer).await?
                 }
             };
@@ -144,6 +147,17 @@ impl Surroundings {
                 }
             };
         }
+    }
+
+    /// The answer of a request that is not made again. A refused token is renewed for whoever asks next.
+    async fn only(&self, access: &Access, answer: Answer) -> Result<Answer, SendError> {
+        if answer.http_status() == StatusCode::UNAUTHORIZED
+            && self.credentials.renewed(access).await.map_err(after_refusal)?.is_some()
+        {
+            let text = "the access token had run out; it is renewed, and the question waits for the next time";
+            return Err(SendError::Other("token-renewed".to_owned(), text.to_owned()));
+        }
+        Ok(answer)
     }
 
     /// What an answer means for the host. That it is an answer for the connector is the normal case.
@@ -165,7 +179,10 @@ impl Surroundings {
         }
         if let Some(target) = redirect(status, answer.headers(), url)? {
             if !access.origin().holds(&target) {
-                let text = format!("the source redirects to {}, another origin", bare(&target));
+                let text = format!(
+                    "the source redirects to {0}, another origin; if that is the org's address now, set \"instance_url\" to {0}",
+                    bare(&target)
+                );
                 return Err(SendError::NotPermitted(text));
             }
             if keeps_method(status, &request.method) && course.hops < HOPS {

@@ -19,6 +19,11 @@ pub trait Gate: Send + Sync {
 
     /// The attempt was answered, or there will be no answer: it is no longer in flight. It stays counted.
     fn answered(&self, number: u64);
+
+    /// Whether a request is to be one attempt, and its outcome, whatever it is, the answer.
+    fn is_one_attempt(&self) -> bool {
+        false
+    }
 }
 
 /// An attempt that was admitted and not settled yet. Dropping it (the batch was killed, the guest let go of the request)

@@ -38,6 +38,8 @@ pub struct BackupRequest {
     pub full: bool,
     /// Wait out pauses within the run.
     pub wait: bool,
+    /// Ask the org at once how many requests are used, where that may be asked.
+    pub check_now: bool,
     /// Ends the run at the next committed batch.
     pub stop: StopSignal,
 }
@@ -62,7 +64,7 @@ impl Host {
         progress: &dyn Progress,
     ) -> Result<BackupResult, JobError> {
         let mut sent = 0;
-        let mut asked = Asked::ByHand;
+        let mut asked = Asked::of(request.check_now);
         // `--full` asks for one new snapshot, not for another one after each pause.
         let mut request = request.clone();
         loop {

@@ -62,6 +62,18 @@ pub enum JobError {
     /// The source can't be gone on with.
     #[error("{}", told(.0))]
     Blocked(Box<Failure>),
+    /// It was removed while a job ran.
+    #[error("the connection {0} was removed while this ran: nothing more is sent for it, and what is committed stays readable")]
+    Removed(ConnectionName),
+    /// Nothing is known of what is used, and the source was asked not long ago.
+    #[error(
+        "it isn't known how many requests are used, and the org was asked a short while ago: it is asked again at {}, whoever asks, so that asking never uses up the org's requests; run it again then",
+        backup_store::journal::rfc3339(*next)
+    )]
+    AskedLately {
+        /// When it may be asked again.
+        next: backup_seams::Timestamp,
+    },
     /// Another org answers at the connection's address.
     #[error(
         "{connection} is a connection of the org {known}, but at its address the org {other} answers now: nothing of that one was stored; check instance_url and the credential (My Domain moved, a sandbox was refreshed), or add another connection for it"
@@ -93,7 +105,7 @@ pub enum JobError {
     UsageUnknown,
     /// The usage limit leaves nothing for it.
     #[error(
-        "the usage limit leaves no request for this: {used} of {max} are used, the ceiling is {ceiling}; raise it with `backup-host limit {connection} PERCENT`"
+        "the usage limit leaves no request for this (a token was to be had, the org wasn't asked): {used} of {max} are used, the ceiling is {ceiling}; raise it with `backup-host limit {connection} PERCENT`"
     )]
     LimitReached {
         /// Used by all applications.
@@ -108,11 +120,25 @@ pub enum JobError {
 }
 
 impl JobError {
+    /// Whether the source refused who asks, and so has told nothing else.
+    pub fn is_refused_credential(&self) -> bool {
+        match self {
+            JobError::Connector(error) => matches!(**error, ConnectorError::Authorization(_)),
+            JobError::Credentials(error) => !error.is_passing(),
+            JobError::NoSecrets(_) => true,
+            _ => false,
+        }
+    }
+
     /// Whether trying the same again can help: not where configuration, permission or state are wrong, nor where it is refused.
     pub(super) fn may_pass(&self) -> bool {
-        use ConnectorError::{Authorization, Configuration, State, Unsupported};
+        use ConnectorError::{Authorization, Configuration, Host, State, Unsupported};
         match self {
-            JobError::Connector(error) => !matches!(**error, Configuration(_) | Authorization(_) | State(_) | Unsupported(_)),
+            // A failure of the host's own store is not cured by sending the same again.
+            JobError::Connector(error) => !matches!(
+                **error,
+                Configuration(_) | Authorization(_) | Host(_) | State(_) | Unsupported(_)
+            ),
             JobError::Call { .. } => true,
             _ => false,
         }

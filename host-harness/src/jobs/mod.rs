@@ -14,6 +14,7 @@ mod host;
 mod identity;
 mod imports;
 mod lineage;
+mod login;
 mod plan;
 mod progress;
 mod rehearsal;

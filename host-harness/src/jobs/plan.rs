@@ -19,6 +19,8 @@ pub struct PlanRequest {
     pub objects: Vec<ObjectName>,
     /// A full backup, whatever the next one would be.
     pub full: bool,
+    /// Ask the org at once how many requests are used, where that may be asked.
+    pub check_now: bool,
 }
 
 impl Host {
@@ -86,7 +88,10 @@ async fn plan(
         let (reports, _) = outcome.take_reports().into_parts();
         told = reports.into_iter().map(|report| (report.object.clone(), report)).collect();
     };
-    let pause = match session.rehearse(&mut Asked::ByHand, progress, plan, keep).await? {
+    let pause = match session
+        .rehearse(&mut Asked::of(request.check_now), progress, plan, keep)
+        .await?
+    {
         Rehearsed::Ready | Rehearsed::Stopped => None,
         Rehearsed::Paused(pause) => Some(PauseResult::from(&pause)),
     };

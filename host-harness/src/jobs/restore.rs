@@ -49,6 +49,8 @@ pub struct RestoreRequest {
     pub dry_run: bool,
     /// Wait out pauses within the run.
     pub wait: bool,
+    /// Ask the org at once how many requests are used, where that may be asked.
+    pub check_now: bool,
     /// Ends the run at the next committed batch.
     pub stop: StopSignal,
 }
@@ -97,7 +99,7 @@ impl Host {
         first: &mut First,
     ) -> Result<RestoreResult, JobError> {
         let mut sent = 0;
-        let mut asked = Asked::ByHand;
+        let mut asked = Asked::of(request.check_now);
         loop {
             let session = self.restore_session(name, actor, &request.stop, progress, first).await?;
             let mut job = Restore {

@@ -9,6 +9,7 @@ use super::host::Host;
 use super::identity::Identity;
 use super::imports::{CallParts, Outcome, Readable, StopSignal};
 use super::lineage;
+use super::login;
 use super::progress::Usage;
 use crate::connections::{for_connector, full_every};
 use crate::credentials::{Credentials, CredentialsParts};
@@ -47,7 +48,7 @@ pub(super) struct Session {
     pub(super) parts: CallParts,
     /// What the check that told the scope said, where this session made it.
     pub(super) checked: Option<Checked>,
-    credentials: Arc<Credentials>,
+    pub(super) credentials: Arc<Credentials>,
     /// Sent before this scope was claimed: by the check, under the connection's own scope.
     sent_before: u64,
 }
@@ -126,12 +127,9 @@ impl Session {
         Ok(session)
     }
 
-    /// Asks the source who it is, and moves to the scope that it tells.
+    /// Learns who the source is, and moves to the scope that it tells.
     async fn learn_scope(&mut self, request: ClaimRequest) -> Result<(), JobError> {
-        let checked = self.check().await?;
-        let scope: Scope = checked.scope.parse()?;
-        self.checked = Some(checked);
-        self.parts.identity = Arc::new(Identity::confirmed(scope.clone()));
+        let scope = login::scope_of(self, &request).await?;
         self.journal
             .lock()
             .await
@@ -153,12 +151,36 @@ impl Session {
         Ok(())
     }
 
-    /// Runs the connector's check, again where what went wrong may pass.
+    /// Runs the connector's check, again where what went wrong may pass. Where nothing is known of what is used it is the
+    /// question for that too, and as rare as a probe.
     pub(super) async fn check(&self) -> Result<Checked, JobError> {
+        if self.parts.gate.allowance().is_none() {
+            return self.first_check().await;
+        }
+        self.check_tries().await
+    }
+
+    async fn first_check(&self) -> Result<Checked, JobError> {
+        let gate = &self.parts.gate;
+        let next = gate.next_probe(true);
+        if next > self.parts.clock.now() {
+            return Err(JobError::AskedLately { next });
+        }
+        gate.note_probe();
+        let checked = self.check_tries().await;
+        if gate.sent() == 0 || checked.as_ref().is_err_and(JobError::is_refused_credential) {
+            gate.take_back_probe();
+        }
+        checked
+    }
+
+    /// Asks who the source is, again where what went wrong may pass and is known to leave a request.
+    pub(super) async fn check_tries(&self) -> Result<Checked, JobError> {
         let mut wait = RETRY_WAIT;
         for _ in 1..TRIES {
+            let may_go_on = |error: &JobError| error.may_pass() && self.parts.gate.allowance().is_some_and(|left| left > 0);
             match self.check_once().await {
-                Err(error) if error.may_pass() => self.parts.clock.sleep(wait).await,
+                Err(error) if may_go_on(&error) => self.parts.clock.sleep(wait).await,
                 answer => return answer,
             }
             wait *= 2;
@@ -228,7 +250,12 @@ impl Session {
     /// The org's requests as far as is known.
     pub(super) fn usage(&self) -> Option<Usage> {
         let (used, max) = self.parts.gate.usage()?;
-        let own: u64 = self.parts.gate.own_requests(24).iter().map(|hour| hour.sent).sum();
+        let own = self
+            .parts
+            .gate
+            .own_requests(24)
+            .iter()
+            .fold(0u64, |own, hour| own.saturating_add(hour.sent));
         Some(Usage {
             used,
             max,
@@ -240,6 +267,9 @@ impl Session {
     /// Ends the claim cleanly: another host may go on at once.
     pub(super) async fn release(&self) -> Result<(), JobError> {
         self.parts.gate.end();
+        if self.parts.identity.other().is_some() {
+            login::forget(self).await;
+        }
         let spending = self.parts.gate.spending();
         self.claim.lock().await.release(spending).await?;
         Ok(())
@@ -259,6 +289,7 @@ impl Session {
                 known,
                 other,
             }),
+            None if self.parts.gate.is_removed() => Err(JobError::Removed(self.name.clone())),
             None => answered(export, answer),
         }
     }
@@ -312,7 +343,10 @@ async fn note_recovered(claim: &Claim, journal: &mut Journal) -> Result<(), JobE
     if recovered.unsettled.is_empty() {
         return Ok(());
     }
-    let requests = recovered.unsettled.iter().map(|unsettled| unsettled.requests).sum();
+    let requests = recovered
+        .unsettled
+        .iter()
+        .fold(0u64, |all, unsettled| all.saturating_add(unsettled.requests));
     let settled = Event::PredecessorSettled {
         epoch: recovered.epoch,
         requests,
@@ -327,7 +361,7 @@ async fn note_recovered(claim: &Claim, journal: &mut Journal) -> Result<(), JobE
 fn move_spending(own: Spending, to: &mut Spending) {
     for hour in own.hours {
         match to.hours.binary_search_by_key(&hour.start, |other| other.start) {
-            Ok(place) => to.hours[place].sent += hour.sent,
+            Ok(place) => to.hours[place].sent = to.hours[place].sent.saturating_add(hour.sent),
             Err(place) => to.hours.insert(place, hour),
         }
     }

@@ -6,15 +6,13 @@ use super::progress::{Progress, ProgressEvent};
 use super::session::{Session, answered};
 use crate::quota::ceiling;
 use backup_runtime::exports::{ConnectorError, Pause, Verdict};
+use backup_seams::Timestamp;
 use backup_store::journal::Paused;
 use backup_store::{Event, GrantPurpose};
 use std::time::Duration;
 
-/// Between probes of one connection, unless a person asks.
-pub(super) const PROBE_EVERY: Duration = Duration::from_secs(30 * 60);
-
-/// One request that yields a reading, and its replay where the token had run out.
-const PROBE_ATTEMPTS: u64 = 2;
+/// A probe is one attempt on the wire, whatever comes of it.
+const PROBE_ATTEMPTS: u64 = 1;
 
 /// What may happen next.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,69 +23,86 @@ pub(super) enum Decision {
     Pause(Paused),
 }
 
-/// Whether somebody waits in front of the screen, and what that has led to.
+/// Whether the source is to be asked as soon as the bound on probes allows, though nothing says that it's worth it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Asked {
-    /// By a person: one probe at once is theirs.
-    ByHand,
-    /// By the host, or by a person whose probe is spent.
-    ByHost,
+    /// By a person (`--check-now`), and not spent yet.
+    Now,
+    /// No.
+    Usual,
+}
+
+impl Asked {
+    /// As the request says.
+    pub(super) fn of(check_now: bool) -> Asked {
+        if check_now { Asked::Now } else { Asked::Usual }
+    }
 }
 
 impl Session {
-    /// May a step of about `cost` requests be sent? Probes at most once.
+    /// May a step of about `cost` requests be sent? Probes at most once, and only where the bound allows.
     pub(super) async fn decide(&self, cost: u32, asked: &mut Asked, progress: &dyn Progress) -> Result<Decision, JobError> {
         self.parts.gate.refresh_limit().await?;
+        let mut probed = false;
         loop {
             let outcome = Outcome::new(None);
-            match answered(
-                "decide",
-                self.connector
-                    .decide(self.imports(false, &outcome, Readable::default()), cost)
-                    .await,
-            )? {
+            let imports = self.imports(false, &outcome, Readable::default());
+            let verdict = answered("decide", self.connector.decide(imports, cost).await)?;
+            let own_arithmetic = self.parts.gate.allowance();
+            let pause = match verdict {
                 Verdict::Proceed(_) if cost == 0 => return Ok(Decision::Proceed(0)),
-                Verdict::Proceed(requests) => {
-                    let own_arithmetic = self.parts.gate.allowance().unwrap_or(0);
-                    let requests = u64::from(requests.min(cost)).min(own_arithmetic);
-                    return Ok(if requests > 0 {
-                        Decision::Proceed(requests)
-                    } else {
-                        Decision::Pause(self.own_pause())
-                    });
+                Verdict::Proceed(requests) => match u64::from(requests.min(cost)).min(own_arithmetic.unwrap_or(0)) {
+                    0 => self.own_pause(),
+                    requests => return Ok(Decision::Proceed(requests)),
+                },
+                // For reasons of its own, which no probe changes.
+                Verdict::Pause(pause) if own_arithmetic.is_some_and(|left| left > 0) => {
+                    return Ok(Decision::Pause(self.paused(pause)));
                 }
-                Verdict::Probe(_) if self.may_probe(*asked).await => self.probe(asked, progress).await?,
-                // A source that told nothing when it was asked won't tell more when it's asked again.
-                Verdict::Probe(_) if self.parts.gate.usage().is_none() => return Err(JobError::UsageUnknown),
-                Verdict::Probe(_) => return Ok(Decision::Pause(self.own_pause())),
-                Verdict::Pause(_) if *asked == Asked::ByHand && self.reading_is_older_than_the_run() => {
-                    self.probe(asked, progress).await?
-                }
-                Verdict::Pause(pause) => return Ok(Decision::Pause(self.paused(pause))),
+                Verdict::Pause(pause) => Paused {
+                    recheck_at: self.next_probe(),
+                    ..self.paused(pause)
+                },
+                Verdict::Probe(_) => self.own_pause(),
                 Verdict::Other(failure) => return Err(JobError::Blocked(Box::new(failure))),
+            };
+            if !probed && self.parts.gate.next_probe(*asked == Asked::Now) <= self.parts.clock.now() {
+                self.probe(asked, progress).await?;
+                probed = true;
+                continue;
             }
+            return match self.parts.gate.usage() {
+                Some(_) => Ok(Decision::Pause(pause)),
+                // A source that told nothing when it was asked won't tell more when it's asked again.
+                None if probed => Err(JobError::UsageUnknown),
+                None => Err(JobError::AskedLately { next: pause.recheck_at }),
+            };
         }
     }
 
-    async fn may_probe(&self, asked: Asked) -> bool {
-        let last = self.journal.lock().await.state().last_probe();
-        asked == Asked::ByHand || last.is_none_or(|last| self.parts.clock.now().since(last) >= PROBE_EVERY)
+    /// When the source is asked next, where nobody asks for more.
+    fn next_probe(&self) -> Timestamp {
+        self.parts
+            .gate
+            .next_probe(false)
+            .max(self.parts.clock.now().after(Duration::from_secs(1)))
     }
 
-    fn reading_is_older_than_the_run(&self) -> bool {
-        !self.parts.gate.is_fresh() && self.checked.is_none()
-    }
-
-    /// Spends a request to learn what is left, out of the reserve where it has to be. Journalled, whatever comes of it.
+    /// Spends a request to learn what is left, out of the reserve where it has to be. It counts before it is sent, and is
+    /// journalled, whatever comes of it.
     async fn probe(&self, asked: &mut Asked, progress: &dyn Progress) -> Result<(), JobError> {
-        let by_hand = std::mem::replace(asked, Asked::ByHost) == Asked::ByHand;
+        let by_hand = std::mem::replace(asked, Asked::Usual) == Asked::Now;
         let sent_before = self.sent();
+        self.parts.gate.note_probe();
         let grant = self.grant(PROBE_ATTEMPTS, GrantPurpose::Probe).await?;
         let outcome = Outcome::new(None);
         let answer = self
             .connector
             .read_quota(self.imports(true, &outcome, Readable::default()))
             .await;
+        if self.sent() == sent_before {
+            self.parts.gate.take_back_probe();
+        }
         self.spent(&grant).await?;
         let reading = if outcome.take_readings().is_empty() {
             None
@@ -101,16 +116,17 @@ impl Session {
         };
         self.journal.lock().await.append(&self.actor, probed).await?;
         progress.tell(&ProgressEvent::Probed { usage: self.usage() });
-        match answered("read-quota", answer) {
+        match self.answered("read-quota", answer) {
+            Ok(()) => Ok(()),
             // Nothing that comes later will get in either.
             Err(JobError::Connector(error)) if matches!(*error, ConnectorError::Authorization(_)) => {
                 Err(JobError::Connector(error))
             }
+            Err(error @ JobError::Removed(_)) => Err(error),
             Err(error) => {
                 tracing::warn!("the quota could not be read: {error}");
                 Ok(())
             }
-            Ok(()) => Ok(()),
         }
     }
 
@@ -127,6 +143,7 @@ impl Session {
                 .clock
                 .now()
                 .after(Duration::from_secs(u64::from(pause.recheck_after.max(1)))),
+            asked_at: self.parts.gate.asked_at(),
         }
     }
 
@@ -140,7 +157,8 @@ impl Session {
             max,
             ceiling: ceiling(limit, max),
             limit_percent: limit,
-            recheck_at: self.parts.clock.now().after(PROBE_EVERY),
+            recheck_at: self.next_probe(),
+            asked_at: self.parts.gate.asked_at(),
         }
     }
 }

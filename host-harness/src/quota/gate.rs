@@ -4,9 +4,12 @@ use super::ledger::{Ledger, from_import};
 use crate::http::Gate;
 use async_trait::async_trait;
 use backup_runtime::imports::{self, SendError};
-use backup_seams::Clock;
+use backup_seams::{Clock, Timestamp};
 use backup_store::{Claim, Grant, Hour, Journal, Percent, Spending};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+const REMOVED: &str = "the connection was removed; nothing more is sent for it";
 
 /// Admits attempts of one claimed scope: the claim holds, and the ledger has room under the limit that is in force *now* — the
 /// journal is asked each time, since another process may have lowered it.
@@ -17,6 +20,11 @@ pub struct ScopeGate {
     journal: Arc<tokio::sync::Mutex<Journal>>,
     claim: Arc<tokio::sync::Mutex<Claim>>,
     clock: Arc<dyn Clock>,
+    /// A request under way has ended.
+    ended: tokio::sync::Notify,
+    /// The connection as it was when the gate was opened: one that was removed since sends nothing more.
+    generation: u64,
+    removed: AtomicBool,
 }
 
 impl ScopeGate {
@@ -29,13 +37,19 @@ impl ScopeGate {
     ) -> ScopeGate {
         let now = clock.now();
         let spending = claim.lock().await.spending();
-        let limit = journal.lock().await.state().usage_limit(now);
+        let (limit, generation) = {
+            let journal = journal.lock().await;
+            (journal.state().usage_limit(now), journal.state().generation())
+        };
         ScopeGate {
             ledger: Mutex::new(Ledger::open(quota, spending, now)),
             limit: Mutex::new(limit),
             journal,
             claim,
             clock,
+            ended: tokio::sync::Notify::new(),
+            generation,
+            removed: AtomicBool::new(false),
         }
     }
 
@@ -47,6 +61,32 @@ impl ScopeGate {
     /// Nothing is sent from now on; what remains of the grant is released.
     pub fn end(&self) {
         self.ledger().end();
+        self.ended.notify_waiters();
+    }
+
+    /// Whether the connection was found to be another one than when the gate was opened: removed, and perhaps added anew.
+    pub fn is_removed(&self) -> bool {
+        self.removed.load(Ordering::Relaxed)
+    }
+
+    /// A probe is about to be sent. It counts from now on, so this has to be durable before it is sent.
+    pub fn note_probe(&self) {
+        self.ledger().note_probe(self.clock.now());
+    }
+
+    /// It provably wasn't sent.
+    pub fn take_back_probe(&self) {
+        self.ledger().take_back_probe();
+    }
+
+    /// When the source may be asked next what is left; `at_once` whether or not it's worth it.
+    pub fn next_probe(&self, at_once: bool) -> Timestamp {
+        self.ledger().next_probe(at_once, self.clock.now())
+    }
+
+    /// When the source last told, or was asked.
+    pub fn asked_at(&self) -> Option<Timestamp> {
+        self.ledger().asked_at()
     }
 
     /// Requests that may still be sent under the open grant.
@@ -109,7 +149,11 @@ impl ScopeGate {
     pub async fn refresh_limit(&self) -> Result<Percent, backup_store::StoreError> {
         let mut journal = self.journal.lock().await;
         journal.refresh().await?;
-        let limit = journal.state().usage_limit(self.clock.now());
+        let state = journal.state();
+        if !state.exists() || state.generation() != self.generation {
+            self.removed.store(true, Ordering::Relaxed);
+        }
+        let limit = state.usage_limit(self.clock.now());
         *lock(&self.limit) = limit;
         Ok(limit)
     }
@@ -131,6 +175,18 @@ impl Gate for ScopeGate {
                 "another host may have taken over; this one sends nothing more".to_owned(),
             ));
         }
+        if self.is_removed() {
+            return Err(SendError::NotPermitted(REMOVED.to_owned()));
+        }
+        loop {
+            let mut ended = std::pin::pin!(self.ended.notified());
+            // Before the look, so that no end is missed.
+            ended.as_mut().enable();
+            if !self.ledger().waits_for_an_answer(self.clock.now()) {
+                break;
+            }
+            ended.await;
+        }
         self.ledger()
             .admit(cost, limit, self.clock.now())
             .map_err(|_| SendError::AllowanceSpent)
@@ -138,10 +194,16 @@ impl Gate for ScopeGate {
 
     fn not_sent(&self, number: u64) {
         self.ledger().not_sent(number);
+        self.ended.notify_waiters();
     }
 
     fn answered(&self, number: u64) {
         self.ledger().answered(number);
+        self.ended.notify_waiters();
+    }
+
+    fn is_one_attempt(&self) -> bool {
+        self.ledger().is_probe()
     }
 }
 

@@ -4,6 +4,7 @@
 //! requests that a crash may have sent stay counted until a reading is new enough to hold them; own requests in 24 hours never
 //! pass the ceiling, whatever the readings say.
 
+use super::probes::{self, Known};
 use backup_runtime::imports;
 use backup_seams::Timestamp;
 use backup_store::{Grant, GrantPurpose, Hour, Percent, Reading, ReadingSource, Spending, Standing, Unsettled};
@@ -56,9 +57,12 @@ pub struct Ledger {
 
 impl Ledger {
     /// Goes on from what the claim found. `quota` is what requests spend.
-    pub fn open(quota: &str, found: Spending, now: Timestamp) -> Ledger {
+    pub fn open(quota: &str, mut found: Spending, now: Timestamp) -> Ledger {
+        no_later_than(&mut found, now);
         // What a dead host may have sent had numbers too.
-        let next_number = found.next_request_number + found.unsettled.iter().map(|u| u.requests).sum::<u64>();
+        let next_number = found
+            .next_request_number
+            .saturating_add(total(found.unsettled.iter().map(|u| u.requests)));
         Ledger {
             quota: quota.to_owned(),
             found,
@@ -115,6 +119,61 @@ impl Ledger {
         )
     }
 
+    /// Whether the open grant is a probe's: one attempt, and no other.
+    pub fn is_probe(&self) -> bool {
+        self.grant.is_some_and(|grant| grant.purpose == GrantPurpose::Probe)
+    }
+
+    /// A probe is about to be sent.
+    pub fn note_probe(&mut self, now: Timestamp) {
+        self.found.probes.push(now);
+    }
+
+    /// The last probe provably wasn't sent.
+    pub fn take_back_probe(&mut self) {
+        self.found.probes.pop();
+    }
+
+    /// When the source may be asked next. `at_once`: whether or not it's worth it.
+    pub fn next_probe(&self, at_once: bool, now: Timestamp) -> Timestamp {
+        let earliest = probes::earliest(&self.found.probes, self.standing().map(|s| s.reading.max), now);
+        match self.standing() {
+            Some(standing) if !at_once => {
+                let last_probe = self.found.probes.iter().max().copied();
+                probes::worthwhile(&self.known(standing, now), last_probe, LAG).max(earliest)
+            }
+            _ => earliest,
+        }
+    }
+
+    /// When the source last told what is used, or was asked.
+    pub fn asked_at(&self) -> Option<Timestamp> {
+        let told = self.standing().map(|standing| standing.reading.observed_at);
+        told.max(self.found.probes.iter().max().copied())
+    }
+
+    /// Whether what is known is so old that requests go out one after the other until an answer tells it anew, and one is out.
+    pub fn waits_for_an_answer(&self, now: Timestamp) -> bool {
+        let is_old = |standing: &Standing| now.since(standing.reading.observed_at) > LAG;
+        !self.awaiting.is_empty() && self.standing().is_some_and(is_old)
+    }
+
+    fn known(&self, standing: &Standing, now: Timestamp) -> Known {
+        let reading = &standing.reading;
+        // Hours that reach back over the window's edge are left out: others may have more than this, never less. What a crash
+        // may have sent explains nothing.
+        let within = |hour: &&Hour| hour.sent > 0 && hour.start.after(DAY) > reading.observed_at;
+        let own = self.found.hours.iter().filter(within);
+        let own_then = total(own.clone().map(|hour| hour.sent)).saturating_sub(standing.own_since);
+        let is_explained = own_then >= reading.used && reading.source != ReadingSource::Refusal;
+        let shows_at = self.found.unsettled.iter().map(|unsettled| unsettled.until.after(LAG));
+        Known {
+            told_at: reading.observed_at.min(now),
+            nothing_free_before: own.map(|hour| hour.start.after(DAY)).min().filter(|_| is_explained),
+            crash_shows_at: shows_at.filter(|at| reading.observed_at < *at).max(),
+        }
+    }
+
     /// Counts an attempt that is about to be sent and gives its number.
     pub fn admit(&mut self, cost: u32, limit: Percent, now: Timestamp) -> Result<u64, Refused> {
         let cost = u64::from(cost.max(1));
@@ -130,7 +189,7 @@ impl Ledger {
         self.recent.push_back(Sent { number, at: now, cost });
         add_to_hour(&mut self.found.hours, now, cost);
         for standing in self.found.readings.iter_mut().filter(|s| s.reading.quota == self.quota) {
-            standing.own_since += cost;
+            standing.own_since = standing.own_since.saturating_add(cost);
         }
         Ok(number)
     }
@@ -192,7 +251,7 @@ impl Ledger {
             imports::Standing {
                 last: into_import(&s.reading),
                 own_since: if own {
-                    s.own_since + self.unsettled_after(&s.reading)
+                    s.own_since.saturating_add(self.unsettled_after(&s.reading))
                 } else {
                     0
                 },
@@ -238,6 +297,7 @@ impl Ledger {
         spending.next_request_number = self.next_number;
         spending.hours.retain(|hour| hour.start.0 + HOUR_MS > now.before(DAY).0);
         spending.unsettled.retain(|unsettled| unsettled.until > now.before(DAY));
+        spending.probes.retain(|at| *at > now.before(DAY));
         spending
     }
 
@@ -249,65 +309,60 @@ impl Ledger {
         let reading = &standing.reading;
         reading
             .used
-            .saturating_add(standing.own_since + self.in_flight_before(reading) + self.unsettled_after(reading))
+            .saturating_add(standing.own_since)
+            .saturating_add(self.in_flight_before(reading))
+            .saturating_add(self.unsettled_after(reading))
     }
 
     /// Sent before the reading's request and not answered: the source may not have counted them yet.
     fn in_flight_before(&self, reading: &Reading) -> u64 {
         let Some(request) = reading.request else { return 0 };
-        self.awaiting.range(..request).map(|(_, cost)| cost).sum()
+        total(self.awaiting.range(..request).map(|(_, cost)| *cost))
     }
 
     fn own_since(&self, reading: &Reading) -> u64 {
         if let Some(request) = reading.request
             && reading.source != ReadingSource::LimitsResource
         {
-            return self
-                .recent
-                .iter()
-                .filter(|sent| sent.number > request)
-                .map(|sent| sent.cost)
-                .sum();
+            return total(self.recent.iter().filter(|sent| sent.number > request).map(|sent| sent.cost));
         }
         let since = if reading.source == ReadingSource::LimitsResource {
             reading.observed_at.before(LAG)
         } else {
             reading.observed_at
         };
-        let by_this_process: u64 = self.recent.iter().filter(|sent| sent.at >= since).map(|sent| sent.cost).sum();
+        let by_this_process = total(self.recent.iter().filter(|sent| sent.at >= since).map(|sent| sent.cost));
         // Of what was sent before this process only the hours are known: an hour that reaches into the lag counts whole.
         let before: u64 = if since < self.opened_at {
             let hours = self.found.hours.iter().filter(|hour| hour.start.0 + HOUR_MS > since.0);
-            hours
-                .map(|hour| hour.sent)
-                .sum::<u64>()
-                .saturating_sub(self.recent.iter().map(|sent| sent.cost).sum())
+            total(hours.map(|hour| hour.sent)).saturating_sub(total(self.recent.iter().map(|sent| sent.cost)))
         } else {
             0
         };
-        by_this_process + before
+        by_this_process.saturating_add(before)
     }
 
     fn unsettled_after(&self, reading: &Reading) -> u64 {
-        let covered = |unsettled: &&Unsettled| reading.observed_at < unsettled.until.after(LAG);
-        self.found
-            .unsettled
-            .iter()
-            .filter(covered)
-            .map(|unsettled| unsettled.requests)
-            .sum()
+        let uncovered = self.found.unsettled.iter().filter(|unsettled| !covers(reading, unsettled));
+        total(uncovered.map(|unsettled| unsettled.requests))
     }
 
     fn own_in_a_day(&self, now: Timestamp) -> u64 {
         let since = now.before(DAY);
-        let hours = self
+        let hours = self.found.hours.iter().filter(|hour| hour.start.0 + HOUR_MS > since.0);
+        let hours = total(hours.map(|hour| hour.sent));
+        let reading = self.standing().map(|standing| &standing.reading);
+        // What a dead host may have sent was sent as far as the source, asked later, knows of more than is known here.
+        let (covered, uncovered): (Vec<&Unsettled>, Vec<&Unsettled>) = self
             .found
-            .hours
+            .unsettled
             .iter()
-            .filter(|hour| hour.start.0 + HOUR_MS > since.0)
-            .map(|hour| hour.sent);
-        let unsettled = self.found.unsettled.iter().filter(|u| u.until > since).map(|u| u.requests);
-        hours.sum::<u64>() + unsettled.sum::<u64>()
+            .filter(|unsettled| unsettled.until > since)
+            .partition(|unsettled| reading.is_some_and(|reading| covers(reading, unsettled)));
+        let beyond = reading.map_or(0, |reading| reading.used.saturating_sub(hours));
+        hours
+            .saturating_add(total(uncovered.iter().map(|unsettled| unsettled.requests)))
+            .saturating_add(total(covered.iter().map(|unsettled| unsettled.requests)).min(beyond))
     }
 
     /// Keeps what a later reading may still ask for.
@@ -320,6 +375,30 @@ impl Ledger {
             self.recent.pop_front();
         }
     }
+}
+
+/// Whether a reading is late enough to hold what a dead host may have sent.
+fn covers(reading: &Reading, unsettled: &Unsettled) -> bool {
+    reading.observed_at >= unsettled.until.after(LAG)
+}
+
+/// A clock that was set back makes nothing last longer: what is dated in the future counts as of now.
+fn no_later_than(found: &mut Spending, now: Timestamp) {
+    found.probes.iter_mut().for_each(|at| *at = (*at).min(now));
+    for standing in &mut found.readings {
+        standing.reading.observed_at = standing.reading.observed_at.min(now);
+    }
+    for unsettled in &mut found.unsettled {
+        unsettled.until = unsettled.until.min(now);
+    }
+    let later = found.hours.partition_point(|hour| hour.start <= hour_of(now));
+    for hour in found.hours.split_off(later) {
+        add_to_hour(&mut found.hours, now, hour.sent);
+    }
+}
+
+fn total(numbers: impl Iterator<Item = u64>) -> u64 {
+    numbers.fold(0, u64::saturating_add)
 }
 
 /// A refusal beats a header on the same answer, a header beats the resource it came with.
@@ -346,7 +425,7 @@ fn hour_of(at: Timestamp) -> Timestamp {
 fn add_to_hour(hours: &mut Vec<Hour>, at: Timestamp, cost: u64) {
     let start = hour_of(at);
     match hours.binary_search_by_key(&start, |hour| hour.start) {
-        Ok(place) => hours[place].sent += cost,
+        Ok(place) => hours[place].sent = hours[place].sent.saturating_add(cost),
         Err(place) => hours.insert(place, Hour { start, sent: cost }),
     }
 }

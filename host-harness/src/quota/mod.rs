@@ -5,10 +5,12 @@
 
 mod gate;
 mod ledger;
+mod probes;
 
 pub use gate::ScopeGate;
 pub(crate) use ledger::from_import;
 pub use ledger::{Ledger, Refused};
+pub(crate) use probes::earliest;
 
 use backup_store::Percent;
 

@@ -118,6 +118,12 @@ impl Scope {
         Scope(format!("connection:{connection}"))
     }
 
+    /// What a login is to its source, by a hash that says which: the first question of all is bounded by it, whatever
+    /// connections are added and removed meanwhile.
+    pub fn login(hash: &Sha256) -> Scope {
+        Scope(format!("login:{hash}"))
+    }
+
     /// Whether it is a connection's own, that is, whether the real one is still unknown.
     pub fn is_own(&self) -> bool {
         self.0.starts_with("connection:")

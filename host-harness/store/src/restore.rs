@@ -9,7 +9,7 @@ use crate::chain::{Chain, Entry, Head};
 use crate::error::StoreError;
 use crate::names::{ConnectionName, ObjectName, RestoreId, Sha256};
 use crate::scope::{Claim, Reading};
-use crate::snapshot::{Checkpoint, Estimate, Failure, Next};
+use crate::snapshot::{Checkpoint, Estimate, Failure, Next, told};
 use backup_seams::Timestamp;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -35,6 +35,19 @@ fn is_zero(number: &u64) -> bool {
 }
 
 impl Tally {
+    /// With numbers as they are taken.
+    #[must_use]
+    pub fn within(self) -> Tally {
+        Tally {
+            created: told(self.created),
+            updated: told(self.updated),
+            relinked: told(self.relinked),
+            skipped: told(self.skipped),
+            failed: told(self.failed),
+            ambiguous: told(self.ambiguous),
+        }
+    }
+
     /// Both together.
     #[must_use]
     pub fn and(self, other: Tally) -> Tally {
@@ -223,9 +236,10 @@ impl RestoreFold {
         for report in reports {
             let object = self.objects.entry(report.object).or_default();
             object.place = report.place.or(object.place);
-            object.estimate = report.estimate.or_else(|| object.estimate.take());
-            object.expected = report.expected.or(object.expected);
-            object.done = report.done.unwrap_or(object.done);
+            let estimate = report.estimate.map(|estimate| estimate.within());
+            object.estimate = estimate.or_else(|| object.estimate.take());
+            object.expected = report.expected.map(Tally::within).or(object.expected);
+            object.done = report.done.map_or(object.done, Tally::within);
             object.skipped = report.skipped.or_else(|| object.skipped.take());
             for remark in report.remarks {
                 if !object.remarks.contains(&remark) {
@@ -239,12 +253,13 @@ impl RestoreFold {
     }
 
     fn fold(&mut self, entry: RestoreEntry) {
-        self.requests += entry.requests;
+        self.requests = self.requests.saturating_add(entry.requests);
+        let needed = entry.needed.map(told);
         if self.checkpoint.is_none() {
-            self.planning += entry.requests;
-            self.writing = entry.needed.filter(|_| entry.checkpoint.is_some());
+            self.planning = self.planning.saturating_add(entry.requests);
+            self.writing = needed.filter(|_| entry.checkpoint.is_some());
         }
-        self.needed = entry.needed.or(self.needed);
+        self.needed = needed.or(self.needed);
         self.next = Some(entry.next);
         if let Some(checkpoint) = entry.checkpoint
             // Its hash was right, so it is what was written.

@@ -61,6 +61,10 @@ pub enum Command {
         /// Only these objects.
         #[arg(long = "object", value_name = "O")]
         objects: Vec<ObjectName>,
+        /// At the limit, ask the org now how many requests are used, though nothing says that some came free. At most one such
+        /// request is sent in 30 minutes, whoever asks.
+        #[arg(long)]
+        check_now: bool,
         #[arg(long)]
         json: bool,
     },
@@ -80,6 +84,10 @@ when requests are available, or raise the limit, and it goes on in the same snap
         /// Wait out pauses instead of ending with exit code 3.
         #[arg(long)]
         wait: bool,
+        /// At the limit, ask the org now how many requests are used, though nothing says that some came free. At most one such
+        /// request is sent in 30 minutes, whoever asks.
+        #[arg(long)]
+        check_now: bool,
         #[arg(long)]
         json: bool,
     },
@@ -128,6 +136,10 @@ limit, run the same again, and it goes on where it stopped; nothing is written t
         /// Wait for requests instead of stopping at the limit.
         #[arg(long)]
         wait: bool,
+        /// At the limit, ask the org now how many requests are used, though nothing says that some came free. At most one such
+        /// request is sent in 30 minutes, whoever asks.
+        #[arg(long)]
+        check_now: bool,
         #[arg(long)]
         json: bool,
     },

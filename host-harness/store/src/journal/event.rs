@@ -95,8 +95,11 @@ pub struct Paused {
     pub ceiling: u64,
     /// The usage limit in force.
     pub limit_percent: Percent,
-    /// When asking again may show something else.
+    /// When the source is asked again.
     pub recheck_at: Timestamp,
+    /// When it was last asked, or told by itself.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<Timestamp>,
 }
 
 /// What is restored, and how.

@@ -140,7 +140,8 @@ pub struct JournalState {
     completed_before_removal: usize,
     restores: Vec<RestoreRecord>,
     connector: Option<Sha256>,
-    last_probe: Option<Timestamp>,
+    /// How often the connection was added.
+    generation: u64,
 }
 
 impl Default for JournalState {
@@ -156,7 +157,7 @@ impl Default for JournalState {
             completed_before_removal: 0,
             restores: Vec::new(),
             connector: None,
-            last_probe: None,
+            generation: 0,
         }
     }
 }
@@ -252,9 +253,9 @@ impl JournalState {
         self.connector
     }
 
-    /// When the quota was last probed.
-    pub fn last_probe(&self) -> Option<Timestamp> {
-        self.last_probe
+    /// How often the connection was added: another number is another connection of the same name.
+    pub fn generation(&self) -> u64 {
+        self.generation
     }
 
     /// Takes in the next entry.
@@ -263,6 +264,7 @@ impl JournalState {
         match &entry.body.event {
             Event::ConnectionAdded { config, usage_limit } => {
                 self.added = true;
+                self.generation += 1;
                 self.config = Some(config.clone());
                 self.lasting_limit = *usage_limit;
                 self.temporary = None;
@@ -312,6 +314,9 @@ impl JournalState {
             Event::SnapshotResumed { snapshot } => self.stands(*snapshot, Standing::Open),
             Event::SnapshotCompleted { snapshot, log_head } => {
                 let log_head = *log_head;
+                if self.is_closed(*snapshot) {
+                    return;
+                }
                 self.stands(*snapshot, Standing::Complete { at, log_head });
                 self.completed.push(*snapshot);
                 if let Some(temporary) = &mut self.temporary {
@@ -350,19 +355,29 @@ impl JournalState {
             Event::RestoreSuperseded { restore } => self.restore_stands(*restore, at, RestoreStanding::Superseded),
             Event::ConnectorInstalled { digest, .. } => self.connector = Some(*digest),
             Event::ConnectorSwapped { to, .. } => self.connector = Some(*to),
-            Event::QuotaProbed { .. } => self.last_probe = Some(at),
-            Event::PredecessorSettled { .. } | Event::GarbageCollected { .. } | Event::Unknown => {}
+            Event::QuotaProbed { .. } | Event::PredecessorSettled { .. } | Event::GarbageCollected { .. } | Event::Unknown => {}
         }
     }
 
+    /// What is closed stays closed, whatever a job says that doesn't know yet: its connection was removed.
+    fn is_closed(&self, id: SnapshotId) -> bool {
+        self.snapshot(id)
+            .is_some_and(|snapshot| snapshot.standing == Standing::Superseded)
+    }
+
     fn stands(&mut self, id: SnapshotId, standing: Standing) {
+        if self.is_closed(id) && standing != Standing::Pruned {
+            return;
+        }
         if let Some(snapshot) = self.snapshots.iter_mut().find(|snapshot| snapshot.id == id) {
             snapshot.standing = standing;
         }
     }
 
     fn restore_stands(&mut self, id: RestoreId, at: Timestamp, standing: RestoreStanding) {
-        if let Some(restore) = self.restores.iter_mut().find(|restore| restore.id == id) {
+        if let Some(restore) = self.restores.iter_mut().find(|restore| restore.id == id)
+            && restore.standing != RestoreStanding::Superseded
+        {
             restore.standing = standing;
             restore.changed_at = at;
         }

@@ -214,6 +214,11 @@ impl Claim {
             .await
     }
 
+    /// Makes numbers durable that no grant comes with.
+    pub async fn note(&mut self, spending: Spending) -> Result<(), StoreError> {
+        self.spent("", spending).await
+    }
+
     /// Takes over what `own` (the connection's own scope) spent before its answer told this scope, and releases it. `spending` is
     /// the sum. A crash between the two leaves it counted twice, never forgotten.
     pub async fn adopt(&mut self, mut own: Claim, spending: Spending) -> Result<(), StoreError> {
@@ -222,6 +227,7 @@ impl Claim {
             .await?;
         let kept = Spending {
             next_request_number: own.spending().next_request_number,
+            probes: own.spending().probes,
             ..Spending::default()
         };
         own.record(kept, |spending| ScopeRecord::WriterReleased { spending }).await

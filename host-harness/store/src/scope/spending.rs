@@ -2,7 +2,7 @@
 //!
 //! The rule: every durable record that changes it carries it whole, so the newest one alone tells all.
 
-use crate::names::SnapshotId;
+use crate::names::{Scope, SnapshotId};
 use backup_seams::Timestamp;
 use serde::{Deserialize, Serialize};
 
@@ -77,6 +77,12 @@ pub struct Spending {
     pub unsettled: Vec<Unsettled>,
     /// The number that the next request gets.
     pub next_request_number: u64,
+    /// When the source was asked, out of the reserve where it had to be, how many requests are left: of the last 24 hours.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub probes: Vec<Timestamp>,
+    /// Of a login: the scope that it was told to belong to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stands_for: Option<Scope>,
 }
 
 /// What a grant is for.

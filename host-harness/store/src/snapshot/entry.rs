@@ -1,5 +1,6 @@
 //! What an entry of a snapshot's log says: one committed batch, and where the job stands after it.
 
+use super::fold::told;
 use super::inherit::Inherited;
 use crate::names::{ObjectName, Sha256};
 use crate::scope::{Grant, Reading, Spending};
@@ -87,6 +88,19 @@ pub struct Estimate {
     pub records: u64,
     /// Bytes of answers.
     pub bytes: u64,
+}
+
+impl Estimate {
+    /// With numbers as they are taken.
+    #[must_use]
+    pub fn within(self) -> Estimate {
+        Estimate {
+            way: self.way,
+            requests: told(self.requests),
+            records: told(self.records),
+            bytes: told(self.bytes),
+        }
+    }
 }
 
 /// How far an object is.

@@ -145,6 +145,15 @@ impl Default for Fold {
     }
 }
 
+/// The largest number of records, requests or bytes that is taken for one of an object: a source, or a connector, may tell any,
+/// and sums of them have to stay numbers.
+pub const MOST_TOLD: u64 = 1 << 43;
+
+/// A number that was told, as it is taken.
+pub fn told(number: u64) -> u64 {
+    number.min(MOST_TOLD)
+}
+
 impl Fold {
     /// Records of all objects.
     pub fn records(&self) -> u64 {
@@ -174,7 +183,7 @@ impl Fold {
         let record = &entry.body;
         self.head = entry.head();
         self.last_at = Some(entry.at);
-        self.requests += record.requests;
+        self.requests = self.requests.saturating_add(record.requests);
         if let Some(checkpoint) = record.checkpoint {
             self.checkpoint = Some(checkpoint);
             self.keep(checkpoint);
@@ -285,8 +294,8 @@ impl From<&InheritedObject> for ObjectFold {
         let bytes = |of: fn(&SegmentRef) -> u64| object.segments.iter().map(|placed| of(&placed.segment)).sum();
         ObjectFold {
             state: object.state,
-            records: object.records,
-            total: object.total,
+            records: told(object.records),
+            total: object.total.map(told),
             estimate: None,
             reason: object.reason.clone(),
             remarks: object.remarks.clone(),
@@ -318,12 +327,12 @@ impl ObjectFold {
     fn told(&mut self, report: &ObjectReport, job: Option<Window>) {
         self.state = report.state.unwrap_or(self.state);
         if let Some(records) = report.records {
-            self.records = records;
+            self.records = told(records);
             self.told_records = true;
         }
-        self.total = report.total.or(self.total);
-        if report.estimate.is_some() {
-            self.estimate.clone_from(&report.estimate);
+        self.total = report.total.map(told).or(self.total);
+        if let Some(estimate) = &report.estimate {
+            self.estimate = Some(estimate.clone().within());
         }
         if let Some(skipped) = &report.skipped {
             self.state = ObjectState::Skipped;
@@ -387,7 +396,7 @@ impl ObjectFold {
         // Changed records are no more records: how many there are on top of what was taken over only the connector knows.
         let on_top = self.segments.first().is_some_and(|first| first.inherited);
         if segment.kind == SegmentKind::Rows && !self.told_records && !on_top {
-            self.records += segment.rows;
+            self.records = self.records.saturating_add(segment.rows);
         }
         self.raw_bytes += segment.raw_bytes;
         self.stored_bytes += segment.stored_bytes;

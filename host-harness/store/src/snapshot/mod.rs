@@ -27,7 +27,7 @@ pub use entry::{
     BlobRef, Checkpoint, CheckpointRef, Commit, EntryKind, Estimate, Failure, LogRecord, Next, ObjectReport, ObjectState,
     SegmentKind, SegmentRef, Step,
 };
-pub use fold::{Fold, ObjectFold, PlacedSegment, TakenOver, Window};
+pub use fold::{Fold, MOST_TOLD, ObjectFold, PlacedSegment, TakenOver, Window, told};
 pub(crate) use inherit::inherited_of;
 pub use inherit::{Inherited, InheritedObject};
 pub(crate) use merge::segment_path;

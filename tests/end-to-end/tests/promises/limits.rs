@@ -70,17 +70,3 @@ async fn with_other_applications_sends_nothing_after_a_reading_at_the_ceiling() 
         assert!(pause.used >= pause.ceiling);
     }
 }
-
-#[tokio::test]
-async fn a_paused_backup_spends_at_most_one_request_to_look_again() {
-    let rig = Rig::new(RigOptions::of(org(1_000, 490, Traffic::default()))).await;
-    rig.backup().await.unwrap();
-    let sent = rig.counted();
-    let again = rig.backup().await.unwrap();
-    assert_eq!(
-        (rig.counted() - sent, again.calls.sent),
-        (1, 1),
-        "by hand: one probe, and no more"
-    );
-    assert!(again.pause.is_some());
-}

@@ -18,6 +18,7 @@ mod memory;
 mod orgs;
 mod pauses;
 mod programs;
+mod reserve;
 mod restores;
 mod stores;
 mod turns;

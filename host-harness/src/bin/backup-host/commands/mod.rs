@@ -23,9 +23,14 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             name,
             full,
             objects,
+            check_now,
             json,
         } => {
-            let request = host_harness::jobs::PlanRequest { objects, full };
+            let request = host_harness::jobs::PlanRequest {
+                objects,
+                full,
+                check_now,
+            };
             backup::plan(open, &name, &request, json).await
         }
         Command::Backup {
@@ -33,12 +38,14 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             full,
             objects,
             wait,
+            check_now,
             json,
         } => {
             let request = host_harness::jobs::BackupRequest {
                 objects,
                 full,
                 wait,
+                check_now,
                 ..Default::default()
             };
             backup::backup(open, &name, request, json).await
@@ -56,6 +63,7 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             dry_run,
             verify,
             wait,
+            check_now,
             json,
         } => {
             let conditions = match (condition, objects.as_slice()) {
@@ -75,6 +83,7 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
                 verify,
                 dry_run,
                 wait,
+                check_now,
                 ..Default::default()
             };
             restore::restore(open, &name, request, json).await

@@ -251,9 +251,9 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Value, Failure> {
     };
     let own_scope = scope_of(state, name);
     let spending = scope::peek(&open.store, name.tenant(), &own_scope).await?;
-    let own: u64 = spending.hours.iter().map(|hour| hour.sent).sum();
+    let own = spending.hours.iter().fold(0u64, |own, hour| own.saturating_add(hour.sent));
     let usage = spending.readings.first().map(|standing| {
-        let (used, max) = (standing.reading.used + standing.own_since, standing.reading.max);
+        let (used, max) = (standing.reading.used.saturating_add(standing.own_since), standing.reading.max);
         json!({
             "quota": standing.reading.quota, "used": used, "max": max, "ceiling": ceiling(limit, max), "own_last_24h": own,
             "others": used.saturating_sub(own), "observed_at": rfc3339(standing.reading.observed_at),
