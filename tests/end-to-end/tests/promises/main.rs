@@ -18,5 +18,6 @@ mod memory;
 mod pauses;
 mod programs;
 mod restores;
+mod states;
 mod stores;
 mod turns;
