@@ -16,7 +16,7 @@ pub const SCHEMA: &str = r#"{
     },
     "api_version": {
       "type": "string",
-      "pattern": "^v[0-9]{2,3}\\.0$",
+      "pattern": "^v(4[1-9]|[5-9][0-9]|[1-9][0-9]{2})\\.0$",
       "default": "v62.0",
       "description": "REST API version; 41 or newer"
     },
@@ -29,8 +29,14 @@ pub const SCHEMA: &str = r#"{
       "type": "integer",
       "minimum": 0,
       "description": "The most requests for files that one backup sends, beside the usage limit. Left out: as many as there are files"
+    },
+    "rich_text_images": {
+      "type": "boolean",
+      "default": true,
+      "description": "Whether images within rich text are backed up, a request each"
     }
-  }
+  },
+  "additionalProperties": false
 }"#;
 
 const DEFAULT_VERSION: &str = "v62.0";

@@ -1,14 +1,24 @@
-//! The configuration file of a connection, parsed: `{"instance_url", "api_version", "usage_limit", "full_every", "auth"}`.
+//! The configuration of a connection, parsed: `{"instance_url", "api_version", "usage_limit", "full_every", "accept_warnings", "auth"}`.
 //!
-//! `instance_url`, `usage_limit`, `full_every` and `auth` are the host's. The rest is the connector's and checked against the schema that it
-//! describes.
+//! `instance_url`, `usage_limit`, `full_every`, `accept_warnings` and `auth` are the host's. The rest is the connector's and checked
+//! against the schema that it describes.
 
+use super::members::members;
+use super::warnings;
 use crate::credentials::{Auth, AuthError};
 use crate::http::{Origin, OriginError};
+use crate::nearest::did_you_mean;
 use backup_store::Percent;
 use serde_json::{Map, Value};
 
+const AUTH: &str = "auth";
+const INSTANCE_URL: &str = "instance_url";
+const USAGE_LIMIT: &str = "usage_limit";
 const FULL_EVERY: &str = "full_every";
+const ACCEPT_WARNINGS: &str = "accept_warnings";
+
+/// The host's own members.
+const OWN: [&str; 5] = [INSTANCE_URL, USAGE_LIMIT, FULL_EVERY, ACCEPT_WARNINGS, AUTH];
 
 /// About once a month, where a backup runs daily.
 const DEFAULT_FULL_EVERY: u32 = 30;
@@ -22,10 +32,30 @@ pub struct ConnectionConfig {
     pub usage_limit: Percent,
     /// Every so many backups one is full; 1: each.
     pub full_every: u32,
+    /// Codes of warnings that a person knows of.
+    pub accept_warnings: Vec<String>,
     /// How to get in, secrets included.
     pub auth: Auth,
     /// The connector's own members.
     settings: Map<String, Value>,
+}
+
+/// What `connection set` is told.
+#[derive(Clone, Debug)]
+pub enum ConfigChange {
+    /// Members and their new values as text; an empty one takes the member away.
+    Members(Vec<(String, String)>),
+    /// A whole configuration file. Without `auth` the credentials stay.
+    File(Vec<u8>),
+}
+
+/// A configuration that was changed.
+#[derive(Debug)]
+pub struct ChangedConfig {
+    /// What the journal keeps.
+    pub kept: Value,
+    /// New credentials.
+    pub auth: Option<Auth>,
 }
 
 /// What is wrong with a configuration, and where.
@@ -40,12 +70,42 @@ pub enum ConfigError {
     /// A member that has to be there.
     #[error("\"{0}\" is missing from the configuration")]
     Missing(&'static str),
+    /// A member that nobody reads.
+    #[error("a configuration has no \"{name}\"{meant}")]
+    Unknown {
+        /// Its name.
+        name: String,
+        /// What may be meant, as a clause.
+        meant: String,
+    },
     /// Not a percentage.
     #[error("\"usage_limit\" is {0}; it has to be a whole number from 1 to 100")]
     UsageLimit(Value),
+    /// Not changed here.
+    #[error(
+        "the usage limit is set with `backup-host limit NAME PERCENT`, so that each change of it is in the audit trail by itself"
+    )]
+    LimitElsewhere,
+    /// Not changed here.
+    #[error("\"{0}\" can't be set by itself; give a whole configuration with --config FILE")]
+    WholeFileOnly(&'static str),
+    /// Another place to send to.
+    #[error("a connection keeps its \"instance_url\"; add another connection for another org")]
+    OtherAddress,
     /// Not a number of backups.
     #[error("\"full_every\" is {0}; it has to be a whole number of backups, at least 1")]
     FullEvery(Value),
+    /// Not a list of codes.
+    #[error("\"accept_warnings\" is {0}; it has to be a list of codes of warnings: {known}", known = warnings::CODES.join(", "))]
+    AcceptWarnings(Value),
+    /// Not a code.
+    #[error("\"accept_warnings\" has {code:?}, which is no code of a warning{meant}; they are {known}", known = warnings::CODES.join(", "))]
+    UnknownWarning {
+        /// As it was given.
+        code: String,
+        /// What may be meant, as a clause.
+        meant: String,
+    },
     /// Not a place to send to.
     #[error("\"instance_url\": {0}")]
     InstanceUrl(OriginError),
@@ -63,62 +123,139 @@ pub enum ConfigError {
 impl ConnectionConfig {
     /// Parses a file's content. Nothing is read from elsewhere, and no secret is opened.
     pub fn parse(text: &[u8]) -> Result<ConnectionConfig, ConfigError> {
-        let Value::Object(mut members) = serde_json::from_slice(text).map_err(ConfigError::Json)? else {
-            return Err(ConfigError::NotAnObject);
-        };
-        let auth = Auth::parse(&members.remove("auth").ok_or(ConfigError::Missing("auth"))?)?;
-        let usage_limit = match members.remove("usage_limit") {
-            None => Percent::DEFAULT,
-            Some(value) => parse_percent(&value).ok_or(ConfigError::UsageLimit(value))?,
-        };
-        let full_every = match members.remove(FULL_EVERY) {
-            None => DEFAULT_FULL_EVERY,
-            Some(value) => parse_full_every(&value).ok_or(ConfigError::FullEvery(value))?,
-        };
-        let origin = match members.remove("instance_url") {
-            Some(Value::String(url)) => Some(Origin::parse(&url).map_err(ConfigError::InstanceUrl)?),
-            Some(_) => return Err(ConfigError::NotText("instance_url")),
-            None if auth.tells_origin() => None,
-            None => return Err(ConfigError::Missing("instance_url")),
-        };
+        let mut settings = members(text)?;
+        let auth = Auth::parse(&settings.remove(AUTH).ok_or(ConfigError::Missing(AUTH))?)?;
+        let usage_limit = take_usage_limit(&mut settings)?.unwrap_or(Percent::DEFAULT);
+        let Own {
+            origin,
+            full_every,
+            accept_warnings,
+        } = Own::take(&mut settings)?;
+        if origin.is_none() && !auth.tells_origin() {
+            return Err(ConfigError::Missing(INSTANCE_URL));
+        }
         Ok(ConnectionConfig {
             origin,
             usage_limit,
             full_every,
+            accept_warnings,
             auth,
-            settings: members,
+            settings,
         })
     }
 
     /// Checks the connector's part against the JSON Schema it describes.
     pub fn check_schema(&self, schema: &str) -> Result<(), ConfigError> {
-        let schema =
-            serde_json::from_str(schema).map_err(|e| ConfigError::Schema(format!("its own schema is not JSON: {e}")))?;
-        let validator =
-            jsonschema::validator_for(&schema).map_err(|e| ConfigError::Schema(format!("its own schema is not valid: {e}")))?;
-        let configuration = settings_with_origin(&self.settings, self.origin.as_ref().map(ToString::to_string));
-        match validator.iter_errors(&configuration).next() {
-            None => Ok(()),
-            Some(error) => {
-                let at = error.instance_path().to_string();
-                Err(ConfigError::Schema(if at.is_empty() {
-                    error.to_string()
-                } else {
-                    format!("{at}: {error}")
-                }))
-            }
-        }
+        check_settings(&self.settings, self.origin.as_ref(), schema)
     }
 
     /// What the journal keeps: everything but the secrets.
     pub fn without_secrets(&self) -> Value {
-        let mut kept = self.settings.clone();
-        if let Some(origin) = &self.origin {
-            kept.insert("instance_url".to_owned(), origin.to_string().into());
+        let own = Own {
+            origin: self.origin.clone(),
+            full_every: self.full_every,
+            accept_warnings: self.accept_warnings.clone(),
+        };
+        own.kept(self.settings.clone(), self.auth.description())
+    }
+}
+
+impl ChangedConfig {
+    /// Changes what the journal keeps of a connection, whose lasting usage limit is this.
+    pub fn of(kept: &Value, limit: Percent, change: &ConfigChange, schema: &str) -> Result<ChangedConfig, ConfigError> {
+        let mut before = kept.as_object().cloned().unwrap_or_default();
+        let description = before.remove(AUTH).unwrap_or_default();
+        let address = before.get(INSTANCE_URL).cloned();
+        // What an older version took and nobody reads goes with the first change.
+        let unread: Vec<String> = unread_names(kept, schema);
+        before.retain(|name, _| !unread.contains(name));
+        let mut settings = match change {
+            ConfigChange::File(text) => members(text)?,
+            ConfigChange::Members(changes) => with_members(before, changes)?,
+        };
+        let auth = settings.remove(AUTH).map(|auth| Auth::parse(&auth)).transpose()?;
+        if take_usage_limit(&mut settings)?.is_some_and(|told| told != limit) {
+            return Err(ConfigError::LimitElsewhere);
         }
-        kept.insert(FULL_EVERY.to_owned(), self.full_every.into());
-        kept.insert("auth".to_owned(), self.auth.description());
-        Value::Object(kept)
+        if let Some(address) = &address {
+            settings.entry(INSTANCE_URL).or_insert_with(|| address.clone());
+        }
+        let own = Own::take(&mut settings)?;
+        if own.origin.as_ref().map(ToString::to_string) != address.as_ref().and_then(Value::as_str).map(str::to_owned) {
+            return Err(ConfigError::OtherAddress);
+        }
+        check_settings(&settings, own.origin.as_ref(), schema)?;
+        let description = auth.as_ref().map_or(description, Auth::description);
+        Ok(ChangedConfig {
+            kept: own.kept(settings, description),
+            auth,
+        })
+    }
+}
+
+fn with_members(mut before: Map<String, Value>, changes: &[(String, String)]) -> Result<Map<String, Value>, ConfigError> {
+    for (name, text) in changes {
+        match name.as_str() {
+            USAGE_LIMIT => return Err(ConfigError::LimitElsewhere),
+            AUTH => return Err(ConfigError::WholeFileOnly(AUTH)),
+            name if text.is_empty() => drop(before.remove(name)),
+            name => drop(before.insert(name.to_owned(), value_of(name, text))),
+        }
+    }
+    Ok(before)
+}
+
+/// A number or a truth value where it reads as one, a list of codes, else a text.
+fn value_of(name: &str, text: &str) -> Value {
+    if name == ACCEPT_WARNINGS {
+        return text.split(',').map(|code| Value::from(code.trim())).collect();
+    }
+    match serde_json::from_str(text) {
+        Ok(value @ (Value::Bool(_) | Value::Number(_))) => value,
+        _ => text.into(),
+    }
+}
+
+/// The host's own members that the journal keeps as they are.
+struct Own {
+    origin: Option<Origin>,
+    full_every: u32,
+    accept_warnings: Vec<String>,
+}
+
+impl Own {
+    /// Takes them from among the others.
+    fn take(members: &mut Map<String, Value>) -> Result<Own, ConfigError> {
+        let full_every = match members.remove(FULL_EVERY) {
+            None => DEFAULT_FULL_EVERY,
+            Some(value) => parse_full_every(&value).ok_or(ConfigError::FullEvery(value))?,
+        };
+        let accept_warnings = match members.remove(ACCEPT_WARNINGS) {
+            None => Vec::new(),
+            Some(value) => parse_codes(value)?,
+        };
+        let origin = match members.remove(INSTANCE_URL) {
+            Some(Value::String(url)) => Some(Origin::parse(&url).map_err(ConfigError::InstanceUrl)?),
+            Some(_) => return Err(ConfigError::NotText(INSTANCE_URL)),
+            None => None,
+        };
+        Ok(Own {
+            origin,
+            full_every,
+            accept_warnings,
+        })
+    }
+
+    fn kept(self, mut settings: Map<String, Value>, auth: Value) -> Value {
+        if let Some(origin) = &self.origin {
+            settings.insert(INSTANCE_URL.to_owned(), origin.to_string().into());
+        }
+        if !self.accept_warnings.is_empty() {
+            settings.insert(ACCEPT_WARNINGS.to_owned(), self.accept_warnings.into());
+        }
+        settings.insert(FULL_EVERY.to_owned(), self.full_every.into());
+        settings.insert(AUTH.to_owned(), auth);
+        Value::Object(settings)
     }
 }
 
@@ -127,24 +264,107 @@ pub fn full_every(kept: &Value) -> u32 {
     kept.get(FULL_EVERY).and_then(parse_full_every).unwrap_or(DEFAULT_FULL_EVERY)
 }
 
+/// Codes of warnings that a person knows of, from what the journal keeps.
+pub fn accepted_warnings(kept: Option<&Value>) -> Vec<String> {
+    let codes = kept.and_then(|kept| kept.get(ACCEPT_WARNINGS)?.as_array());
+    let codes = codes.into_iter().flatten().filter_map(Value::as_str);
+    codes.map(str::to_owned).collect()
+}
+
+/// Members of what the journal keeps that nobody reads, each with what may be meant: an older version took them.
+pub(crate) fn unread_members(kept: &Value, schema: &str) -> Vec<ConfigError> {
+    let schema = serde_json::from_str(schema).unwrap_or_default();
+    let mut settings = kept.as_object().cloned().unwrap_or_default();
+    settings.retain(|name, _| !OWN.contains(&name.as_str()));
+    unknown(&settings, &schema).collect()
+}
+
+fn unread_names(kept: &Value, schema: &str) -> Vec<String> {
+    let named = unread_members(kept, schema).into_iter().filter_map(|error| match error {
+        ConfigError::Unknown { name, .. } => Some(name),
+        _ => None,
+    });
+    named.collect()
+}
+
 /// What the connector is told, from what the journal keeps and the origin in force.
 pub(crate) fn for_connector(kept: &Value, origin: &Origin) -> String {
     let mut settings = kept.as_object().cloned().unwrap_or_default();
-    settings.remove("auth");
-    settings.remove(FULL_EVERY);
-    settings_with_origin(&settings, Some(origin.to_string())).to_string()
+    settings.retain(|name, _| !OWN.contains(&name.as_str()));
+    settings_with_origin(&settings, Some(origin)).to_string()
 }
 
-fn settings_with_origin(settings: &Map<String, Value>, origin: Option<String>) -> Value {
+fn check_settings(settings: &Map<String, Value>, origin: Option<&Origin>, schema: &str) -> Result<(), ConfigError> {
+    let schema = serde_json::from_str(schema).map_err(|e| ConfigError::Schema(format!("its own schema is not JSON: {e}")))?;
+    if let Some(error) = unknown(settings, &schema).next() {
+        return Err(error);
+    }
+    let validator =
+        jsonschema::validator_for(&schema).map_err(|e| ConfigError::Schema(format!("its own schema is not valid: {e}")))?;
+    let configuration = settings_with_origin(settings, origin);
+    match validator.iter_errors(&configuration).next() {
+        None => Ok(()),
+        Some(error) => {
+            let at = error.instance_path().to_string();
+            Err(ConfigError::Schema(if at.is_empty() {
+                error.to_string()
+            } else {
+                format!("{at}: {error}")
+            }))
+        }
+    }
+}
+
+/// Members that a closed schema doesn't have.
+fn unknown<'a>(settings: &'a Map<String, Value>, schema: &'a Value) -> impl Iterator<Item = ConfigError> + 'a {
+    let closed = schema["additionalProperties"] == Value::Bool(false);
+    let known = || {
+        schema["properties"]
+            .as_object()
+            .into_iter()
+            .flatten()
+            .map(|(name, _)| name.as_str())
+    };
+    let unread = settings
+        .keys()
+        .filter(move |name| closed && !known().any(|known| known == *name));
+    unread.map(move |name| ConfigError::Unknown {
+        name: name.clone(),
+        meant: did_you_mean(name, known().chain(OWN)),
+    })
+}
+
+fn settings_with_origin(settings: &Map<String, Value>, origin: Option<&Origin>) -> Value {
     let mut settings = settings.clone();
     if let Some(origin) = origin {
-        settings.insert("instance_url".to_owned(), origin.into());
+        settings.insert(INSTANCE_URL.to_owned(), origin.to_string().into());
     }
     Value::Object(settings)
 }
 
+fn take_usage_limit(members: &mut Map<String, Value>) -> Result<Option<Percent>, ConfigError> {
+    match members.remove(USAGE_LIMIT) {
+        None => Ok(None),
+        Some(value) => parse_percent(&value).map(Some).ok_or(ConfigError::UsageLimit(value)),
+    }
+}
+
 fn parse_full_every(value: &Value) -> Option<u32> {
     u32::try_from(value.as_u64()?).ok().filter(|every| *every >= 1)
+}
+
+fn parse_codes(value: Value) -> Result<Vec<String>, ConfigError> {
+    let codes: Option<Vec<String>> = value
+        .as_array()
+        .and_then(|codes| codes.iter().map(|code| code.as_str().map(str::to_owned)).collect());
+    let codes = codes.ok_or(ConfigError::AcceptWarnings(value))?;
+    match codes.iter().find(|code| !warnings::CODES.contains(&code.as_str())) {
+        None => Ok(codes),
+        Some(code) => Err(ConfigError::UnknownWarning {
+            code: code.clone(),
+            meant: did_you_mean(code, warnings::CODES),
+        }),
+    }
 }
 
 fn parse_percent(value: &Value) -> Option<Percent> {
@@ -152,88 +372,4 @@ fn parse_percent(value: &Value) -> Option<Percent> {
 }
 
 #[cfg(test)]
-mod tests {
-    #![allow(clippy::unwrap_used)]
-    use super::*;
-    use serde_json::json;
-
-    fn parse(value: &Value) -> Result<ConnectionConfig, ConfigError> {
-        ConnectionConfig::parse(value.to_string().as_bytes())
-    }
-
-    #[test]
-    fn the_limit_is_50_unless_told_and_secrets_stay_out_of_what_is_kept() {
-        let config = parse(
-            &json!({"instance_url": "https://x.my.salesforce.com/", "api_version": "v62.0",
-            "auth": {"kind": "access-token", "token": "00Dxx!secret"}}),
-        )
-        .unwrap();
-        assert_eq!(config.usage_limit.get(), 50);
-        let kept = config.without_secrets();
-        assert!(!kept.to_string().contains("secret\""), "{kept}");
-        let origin = config.origin.clone().unwrap();
-        assert_eq!(
-            for_connector(&kept, &origin),
-            r#"{"api_version":"v62.0","instance_url":"https://x.my.salesforce.com"}"#
-        );
-    }
-
-    #[test]
-    fn what_is_wrong_is_named() {
-        let auth = json!({"kind": "access-token", "token": "t"});
-        for (value, part) in [
-            (json!({"instance_url": "https://x"}), "\"auth\" is missing"),
-            (json!({"auth": auth}), "\"instance_url\" is missing"),
-            (json!({"auth": auth, "instance_url": "http://example.com"}), "loopback"),
-            (
-                json!({"auth": auth, "instance_url": "https://x", "usage_limit": 0}),
-                "1 to 100",
-            ),
-            (
-                json!({"auth": auth, "instance_url": "https://x", "usage_limit": 101}),
-                "1 to 100",
-            ),
-            (
-                json!({"auth": auth, "instance_url": "https://x", "usage_limit": "50"}),
-                "1 to 100",
-            ),
-            (
-                json!({"auth": auth, "instance_url": "https://x", "full_every": 0}),
-                "at least 1",
-            ),
-            (json!([1]), "one JSON object"),
-        ] {
-            let error = parse(&value).unwrap_err().to_string();
-            assert!(error.contains(part), "{value}: {error}");
-        }
-    }
-
-    #[test]
-    fn how_often_a_backup_is_full_is_the_hosts_and_what_it_does_not_know_is_the_connectors() {
-        let auth = json!({"kind": "access-token", "token": "t"});
-        let config = parse(&json!({"auth": auth, "instance_url": "https://x", "full_every": 7, "file_requests": 500})).unwrap();
-        let schema = json!({"type": "object", "properties": {"instance_url": {}, "file_requests": {"type": "integer"}},
-            "additionalProperties": false})
-        .to_string();
-        config.check_schema(&schema).unwrap();
-        let kept = config.without_secrets();
-        assert_eq!((full_every(&kept), full_every(&json!({}))), (7, 30));
-        assert_eq!(
-            for_connector(&kept, config.origin.as_ref().unwrap()),
-            r#"{"file_requests":500,"instance_url":"https://x"}"#
-        );
-    }
-
-    #[test]
-    fn the_connectors_schema_is_kept_to() {
-        let schema = json!({"type": "object", "properties": {"instance_url": {"type": "string"}, "api_version": {"pattern": "^v[0-9]+\\.0$"}},
-            "additionalProperties": false})
-        .to_string();
-        let auth = json!({"kind": "access-token", "token": "t"});
-        let config =
-            |extra: &str, value: &str| parse(&json!({"auth": auth, "instance_url": "https://x", extra: value})).unwrap();
-        assert!(config("api_version", "v62.0").check_schema(&schema).is_ok());
-        assert!(config("api_version", "62").check_schema(&schema).is_err());
-        assert!(config("api_versoin", "v62.0").check_schema(&schema).is_err());
-    }
-}
+mod tests;

@@ -3,6 +3,8 @@
 //! The rule: secrets go to the secrets folder and nowhere else; everything else is an event of the connection's journal.
 
 mod config;
+mod members;
+pub mod warnings;
 
-pub(crate) use config::for_connector;
-pub use config::{ConfigError, ConnectionConfig, full_every};
+pub use config::{ChangedConfig, ConfigChange, ConfigError, ConnectionConfig, accepted_warnings, full_every};
+pub(crate) use config::{for_connector, unread_members};

@@ -3,21 +3,22 @@
 use super::error::JobError;
 use super::host::Host;
 use super::imports::{Outcome, Readable, StopSignal};
+use super::lineage::Base;
 use super::progress::{Progress, ProgressEvent};
 use super::results::{BackupResult, PauseResult, estimated_requests};
 use super::session::{Session, TRIES};
 use super::step::{Asked, Decision};
 use super::turn::First;
 use super::went::{Went, blocked_text};
+use crate::connections::accepted_warnings;
 use backup_runtime::exports::BackupOptions;
 use backup_seams::{Clock, Timestamp};
-use backup_store::journal::{Paused, SnapshotRecord};
+use backup_store::journal::Paused;
 use backup_store::snapshot::{Fold, ObjectFold};
 use backup_store::{
-    Actor, Begin, Commit, ConnectionName, Event, Grant, GrantPurpose, JournalState, Next, ObjectName, ObjectState, Snapshot,
-    SnapshotId, SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
+    Actor, Begin, Checkpoint, Commit, ConnectionName, Event, Grant, GrantPurpose, Next, ObjectName, ObjectState, SnapshotId,
+    SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
 };
-use std::collections::BTreeSet;
 use std::time::Duration;
 
 /// Estimated requests of the first planning step; the connector tells better from then on.
@@ -93,7 +94,8 @@ impl Host {
                 request.full = false;
                 continue;
             }
-            let mut result = BackupResult::of(name.to_string(), snapshot, &fold, sent);
+            let accepted = accepted_warnings(session.journal.lock().await.state().config());
+            let mut result = BackupResult::of(name.to_string(), snapshot, &fold, sent, &accepted);
             match ended {
                 Ended::Complete | Ended::Stopped | Ended::GaveWay => {}
                 Ended::Paused(pause) => result.pause = Some(PauseResult::from(&pause)),
@@ -135,36 +137,31 @@ async fn run(
     asked: &mut Asked,
     progress: &dyn Progress,
 ) -> Result<(SnapshotId, Fold, Ended), JobError> {
-    let open = snapshot_to_go_on_with(session, request).await?;
-    let next = match &open {
-        Some(record) => {
-            let journal = session.journal.lock().await;
-            let snapshot = Snapshot::open(session.host.store(), &session.name, journal.state(), record.id).await?;
-            snapshot.fold().next.clone()
-        }
-        None => None,
-    };
+    let Base {
+        open,
+        predecessor,
+        warnings,
+    } = session.begin_from(&request.objects, request.full).await?;
+    let next = open.as_ref().and_then(|open| open.fold().next.clone());
     let decision = match &next {
         Some(Next::Done) => Decision::Proceed(0),
         next => session.decide(cost_of(next.as_ref()), asked, progress).await?,
-    };
-    let predecessor = match open {
-        None if !request.full => session.predecessor(&request.objects).await,
-        _ => None,
     };
     let grant = session.grant_for(&decision);
     let spending = session.parts.gate.spending();
     let mut claim = session.claim.lock().await;
     let mut journal = session.journal.lock().await;
     let writer = match &open {
-        Some(record) => {
-            SnapshotWriter::resume(&mut claim, &mut journal, &session.actor, record.id, grant.clone(), spending).await?
+        Some(open) => {
+            let id = open.info().id;
+            SnapshotWriter::resume(&mut claim, &mut journal, &session.actor, id, grant.clone(), spending).await?
         }
         None => {
             let begin = Begin {
                 predecessor,
                 objects: request.objects.clone(),
                 connector: session.digest,
+                warnings,
             };
             SnapshotWriter::begin(&mut claim, &mut journal, &session.actor, begin, grant.clone(), spending).await?
         }
@@ -198,22 +195,6 @@ async fn run(
     backup.end(ended).await
 }
 
-/// The snapshot to go on with. One that doesn't fit what is asked for now is closed, and stays readable.
-async fn snapshot_to_go_on_with(session: &Session, request: &BackupRequest) -> Result<Option<SnapshotRecord>, JobError> {
-    if !request.full
-        && let Some(open) = session.open_snapshot(&request.objects).await
-    {
-        return Ok(Some(open));
-    }
-    let mut journal = session.journal.lock().await;
-    let closed = |state: &JournalState| {
-        let open = state.open_snapshot()?;
-        Some(Event::SnapshotSuperseded { snapshot: open.id })
-    };
-    journal.append_with(&session.actor, closed).await?;
-    Ok(None)
-}
-
 /// Estimated requests of what comes next.
 fn cost_of(next: Option<&Next>) -> u32 {
     match next {
@@ -225,14 +206,6 @@ fn cost_of(next: Option<&Next>) -> u32 {
 }
 
 impl Session {
-    /// The open snapshot, where it is one of these objects.
-    pub(super) async fn open_snapshot(&self, objects: &[ObjectName]) -> Option<SnapshotRecord> {
-        let journal = self.journal.lock().await;
-        let open = journal.state().open_snapshot()?;
-        let as_set = |objects: &[ObjectName]| objects.iter().cloned().collect::<BTreeSet<_>>();
-        (as_set(&open.objects) == as_set(objects)).then(|| open.clone())
-    }
-
     /// The grant that the next durable entry carries.
     fn grant_for(&self, decision: &Decision) -> Option<Grant> {
         match decision {
@@ -281,7 +254,7 @@ impl Backup<'_> {
             self.session.parts.gate.begin(grant);
         }
         let checkpoint = self.writer.checkpoint().await?;
-        let (step, went) = match checkpoint {
+        let (step, went) = match checkpoint.clone() {
             None => (Step::Plan, self.session.while_looking(self.plan(&outcome)).await),
             Some(checkpoint) => {
                 let batch = self.session.batch(&outcome, self.readable().await?, checkpoint);
@@ -293,6 +266,7 @@ impl Backup<'_> {
             step,
             began_at,
             requests: self.session.sent() - sent_before,
+            checkpoint,
         };
         match went {
             Ok(went) => self.went(attempt, went, &outcome, asked).await,
@@ -331,9 +305,13 @@ impl Backup<'_> {
         outcome: &Outcome,
         asked: &mut Asked,
     ) -> Result<Option<Ended>, JobError> {
-        self.tries = 0;
-        let ready = attempt.step == Step::Plan && went.checkpoint.is_some();
         let staged = outcome.take_staged().await.unwrap_or_else(|| self.writer.stage());
+        if attempt.got_nowhere(&staged, &went) {
+            return self.got_nowhere(attempt, went, outcome, asked).await;
+        }
+        self.tries = 0;
+        let step = attempt.step;
+        let ready = step == Step::Plan && went.checkpoint.is_some();
         let ended = self.commit(attempt, staged, went, outcome, asked).await?;
         let fold = self.writer.fold();
         let sent = self.session.sent();
@@ -350,13 +328,40 @@ impl Backup<'_> {
                 requests: estimated_requests(fold),
                 records: estimates.map(|estimate| estimate.records).sum(),
             });
-        } else if attempt.step == Step::Plan {
+        } else if step == Step::Plan {
             self.progress.tell(&ProgressEvent::Planning {
                 sent,
                 usage: self.session.usage(),
             });
         } else {
             self.progress.tell(&batch_event(fold, sent, self.session));
+        }
+        Ok(ended)
+    }
+
+    /// A batch that only spent requests counts as a failed try, so that it can't burn the allowance.
+    async fn got_nowhere(
+        &mut self,
+        attempt: Attempt,
+        went: Went,
+        outcome: &Outcome,
+        asked: &mut Asked,
+    ) -> Result<Option<Ended>, JobError> {
+        self.tries += 1;
+        let reason = format!("a batch sent {} requests and read nothing", attempt.requests);
+        let staged = self.writer.stage();
+        if self.tries >= TRIES {
+            self.commit_under(attempt, staged, went, outcome, None).await?;
+            return Ok(Some(Ended::Failed(reason)));
+        }
+        let ended = self.commit(attempt, staged, went, outcome, asked).await?;
+        self.before_another_try(ended, reason).await
+    }
+
+    async fn before_another_try(&self, ended: Option<Ended>, reason: String) -> Result<Option<Ended>, JobError> {
+        if ended.is_none() {
+            let wait = self.session.before_another_try(reason, self.tries, self.progress);
+            self.session.while_looking(wait).await;
         }
         Ok(ended)
     }
@@ -381,11 +386,7 @@ impl Backup<'_> {
             return Ok(Some(Ended::Failed(reason)));
         }
         let ended = self.commit(attempt, staged, same, outcome, asked).await?;
-        if ended.is_none() {
-            let wait = self.session.before_another_try(reason, self.tries, self.progress);
-            self.session.while_looking(wait).await;
-        }
-        Ok(ended)
+        self.before_another_try(ended, reason).await
     }
 
     async fn commit(
@@ -469,11 +470,20 @@ impl Backup<'_> {
 }
 
 /// A step that was run.
-#[derive(Clone, Copy)]
 struct Attempt {
     step: Step,
     began_at: Timestamp,
     requests: u64,
+    /// Where it began.
+    checkpoint: Option<Checkpoint>,
+}
+
+impl Attempt {
+    /// Whether it was a batch that sent requests, and is where it was. One that asks for a wait waits for something.
+    fn got_nowhere(&self, staged: &Staged, went: &Went) -> bool {
+        let goes_on = matches!(went.next, Next::Batch { .. });
+        self.step == Step::Batch && self.requests > 0 && goes_on && staged.is_empty() && went.checkpoint == self.checkpoint
+    }
 }
 
 /// Complete, and not only as the predecessor had it.

@@ -1,7 +1,7 @@
 //! A host: the store, the sandbox and the network that all jobs share, and what needs no claim — connections and their limits.
 
 use super::error::JobError;
-use crate::connections::ConnectionConfig;
+use crate::connections::{ChangedConfig, ConfigChange, ConfigError, ConnectionConfig, unread_members};
 use crate::credentials::SecretsFolder;
 use crate::http::{Limits, Transport};
 use backup_runtime::{Connector, Runtime};
@@ -41,6 +41,16 @@ pub struct AddConnection {
     /// The component's bytes. The connection is pinned to them.
     pub connector: Vec<u8>,
     /// Who adds it.
+    pub actor: Actor,
+}
+
+/// What a connection's configuration is changed by.
+pub struct SetConnection {
+    /// Which.
+    pub name: ConnectionName,
+    /// The change.
+    pub change: ConfigChange,
+    /// Who changes it.
     pub actor: Actor,
 }
 
@@ -90,6 +100,40 @@ impl Host {
         };
         journal.append(&actor, installed).await?;
         Ok(())
+    }
+
+    /// Changes a connection's configuration, for jobs that begin from now on. Sends nothing; snapshots and what goes on from them
+    /// stay. False where it is as it was.
+    pub async fn set_connection(&self, set: SetConnection) -> Result<bool, JobError> {
+        let SetConnection { name, change, actor } = set;
+        let mut journal = self.journal(&name).await?;
+        let schema = self.schema(&name, &journal).await?;
+        let before = journal.state().config().cloned().unwrap_or_default();
+        let ChangedConfig { kept, auth } = ChangedConfig::of(&before, journal.state().lasting_limit(), &change, &schema)?;
+        if kept == before && auth.is_none() {
+            return Ok(false);
+        }
+        if let Some(auth) = auth {
+            let secrets = &self.parts.secrets;
+            secrets.store_config_auth(name.tenant().as_str(), name.connection(), &auth)?;
+        }
+        journal.append(&actor, Event::ConnectionChanged { config: kept }).await?;
+        Ok(true)
+    }
+
+    /// Members of a connection's configuration that nobody reads: an older version took them.
+    pub async fn unread_members(&self, name: &ConnectionName) -> Result<Vec<ConfigError>, JobError> {
+        let journal = self.journal(name).await?;
+        let schema = self.schema(name, &journal).await?;
+        let unread = journal.state().config().map(|kept| unread_members(kept, &schema));
+        Ok(unread.unwrap_or_default())
+    }
+
+    async fn schema(&self, name: &ConnectionName, journal: &Journal) -> Result<String, JobError> {
+        let digest = journal.state().connector();
+        let digest = digest.ok_or_else(|| JobError::NoConnection(name.clone()))?;
+        let connector = self.connector(name, digest).await?;
+        Ok(connector.description().configuration_schema.clone())
     }
 
     /// Removes a connection: it is no longer used and its secrets are forgotten. What it stored stays readable.

@@ -3,7 +3,91 @@
 //! An incremental one needs a complete snapshot that holds all of what is asked for. Every so many backups one is full all the
 //! same, since some values change without a trace at the source, and only reading everything finds these.
 
-use backup_store::{JournalState, ObjectName, SnapshotId};
+use super::error::JobError;
+use super::session::Session;
+use crate::connections::warnings::DAMAGED_BASE;
+use backup_store::{Damage, Event, Failure, JournalState, ObjectName, Snapshot, SnapshotId};
+use std::collections::BTreeSet;
+
+/// What a backup begins with, or goes on with.
+#[derive(Debug, Default)]
+pub(super) struct Base {
+    /// The open snapshot, which is gone on with.
+    pub(super) open: Option<Snapshot>,
+    /// What a new one goes on from; `None`: it is full.
+    pub(super) predecessor: Option<SnapshotId>,
+    /// What is damaged, so that nothing goes on from there.
+    pub(super) warnings: Vec<Failure>,
+}
+
+impl Session {
+    /// What a backup of these objects (empty: all) goes on with or from. An open snapshot that doesn't fit what is asked for, or
+    /// that nothing can go on with, is closed and stays readable. Without anything to go on from, a backup is full: a damaged one
+    /// would fail each time.
+    pub(super) async fn begin_from(&self, objects: &[ObjectName], full: bool) -> Result<Base, JobError> {
+        let mut base = Base::default();
+        if !full && let Some(open) = self.open_snapshot(objects).await {
+            let open = self.opened(open).await?;
+            // Of one whose log has ended nothing is left to be done.
+            let damage = if open.fold().ended { None } else { open.unusable().await? };
+            match damage {
+                None => {
+                    base.open = Some(open);
+                    return Ok(base);
+                }
+                Some(damage) => base.warnings.push(damaged_base(open.info().id, &damage)),
+            }
+        }
+        let closed = |state: &JournalState| {
+            let open = state.open_snapshot()?;
+            Some(Event::SnapshotSuperseded { snapshot: open.id })
+        };
+        self.journal.lock().await.append_with(&self.actor, closed).await?;
+        if !full {
+            let (predecessor, warning) = self.usable_predecessor(objects).await?;
+            base.predecessor = predecessor;
+            base.warnings.extend(warning);
+        }
+        Ok(base)
+    }
+
+    /// The snapshot that a new one goes on from, or why it can't be the one that it would be.
+    pub(super) async fn usable_predecessor(
+        &self,
+        objects: &[ObjectName],
+    ) -> Result<(Option<SnapshotId>, Option<Failure>), JobError> {
+        let Some(id) = self.predecessor(objects).await else {
+            return Ok((None, None));
+        };
+        Ok(match self.opened(id).await?.unusable().await? {
+            None => (Some(id), None),
+            Some(damage) => (None, Some(damaged_base(id, &damage))),
+        })
+    }
+
+    /// The open snapshot, where it is one of these objects.
+    pub(super) async fn open_snapshot(&self, objects: &[ObjectName]) -> Option<SnapshotId> {
+        let journal = self.journal.lock().await;
+        let open = journal.state().open_snapshot()?;
+        let as_set = |objects: &[ObjectName]| objects.iter().cloned().collect::<BTreeSet<_>>();
+        (as_set(&open.objects) == as_set(objects)).then_some(open.id)
+    }
+
+    async fn opened(&self, id: SnapshotId) -> Result<Snapshot, JobError> {
+        let journal = self.journal.lock().await;
+        Ok(Snapshot::open(self.host.store(), &self.name, journal.state(), id).await?)
+    }
+}
+
+fn damaged_base(id: SnapshotId, damage: &Damage) -> Failure {
+    Failure {
+        code: DAMAGED_BASE.to_owned(),
+        message: format!("snapshot {id} can't be gone on from, so this backup reads everything that it needs anew: {damage}"),
+        remedy: Some("run `backup-host check` to see all that is damaged".to_owned()),
+        object: None,
+        details: Vec::new(),
+    }
+}
 
 /// The snapshot that a backup of these objects (empty: all) goes on from; `None`: it is full. `full_every`: 1 is always.
 pub(super) fn predecessor(state: &JournalState, objects: &[ObjectName], full_every: u32) -> Option<SnapshotId> {
@@ -92,7 +176,12 @@ mod tests {
             let predecessor = self.next(objects, full_every);
             let snapshot = self.begin(predecessor, objects).await;
             let log_head = Sha256::ZERO;
-            self.tell(Event::SnapshotCompleted { snapshot, log_head }).await;
+            self.tell(Event::SnapshotCompleted {
+                snapshot,
+                log_head,
+                incomplete: false,
+            })
+            .await;
             (snapshot, predecessor)
         }
     }

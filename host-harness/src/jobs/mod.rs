@@ -29,10 +29,12 @@ mod went;
 
 pub use backup::BackupRequest;
 pub use error::JobError;
-pub use host::{AddConnection, Host, HostParts};
+pub use host::{AddConnection, Host, HostParts, SetConnection};
 pub use imports::StopSignal;
 pub use plan::PlanRequest;
 pub use progress::{Progress, ProgressEvent, Silent, Usage};
 pub use restore::RestoreRequest;
 pub use restored::{CannotResult, RecordResult, RestoreResult, RestoreState, RestoredObjectResult};
-pub use results::{BackupResult, Calls, CheckResult, ObjectResult, PauseResult, PlanResult, PlannedObject, State};
+pub use results::{
+    BackupResult, Calls, CheckResult, ObjectResult, PauseResult, PlanResult, PlannedObject, State, WarningResult,
+};

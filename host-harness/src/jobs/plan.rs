@@ -5,11 +5,12 @@ use super::host::Host;
 use super::imports::{Outcome, Readable, StopSignal};
 use super::progress::Progress;
 use super::rehearsal::Rehearsed;
-use super::results::{Calls, PauseResult, PlanResult, PlannedObject, brief};
+use super::results::{Calls, PauseResult, PlanResult, PlannedObject, WarningResult, brief};
 use super::session::Session;
 use super::step::Asked;
+use crate::connections::accepted_warnings;
 use backup_runtime::exports::BackupOptions;
-use backup_store::{Actor, ConnectionName, ObjectName, ObjectReport, Snapshot, SnapshotKind};
+use backup_store::{Actor, ConnectionName, Failure, ObjectName, ObjectReport, Snapshot, SnapshotKind};
 use std::collections::BTreeMap;
 
 /// What to plan.
@@ -35,36 +36,34 @@ impl Host {
         let session = Session::open(self, name, "plan", actor, StopSignal::default()).await?;
         let planned = plan(&session, request, progress).await;
         session.release().await?;
-        let (kind, told, pause) = planned?;
-        Ok(result(name, kind, told, pause, session.sent()))
+        planned
     }
 }
 
 type Told = BTreeMap<ObjectName, ObjectReport>;
 
 /// What the next backup goes on from: the open snapshot's predecessor, where it would go on with that one.
-async fn predecessor(session: &Session, request: &PlanRequest) -> Result<Option<Snapshot>, JobError> {
+async fn predecessor(session: &Session, request: &PlanRequest) -> Result<(Option<Snapshot>, Option<Failure>), JobError> {
     if request.full {
-        return Ok(None);
+        return Ok((None, None));
     }
     let open = session.open_snapshot(&request.objects).await;
-    let id = match open {
-        Some(open) => open.predecessor,
-        None => session.predecessor(&request.objects).await,
+    let (id, warning) = match open {
+        Some(open) => {
+            let journal = session.journal.lock().await;
+            (journal.state().snapshot(open).and_then(|open| open.predecessor), None)
+        }
+        None => session.usable_predecessor(&request.objects).await?,
     };
-    let Some(id) = id else { return Ok(None) };
+    let Some(id) = id else { return Ok((None, warning)) };
     let journal = session.journal.lock().await;
     let snapshot = Snapshot::open(session.host.store(), &session.name, journal.state(), id).await?;
-    Ok(Some(snapshot))
+    Ok((Some(snapshot), warning))
 }
 
-async fn plan(
-    session: &Session,
-    request: &PlanRequest,
-    progress: &dyn Progress,
-) -> Result<(SnapshotKind, Told, Option<PauseResult>), JobError> {
+async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress) -> Result<PlanResult, JobError> {
     let objects: Vec<String> = request.objects.iter().map(ToString::to_string).collect();
-    let predecessor = predecessor(session, request).await?;
+    let (predecessor, damaged) = predecessor(session, request).await?;
     let kind = match predecessor {
         Some(_) => SnapshotKind::Incremental,
         None => SnapshotKind::Full,
@@ -83,9 +82,10 @@ async fn plan(
         let imports = session.imports(true, &outcome, readable);
         session.answered("plan-backup", session.connector.plan_backup(imports, options).await)
     };
-    let mut told = Told::new();
+    let (mut told, mut warnings) = (Told::new(), Vec::new());
     let keep = |outcome: &Outcome, _| {
-        let (reports, _) = outcome.take_reports().into_parts();
+        let (reports, told_warnings) = outcome.take_reports().into_parts();
+        warnings = told_warnings;
         told = reports.into_iter().map(|report| (report.object.clone(), report)).collect();
     };
     let pause = match session
@@ -98,7 +98,14 @@ async fn plan(
     if pause.is_some() {
         told.clear();
     }
-    Ok((kind, told, pause))
+    let accepted = accepted_warnings(session.journal.lock().await.state().config());
+    let warnings = damaged
+        .iter()
+        .chain(&warnings)
+        .map(|warning| WarningResult::of(warning, &accepted))
+        .collect();
+    let plan = result(&session.name, kind, told, pause, session.sent());
+    Ok(PlanResult { warnings, ..plan })
 }
 
 fn result(name: &ConnectionName, kind: SnapshotKind, told: Told, pause: Option<PauseResult>, sent: u64) -> PlanResult {
@@ -116,6 +123,7 @@ fn result(name: &ConnectionName, kind: SnapshotKind, told: Told, pause: Option<P
         },
         objects,
         pause,
+        warnings: Vec::new(),
     }
 }
 

@@ -1,5 +1,6 @@
 //! What jobs give back; serialised as the command line's JSON, whose fields docs/CLI.md documents.
 
+use crate::connections::warnings::{FILES_FAILED, OBJECTS_FAILED, QUERY_ALL_FILES_MISSING, VIEW_ALL_DATA_MISSING};
 use backup_store::journal::{Paused, rfc3339};
 use backup_store::snapshot::{Fold, Next, ObjectFold};
 use backup_store::{ObjectState, SnapshotId, SnapshotKind};
@@ -13,6 +14,8 @@ pub enum State {
     Complete,
     /// Some of it; it can be read, and a later run goes on.
     Partial,
+    /// All that could be read: objects or parts of them failed, and the next backup reads those anew.
+    Incomplete,
 }
 
 /// Requests.
@@ -67,6 +70,74 @@ pub struct ObjectResult {
     pub reason: Option<String>,
     /// When it was so: each record is as it was at some moment in it.
     pub window: Option<WindowResult>,
+    /// It failed, and its records are those of an earlier backup.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+}
+
+/// What hides data in a snapshot.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct WarningResult {
+    /// One of [`CODES`](crate::connections::warnings::CODES), or another one of the connector's.
+    pub code: String,
+    /// The object, where it is about one.
+    pub object: Option<String>,
+    /// How many things it is about.
+    pub count: Option<u64>,
+    /// What is so.
+    pub message: String,
+    /// What to do.
+    pub remedy: Option<String>,
+    /// The configuration names the code in `accept_warnings`.
+    pub accepted: bool,
+}
+
+/// Failures that a warning names, of those that it counts.
+const NAMED: usize = 5;
+
+impl WarningResult {
+    pub(super) fn of(warning: &backup_store::Failure, accepted: &[String]) -> WarningResult {
+        let count = warning.details.iter().find(|(name, _)| name == "count");
+        WarningResult {
+            code: warning.code.clone(),
+            object: warning.object.clone(),
+            count: count.and_then(|(_, count)| count.parse().ok()),
+            message: warning.message.clone(),
+            remedy: warning.remedy.clone(),
+            accepted: accepted.contains(&warning.code),
+        }
+    }
+
+    /// All of a snapshot: those that were told, and what failed in it.
+    pub fn all_of(fold: &Fold, accepted: &[String]) -> Vec<WarningResult> {
+        let mut warnings: Vec<WarningResult> = fold.warnings.iter().map(|told| WarningResult::of(told, accepted)).collect();
+        // What a predecessor failed at is still to be tried where the job hasn't looked at it.
+        let objects = fold.objects.iter().filter(|(_, object)| fold.ended || !object.inherited);
+        let failed = objects.clone().filter(|(_, object)| object.state == ObjectState::Failed);
+        let reason = |object: &ObjectFold| object.reason.as_ref().map(brief).unwrap_or_default();
+        let failed: Vec<String> = failed.map(|(name, object)| format!("{name} ({})", reason(object))).collect();
+        let parts = objects.flat_map(|(name, object)| object.failed_parts.iter().map(move |(part, why)| (name, part, why)));
+        let parts: Vec<String> = parts
+            .map(|(name, part, why)| format!("{name} {part} ({})", brief(why)))
+            .collect();
+        let counted = [
+            (OBJECTS_FAILED, failed, "objects could not be read"),
+            (FILES_FAILED, parts, "files or other parts of objects could not be read"),
+        ];
+        for (code, named, what) in counted.into_iter().filter(|(_, named, _)| !named.is_empty()) {
+            let more = if named.len() > NAMED { ", …" } else { "" };
+            let first = named.iter().take(NAMED).cloned().collect::<Vec<_>>().join(", ");
+            warnings.push(WarningResult {
+                code: code.to_owned(),
+                object: None,
+                count: Some(named.len() as u64),
+                message: format!("{what}: {first}{more}"),
+                remedy: Some("the next backup tries them again".to_owned()),
+                accepted: accepted.iter().any(|accepted| accepted == code),
+            });
+        }
+        warnings
+    }
 }
 
 /// From when to when; RFC 3339, UTC.
@@ -86,17 +157,19 @@ impl ObjectResult {
             .collect()
     }
 
-    fn of(name: &str, object: &ObjectFold, ended: bool) -> ObjectResult {
+    /// One object by its fold, in a log that has ended or not.
+    pub fn of(name: &str, object: &ObjectFold, ended: bool) -> ObjectResult {
         let failure = object.reason.iter().chain(&object.remarks);
         let texts: Vec<String> = failure.map(brief).collect();
         ObjectResult {
             name: name.to_owned(),
             // Complete as the predecessor had it: this job has not looked at it yet.
             state: match object.state {
-                ObjectState::Complete if object.inherited && !ended => ObjectState::Pending,
+                ObjectState::Complete | ObjectState::Failed if object.inherited && !ended => ObjectState::Pending,
                 state => state,
             },
             records: object.records,
+            stale: object.stale,
             reason: (!texts.is_empty()).then(|| texts.join("; ")),
             window: object.window.map(|window| WindowResult {
                 from: rfc3339(window.from),
@@ -148,10 +221,12 @@ pub struct BackupResult {
     pub calls: Calls,
     /// By name.
     pub objects: Vec<ObjectResult>,
+    /// What hides data.
+    pub warnings: Vec<WarningResult>,
 }
 
 impl BackupResult {
-    pub(super) fn of(connection: String, snapshot: SnapshotId, fold: &Fold, sent: u64) -> BackupResult {
+    pub(super) fn of(connection: String, snapshot: SnapshotId, fold: &Fold, sent: u64, accepted: &[String]) -> BackupResult {
         let kind = match fold.inherited {
             Some(_) => SnapshotKind::Incremental,
             None => SnapshotKind::Full,
@@ -161,10 +236,10 @@ impl BackupResult {
             connection,
             snapshot: snapshot.to_string(),
             kind,
-            state: if fold.next == Some(Next::Done) {
-                State::Complete
-            } else {
-                State::Partial
+            state: match fold.next {
+                Some(Next::Done) if fold.has_failed() => State::Incomplete,
+                Some(Next::Done) => State::Complete,
+                _ => State::Partial,
             },
             pause: None,
             failed: None,
@@ -176,6 +251,7 @@ impl BackupResult {
                 estimated: estimated_requests(fold),
             },
             objects: ObjectResult::all_of(fold),
+            warnings: WarningResult::all_of(fold, accepted),
         }
     }
 }
@@ -227,6 +303,8 @@ pub struct PlanResult {
     pub objects: Vec<PlannedObject>,
     /// Why there is no whole plan yet.
     pub pause: Option<PauseResult>,
+    /// What hides data from the backup.
+    pub warnings: Vec<WarningResult>,
 }
 
 /// What a check gives.
@@ -244,4 +322,20 @@ pub struct CheckResult {
     pub limit_percent: u8,
     /// Requests of this run.
     pub calls: Calls,
+}
+
+impl CheckResult {
+    /// Permissions that a backup wants and the user lacks, but for those whose lack is accepted as a warning.
+    pub fn missing_permissions(&self, accepted: &[String]) -> Vec<&str> {
+        let accepted = |permission: &str| match permission {
+            // Only restores want it.
+            "ModifyAllData" => true,
+            "ViewAllData" => accepted.iter().any(|code| code == VIEW_ALL_DATA_MISSING),
+            "QueryAllFiles" => accepted.iter().any(|code| code == QUERY_ALL_FILES_MISSING),
+            _ => false,
+        };
+        let missing = self.facts.iter().filter(|(_, state)| state.starts_with("missing"));
+        let permissions = missing.filter_map(|(fact, _)| fact.strip_prefix("permission:"));
+        permissions.filter(|permission| !accepted(permission)).collect()
+    }
 }

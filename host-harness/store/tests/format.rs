@@ -136,6 +136,7 @@ async fn a_stranger_reads_a_snapshot_with_zstd_and_jq() {
         predecessor,
         objects: Vec::new(),
         connector: Sha256::ZERO,
+        warnings: Vec::new(),
     };
     let spending = claim.spending();
 

@@ -40,6 +40,16 @@ impl Program {
         self.run(&["connection", "add", name, "--config", file.to_str().unwrap()])
     }
 
+    /// Adds a connection of another connector than the built-in one.
+    pub fn add_of(&self, component: &str, name: &str, config: &Value) -> Output {
+        let file = self.folder.path().join(format!("{component}.wasm"));
+        std::fs::write(&file, crate::component(component)).unwrap();
+        let config_file = self.folder.path().join(format!("{name}.json"));
+        std::fs::write(&config_file, config.to_string()).unwrap();
+        let [config_file, file] = [&config_file, &file].map(|path| path.to_str().unwrap());
+        self.run(&["connection", "add", name, "--config", config_file, "--connector", file])
+    }
+
     /// Runs a command to its end.
     pub fn run(&self, arguments: &[&str]) -> Output {
         self.command(arguments).output().unwrap()

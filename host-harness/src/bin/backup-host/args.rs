@@ -21,7 +21,8 @@ pub struct Cli {
 }
 
 const EXAMPLES: &str = "\
-Exit codes: 0 done, 1 failed (or another host has the connection), 2 wrong use, 3 paused at the usage limit.
+Exit codes: 0 done, 1 failed (or another host has the connection), 2 wrong use, 3 paused at the usage limit,
+4 done, with warnings that the configuration doesn't accept.
 
 Examples:
   backup-host connection add acme --config acme.json      add a connection; sends nothing
@@ -49,7 +50,7 @@ pub struct Global {
 
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Add, list, show, check or remove connections.
+    /// Add, list, show, set, check or remove connections.
     #[command(subcommand)]
     Connection(ConnectionCommand),
     /// Say what a backup would read and how many requests that takes.
@@ -294,6 +295,25 @@ Kinds of auth: access-token, client-credentials, refresh-token, jwt-bearer. A se
         #[arg(long)]
         json: bool,
     },
+    /// Change a connection's configuration. Snapshots stay, and the next backup goes on from them. Sends nothing.
+    #[command(after_help = "\
+  backup-host connection set acme file_requests=200
+  backup-host connection set acme accept_warnings=view-all-data-missing,files-deferred
+  backup-host connection set acme rich_text_images=        back to the default
+  backup-host connection set acme --config acme.json       all of it; without `auth` in it the credentials stay
+
+The usage limit is set with `backup-host limit`.")]
+    Set {
+        name: ConnectionName,
+        /// Members and their new values; an empty value takes a member away.
+        #[arg(value_name = "KEY=VALUE", value_parser = parse_member, required_unless_present = "config")]
+        members: Vec<(String, String)>,
+        /// A whole configuration, JSON.
+        #[arg(long, value_name = "FILE.json", conflicts_with = "members")]
+        config: Option<PathBuf>,
+        #[arg(long)]
+        json: bool,
+    },
     /// Stop using a connection and forget its secrets. Snapshots stay readable.
     Remove { name: ConnectionName },
 }
@@ -345,6 +365,11 @@ fn parse_id(text: &str) -> Result<(Option<ObjectName>, String), String> {
         }
         None => Ok((None, text.to_owned())),
     }
+}
+
+fn parse_member(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("write KEY=VALUE, e.g. file_requests=200")?;
+    Ok((name.to_owned(), value.to_owned()))
 }
 
 fn parse_field(text: &str) -> Result<(ObjectName, String), String> {

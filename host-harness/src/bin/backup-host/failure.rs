@@ -8,6 +8,8 @@ use std::process::ExitCode;
 
 /// Exit code of a backup that pauses.
 pub const PAUSED: u8 = 3;
+/// Exit code where what is done has warnings that nobody accepted.
+pub const WARNINGS: u8 = 4;
 const FAILED: u8 = 1;
 const WRONG_USE: u8 = 2;
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 pub enum Show {
     /// Standard error is a terminal.
     Bar(ProgressBar),
-    /// Standard error is a pipe or a file.
+    /// Standard error is a pipe, a file, or a terminal without a cursor.
     Lines(Mutex<Option<Instant>>),
     /// Standard output, one object a line.
     Json,
@@ -29,6 +29,10 @@ impl Show {
             return Show::Lines(Mutex::new(None));
         }
         let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        // A terminal that can't move its cursor (TERM=dumb) shows no bar, nor what is printed above one.
+        if bar.is_hidden() {
+            return Show::Lines(Mutex::new(None));
+        }
         // The template is a constant; a wrong one shows in the first run.
         if let Ok(style) = ProgressStyle::with_template("{bar:20} {percent:>3}%  {eta} left  {wide_msg}") {
             bar.set_style(style);

@@ -31,6 +31,7 @@ async fn begun(folder: &std::path::Path) -> (SnapshotWriter, Claim) {
         predecessor: None,
         objects: Vec::new(),
         connector: Sha256::ZERO,
+        warnings: Vec::new(),
     };
     let spending = claim.spending();
     let writer = SnapshotWriter::begin(&mut claim, &mut journal, &Actor::host(), begin, None, spending)

@@ -185,12 +185,15 @@ pub enum Event {
         /// Which.
         snapshot: SnapshotId,
     },
-    /// It is complete.
+    /// Its job has ended.
     SnapshotCompleted {
         /// Which.
         snapshot: SnapshotId,
         /// Head of its log.
         log_head: Sha256,
+        /// Objects or parts of them failed: the log names them.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        incomplete: bool,
     },
     /// Another one was begun before it was complete. It stays readable.
     SnapshotSuperseded {

@@ -13,12 +13,14 @@ pub enum Standing {
     Open,
     /// It goes on later.
     Paused(Paused),
-    /// It is whole.
+    /// Its job has ended.
     Complete {
         /// When.
         at: Timestamp,
         /// Head of its log.
         log_head: Sha256,
+        /// Objects or parts of them failed.
+        incomplete: bool,
     },
     /// Another one was begun instead of going on.
     Superseded,
@@ -222,16 +224,19 @@ impl JournalState {
         self.snapshots.last().filter(|snapshot| snapshot.standing.may_go_on())
     }
 
-    /// The snapshot that was completed last and is still there.
+    /// The snapshot whose job ended last, complete or incomplete, and that is still there.
     pub fn latest_complete(&self) -> Option<&SnapshotRecord> {
-        self.completed
-            .iter()
-            .rev()
-            .filter_map(|id| self.snapshot(*id))
-            .find(|s| matches!(s.standing, Standing::Complete { .. }))
+        self.ended().next()
     }
 
-    /// The complete snapshots that an incremental one may go on from, newest first by when they were completed.
+    /// Snapshots whose job has ended and that are still there, newest first by when that was.
+    pub fn ended(&self) -> impl Iterator<Item = &SnapshotRecord> {
+        let ended = self.completed.iter().rev().filter_map(|id| self.snapshot(*id));
+        ended.filter(|record| matches!(record.standing, Standing::Complete { .. }))
+    }
+
+    /// The snapshots that an incremental one may go on from, newest first by when their jobs ended. Incomplete ones are among them:
+    /// what failed in one is read anew.
     pub fn predecessors(&self) -> impl Iterator<Item = &SnapshotRecord> {
         let own = self.completed.iter().skip(self.completed_before_removal).rev();
         own.filter_map(|id| self.snapshot(*id))
@@ -312,12 +317,20 @@ impl JournalState {
             }),
             Event::SnapshotPaused { snapshot, pause, .. } => self.stands(*snapshot, Standing::Paused(pause.clone())),
             Event::SnapshotResumed { snapshot } => self.stands(*snapshot, Standing::Open),
-            Event::SnapshotCompleted { snapshot, log_head } => {
-                let log_head = *log_head;
+            Event::SnapshotCompleted {
+                snapshot,
+                log_head,
+                incomplete,
+            } => {
                 if self.is_closed(*snapshot) {
                     return;
                 }
-                self.stands(*snapshot, Standing::Complete { at, log_head });
+                let ended = Standing::Complete {
+                    at,
+                    log_head: *log_head,
+                    incomplete: *incomplete,
+                };
+                self.stands(*snapshot, ended);
                 self.completed.push(*snapshot);
                 if let Some(temporary) = &mut self.temporary {
                     temporary.backup_completed = true;

@@ -13,7 +13,14 @@ async fn complete_a_snapshot(fixture: &Fixture, journal: &mut Journal) {
     journal.append(&actor(), begun).await.unwrap();
     let log_head = Sha256::ZERO;
     journal
-        .append(&actor(), Event::SnapshotCompleted { snapshot, log_head })
+        .append(
+            &actor(),
+            Event::SnapshotCompleted {
+                snapshot,
+                log_head,
+                incomplete: false,
+            },
+        )
         .await
         .unwrap();
 }

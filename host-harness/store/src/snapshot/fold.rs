@@ -85,9 +85,27 @@ pub struct ObjectFold {
     pub segments: Vec<PlacedSegment>,
     /// Whether it still is as the predecessor had it: this job has not caught up with it yet.
     pub inherited: bool,
+    /// It failed, and its records are those of an earlier job, which had read all of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
+    /// As it was taken over: so it is again where it fails.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    taken_over: Option<ObjectBefore>,
+    /// Segments that were taken over and that its job replaces.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    replaced: Option<Vec<PlacedSegment>>,
     /// How many of the remarks are the predecessor's.
     inherited_remarks: usize,
     told_records: bool,
+}
+
+/// What an object was before its job looked at it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct ObjectBefore {
+    /// All of its records were read by then.
+    whole: bool,
+    records: u64,
+    window: Option<Window>,
 }
 
 /// All that a snapshot's log says.
@@ -158,6 +176,12 @@ impl Fold {
     /// Records of all objects.
     pub fn records(&self) -> u64 {
         self.objects.values().map(|object| object.records).sum()
+    }
+
+    /// Whether objects or parts of them failed: such a snapshot ends incomplete.
+    pub fn has_failed(&self) -> bool {
+        let failed = |object: &ObjectFold| object.state == ObjectState::Failed || !object.failed_parts.is_empty();
+        self.objects.values().any(failed)
     }
 
     /// Bytes stored: segments and blobs.
@@ -306,6 +330,13 @@ impl From<&InheritedObject> for ObjectFold {
             stored_bytes: bytes(|segment| segment.stored_bytes),
             segments: object.segments.iter().map(PlacedSegment::taken_over).collect(),
             inherited: true,
+            stale: object.stale,
+            taken_over: Some(ObjectBefore {
+                whole: object.state == ObjectState::Complete || object.stale,
+                records: object.records,
+                window: object.window,
+            }),
+            replaced: None,
             inherited_remarks: object.remarks.len(),
             told_records: false,
         }
@@ -339,8 +370,8 @@ impl ObjectFold {
             self.reason = Some(skipped.clone());
         }
         if let Some(failed) = &report.failed {
-            self.state = ObjectState::Failed;
             self.reason = Some(failed.clone());
+            self.fails();
         }
         self.failed_parts
             .extend(report.failed_parts.iter().map(|(part, why)| (part.clone(), why.clone())));
@@ -360,9 +391,17 @@ impl ObjectFold {
         match report.state {
             Some(ObjectState::Complete) => {
                 self.reason = None;
+                self.stale = false;
+                if self.replaced.take().is_some() {
+                    self.segments.retain(|placed| !placed.inherited);
+                    self.measure();
+                }
                 self.caught_up(job);
             }
-            Some(ObjectState::Skipped) => self.caught_up(None),
+            Some(ObjectState::Skipped) => {
+                self.stale = false;
+                self.caught_up(None);
+            }
             _ => {}
         }
     }
@@ -374,11 +413,36 @@ impl ObjectFold {
         self.window = job.or(self.window);
     }
 
+    /// What was taken over counts again, with its window: what this job has read of it lies on top.
+    fn fails(&mut self) {
+        self.state = ObjectState::Failed;
+        if let Some(before) = &self.taken_over {
+            self.stale = before.whole;
+            self.window = before.window;
+            if let Some(replaced) = &mut self.replaced {
+                self.records = before.records;
+                self.segments.splice(..0, replaced.drain(..));
+                self.measure();
+            }
+        }
+        // The reason says what is so now.
+        self.inherited = false;
+        self.remarks.drain(..std::mem::take(&mut self.inherited_remarks));
+    }
+
+    fn measure(&mut self) {
+        let segments = || self.segments.iter().map(|placed| &placed.segment);
+        self.raw_bytes = segments().map(|segment| segment.raw_bytes).sum();
+        self.stored_bytes = segments().map(|segment| segment.stored_bytes).sum();
+    }
+
     fn replace_inherited(&mut self, job: Window) {
-        self.segments.retain(|placed| !placed.inherited);
+        let (taken_over, own) = self.segments.drain(..).partition(|placed| placed.inherited);
+        self.segments = own;
+        let taken_over: Vec<PlacedSegment> = taken_over;
+        self.replaced.get_or_insert_default().extend(taken_over);
+        self.measure();
         let own = || self.segments.iter().map(|placed| &placed.segment);
-        self.raw_bytes = own().map(|segment| segment.raw_bytes).sum();
-        self.stored_bytes = own().map(|segment| segment.stored_bytes).sum();
         if !self.told_records {
             let rows = own().filter(|segment| segment.kind == SegmentKind::Rows);
             self.records = rows.map(|segment| segment.rows).sum();

@@ -34,6 +34,9 @@ pub struct InheritedObject {
     pub state: ObjectState,
     /// Its records.
     pub records: u64,
+    /// It failed, and its records are those of an earlier job, which had read all of them.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub stale: bool,
     /// Records that there are, where known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub total: Option<u64>,
@@ -73,6 +76,7 @@ impl From<&ObjectFold> for InheritedObject {
         InheritedObject {
             state: object.state,
             records: object.records,
+            stale: object.stale,
             total: object.total,
             reason: object.reason.clone(),
             remarks: object.remarks.clone(),

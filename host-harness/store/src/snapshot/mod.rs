@@ -44,6 +44,7 @@ pub(crate) use writer::{checkpoint_path, fence, read_checkpoint};
 use crate::backend::Store;
 use crate::chain::{Chain, Entry};
 use crate::error::StoreError;
+use crate::journal::Standing;
 use crate::names::{ConnectionName, SnapshotId};
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
@@ -66,6 +67,27 @@ pub enum SnapshotState {
     Partial,
     /// All of it.
     Complete,
+    /// Its job has ended, but objects or parts of them failed.
+    Incomplete,
+    /// Some of it, and no job goes on with it.
+    Superseded,
+}
+
+impl SnapshotState {
+    /// By where it stands.
+    pub fn of(standing: &Standing) -> SnapshotState {
+        match standing {
+            Standing::Complete { incomplete: false, .. } => SnapshotState::Complete,
+            Standing::Complete { incomplete: true, .. } => SnapshotState::Incomplete,
+            Standing::Superseded => SnapshotState::Superseded,
+            Standing::Open | Standing::Paused(_) | Standing::Failed { .. } | Standing::Pruned => SnapshotState::Partial,
+        }
+    }
+
+    /// Whether its job has ended: it holds all that could be read.
+    pub fn has_ended(self) -> bool {
+        matches!(self, SnapshotState::Complete | SnapshotState::Incomplete)
+    }
 }
 
 /// The folder of a snapshot.

@@ -36,9 +36,11 @@ pub struct SnapshotInfo {
     pub kind: SnapshotKind,
     /// What an incremental one goes on from.
     pub predecessor: Option<SnapshotId>,
+    /// Objects asked for; empty: all.
+    pub objects: Vec<ObjectName>,
     /// When it was begun.
     pub started_at: Timestamp,
-    /// When it was completed.
+    /// When its job ended.
     pub completed_at: Option<Timestamp>,
     /// Records of all objects.
     pub records: u64,
@@ -118,8 +120,9 @@ impl Snapshot {
                 .is_some_and(|past| past.standing != Standing::Pruned)
         {
             // Begun, and its host died before that was in its log.
-            let past = rollup::load(store, connection, predecessor).await?.fold;
-            let inherited = Inherited::of(predecessor, &past, &record.objects);
+            let past = rollup::load(store, connection, predecessor).await?;
+            let inherited = Inherited::of(predecessor, &past.fold, &record.objects);
+            damage = damage.or(past.damage);
             loaded.fold.take_over(&inherited, 0, record.begun_at);
         }
         if loaded.fold.ended && !loaded.from_rollup && damage.is_none() {
@@ -149,13 +152,14 @@ impl Snapshot {
 
     /// For a list.
     pub fn info(&self) -> SnapshotInfo {
-        let (state, completed_at) = match self.record.standing {
-            Standing::Complete { at, .. } => (SnapshotState::Complete, Some(at)),
-            _ => (SnapshotState::Partial, None),
+        let completed_at = match self.record.standing {
+            Standing::Complete { at, .. } => Some(at),
+            _ => None,
         };
         SnapshotInfo {
             id: self.record.id,
-            state,
+            state: SnapshotState::of(&self.record.standing),
+            objects: self.record.objects.clone(),
             standing: self.record.standing.clone(),
             kind: self.record.kind,
             predecessor: self.record.predecessor,
@@ -215,6 +219,22 @@ impl Snapshot {
             }
         }
         Ok(damaged)
+    }
+
+    /// What keeps a job from going on with it: a damaged entry of its log, or damaged notes, without which nobody knows how far each
+    /// object was read. Every segment of notes is read.
+    pub async fn unusable(&self) -> Result<Option<Damage>, StoreError> {
+        if self.damage.is_some() {
+            return Ok(self.damage.clone());
+        }
+        for placed in &self.fold.notes {
+            match merge::open(&self.store, &self.dir, placed).await {
+                Ok(_) => {}
+                Err(StoreError::Damaged(damage)) => return Ok(Some(damage)),
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(None)
     }
 
     /// At most `max` rows with keys after `cursor` (empty: from the first).

@@ -361,6 +361,12 @@ impl Staged {
         self.appended
     }
 
+    /// Whether it changes nothing of the snapshot.
+    pub fn is_empty(&self) -> bool {
+        let data = self.rows.is_empty() && self.tombstones.is_empty() && self.notes.rows.is_empty() && self.written.is_empty();
+        data && self.blobs.is_empty() && self.dropped_blobs.is_empty() && self.replaced.is_empty()
+    }
+
     #[cfg(test)]
     pub(super) fn staged_bytes(&self) -> usize {
         self.bytes

@@ -3,7 +3,7 @@
 //! The order keeps the promise: data objects first, then the checkpoint, then one entry. Until the entry is durable nothing of a
 //! batch exists; once it is, all of it does.
 
-use super::entry::{Checkpoint, CheckpointRef, Commit, EntryKind, LogRecord, Next, Step};
+use super::entry::{Checkpoint, CheckpointRef, Commit, EntryKind, Failure, LogRecord, Next, Step};
 use super::fold::Fold;
 use super::inherit::Inherited;
 use super::reader::Snapshot;
@@ -24,12 +24,14 @@ const MAX_CHECKPOINT: usize = 1 << 20;
 /// What a snapshot is begun with.
 #[derive(Clone, Debug)]
 pub struct Begin {
-    /// The complete snapshot that an incremental one goes on from; `None`: a full one.
+    /// The snapshot that an incremental one goes on from, whose job has ended; `None`: a full one.
     pub predecessor: Option<SnapshotId>,
     /// Objects asked for; empty: all.
     pub objects: Vec<ObjectName>,
     /// Digest of the connector.
     pub connector: Sha256,
+    /// What the host itself warns of.
+    pub warnings: Vec<Failure>,
 }
 
 /// A commit that is durable.
@@ -93,7 +95,7 @@ impl SnapshotWriter {
             connector: begin.connector,
         };
         journal.append(actor, begun).await?;
-        SnapshotWriter::open(claim, journal, id, grant, spending).await
+        SnapshotWriter::open(claim, journal, id, begin.warnings, grant, spending).await
     }
 
     /// Goes on with a snapshot: journals that where it was paused, and fences out whoever wrote before; the fence carries the
@@ -115,7 +117,7 @@ impl SnapshotWriter {
         if !record.standing.may_go_on() {
             return Err(StoreError::State(format!("snapshot {snapshot} is closed; begin a new one")));
         }
-        let writer = SnapshotWriter::open(claim, journal, snapshot, grant, spending).await?;
+        let writer = SnapshotWriter::open(claim, journal, snapshot, Vec::new(), grant, spending).await?;
         let resumed = |state: &JournalState| {
             let open = state
                 .snapshot(snapshot)
@@ -130,6 +132,7 @@ impl SnapshotWriter {
         claim: &mut Claim,
         journal: &Journal,
         id: SnapshotId,
+        warnings: Vec<Failure>,
         grant: Option<Grant>,
         spending: Spending,
     ) -> Result<SnapshotWriter, StoreError> {
@@ -141,7 +144,12 @@ impl SnapshotWriter {
             SnapshotKind::Full => back_to_the_last_complete(state, id),
             SnapshotKind::Incremental => Vec::new(),
         };
-        let (chain, fold) = open_log(claim, state, record, journal.head().hash, grant, spending).await?;
+        let first = First {
+            grant,
+            warnings,
+            inherited: None,
+        };
+        let (chain, fold) = open_log(claim, state, record, journal.head().hash, first, spending).await?;
         let shared = Shared {
             store: claim.store().clone(),
             connection: claim.connection().clone(),
@@ -276,7 +284,7 @@ impl SnapshotWriter {
         journal.append(actor, paused).await.map(drop)
     }
 
-    /// Journals that it is complete. The log has to have ended.
+    /// Journals that its job has ended: complete, or incomplete where something failed. The log has to have ended.
     pub async fn complete(self, journal: &mut Journal, actor: &Actor) -> Result<(), StoreError> {
         let id = self.record.id;
         if !self.fold.ended {
@@ -284,12 +292,16 @@ impl SnapshotWriter {
                 "snapshot {id} can not be complete: its log has not ended"
             )));
         }
-        let log_head = self.fold.head.hash;
+        let (log_head, incomplete) = (self.fold.head.hash, self.fold.has_failed());
         let completed = |state: &JournalState| {
             let complete = state
                 .snapshot(id)
                 .is_some_and(|record| matches!(record.standing, Standing::Complete { .. }));
-            (!complete).then_some(Event::SnapshotCompleted { snapshot: id, log_head })
+            (!complete).then_some(Event::SnapshotCompleted {
+                snapshot: id,
+                log_head,
+                incomplete,
+            })
         };
         journal.append_with(actor, completed).await.map(drop)
     }
@@ -392,12 +404,12 @@ async fn open_log(
     state: &JournalState,
     record: &SnapshotRecord,
     journal_head: Sha256,
-    grant: Option<Grant>,
+    mut first: First,
     spending: Spending,
 ) -> Result<(Chain<LogRecord>, Fold), StoreError> {
     let (store, connection) = (claim.store().clone(), claim.connection().clone());
     let (chain, fold) = rollup::load_strictly(&store, &connection, record.id).await?;
-    let inherited = match record.predecessor {
+    first.inherited = match record.predecessor {
         Some(predecessor) if fold.inherited.is_none() => {
             let log_head = complete(state, predecessor)?;
             let (_, past) = rollup::load_strictly(&store, &connection, predecessor).await?;
@@ -408,7 +420,7 @@ async fn open_log(
         }
         _ => None,
     };
-    fence_with(claim, record.id, (chain, fold), journal_head, grant, spending, inherited).await
+    fence_with(claim, record.id, (chain, fold), journal_head, first, spending).await
 }
 
 /// A log that ends before the journal says so.
@@ -429,7 +441,19 @@ pub(crate) async fn fence(
     spending: Spending,
 ) -> Result<(Chain<LogRecord>, Fold), StoreError> {
     let loaded = rollup::load_strictly(claim.store(), claim.connection(), id).await?;
-    fence_with(claim, id, loaded, journal_head, grant, spending, None).await
+    let first = First {
+        grant,
+        ..First::default()
+    };
+    fence_with(claim, id, loaded, journal_head, first, spending).await
+}
+
+/// What a fence carries besides keeping others out.
+#[derive(Default)]
+struct First {
+    grant: Option<Grant>,
+    warnings: Vec<Failure>,
+    inherited: Option<Inherited>,
 }
 
 async fn fence_with(
@@ -437,9 +461,8 @@ async fn fence_with(
     id: SnapshotId,
     (mut chain, mut fold): (Chain<LogRecord>, Fold),
     journal_head: Sha256,
-    grant: Option<Grant>,
+    first: First,
     spending: Spending,
-    inherited: Option<Inherited>,
 ) -> Result<(Chain<LogRecord>, Fold), StoreError> {
     if fold.ended {
         return Ok((chain, fold));
@@ -453,13 +476,13 @@ async fn fence_with(
         connector: None,
         requests: 0,
         spending: spending.clone(),
-        grant,
+        grant: first.grant,
         checkpoint: None,
         next: None,
-        inherited,
+        inherited: first.inherited,
         replaced: Vec::new(),
         objects: Vec::new(),
-        warnings: Vec::new(),
+        warnings: first.warnings,
         readings: Vec::new(),
         segments: Vec::new(),
         dropped_blobs: Vec::new(),

@@ -72,6 +72,7 @@ pub fn begin() -> Begin {
         predecessor: None,
         objects: Vec::new(),
         connector: Sha256::of(b"connector"),
+        warnings: Vec::new(),
     }
 }
 

@@ -163,7 +163,7 @@ impl Check<'_> {
         let hashes: HashSet<Sha256> = log.iter().map(|entry| entry.hash).collect();
         // What the journal says of the log's end has to be in the log, and the other way round.
         let told = journal.iter().filter_map(|entry| match &entry.body.event {
-            Event::SnapshotPaused { snapshot, log_head, .. } | Event::SnapshotCompleted { snapshot, log_head }
+            Event::SnapshotPaused { snapshot, log_head, .. } | Event::SnapshotCompleted { snapshot, log_head, .. }
                 if *snapshot == record.id =>
             {
                 Some(*log_head)

@@ -88,6 +88,22 @@ impl Guest for Hostile {
         let configuration = Configuration::read()?;
         let mut position = position(&at)?;
         misdeeds::commit(&configuration, Export::RunBatch)?;
+        match configuration.behaviour {
+            Behaviour::FailObject => {
+                report::failed(
+                    &configuration.object,
+                    &failure("unreadable", "it can't be read, as it was told to"),
+                );
+                let next = Next::Done;
+                return Ok(BatchResult { at, next });
+            }
+            Behaviour::GoNowhere => {
+                sending::send(&configuration)?;
+                let next = Next::Batch(configuration.requests);
+                return Ok(BatchResult { at, next });
+            }
+            _ => {}
+        }
         let requests = match configuration.behaviour {
             // Whatever it was granted, and more.
             Behaviour::ProceedAlways | Behaviour::InventReadings | Behaviour::AskMoreThanLeft => u32::MAX,

@@ -20,5 +20,6 @@ mod pauses;
 mod programs;
 mod reserve;
 mod restores;
+mod states;
 mod stores;
 mod turns;

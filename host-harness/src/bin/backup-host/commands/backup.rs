@@ -1,31 +1,41 @@
 //! `plan` and `backup`.
 
 use super::snapshots::kind_text;
-use super::until_interrupted;
+use super::{until_interrupted, warnings};
 use crate::failure::{Failure, PAUSED};
 use crate::open::{Opened, actor};
 use crate::output::{bytes, json, line, number, table};
 use crate::progress::Show;
 use backup_store::{ConnectionName, ObjectState};
-use host_harness::jobs::{BackupRequest, BackupResult, PauseResult, PlanRequest, PlanResult, State};
+use host_harness::jobs::{BackupRequest, BackupResult, ObjectResult, PauseResult, PlanRequest, PlanResult, State};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
+
+/// Objects of one reason that are named; of the others only how many.
+const NAMED: usize = 5;
 
 pub async fn plan(open: &Opened, name: &ConnectionName, request: &PlanRequest, as_json: bool) -> Result<ExitCode, Failure> {
     let show = Show::new(as_json);
-    let planned = open.host()?.plan(name, &actor(None), request, &show).await;
+    let host = open.host()?;
+    warnings::of_configuration(&host, name).await?;
+    let planned = host.plan(name, &actor(None), request, &show).await;
     show.end();
     let plan = planned?;
     if as_json {
         json(&plan)?
     } else {
-        print_plan(&plan)?
+        print_plan(&plan)?;
+        warnings::print(&plan.warnings)?
     }
-    Ok(exit_code(plan.pause.as_ref()))
+    Ok(match plan.pause {
+        Some(_) => ExitCode::from(PAUSED),
+        None => warnings::exit_code(&plan.warnings),
+    })
 }
 
 fn print_plan(plan: &PlanResult) -> Result<(), Failure> {
     if let Some(pause) = &plan.pause {
-        return print_pause(pause, &plan.connection, "planning");
+        return print_pause(pause, &plan.connection, &Pausing::Plan);
     }
     let read = plan.objects.iter().filter(|object| object.skipped.is_none());
     let row = |object: &host_harness::jobs::PlannedObject| {
@@ -62,6 +72,7 @@ fn print_plan(plan: &PlanResult) -> Result<(), Failure> {
 pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest, as_json: bool) -> Result<ExitCode, Failure> {
     let host = open.host()?;
     let show = Show::new(as_json);
+    warnings::of_configuration(&host, name).await?;
     let (stop, actor) = (request.stop.clone(), actor(None));
     let job = host.backup(name, &actor, &request, &show);
     let done = until_interrupted(job, &stop, "interrupted; run it again to go on").await?;
@@ -75,41 +86,43 @@ pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest
     if result.failed.is_some() || (result.state == State::Partial && result.pause.is_none()) {
         return Ok(ExitCode::FAILURE);
     }
-    Ok(exit_code(result.pause.as_ref()))
-}
-
-fn exit_code(pause: Option<&PauseResult>) -> ExitCode {
-    if pause.is_some() {
-        ExitCode::from(PAUSED)
-    } else {
-        ExitCode::SUCCESS
-    }
+    Ok(match result.pause {
+        Some(_) => ExitCode::from(PAUSED),
+        None => warnings::exit_code(&result.warnings),
+    })
 }
 
 fn print(result: &BackupResult) -> Result<(), Failure> {
     let count = |state: ObjectState| result.objects.iter().filter(|object| object.state == state).count();
-    for object in result.objects.iter().filter(|object| object.state != ObjectState::Skipped) {
-        if let Some(reason) = &object.reason {
-            line(&format!("note: {}: {reason}", object.name))?;
-        }
-    }
+    print_reasons(&result.objects)?;
+    warnings::print(&result.warnings)?;
     let state = match result.state {
         State::Complete => "complete",
+        State::Incomplete => "incomplete: it has all that could be read",
+        State::Partial if result.records == 0 => "partial: nothing of it is read yet",
         State::Partial => "partial, and can be read",
     };
     line(&format!("{} snapshot {} is {state}", kind_text(result.kind), result.snapshot))?;
-    line(&format!(
-        "{} records, {}; objects: {} complete, {} partial, {} pending, {} skipped; {} requests in this run",
-        number(result.records),
-        bytes(result.bytes),
-        count(ObjectState::Complete),
-        count(ObjectState::Partial),
-        count(ObjectState::Pending),
-        count(ObjectState::Skipped),
-        number(result.calls.sent)
-    ))?;
+    if result.records > 0 || result.state != State::Partial {
+        line(&format!(
+            "{} records, {}; objects: {} complete, {} partial, {} pending, {} skipped, {} failed; {} requests in this run",
+            number(result.records),
+            bytes(result.bytes),
+            count(ObjectState::Complete),
+            count(ObjectState::Partial),
+            count(ObjectState::Pending),
+            count(ObjectState::Skipped),
+            count(ObjectState::Failed),
+            number(result.calls.sent)
+        ))?;
+    }
     if let Some(pause) = &result.pause {
-        print_pause(pause, &result.connection, "the backup")?;
+        let pausing = if result.records == 0 {
+            Pausing::Nothing
+        } else {
+            Pausing::Backup
+        };
+        print_pause(pause, &result.connection, &pausing)?;
     } else if let Some(reason) = &result.failed {
         line(&format!("failed: {reason}"))?;
         line(&format!(
@@ -122,7 +135,41 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print_pause(pause: &PauseResult, connection: &str, what: &str) -> Result<(), Failure> {
+/// Why objects were not read, those of one reason together; and what people should know of the others.
+fn print_reasons(objects: &[ObjectResult]) -> Result<(), Failure> {
+    let mut grouped: BTreeMap<(&str, String), Vec<&str>> = BTreeMap::new();
+    for object in objects {
+        let Some(reason) = &object.reason else { continue };
+        let (what, reason) = match object.state {
+            ObjectState::Skipped => ("skipped", reason.replace(&object.name, "it")),
+            ObjectState::Failed if object.stale => ("failed, its records are of an earlier backup", reason.clone()),
+            ObjectState::Failed => ("failed", reason.clone()),
+            _ => ("note", reason.clone()),
+        };
+        grouped.entry((what, reason)).or_default().push(&object.name);
+    }
+    for ((what, reason), names) in grouped {
+        let first = names.iter().take(NAMED).copied().collect::<Vec<_>>().join(", ");
+        let more = match names.len().saturating_sub(NAMED) {
+            0 => String::new(),
+            more => format!(" and {more} more"),
+        };
+        line(&format!("{what}: {first}{more}: {reason}"))?;
+    }
+    Ok(())
+}
+
+/// What pauses.
+enum Pausing {
+    /// A plan, which has no snapshot.
+    Plan,
+    /// A backup that has read nothing yet.
+    Nothing,
+    /// One that has.
+    Backup,
+}
+
+fn print_pause(pause: &PauseResult, connection: &str, pausing: &Pausing) -> Result<(), Failure> {
     let PauseResult {
         reason,
         used,
@@ -132,17 +179,30 @@ fn print_pause(pause: &PauseResult, connection: &str, what: &str) -> Result<(), 
         recheck_at,
     } = pause;
     let (used, max, ceiling) = (number(*used), number(*max), number(*ceiling));
+    let what = match pausing {
+        Pausing::Plan => "planning",
+        Pausing::Nothing | Pausing::Backup => "the backup",
+    };
     line(&match reason.as_str() {
         "bulk-limit" => format!(
-            "{what} pauses: another daily limit of the org is spent, without which it can't go on ({used} of {max} requests are used)"
+            "{what} is paused: another daily limit of the org is spent, without which it can't continue ({used} of {max} requests are used)"
         ),
-        "org-limit" => format!("{what} pauses: the org itself refuses more requests today ({used} of {max} used)"),
+        "org-limit" => format!("{what} is paused: the org itself refuses more requests today ({used} of {max} used)"),
         _ => format!(
-            "{what} pauses at the usage limit: {used} of {max} requests are used by all applications, {limit_percent} % is {ceiling}"
+            "{what} is paused at the usage limit: {used} of {max} API requests are used by all applications (24 h), and {limit_percent} % is {ceiling}"
         ),
     })?;
+    let (again, effect) = match pausing {
+        Pausing::Plan => ("plan", "plans with what was learnt until now"),
+        Pausing::Nothing => ("backup", "begins to read"),
+        Pausing::Backup => ("backup", "resumes in the same snapshot"),
+    };
+    let or_raise = if reason == "usage-limit" && *limit_percent < 100 {
+        format!(", or at once after `backup-host limit {connection} PERCENT` with a higher limit")
+    } else {
+        String::new()
+    };
     line(&format!(
-        "it goes on in the same snapshot when run again after requests have come free (look again at {recheck_at}), or at once after \
-         `backup-host limit {connection} PERCENT` with a higher limit"
+        "`backup-host {again} {connection}` {effect} once requests have come free (next check {recheck_at}){or_raise}"
     ))
 }

@@ -1,13 +1,14 @@
-//! `connection add | list | show | check | remove`.
+//! `connection add | list | show | check | set | remove`.
 
+use super::warnings;
 use crate::args::ConnectionCommand;
-use crate::failure::Failure;
+use crate::failure::{Failure, WARNINGS};
 use crate::open::{Opened, actor, connector};
 use crate::output::{json, line, table};
 use crate::progress::usage_text;
 use backup_store::{ConnectionName, Journal};
-use host_harness::connections::{ConnectionConfig, full_every};
-use host_harness::jobs::AddConnection;
+use host_harness::connections::{ConfigChange, ConnectionConfig, full_every};
+use host_harness::jobs::{AddConnection, SetConnection};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -22,7 +23,13 @@ pub async fn run(command: ConnectionCommand, open: &Opened) -> Result<ExitCode, 
         } => add(open, name, &config, connector.as_ref(), json).await?,
         ConnectionCommand::List { json } => list(open, json).await?,
         ConnectionCommand::Show { name, json } => show(open, &name, json).await?,
-        ConnectionCommand::Check { name, json } => check(open, &name, json).await?,
+        ConnectionCommand::Check { name, json } => return check(open, &name, json).await,
+        ConnectionCommand::Set {
+            name,
+            members,
+            config,
+            json,
+        } => set(open, &name, members, config.as_deref(), json).await?,
         ConnectionCommand::Remove { name } => {
             open.host()?.remove_connection(&name, &actor(None)).await?;
             line(&format!(
@@ -40,8 +47,8 @@ async fn add(
     component: Option<&PathBuf>,
     as_json: bool,
 ) -> Result<(), Failure> {
-    let text = std::fs::read(config).map_err(|e| Failure::wrong_use(format!("{} can't be read: {e}", config.display())))?;
-    let config = ConnectionConfig::parse(&text).map_err(|e| Failure::wrong_use(format!("{}: {e}", config.display())))?;
+    let config =
+        ConnectionConfig::parse(&read(config)?).map_err(|e| Failure::wrong_use(format!("{}: {e}", config.display())))?;
     let connector = connector(component)?;
     let (place, limit) = (config.origin.as_ref().map(ToString::to_string), config.usage_limit);
     open.host()?
@@ -60,6 +67,39 @@ async fn add(
         "{name} is added: {place}, usage limit {} %. Nothing was sent; `backup-host connection check {name}` asks the org.",
         limit.get()
     ))
+}
+
+async fn set(
+    open: &Opened,
+    name: &ConnectionName,
+    members: Vec<(String, String)>,
+    config: Option<&Path>,
+    as_json: bool,
+) -> Result<(), Failure> {
+    let change = match config {
+        Some(file) => ConfigChange::File(read(file)?),
+        None => ConfigChange::Members(members),
+    };
+    let set = SetConnection {
+        name: name.clone(),
+        change,
+        actor: actor(None),
+    };
+    let changed = open.host()?.set_connection(set).await?;
+    if as_json {
+        return json(&described(&Journal::open(&open.store, name).await?, open));
+    }
+    line(&if changed {
+        format!(
+            "{name} is changed, from the next backup on; its snapshots stay, and the next backup goes on from them. Nothing was sent."
+        )
+    } else {
+        format!("{name} is so already; nothing was changed")
+    })
+}
+
+fn read(config: &Path) -> Result<Vec<u8>, Failure> {
+    std::fs::read(config).map_err(|e| Failure::wrong_use(format!("{} can't be read: {e}", config.display())))
 }
 
 async fn list(open: &Opened, as_json: bool) -> Result<(), Failure> {
@@ -114,17 +154,30 @@ fn text(value: &Value) -> String {
     }
 }
 
-async fn check(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<(), Failure> {
-    let checked = open.host()?.check_connection(name, &actor(None)).await?;
+async fn check(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
+    let host = open.host()?;
+    let checked = host.check_connection(name, &actor(None)).await?;
+    let missing = checked.missing_permissions(&warnings::accepted(open, name).await?).len();
     if as_json {
-        return json(&checked);
+        json(&checked)?;
+    } else {
+        let state = match missing {
+            0 => "connected".to_owned(),
+            1 => "connected, 1 permission missing".to_owned(),
+            more => format!("connected, {more} permissions missing"),
+        };
+        line(&format!("{name}: {state}{}", usage_text(checked.usage.as_ref())))?;
+        line(&format!("{:<32} {}", "org", checked.scope))?;
+        for (fact, value) in &checked.facts {
+            line(&format!("{fact:<32} {value}"))?;
+        }
+        line(&format!("{:<32} {} %", "usage limit", checked.limit_percent))?;
+        line(&format!("{:<32} {}", "requests of this check", checked.calls.sent))?;
+        warnings::of_configuration(&host, name).await?;
     }
-    line(&format!("{name} works{}", usage_text(checked.usage.as_ref())))?;
-    line(&format!("{:<32} {}", "org", checked.scope))?;
-    checked
-        .facts
-        .iter()
-        .try_for_each(|(fact, value)| line(&format!("{fact:<32} {value}")))?;
-    line(&format!("{:<32} {} %", "usage limit", checked.limit_percent))?;
-    line(&format!("{:<32} {}", "requests of this check", checked.calls.sent))
+    Ok(if missing > 0 {
+        ExitCode::from(WARNINGS)
+    } else {
+        ExitCode::SUCCESS
+    })
 }

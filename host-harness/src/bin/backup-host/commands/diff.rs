@@ -1,8 +1,9 @@
 //! `diff`: what two snapshots differ in, or one and the org as it is now.
 
+use super::held::named;
 use super::snapshots::selected;
 use super::until_interrupted;
-use crate::failure::{Failure, PAUSED};
+use crate::failure::{Failure, PAUSED, WARNINGS};
 use crate::open::{Opened, actor};
 use crate::output::{json, line, number, table};
 use crate::progress::Show;
@@ -81,11 +82,8 @@ pub async fn run(
     };
     let (states_before, states_after) = (states(&before), states(&after));
     let mut names: BTreeSet<&ObjectName> = before.fold().objects.keys().chain(after.fold().objects.keys()).collect();
-    for object in only {
-        if !names.contains(object) {
-            return Err(Failure::failed(format!("neither snapshot has an object {object}")));
-        }
-    }
+    let only = only.iter().map(|object| named(&[&before, &after], object));
+    let only: Vec<ObjectName> = only.collect::<Result<_, _>>()?;
     names.retain(|name| only.is_empty() || only.contains(name));
     let mut objects = Vec::new();
     for name in names {
@@ -105,6 +103,7 @@ pub async fn run(
         objects.push(object);
     }
     let pause = taken.as_ref().and_then(|taken| taken.pause.clone());
+    let incomplete = taken.as_ref().is_some_and(|taken| taken.state == State::Incomplete);
     let result = Compared {
         connection: name.to_string(),
         before: side(&before),
@@ -124,6 +123,7 @@ pub async fn run(
     }
     Ok(match result.pause {
         Some(_) => ExitCode::from(PAUSED),
+        None if incomplete => ExitCode::from(WARNINGS),
         None => ExitCode::SUCCESS,
     })
 }

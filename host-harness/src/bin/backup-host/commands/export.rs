@@ -1,7 +1,8 @@
 //! `export`: the records of one object, as stored or as CSV; its schema.
 
 use super::files;
-use super::snapshots::{must_hold, selected};
+use super::held::held;
+use super::snapshots::selected;
 use crate::args::Format;
 use crate::failure::Failure;
 use crate::open::Opened;
@@ -22,21 +23,30 @@ pub async fn run(
     files: Option<&Path>,
 ) -> Result<ExitCode, Failure> {
     let snapshot = selected(open, name, text).await?;
-    must_hold(&snapshot, object)?;
+    let held = held(&snapshot, object)?;
+    let object = &held.object;
     let out = BufWriter::new(std::io::stdout().lock());
     match format {
         Format::Ndjson => ndjson(&snapshot, object, out).await?,
         Format::Csv => csv(&snapshot, object, out).await?,
     }
     match files {
-        Some(folder) => files::write(&snapshot, object, folder).await,
-        None => Ok(ExitCode::SUCCESS),
+        Some(folder) => {
+            let written = files::write(&snapshot, object, folder).await?;
+            Ok(if written == ExitCode::SUCCESS {
+                held.exit_code
+            } else {
+                written
+            })
+        }
+        None => Ok(held.exit_code),
     }
 }
 
 /// What the source itself said of the object when the snapshot was made.
 pub async fn schema(open: &Opened, name: &ConnectionName, text: &str, object: &ObjectName) -> Result<ExitCode, Failure> {
     let snapshot = selected(open, name, text).await?;
+    let object = &super::held::named(&[&snapshot], object)?;
     let notes = snapshot.notes(&[format!("describe/{object}")]).await?;
     let Some(schema) = notes.into_iter().flatten().next() else {
         return Err(Failure::failed(format!(

@@ -5,10 +5,13 @@ mod connection;
 mod diff;
 mod export;
 mod files;
+mod held;
 mod limit;
 mod restore;
 mod snapshots;
+mod status;
 mod verify;
+mod warnings;
 
 use crate::args::Command;
 use crate::failure::Failure;
@@ -89,7 +92,7 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             restore::restore(open, &name, request, json).await
         }
         Command::Restores { name, json } => restore::list(open, &name, json).await,
-        Command::Status { name, json } => snapshots::status(open, &name, json).await,
+        Command::Status { name, json } => status::run(open, &name, json).await,
         Command::Snapshots { name, json } => snapshots::list(open, &name, json).await,
         Command::Ls {
             name,

@@ -1,35 +1,39 @@
-//! `status`, `snapshots` and `ls`.
+//! `snapshots` and `ls`.
 
-use super::limit::ending;
+use super::held::held;
+use super::warnings::accepted;
 use crate::failure::Failure;
 use crate::open::Opened;
-use crate::output::{bytes, json, line, number, table};
-use backup_store::journal::{Paused, Standing, rfc3339};
+use crate::output::{json, line, number, table};
+use backup_store::journal::{Standing, rfc3339};
 use backup_store::snapshot::select;
-use backup_store::{
-    ConnectionName, Journal, JournalState, ObjectName, Snapshot, SnapshotInfo, SnapshotKind, SnapshotState, scope,
-};
+use backup_store::{ConnectionName, ObjectName, Snapshot, SnapshotInfo, SnapshotKind, SnapshotState, StoreError};
 use futures::StreamExt;
-use host_harness::jobs::{ObjectResult, PauseResult};
-use host_harness::quota::ceiling;
+use host_harness::jobs::{ObjectResult, WarningResult};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
 /// Opens the snapshot that a person means; says on standard error where `latest` is only partial.
 pub async fn selected(open: &Opened, name: &ConnectionName, text: &str) -> Result<Snapshot, Failure> {
     let journal = open.journal(name).await?;
-    let selected = select(journal.state(), text)?;
-    if text == "latest" && selected.state == SnapshotState::Partial {
+    let selected = select(journal.state(), text).map_err(|error| match error {
+        StoreError::NotFound(_) | StoreError::Ambiguous { .. } => Failure::wrong_use(error.to_string()),
+        other => other.into(),
+    })?;
+    if text.starts_with("latest") && !selected.state.has_ended() {
         eprintln!("note: there is no complete snapshot yet; {} is partial", selected.snapshot.id);
     }
     let snapshot = Snapshot::open(&open.store, name, journal.state(), selected.snapshot.id).await?;
     say_what_it_shows(&snapshot.info());
+    if let Some(damage) = snapshot.damage() {
+        eprintln!("note: {damage}");
+    }
     Ok(snapshot)
 }
 
 /// What a partial incremental snapshot shows is more than it has read.
-fn say_what_it_shows(info: &SnapshotInfo) {
-    if let (SnapshotState::Partial, Some(predecessor)) = (info.state, info.predecessor) {
+pub fn say_what_it_shows(info: &SnapshotInfo) {
+    if let (false, Some(predecessor)) = (info.state.has_ended(), info.predecessor) {
         eprintln!(
             "note: {} is partial: it shows {predecessor}, which it goes on from, with what has been read since on top",
             info.id
@@ -39,6 +43,7 @@ fn say_what_it_shows(info: &SnapshotInfo) {
 
 pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
     let journal = open.journal(name).await?;
+    let accepted = accepted(open, name).await?;
     let mut infos = Vec::new();
     for record in journal
         .state()
@@ -46,39 +51,68 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
         .iter()
         .filter(|record| record.standing != Standing::Pruned)
     {
-        let info = Snapshot::open(&open.store, name, journal.state(), record.id).await?.info();
+        let snapshot = Snapshot::open(&open.store, name, journal.state(), record.id).await?;
+        let info = snapshot.info();
         say_what_it_shows(&info);
-        infos.push(info);
+        infos.push((info, WarningResult::all_of(snapshot.fold(), &accepted)));
     }
     if as_json {
-        json(&infos.iter().map(info_json).collect::<Vec<_>>())?;
+        json(
+            &infos
+                .iter()
+                .map(|(info, warnings)| info_json(info, warnings))
+                .collect::<Vec<_>>(),
+        )?;
         return Ok(ExitCode::SUCCESS);
     }
-    let row = |info: &SnapshotInfo| {
+    let row = |(info, warnings): &(SnapshotInfo, Vec<WarningResult>)| {
         let completed = info.completed_at.map_or_else(|| standing_text(&info.standing), rfc3339);
         vec![
             info.id.to_string(),
             kind_text(info.kind).to_owned(),
             state_text(info.state).to_owned(),
+            objects_text(info),
             rfc3339(info.started_at),
             completed,
             number(info.records),
             number(info.calls),
+            number(warnings.len() as u64),
         ]
     };
     table(
-        &["SNAPSHOT", "KIND", "STATE", "STARTED", "COMPLETED", "RECORDS", "REQUESTS"],
+        &[
+            "SNAPSHOT",
+            "KIND",
+            "STATE",
+            "OBJECTS",
+            "STARTED",
+            "COMPLETED",
+            "RECORDS",
+            "REQUESTS",
+            "WARNINGS",
+        ],
         &infos.iter().map(row).collect::<Vec<_>>(),
     )?;
     Ok(ExitCode::SUCCESS)
 }
 
-fn info_json(info: &SnapshotInfo) -> Value {
+/// Whether it is of all objects, of one, or of how many.
+fn objects_text(info: &SnapshotInfo) -> String {
+    match info.objects.as_slice() {
+        [] => "all".to_owned(),
+        [one] => one.to_string(),
+        more => number(more.len() as u64),
+    }
+}
+
+/// A snapshot in a list, in JSON.
+pub fn info_json(info: &SnapshotInfo, warnings: &[WarningResult]) -> Value {
     json!({
         "id": info.id.to_string(),
         "state": state_text(info.state),
         "standing": standing_text(&info.standing),
         "kind": info.kind,
+        "objects": info.objects.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "predecessor": info.predecessor.map(|id| id.to_string()),
         "started_at": rfc3339(info.started_at),
         "completed_at": info.completed_at.map(rfc3339),
@@ -86,6 +120,7 @@ fn info_json(info: &SnapshotInfo) -> Value {
         "blobs": info.blobs,
         "bytes": info.bytes,
         "calls": info.calls,
+        "warnings": warnings,
     })
 }
 
@@ -96,18 +131,21 @@ pub fn kind_text(kind: SnapshotKind) -> &'static str {
     }
 }
 
-fn state_text(state: SnapshotState) -> &'static str {
+pub fn state_text(state: SnapshotState) -> &'static str {
     match state {
         SnapshotState::Complete => "complete",
         SnapshotState::Partial => "partial",
+        SnapshotState::Incomplete => "incomplete",
+        SnapshotState::Superseded => "superseded",
     }
 }
 
-fn standing_text(standing: &Standing) -> String {
+pub fn standing_text(standing: &Standing) -> String {
     match standing {
         Standing::Open => "open".to_owned(),
         Standing::Paused(pause) => format!("paused: {}", pause.reason),
-        Standing::Complete { .. } => "complete".to_owned(),
+        Standing::Complete { incomplete: false, .. } => "complete".to_owned(),
+        Standing::Complete { incomplete: true, .. } => "incomplete".to_owned(),
         Standing::Superseded => "superseded".to_owned(),
         Standing::Failed { .. } => "failed".to_owned(),
         Standing::Pruned => "pruned".to_owned(),
@@ -148,8 +186,8 @@ pub async fn ls(
         )?;
         return Ok(ExitCode::SUCCESS);
     };
-    must_hold(&snapshot, object)?;
-    let mut rows = snapshot.rows(object);
+    let held = held(&snapshot, object)?;
+    let mut rows = snapshot.rows(&held.object);
     while let Some(row) = rows.next().await {
         let row = row?;
         if as_json {
@@ -158,128 +196,5 @@ pub async fn ls(
             line(&row.key)?
         }
     }
-    Ok(ExitCode::SUCCESS)
-}
-
-/// Says so where a snapshot doesn't have an object, instead of showing nothing.
-pub fn must_hold(snapshot: &Snapshot, object: &ObjectName) -> Result<(), Failure> {
-    if snapshot.fold().objects.contains_key(object) {
-        return Ok(());
-    }
-    let id = snapshot.info().id;
-    Err(Failure::failed(format!(
-        "snapshot {id} has no object {object}; `backup-host ls NAME {id}` lists those it has"
-    )))
-}
-
-pub async fn status(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
-    let journal = open.journal(name).await?;
-    let status = status_of(open, &journal).await?;
-    if as_json {
-        json(&status)?;
-        return Ok(ExitCode::SUCCESS);
-    }
-    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    line(&format!("connection      {name}"))?;
-    let until = if status["usage_limit"]["until"].is_null() {
-        String::new()
-    } else {
-        format!(" until {}", text(&status["usage_limit"]["until"]))
-    };
-    line(&format!("usage limit     {} %{until}", status["usage_limit"]["percent"]))?;
-    match &status["usage"] {
-        Value::Null => line("requests        nothing known yet")?,
-        usage => line(&format!(
-            "requests        {} used / ceiling {} / max {}, {} by others, at {}",
-            usage["used"],
-            usage["ceiling"],
-            usage["max"],
-            usage["others"],
-            text(&usage["observed_at"])
-        ))?,
-    }
-    match &status["snapshot"] {
-        Value::Null => line("snapshot        none yet")?,
-        snapshot => line(&format!(
-            "snapshot        {} {} ({}), {} records, {}",
-            text(&snapshot["id"]),
-            text(&snapshot["state"]),
-            text(&snapshot["standing"]),
-            snapshot["records"],
-            bytes(snapshot["bytes"].as_u64().unwrap_or(0))
-        ))?,
-    }
-    if let Value::Object(restore) = &status["restore"] {
-        let reason = restore["reason"]
-            .as_str()
-            .map(|reason| format!(": {reason}"))
-            .unwrap_or_default();
-        let needed = match &restore["needed_calls"] {
-            Value::Null => String::new(),
-            needed => format!(", needs about {needed} more requests"),
-        };
-        line(&format!(
-            "restore         {} of {} {}{reason}{needed}",
-            text(&restore["id"]),
-            text(&restore["snapshot"]),
-            text(&restore["state"])
-        ))?;
-    }
-    if let Some(at) = status["pause"]["recheck_at"].as_str() {
-        line(&format!("look again at   {at}, or after raising the limit"))?;
-    }
-    line(&format!("audit head      {}", text(&status["head"])))?;
-    Ok(ExitCode::SUCCESS)
-}
-
-async fn status_of(open: &Opened, journal: &Journal) -> Result<Value, Failure> {
-    let (name, state) = (journal.connection(), journal.state());
-    let now = open.clock().now();
-    let limit = state.usage_limit(now);
-    let newest = state
-        .snapshots()
-        .iter()
-        .rev()
-        .find(|record| record.standing != Standing::Pruned);
-    let snapshot = match newest {
-        Some(record) => {
-            let info = Snapshot::open(&open.store, name, state, record.id).await?.info();
-            say_what_it_shows(&info);
-            info_json(&info)
-        }
-        None => Value::Null,
-    };
-    let own_scope = scope_of(state, name);
-    let spending = scope::peek(&open.store, name.tenant(), &own_scope).await?;
-    let own = spending.hours.iter().fold(0u64, |own, hour| own.saturating_add(hour.sent));
-    let usage = spending.readings.first().map(|standing| {
-        let (used, max) = (standing.reading.used.saturating_add(standing.own_since), standing.reading.max);
-        json!({
-            "quota": standing.reading.quota, "used": used, "max": max, "ceiling": ceiling(limit, max), "own_last_24h": own,
-            "others": used.saturating_sub(own), "observed_at": rfc3339(standing.reading.observed_at),
-        })
-    });
-    let (until, _) = ending(state, limit);
-    Ok(json!({
-        "connection": name.to_string(),
-        "scope": state.scope().map(ToString::to_string),
-        "usage_limit": {"percent": limit.get(), "until": until},
-        "usage": usage,
-        "own_requests": spending.hours.iter().map(|hour| json!({"hour": rfc3339(hour.start), "sent": hour.sent})).collect::<Vec<_>>(),
-        "snapshot": snapshot,
-        "restore": super::restore::open_one(state),
-        "pause": newest.and_then(|record| pause_of(&record.standing)).map(PauseResult::from),
-        "head": journal.head().hash.to_string(),
-    }))
-}
-
-fn scope_of(state: &JournalState, name: &ConnectionName) -> backup_store::Scope {
-    state.scope().cloned().unwrap_or_else(|| backup_store::Scope::own(name))
-}
-
-fn pause_of(standing: &Standing) -> Option<&Paused> {
-    match standing {
-        Standing::Paused(pause) => Some(pause),
-        _ => None,
-    }
+    Ok(held.exit_code)
 }

@@ -1,6 +1,7 @@
 #![allow(clippy::unwrap_used)]
 mod blobs;
 mod diffs;
+mod failed;
 mod finds;
 mod host;
 mod incremental;

@@ -110,6 +110,10 @@ pub enum Behaviour {
     FinishTwice,
     /// Says that it has read everything, and far more than there is.
     LieAboutProgress,
+    /// Reports that its object can't be read, and is done.
+    FailObject,
+    /// Sends one request, and is where it was.
+    GoNowhere,
     /// Uses `report` where that may not be.
     ReportAnywhere,
     /// Sends, whatever the export.

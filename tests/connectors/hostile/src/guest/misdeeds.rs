@@ -13,7 +13,12 @@ pub fn commit(configuration: &Configuration, export: Export) -> Result<(), Conne
         return Ok(());
     }
     match configuration.behaviour {
-        Behaviour::WellBehaved | Behaviour::HugeCheckpoint | Behaviour::InventReadings | Behaviour::ProceedAlways => Ok(()),
+        Behaviour::WellBehaved
+        | Behaviour::HugeCheckpoint
+        | Behaviour::InventReadings
+        | Behaviour::ProceedAlways
+        | Behaviour::FailObject
+        | Behaviour::GoNowhere => Ok(()),
         Behaviour::Loop => loop {
             black_box(());
         },

@@ -1,0 +1,212 @@
+//! `status`: where a connection stands. The last complete backup comes first.
+
+use super::limit::ending;
+use super::snapshots::{info_json, say_what_it_shows, standing_text, state_text};
+use super::warnings;
+use crate::failure::Failure;
+use crate::open::Opened;
+use crate::output::{bytes, json, line, number};
+use backup_seams::Timestamp;
+use backup_store::journal::{Paused, Standing, rfc3339};
+use backup_store::{ConnectionName, Journal, JournalState, Snapshot, SnapshotId, SnapshotInfo, scope};
+use host_harness::connections::accepted_warnings;
+use host_harness::jobs::{PauseResult, WarningResult};
+use host_harness::quota::ceiling;
+use serde_json::{Value, json};
+use std::process::ExitCode;
+
+/// A snapshot and what hides data in it.
+type Warned = (SnapshotInfo, Vec<WarningResult>);
+
+/// What the journal and the newest snapshots tell.
+struct Status {
+    /// The last one of all objects whose job has ended.
+    last: Option<Warned>,
+    newest: Option<Warned>,
+    /// Everything, for programs.
+    json: Value,
+}
+
+impl Status {
+    /// The newest one, where a job goes on with it.
+    fn open(&self) -> Option<&Warned> {
+        self.newest.as_ref().filter(|(info, _)| info.standing.may_go_on())
+    }
+
+    /// Of the newest snapshot: what it doesn't have any more is over. One that isn't through yet, or of chosen objects alone, says
+    /// nothing of what the last one of all objects had.
+    fn warnings(&self) -> Vec<WarningResult> {
+        let newest = self.newest.iter().flat_map(|(_, warnings)| warnings);
+        let mut all: Vec<WarningResult> = newest.cloned().collect();
+        let is_newest = |last: &SnapshotInfo| self.newest.as_ref().is_some_and(|(newest, _)| newest.id == last.id);
+        if let Some((info, last)) = &self.last
+            && !is_newest(info)
+        {
+            let same = |one: &WarningResult, other: &WarningResult| (&one.code, &one.object) == (&other.code, &other.object);
+            let more = last.iter().filter(|told| !all.iter().any(|known| same(known, told)));
+            let more: Vec<WarningResult> = more.cloned().collect();
+            all.extend(more);
+        }
+        all
+    }
+}
+
+pub async fn run(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
+    let journal = open.journal(name).await?;
+    let status = status_of(open, &journal).await?;
+    if as_json {
+        json(&status.json)?;
+    } else {
+        print(&status, name, open.clock().now())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), Failure> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    let count = |value: &Value| number(value.as_u64().unwrap_or(0));
+    line(&format!("connection      {name}"))?;
+    match &status.last {
+        Some((info, _)) => {
+            let (at, ago) = ended_at(info, now);
+            let state = state_text(info.state);
+            line(&format!(
+                "last backup     {} {state}, {at} ({ago} ago), {} records, {}",
+                info.id,
+                number(info.records),
+                bytes(info.bytes)
+            ))?;
+        }
+        None => line("last backup     none is complete yet")?,
+    }
+    if let Some((info, _)) = status.open() {
+        line(&format!(
+            "open backup     {} {}, started {}, {} records, {}",
+            info.id,
+            standing_text(&info.standing),
+            rfc3339(info.started_at),
+            number(info.records),
+            bytes(info.bytes)
+        ))?;
+    }
+    let status_json = &status.json;
+    warnings::print(&status.warnings())?;
+    let until = if status_json["usage_limit"]["until"].is_null() {
+        String::new()
+    } else {
+        format!(" until {}", text(&status_json["usage_limit"]["until"]))
+    };
+    line(&format!("usage limit     {} %{until}", status_json["usage_limit"]["percent"]))?;
+    match &status_json["usage"] {
+        Value::Null => line("requests        nothing known yet")?,
+        usage => line(&format!(
+            "requests        {} used / ceiling {} / max {}, {} by others, at {}",
+            count(&usage["used"]),
+            count(&usage["ceiling"]),
+            count(&usage["max"]),
+            count(&usage["others"]),
+            text(&usage["observed_at"])
+        ))?,
+    }
+    if let Value::Object(restore) = &status_json["restore"] {
+        let reason = restore["reason"]
+            .as_str()
+            .map(|reason| format!(": {reason}"))
+            .unwrap_or_default();
+        let needed = match &restore["needed_calls"] {
+            Value::Null => String::new(),
+            needed => format!(", needs about {needed} more requests"),
+        };
+        line(&format!(
+            "restore         {} of {} {}{reason}{needed}",
+            text(&restore["id"]),
+            text(&restore["snapshot"]),
+            text(&restore["state"])
+        ))?;
+    }
+    if let Some(at) = status_json["pause"]["recheck_at"].as_str() {
+        line(&format!("look again at   {at}, or after raising the limit"))?;
+    }
+    line(&format!("audit head      {}", text(&status_json["head"])))
+}
+
+/// When its job ended, and how long ago.
+fn ended_at(info: &SnapshotInfo, now: Timestamp) -> (String, String) {
+    let at = info.completed_at.unwrap_or(info.started_at);
+    let minutes = now.since(at).as_secs() / 60;
+    let ago = match (minutes / 60 / 24, minutes / 60 % 24, minutes % 60) {
+        (0, 0, minutes) => format!("{minutes} min"),
+        (0, hours, minutes) => format!("{hours} h {minutes} min"),
+        (days, hours, _) => format!("{days} d {hours} h"),
+    };
+    (rfc3339(at), ago)
+}
+
+async fn warned(
+    open: &Opened,
+    journal: &Journal,
+    id: Option<SnapshotId>,
+    accepted: &[String],
+) -> Result<Option<Warned>, Failure> {
+    let Some(id) = id else { return Ok(None) };
+    let snapshot = Snapshot::open(&open.store, journal.connection(), journal.state(), id).await?;
+    Ok(Some((snapshot.info(), WarningResult::all_of(snapshot.fold(), accepted))))
+}
+
+async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> {
+    let (name, state) = (journal.connection(), journal.state());
+    let now = open.clock().now();
+    let limit = state.usage_limit(now);
+    let accepted = accepted_warnings(state.config());
+    let mut there = state.snapshots().iter().rev();
+    let newest = there.find(|record| record.standing != Standing::Pruned);
+    let last = state.ended().find(|record| record.objects.is_empty()).map(|record| record.id);
+    let mut status = Status {
+        last: warned(open, journal, last, &accepted).await?,
+        newest: warned(open, journal, newest.map(|record| record.id), &accepted).await?,
+        json: Value::Null,
+    };
+    if let Some((info, _)) = &status.newest {
+        say_what_it_shows(info);
+    }
+    let own_scope = scope_of(state, name);
+    let spending = scope::peek(&open.store, name.tenant(), &own_scope).await?;
+    let own = spending.hours.iter().fold(0u64, |own, hour| own.saturating_add(hour.sent));
+    let usage = spending.readings.first().map(|standing| {
+        let (used, max) = (standing.reading.used.saturating_add(standing.own_since), standing.reading.max);
+        json!({
+            "quota": standing.reading.quota, "used": used, "max": max, "ceiling": ceiling(limit, max), "own_last_24h": own,
+            "others": used.saturating_sub(own), "observed_at": rfc3339(standing.reading.observed_at),
+        })
+    });
+    let (until, _) = ending(state, limit);
+    let shown = |warned: Option<&Warned>| warned.map(|(info, warnings)| info_json(info, warnings));
+    let age = status.last.as_ref().and_then(|(info, _)| info.completed_at);
+    status.json = json!({
+        "connection": name.to_string(),
+        "scope": state.scope().map(ToString::to_string),
+        "last_complete": shown(status.last.as_ref()),
+        "last_complete_age_seconds": age.map(|at| now.since(at).as_secs()),
+        "open": shown(status.open()),
+        "warnings": status.warnings(),
+        "usage_limit": {"percent": limit.get(), "until": until},
+        "usage": usage,
+        "own_requests": spending.hours.iter().map(|hour| json!({"hour": rfc3339(hour.start), "sent": hour.sent})).collect::<Vec<_>>(),
+        "snapshot": shown(status.newest.as_ref()),
+        "restore": super::restore::open_one(state),
+        "pause": newest.and_then(|record| pause_of(&record.standing)).map(PauseResult::from),
+        "head": journal.head().hash.to_string(),
+    });
+    Ok(status)
+}
+
+fn scope_of(state: &JournalState, name: &ConnectionName) -> backup_store::Scope {
+    state.scope().cloned().unwrap_or_else(|| backup_store::Scope::own(name))
+}
+
+fn pause_of(standing: &Standing) -> Option<&Paused> {
+    match standing {
+        Standing::Paused(pause) => Some(pause),
+        _ => None,
+    }
+}
