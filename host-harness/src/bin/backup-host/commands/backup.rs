@@ -2,7 +2,7 @@
 
 use super::snapshots::kind_text;
 use super::until_interrupted;
-use crate::failure::{Failure, PAUSED};
+use crate::failure::{Ending, Failure, PAUSED};
 use crate::open::{Opened, actor};
 use crate::output::{bytes, json, line, number, table};
 use crate::progress::Show;
@@ -72,10 +72,13 @@ pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest
     } else {
         print(&result)?
     }
-    if result.failed.is_some() || (result.state == State::Partial && result.pause.is_none()) {
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(exit_code(result.pause.as_ref()))
+    let ending = Ending {
+        failed: result.failed.as_deref(),
+        incomplete: result.state == State::Partial && result.pause.is_none(),
+        paused: result.pause.is_some(),
+        warned: false,
+    };
+    Ok(ending.exit_code())
 }
 
 fn exit_code(pause: Option<&PauseResult>) -> ExitCode {
@@ -130,17 +133,27 @@ fn print_pause(pause: &PauseResult, connection: &str, what: &str) -> Result<(), 
         limit_percent,
         ceiling,
         recheck_at,
+        asked_at,
     } = pause;
+    let is_by_own_count = used < ceiling;
     let (used, max, ceiling) = (number(*used), number(*max), number(*ceiling));
     line(&match reason.as_str() {
         "bulk-limit" => format!(
             "{what} pauses: another daily limit of the org is spent, without which it can't go on ({used} of {max} requests are used)"
         ),
         "org-limit" => format!("{what} pauses: the org itself refuses more requests today ({used} of {max} used)"),
+        _ if is_by_own_count => format!(
+            "{what} pauses at the usage limit: the org says that {used} of {max} requests are used, but by its own count this host itself has sent as many in the last 24 hours as {limit_percent} % allow, {ceiling}"
+        ),
         _ => format!(
             "{what} pauses at the usage limit: {used} of {max} requests are used by all applications, {limit_percent} % is {ceiling}"
         ),
     })?;
+    if let Some(asked_at) = asked_at {
+        line(&format!(
+            "the org last told at {asked_at}; it is asked next at {recheck_at}, or as soon as that is allowed with --check-now"
+        ))?;
+    }
     line(&format!(
         "it goes on in the same snapshot when run again after requests have come free (look again at {recheck_at}), or at once after \
          `backup-host limit {connection} PERCENT` with a higher limit"

@@ -63,16 +63,29 @@ async fn add(
 }
 
 async fn list(open: &Opened, as_json: bool) -> Result<(), Failure> {
-    let mut connections = Vec::new();
+    let (mut connections, mut damaged) = (Vec::new(), Vec::new());
     for name in open.store.connections().await? {
-        let journal = Journal::open(&open.store, &name).await?;
-        if journal.state().exists() {
-            connections.push(described(&journal, open));
+        match Journal::open(&open.store, &name).await {
+            Ok(journal) if journal.state().exists() => connections.push(described(&journal, open)),
+            Ok(_) => {}
+            Err(error) => {
+                connections.push(json!({"connection": name.to_string(), "damaged": error.to_string()}));
+                damaged.push(format!("{name}: {error}"));
+            }
         }
     }
     if as_json {
-        return json(&connections);
+        json(&connections)?;
+    } else {
+        list_table(&connections)?;
     }
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::failed(damaged.join("; ")))
+}
+
+fn list_table(connections: &[Value]) -> Result<(), Failure> {
     let cell = |connection: &Value, field: &str| connection.get(field).map(text).unwrap_or_default();
     let fields = ["connection", "instance_url", "usage_limit", "scope"];
     let rows: Vec<Vec<String>> = connections
@@ -83,7 +96,10 @@ async fn list(open: &Opened, as_json: bool) -> Result<(), Failure> {
 }
 
 async fn show(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<(), Failure> {
-    let journal = open.host()?.journal(name).await?;
+    let journal = open.journal(name).await?;
+    if !journal.state().exists() {
+        return Err(Failure::unknown(name));
+    }
     let described = described(&journal, open);
     if as_json {
         return json(&described);

@@ -4,7 +4,7 @@ use super::snapshots::selected;
 use super::until_interrupted;
 use crate::failure::{Failure, PAUSED};
 use crate::open::{Opened, actor};
-use crate::output::{json, line, number, table};
+use crate::output::{json, json_line, line, number, table};
 use crate::progress::Show;
 use backup_store::snapshot::{Change, Difference, FieldChange, ObjectFold, differences};
 use backup_store::{ConnectionName, ObjectName, ObjectState, Row, Snapshot};
@@ -224,7 +224,7 @@ async fn compare(
         };
         *count += 1;
         match event {
-            Some(event) if as_json => json(&event_line(event, name, &difference)?)?,
+            Some(event) if as_json => json_line(&event_line(event, name, &difference)?)?,
             Some(event) if event != "touched" && *count <= SHOWN as u64 => object.lines.extend(text(event, name, &difference)),
             _ => {}
         }

@@ -153,7 +153,7 @@ pub async fn ls(
     while let Some(row) = rows.next().await {
         let row = row?;
         if as_json {
-            json(&json!({"key": row.key, "revision": row.revision}))?
+            json_line(&json!({"key": row.key, "revision": row.revision}))?
         } else {
             line(&row.key)?
         }
