@@ -3,7 +3,7 @@
 use super::limit::ending;
 use crate::failure::Failure;
 use crate::open::Opened;
-use crate::output::{bytes, json, line, number, table};
+use crate::output::{bytes, json, json_line, line, number, table};
 use backup_store::journal::{Paused, Standing, rfc3339};
 use backup_store::snapshot::select;
 use backup_store::{
