@@ -567,3 +567,18 @@ async fn no_debug_output_holds_a_secret() {
         }
     }
 }
+
+#[tokio::test]
+async fn what_was_removed_while_the_login_host_was_asked_stays_removed() {
+    let server = rotating().await;
+    let bench = refreshing(&server);
+    let credentials = bench.credentials();
+    credentials.access().await.unwrap();
+    let folder = SecretsFolder::locate(Some(bench.secrets.path()), "s3://bucket").unwrap();
+    folder.remove("default", "acme").unwrap();
+    let access = credentials.access().await.unwrap();
+    let error = credentials.renewed(&access).await.unwrap_err();
+    assert!(matches!(error, CredentialError::Changed), "{error}");
+    assert!(!file(bench.secrets.path()).exists(), "and no secret comes back");
+    assert_eq!(server.seen().len(), 1, "nobody is asked for a connection that is gone");
+}

@@ -40,8 +40,11 @@ pub struct PauseResult {
     pub limit_percent: u8,
     /// Where to stop.
     pub ceiling: u64,
-    /// RFC 3339, UTC.
+    /// When the org is asked next; RFC 3339, UTC.
     pub recheck_at: String,
+    /// When it last told what is used, or was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub asked_at: Option<String>,
 }
 
 impl From<&Paused> for PauseResult {
@@ -53,6 +56,7 @@ impl From<&Paused> for PauseResult {
             limit_percent: pause.limit_percent.get(),
             ceiling: pause.ceiling,
             recheck_at: rfc3339(pause.recheck_at),
+            asked_at: pause.asked_at.map(rfc3339),
         }
     }
 }

@@ -36,6 +36,11 @@ pub enum StoreError {
         /// Why.
         why: String,
     },
+    /// There is none yet, and the command makes none.
+    #[error(
+        "{0} is no backup store; name one with --data or BACKUP_HOST_DATA, or make one there with `backup-host connection add`"
+    )]
+    NoStore(String),
     /// Written by a newer version than this one reads.
     #[error("the store has format {format}, this version reads up to {reads}: use a newer backup-host")]
     NewerFormat {

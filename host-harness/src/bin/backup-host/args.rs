@@ -21,8 +21,8 @@ pub struct Cli {
 }
 
 const EXAMPLES: &str = "\
-Exit codes: 0 done, 1 failed (or another host has the connection), 2 wrong use, 3 paused at the usage limit,
-4 done, with warnings that the configuration doesn't accept.
+Exit codes: 0 done, 1 failed, or a restore that is not whole, 2 wrong use, 3 stopped at the usage limit, 4 done with warnings,
+11 another host or job has the connection, 12 credentials refused, 130 and 143 interrupted.
 
 Examples:
   backup-host connection add acme --config acme.json      add a connection; sends nothing
@@ -256,6 +256,13 @@ with 80, the last 20 % are never touched. For the first backup 90-100 is advised
     /// Write a completion script for a shell.
     #[command(after_help = "  backup-host completions bash > /etc/bash_completion.d/backup-host")]
     Completions { shell: clap_complete::Shell },
+}
+
+impl Command {
+    /// Whether it may be the first one of a data folder. All others only find what is there.
+    pub fn may_make_a_store(&self) -> bool {
+        matches!(self, Command::Connection(ConnectionCommand::Add { .. }))
+    }
 }
 
 #[derive(Debug, Subcommand)]

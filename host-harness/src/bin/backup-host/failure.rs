@@ -1,53 +1,99 @@
-//! How a command ends when it doesn't succeed.
+//! How a command ends when it doesn't succeed, and which exit code says so.
 
-use backup_store::{NameError, StoreError};
+use backup_store::{ConnectionName, NameError, StoreError};
 use host_harness::connections::ConfigError;
 use host_harness::jobs::JobError;
+use serde_json::{Value, json};
 use std::fmt;
 use std::process::ExitCode;
 
-/// Exit code of a backup that pauses.
+/// It could not be done, or not for all of it.
+pub const FAILED: u8 = 1;
+/// It was asked for in a way that can't be.
+pub const WRONG_USE: u8 = 2;
+/// Stopped at the limit.
 pub const PAUSED: u8 = 3;
-/// Exit code where what is done has warnings that nobody accepted.
-pub const WARNINGS: u8 = 4;
-const FAILED: u8 = 1;
-const WRONG_USE: u8 = 2;
+/// Done, with warnings that nobody has accepted.
+pub const WARNED: u8 = 4;
+/// Another host, or another job, has it.
+pub const BUSY: u8 = 11;
+/// The credentials are refused.
+pub const REFUSED: u8 = 12;
 
 /// A text for people, and the exit code for programs.
 #[derive(Debug)]
 pub struct Failure {
     text: String,
-    code: u8,
+    exit: u8,
     closed_pipe: bool,
+    unknown: Option<ConnectionName>,
 }
 
 impl Failure {
-    /// It could not be done.
-    pub fn failed(text: impl Into<String>) -> Failure {
+    fn new(exit: u8, text: impl Into<String>) -> Failure {
         Failure {
             text: text.into(),
-            code: FAILED,
+            exit,
             closed_pipe: false,
+            unknown: None,
         }
+    }
+
+    /// It could not be done.
+    pub fn failed(text: impl Into<String>) -> Failure {
+        Failure::new(FAILED, text)
     }
 
     /// It was asked for in a way that can't be.
     pub fn wrong_use(text: impl Into<String>) -> Failure {
+        Failure::new(WRONG_USE, text)
+    }
+
+    /// No such connection.
+    pub fn unknown(name: &ConnectionName) -> Failure {
+        let failure = Failure::wrong_use(JobError::NoConnection(name.clone()).to_string());
         Failure {
-            text: text.into(),
-            code: WRONG_USE,
-            closed_pipe: false,
+            unknown: Some(name.clone()),
+            ..failure
         }
     }
 
+    /// Says where there is no such connection: most often it is in another place.
+    pub fn within(mut self, place: &str) -> Failure {
+        if let Some(name) = &self.unknown {
+            self.text = format!(
+                "there is no connection {name} in {place}; name another place with --data or BACKUP_HOST_DATA, or add it with \
+                 `backup-host connection add {name} --config FILE.json`"
+            );
+        }
+        self
+    }
+
     /// What a program sees.
-    pub fn code(&self) -> ExitCode {
-        ExitCode::from(if self.closed_pipe { 0 } else { self.code })
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(if self.closed_pipe { 0 } else { self.exit })
     }
 
     /// Whether the reader of the output has gone.
     pub fn is_closed_pipe(&self) -> bool {
         self.closed_pipe
+    }
+
+    /// The last line of `--json` where there is no result.
+    pub fn event(&self) -> Value {
+        // Texts say what to do after the first semicolon.
+        let (message, remedy) = match self.text.split_once("; ") {
+            Some((message, remedy)) => (message, Some(remedy)),
+            None => (self.text.as_str(), None),
+        };
+        let code = match self.exit {
+            WRONG_USE => "wrong-use",
+            PAUSED => "limit-reached",
+            BUSY => "busy",
+            REFUSED => "credentials-refused",
+            _ => "failed",
+        };
+        json!({"event": "error", "code": code, "message": message, "remedy": remedy, "exit_code": self.exit})
     }
 }
 
@@ -62,7 +108,13 @@ impl From<JobError> for Failure {
         match error {
             JobError::Config(error) => error.into(),
             JobError::Name(error) => error.into(),
-            JobError::NothingSelected | JobError::OtherTenant(_) => Failure::wrong_use(error.to_string()),
+            JobError::Store(error) => error.into(),
+            JobError::NoConnection(name) => Failure::unknown(&name),
+            JobError::ConnectionExists(_) | JobError::NothingSelected | JobError::OtherTenant(_) | JobError::NoRecord(_) => {
+                Failure::wrong_use(error.to_string())
+            }
+            JobError::LimitReached { .. } | JobError::AskedLately { .. } => Failure::new(PAUSED, error.to_string()),
+            error if error.is_refused_credential() => Failure::new(REFUSED, error.to_string()),
             other => Failure::failed(other.to_string()),
         }
     }
@@ -82,17 +134,113 @@ impl From<NameError> for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Failure {
-        Failure::failed(error.to_string())
+        let exit = match &error {
+            StoreError::Held { .. } | StoreError::Lost { .. } => BUSY,
+            StoreError::NotFound(_)
+            | StoreError::Ambiguous { .. }
+            | StoreError::BadName(_)
+            | StoreError::Refused { .. }
+            | StoreError::NoStore(_) => WRONG_USE,
+            _ => FAILED,
+        };
+        Failure::new(exit, error.to_string())
     }
 }
 
 impl From<std::io::Error> for Failure {
     fn from(error: std::io::Error) -> Failure {
-        let closed_pipe = error.kind() == std::io::ErrorKind::BrokenPipe;
         Failure {
-            text: format!("the output can't be written: {error}"),
-            code: FAILED,
-            closed_pipe,
+            closed_pipe: error.kind() == std::io::ErrorKind::BrokenPipe,
+            ..Failure::failed(format!("the output can't be written: {error}"))
         }
+    }
+}
+
+/// How a job ended that gave a result: where several fit, the first of them in this order is said.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Ending<'a> {
+    /// Why it failed, as the result says.
+    pub failed: Option<&'a str>,
+    /// It ended without all of it, for another reason than the limit.
+    pub incomplete: bool,
+    /// It stopped at the limit.
+    pub paused: bool,
+    /// It has warnings that nobody has accepted.
+    pub warned: bool,
+}
+
+impl Ending<'_> {
+    /// As a program sees it. An interrupt, which goes before all, is the process's.
+    pub fn exit_code(self) -> ExitCode {
+        // A failure's text ends with its code.
+        let is_refused = |reason: &str| REFUSED_CODES.iter().any(|code| reason.ends_with(&format!("[{code}]")));
+        ExitCode::from(match self {
+            Ending {
+                failed: Some(reason), ..
+            } if is_refused(reason) => REFUSED,
+            Ending { paused: true, .. } if self.failed.is_none_or(|_| !self.incomplete) => PAUSED,
+            Ending { failed: Some(_), .. } | Ending { incomplete: true, .. } => FAILED,
+            Ending { warned: true, .. } => WARNED,
+            _ => 0,
+        })
+    }
+}
+
+/// Codes of failures by which the source, or its login host, refuses who asks.
+const REFUSED_CODES: [&str; 5] = [
+    "credentials-refused",
+    "session-refused",
+    "api-disabled",
+    "transaction-security",
+    "forbidden",
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_several_endings_the_worst_is_said() {
+        let code = |ending: Ending<'_>| format!("{:?}", ending.exit_code());
+        let is = |exit: u8| format!("{:?}", ExitCode::from(exit));
+        assert_eq!(code(Ending::default()), is(0));
+        let all = Ending {
+            failed: Some("the org answered 401 [session-refused]"),
+            incomplete: true,
+            paused: true,
+            warned: true,
+        };
+        assert_eq!(code(all), is(REFUSED));
+        assert_eq!(
+            code(Ending {
+                failed: Some("x [y]"),
+                ..all
+            }),
+            is(FAILED)
+        );
+        assert_eq!(
+            code(Ending {
+                failed: None,
+                incomplete: false,
+                ..all
+            }),
+            is(PAUSED)
+        );
+        assert_eq!(
+            code(Ending {
+                warned: true,
+                ..Ending::default()
+            }),
+            is(WARNED)
+        );
+    }
+
+    #[test]
+    fn an_error_line_says_what_to_do_apart() {
+        let event = Failure::wrong_use("there is no such thing; make one").event();
+        assert_eq!(
+            event,
+            json!({"event": "error", "code": "wrong-use", "message": "there is no such thing", "remedy": "make one", "exit_code": 2})
+        );
     }
 }

@@ -1,6 +1,6 @@
 //! `backup-host`: the reference host's command line. Arguments in, text or JSON out; everything else is the library's.
 //!
-//! Exit codes: 0 done, 1 failed (or another host has the connection), 2 wrong use, 3 paused at the limit.
+//! Exit codes: see [`failure`]. Where several fit: 130/143 (interrupted), 12, 11, 1, 3, 4.
 
 mod args;
 mod commands;
@@ -16,16 +16,38 @@ use std::io::Write;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    // Before the arguments are known to be right.
+    let as_json = std::env::args_os().any(|argument| argument == "--json");
+    let cli = match Cli::try_parse() {
+        Ok(cli) => cli,
+        Err(error) => return misused(&error, as_json),
+    };
     start_log(cli.verbose);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return tell(&Failure::failed(format!("no runtime could be started: {error}"))),
+        Err(error) => return tell(&Failure::failed(format!("no runtime could be started: {error}")), as_json),
     };
-    match runtime.block_on(run(cli)) {
+    let code = match runtime.block_on(run(cli)) {
         Ok(code) => code,
-        Err(failure) => tell(&failure),
+        Err(failure) => tell(&failure, as_json),
+    };
+    commands::interrupted().map_or(code, ExitCode::from)
+}
+
+/// Arguments that can't be: as the parser tells it, and for programs as any other error. Help and version are no errors.
+fn misused(error: &clap::Error, as_json: bool) -> ExitCode {
+    if as_json && error.use_stderr() {
+        let text = error.to_string();
+        let first = text
+            .lines()
+            .next()
+            .unwrap_or_default()
+            .trim_start_matches("error: ")
+            .to_owned();
+        write_event(&Failure::wrong_use(first));
     }
+    let _ = error.print();
+    ExitCode::from(if error.use_stderr() { failure::WRONG_USE } else { 0 })
 }
 
 async fn run(cli: Cli) -> Result<ExitCode, Failure> {
@@ -33,17 +55,27 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
         clap_complete::generate(shell, &mut Cli::command(), "backup-host", &mut std::io::stdout());
         return Ok(ExitCode::SUCCESS);
     }
-    let open = open::Opened::open(&cli.global).await?;
-    commands::run(cli.command, &open).await
+    let open = open::Opened::open(&cli.global, cli.command.may_make_a_store()).await?;
+    commands::run(cli.command, &open)
+        .await
+        .map_err(|failure| failure.within(open.place()))
 }
 
 /// A broken pipe is somebody who has read enough.
-fn tell(failure: &Failure) -> ExitCode {
+fn tell(failure: &Failure, as_json: bool) -> ExitCode {
     if !failure.is_closed_pipe() {
         // Where standard error is gone too nobody is left to tell.
         let _ = writeln!(std::io::stderr(), "error: {failure}");
     }
-    failure.code()
+    if as_json && !output::is_written() {
+        write_event(failure);
+    }
+    failure.exit_code()
+}
+
+fn write_event(failure: &Failure) {
+    // Where standard output is gone nobody is left to tell.
+    let _ = output::json_line(&failure.event());
 }
 
 fn start_log(verbose: bool) {

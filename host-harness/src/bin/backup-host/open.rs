@@ -14,22 +14,37 @@ use std::sync::Arc;
 /// What commands work with. Reading commands get by with the store.
 pub struct Opened {
     pub store: Store,
+    place: String,
     secrets: Option<PathBuf>,
     data: String,
 }
 
 impl Opened {
-    pub async fn open(global: &Global) -> Result<Opened, Failure> {
+    /// `may_make`: where there is no store yet, one is made.
+    pub async fn open(global: &Global, may_make: bool) -> Result<Opened, Failure> {
         let seams = Seams {
             clock: Arc::new(SystemClock),
             randomness: Arc::new(SystemRandomness),
         };
-        let store = Store::open(&global.data, seams).await?;
+        let store = if may_make {
+            Store::open(&global.data, seams).await?
+        } else {
+            Store::open_existing(&global.data, seams).await?
+        };
+        let place = store
+            .folder()
+            .map_or_else(|| global.data.clone(), |folder| folder.display().to_string());
         Ok(Opened {
             store,
+            place,
             secrets: global.secrets.clone(),
             data: global.data.clone(),
         })
+    }
+
+    /// Where everything is, for people.
+    pub fn place(&self) -> &str {
+        &self.place
     }
 
     /// The whole host, for commands that run a connector.
@@ -57,7 +72,7 @@ impl Opened {
     pub async fn journal(&self, name: &ConnectionName) -> Result<Journal, Failure> {
         let journal = Journal::open(&self.store, name).await?;
         if !journal.state().exists() && journal.entries().is_empty() {
-            return Err(host_harness::jobs::JobError::NoConnection(name.clone()).into());
+            return Err(Failure::unknown(name));
         }
         Ok(journal)
     }

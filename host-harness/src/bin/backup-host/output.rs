@@ -3,11 +3,35 @@
 use crate::failure::Failure;
 use serde::Serialize;
 use std::io::Write;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// One JSON value on a line of its own.
+/// The result has been written: an error that comes after it is told on standard error alone.
+static WRITTEN: AtomicBool = AtomicBool::new(false);
+
+/// Of the members of results.
+const SCHEMA_VERSION: u32 = 1;
+
+/// The result, on a line of its own: the last one. An object says that it is one; an array stays as it is.
 pub fn json(value: &impl Serialize) -> Result<(), Failure> {
+    let mut value = serde_json::to_value(value).map_err(|e| Failure::failed(e.to_string()))?;
+    if let Some(members) = value.as_object_mut() {
+        members.insert("event".to_owned(), "result".into());
+        members.insert("schema_version".to_owned(), SCHEMA_VERSION.into());
+    }
+    json_line(&value)?;
+    WRITTEN.store(true, Ordering::Relaxed);
+    Ok(())
+}
+
+/// One JSON value on a line of its own, of which others follow.
+pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
     let text = serde_json::to_string(value).map_err(|e| Failure::failed(e.to_string()))?;
     line(&text)
+}
+
+/// Whether the result has been written.
+pub fn is_written() -> bool {
+    WRITTEN.load(Ordering::Relaxed)
 }
 
 /// One line of text.

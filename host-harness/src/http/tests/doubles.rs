@@ -195,8 +195,12 @@ impl Bench {
     /// The credentials of this connection, as a host that just started has them.
     pub(crate) fn credentials(&self) -> Credentials {
         let folder = SecretsFolder::locate(Some(self.secrets.path()), "s3://bucket").unwrap();
+        let auth = Auth::parse(&self.auth).unwrap();
+        if folder.load("default", "acme").unwrap().is_none() {
+            folder.store_config_auth("default", "acme", &auth).unwrap();
+        }
         Credentials::new(CredentialsParts {
-            auth: Auth::parse(&self.auth).unwrap(),
+            auth,
             origin: self.origin.as_deref().map(|origin| Origin::parse(origin).unwrap()),
             vault: folder.vault("default", "acme").unwrap(),
             transport: Arc::clone(&self.transport),

@@ -76,6 +76,35 @@ impl Store {
         Ok(store)
     }
 
+    /// Opens what is a store already; makes nothing, no folder either.
+    pub async fn open_existing(location: &str, seams: Seams) -> Result<Store, StoreError> {
+        let folder = match location.split_once("://") {
+            None => Some(std::path::Path::new(location)),
+            Some(("file", path)) => Some(std::path::Path::new(path)),
+            Some(_) => None,
+        };
+        if let Some(folder) = folder
+            && !folder.join("format.json").exists()
+        {
+            let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+            return Err(StoreError::NoStore(absolute.display().to_string()));
+        }
+        let opened = location::resolve(location)?;
+        let store = Store {
+            inner: Arc::new(Inner {
+                backend: opened.backend,
+                lock: opened.lock,
+                seams,
+                folder: opened.folder,
+            }),
+        };
+        if store.read(&Path::from("format.json")).await?.is_none() {
+            return Err(StoreError::NoStore(location.to_owned()));
+        }
+        store.check_format(location).await?;
+        Ok(store)
+    }
+
     /// A store on any backend, for tests and simulations.
     pub async fn with_backend(backend: Arc<dyn ObjectStore>, lock: Arc<dyn Lock>, seams: Seams) -> Result<Store, StoreError> {
         let location = backend.to_string();
@@ -173,7 +202,7 @@ impl Store {
     }
 
     /// Where the store is a local folder.
-    pub(crate) fn folder(&self) -> Option<&std::path::Path> {
+    pub fn folder(&self) -> Option<&std::path::Path> {
         self.inner.folder.as_deref()
     }
 }

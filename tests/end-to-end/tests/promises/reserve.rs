@@ -2,15 +2,16 @@
 
 use backup_store::{Actor, ConnectionName};
 use end_to_end::program::{Program, last_json};
-use end_to_end::{Rig, RigOptions};
+use end_to_end::{BeforeSend, Rig, RigOptions};
 use fake_salesforce::clock::{HOUR_MS, MINUTE_MS};
-use fake_salesforce::faults::Fault;
-use fake_salesforce::oauth::OauthOptions;
+use fake_salesforce::faults::{Fault, When};
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::{QuotaOptions, Traffic};
 use fake_salesforce::{Fake, Options};
+use futures::FutureExt;
 use host_harness::jobs::{BackupRequest, Host, JobError, PlanRequest, RestoreRequest, Silent, State};
 use serde_json::json;
+use std::sync::{Arc, OnceLock};
 
 const MAX: u64 = 5_000;
 
@@ -178,7 +179,6 @@ async fn a_probe_is_one_attempt_whatever_is_answered() {
 
 #[tokio::test]
 async fn a_connection_that_is_removed_and_added_in_a_loop_asks_once() {
-    // Where the header is missing nothing is known after the first request either.
     for used in [MAX / 2, MAX] {
         let rig = Rig::new(RigOptions::of(org(used, MAX))).await;
         for round in 0..5 {
@@ -196,8 +196,6 @@ async fn a_connection_that_is_removed_and_added_in_a_loop_asks_once() {
 
 #[tokio::test]
 async fn a_first_question_without_an_answer_is_not_asked_again_at_once() {
-    let fake = Fake::start(org(0, MAX)).unwrap();
-    drop(fake);
     let rig = Rig::new(RigOptions::of(org(0, MAX))).await;
     for at in 1..=20 {
         rig.fake.faults().at_request(at, Fault::CutAfterEffect);
@@ -227,28 +225,192 @@ async fn old_numbers_send_one_request_before_they_are_believed() {
     assert_eq!(rig.counted(), sent + 1, "one, whose answer told");
 }
 
-#[test]
-fn after_a_crash_the_requests_that_were_not_sent_are_found_within_minutes() {
-    let fake = Fake::start(Options {
-        clock: fake_salesforce::ClockMode::Real,
-        ..org(0, 1_000)
+#[tokio::test]
+async fn after_a_crash_the_requests_that_were_not_sent_are_found_within_minutes() {
+    let crash = Arc::new(tokio::sync::Notify::new());
+    let before_send: BeforeSend = {
+        let crash = Arc::clone(&crash);
+        Arc::new(move |number| {
+            let crash = Arc::clone(&crash);
+            async move {
+                if number == 4 {
+                    crash.notify_one();
+                    std::future::pending::<()>().await;
+                }
+            }
+            .boxed()
+        })
+    };
+    // The batch's grant, counted as wholly spent, reaches the ceiling of 10.
+    let rig = Rig::new(RigOptions {
+        before_send: Some(before_send),
+        ..RigOptions::of(org(0, 1_000)).limit(1)
     })
-    .unwrap();
+    .await;
+    tokio::select! {
+        ended = rig.backup() => panic!("{ended:?}"),
+        () = crash.notified() => {}
+    }
+    let sent = rig.counted();
+    let (host, actor) = (rig.second_host().await, Actor::host());
+    let backup = async || {
+        host.backup(&rig.name, &actor, &BackupRequest::default(), &Silent)
+            .await
+            .unwrap()
+    };
+    let pause = backup().await.pause.unwrap();
+    assert!(pause.used >= pause.ceiling, "{pause:?}");
+    let paused_at = rig.counted();
+    assert!(rig.fake.quota().used() < 10, "{sent} and then {paused_at} were sent");
+    backup().await;
+    assert_eq!(rig.counted(), paused_at, "readings lag: it's too early to ask");
+    rig.fake.clock().advance(6 * MINUTE_MS);
+    let pause = backup().await.pause.unwrap();
+    assert_eq!(
+        (rig.fake.quota().used(), pause.ceiling),
+        (10, 10),
+        "all that may be used is used"
+    );
+}
+
+#[tokio::test]
+async fn a_job_ends_at_its_next_request_once_its_connection_is_removed() {
+    for add_anew in [false, true] {
+        let removed: Arc<OnceLock<(Host, ConnectionName)>> = Arc::default();
+        let before_send: BeforeSend = {
+            let removed = Arc::clone(&removed);
+            Arc::new(move |number| {
+                let removed = Arc::clone(&removed);
+                async move {
+                    if number == 4 {
+                        let (host, name) = removed.get().unwrap();
+                        host.remove_connection(name, &Actor::host()).await.unwrap();
+                    }
+                }
+                .boxed()
+            })
+        };
+        let rig = Rig::new(RigOptions {
+            before_send: Some(before_send),
+            ..RigOptions::of(org(0, MAX))
+        })
+        .await;
+        assert!(removed.set((rig.second_host().await, rig.name.clone())).is_ok());
+        let ended = rig.backup().await;
+        let told = match ended {
+            Ok(result) => result.failed.unwrap(),
+            Err(error) => error.to_string(),
+        };
+        assert!(told.contains("was removed"), "{told}");
+        let sent = rig.counted();
+        assert!(sent <= 8, "{sent}: those that were under way, and no others");
+        if add_anew {
+            rig.add(&rig.host, &rig.name, 50).await;
+            let result = rig.backup().await.unwrap();
+            assert_eq!(result.state, State::Complete);
+            rig.assert_equals_org(&result).await;
+        } else {
+            assert!(matches!(rig.backup().await, Err(JobError::NoConnection(_))));
+            assert_eq!(rig.counted(), sent);
+        }
+    }
+}
+
+#[test]
+fn numbers_that_lie_end_nothing() {
+    // By the program, whose arithmetic is checked.
+    let fake = Fake::start(org(0, MAX)).unwrap();
     let program = Program::new();
+    let component = program.folder().join("hostile.wasm");
+    std::fs::write(&component, end_to_end::component("hostile")).unwrap();
+    let config = program.folder().join("lies.json");
+    let settings = json!({"instance_url": fake.url(), "behaviour": "lie-about-progress", "path": "/services/data/v62.0/sobjects",
+        "auth": {"kind": "access-token", "token": fake.access_token()}});
+    std::fs::write(&config, settings.to_string()).unwrap();
+    let (config, component) = (config.to_str().unwrap(), component.to_str().unwrap());
+    let added = program.run(&["connection", "add", "lies", "--config", config, "--connector", component]);
+    assert!(added.status.success(), "{added:?}");
+    for arguments in [
+        vec!["plan", "lies", "--json"],
+        vec!["backup", "lies", "--json"],
+        vec!["backup", "lies", "--json"],
+        vec!["status", "lies", "--json"],
+        vec!["snapshots", "lies", "--json"],
+        vec!["ls", "lies", "latest", "--json"],
+    ] {
+        let output = program.run(&arguments);
+        assert_ne!(
+            output.status.code(),
+            Some(101),
+            "{arguments:?}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+        drop(last_json(&output));
+    }
+}
+
+#[test]
+fn programs_are_told_how_a_command_ended() {
+    let (fake, program) = (Fake::start(org(0, MAX)).unwrap(), Program::new());
+    let told = |arguments: &[&str]| {
+        let output = program.run(arguments);
+        let event = last_json(&output);
+        let texts = ["message", "code"].map(|member| event[member].is_string());
+        assert_eq!((&event["event"], texts), (&json!("error"), [true, true]), "{event}");
+        assert_eq!(event["exit_code"].as_i64(), output.status.code().map(i64::from), "{event}");
+        (output.status.code().unwrap(), event["message"].as_str().unwrap().to_owned())
+    };
+    for reading in [
+        vec!["snapshots", "acme", "--json"],
+        vec!["connection", "list", "--json"],
+        vec!["status", "acme", "--json"],
+        vec!["audit", "acme", "--json"],
+    ] {
+        let (code, text) = told(&reading);
+        assert_eq!(code, 2);
+        assert!(text.contains(program.data().to_str().unwrap()), "{text}");
+    }
+    assert!(!program.data().exists(), "reading makes nothing");
+    assert_eq!(told(&["backup", "acme", "--json", "--nonsense"]).0, 2);
+
     assert!(program.add("acme", &fake, 50).status.success());
-    let mut child = program.command(&["backup", "acme", "--json"]).spawn().unwrap();
-    while fake.log().is_empty() && child.try_wait().unwrap().is_none() {
-        std::thread::yield_now();
-    }
-    child.kill().unwrap();
-    child.wait().unwrap();
-    let before = fake.totals().client;
-    for _ in 0..4 {
-        program.run(&["connection", "check", "acme", "--json"]);
-    }
-    // Either the first answer was committed, and what is left is known; or its loss counts as the question of this half hour.
-    assert!(fake.totals().client <= before + 4);
-    let told = last_json(&program.run(&["connection", "check", "acme", "--json"]));
-    assert!(told.is_object(), "{told}");
-    drop((OauthOptions::default(), json!({})));
+    let (code, text) = told(&["backup", "other", "--json"]);
+    assert!(
+        code == 2 && text.contains(program.data().canonicalize().unwrap().to_str().unwrap()),
+        "{text}"
+    );
+    let result = program.json(&["backup", "acme", "--json"]);
+    assert_eq!((&result["event"], &result["schema_version"]), (&json!("result"), &json!(1)));
+    assert!(program.json(&["snapshots", "acme", "--json"]).is_array());
+    assert_eq!(told(&["ls", "acme", "01ZZ", "--json"]).0, 2);
+    assert_eq!(
+        told(&["audit", "acme", "--verify", "--expect", &"0".repeat(64), "--json"]).0,
+        2
+    );
+
+    fake.faults().always(
+        When::default(),
+        Fault::refusal(401, "INVALID_SESSION_ID", "Session expired or invalid"),
+    );
+    let output = program.run(&["backup", "acme", "--json"]);
+    assert_eq!(output.status.code(), Some(12), "{}", String::from_utf8_lossy(&output.stdout));
+
+    // One damaged journal hides no other.
+    assert!(program.add("beta", &fake, 50).status.success());
+    let journal = program.data().join("default/acme/audit");
+    let last = std::fs::read_dir(&journal)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .max()
+        .unwrap();
+    std::fs::write(last, "").unwrap();
+    let output = program.run(&["connection", "list", "--json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let names: Vec<String> = last_json(&output)
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|connection| connection["connection"].as_str().unwrap().to_owned())
+        .collect();
+    assert_eq!(names, ["default/acme", "default/beta"]);
 }

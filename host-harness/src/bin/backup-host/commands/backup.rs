@@ -2,7 +2,7 @@
 
 use super::snapshots::kind_text;
 use super::{until_interrupted, warnings};
-use crate::failure::{Failure, PAUSED};
+use crate::failure::{Ending, Failure, PAUSED};
 use crate::open::{Opened, actor};
 use crate::output::{bytes, json, line, number, table};
 use crate::progress::Show;
@@ -83,13 +83,13 @@ pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest
     } else {
         print(&result)?
     }
-    if result.failed.is_some() || (result.state == State::Partial && result.pause.is_none()) {
-        return Ok(ExitCode::FAILURE);
-    }
-    Ok(match result.pause {
-        Some(_) => ExitCode::from(PAUSED),
-        None => warnings::exit_code(&result.warnings),
-    })
+    let ending = Ending {
+        failed: result.failed.as_deref(),
+        incomplete: result.state == State::Partial && result.pause.is_none(),
+        paused: result.pause.is_some(),
+        warned: warnings::are_unaccepted(&result.warnings),
+    };
+    Ok(ending.exit_code())
 }
 
 fn print(result: &BackupResult) -> Result<(), Failure> {
@@ -177,7 +177,9 @@ fn print_pause(pause: &PauseResult, connection: &str, pausing: &Pausing) -> Resu
         limit_percent,
         ceiling,
         recheck_at,
+        asked_at,
     } = pause;
+    let is_by_own_count = used < ceiling;
     let (used, max, ceiling) = (number(*used), number(*max), number(*ceiling));
     let what = match pausing {
         Pausing::Plan => "planning",
@@ -188,10 +190,18 @@ fn print_pause(pause: &PauseResult, connection: &str, pausing: &Pausing) -> Resu
             "{what} is paused: another daily limit of the org is spent, without which it can't continue ({used} of {max} requests are used)"
         ),
         "org-limit" => format!("{what} is paused: the org itself refuses more requests today ({used} of {max} used)"),
+        _ if is_by_own_count => format!(
+            "{what} is paused at the usage limit: the org says that {used} of {max} API requests are used, but by its own count this host itself has sent as many in the last 24 hours as {limit_percent} % allow, {ceiling}"
+        ),
         _ => format!(
             "{what} is paused at the usage limit: {used} of {max} API requests are used by all applications (24 h), and {limit_percent} % is {ceiling}"
         ),
     })?;
+    if let Some(asked_at) = asked_at {
+        line(&format!(
+            "the org last answered at {asked_at}; it is asked next at {recheck_at}, or as soon as that is allowed with --check-now"
+        ))?;
+    }
     let (again, effect) = match pausing {
         Pausing::Plan => ("plan", "plans with what was learnt until now"),
         Pausing::Nothing => ("backup", "begins to read"),

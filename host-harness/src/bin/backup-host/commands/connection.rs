@@ -2,7 +2,7 @@
 
 use super::warnings;
 use crate::args::ConnectionCommand;
-use crate::failure::{Failure, WARNINGS};
+use crate::failure::{Failure, WARNED};
 use crate::open::{Opened, actor, connector};
 use crate::output::{json, line, table};
 use crate::progress::usage_text;
@@ -103,16 +103,29 @@ fn read(config: &Path) -> Result<Vec<u8>, Failure> {
 }
 
 async fn list(open: &Opened, as_json: bool) -> Result<(), Failure> {
-    let mut connections = Vec::new();
+    let (mut connections, mut damaged) = (Vec::new(), Vec::new());
     for name in open.store.connections().await? {
-        let journal = Journal::open(&open.store, &name).await?;
-        if journal.state().exists() {
-            connections.push(described(&journal, open));
+        match Journal::open(&open.store, &name).await {
+            Ok(journal) if journal.state().exists() => connections.push(described(&journal, open)),
+            Ok(_) => {}
+            Err(error) => {
+                connections.push(json!({"connection": name.to_string(), "damaged": error.to_string()}));
+                damaged.push(format!("{name}: {error}"));
+            }
         }
     }
     if as_json {
-        return json(&connections);
+        json(&connections)?;
+    } else {
+        list_table(&connections)?;
     }
+    if damaged.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::failed(damaged.join("; ")))
+}
+
+fn list_table(connections: &[Value]) -> Result<(), Failure> {
     let cell = |connection: &Value, field: &str| connection.get(field).map(text).unwrap_or_default();
     let fields = ["connection", "instance_url", "usage_limit", "scope"];
     let rows: Vec<Vec<String>> = connections
@@ -123,7 +136,10 @@ async fn list(open: &Opened, as_json: bool) -> Result<(), Failure> {
 }
 
 async fn show(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<(), Failure> {
-    let journal = open.host()?.journal(name).await?;
+    let journal = open.journal(name).await?;
+    if !journal.state().exists() {
+        return Err(Failure::unknown(name));
+    }
     let described = described(&journal, open);
     if as_json {
         return json(&described);
@@ -176,7 +192,7 @@ async fn check(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<Ex
         warnings::of_configuration(&host, name).await?;
     }
     Ok(if missing > 0 {
-        ExitCode::from(WARNINGS)
+        ExitCode::from(WARNED)
     } else {
         ExitCode::SUCCESS
     })

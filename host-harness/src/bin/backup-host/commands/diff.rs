@@ -3,9 +3,9 @@
 use super::held::named;
 use super::snapshots::selected;
 use super::until_interrupted;
-use crate::failure::{Failure, PAUSED, WARNINGS};
+use crate::failure::{Failure, PAUSED, WARNED};
 use crate::open::{Opened, actor};
-use crate::output::{json, line, number, table};
+use crate::output::{json, json_line, line, number, table};
 use crate::progress::Show;
 use backup_store::snapshot::{Change, Difference, FieldChange, ObjectFold, differences};
 use backup_store::{ConnectionName, ObjectName, ObjectState, Row, Snapshot};
@@ -123,7 +123,7 @@ pub async fn run(
     }
     Ok(match result.pause {
         Some(_) => ExitCode::from(PAUSED),
-        None if incomplete => ExitCode::from(WARNINGS),
+        None if incomplete => ExitCode::from(WARNED),
         None => ExitCode::SUCCESS,
     })
 }
@@ -224,7 +224,7 @@ async fn compare(
         };
         *count += 1;
         match event {
-            Some(event) if as_json => json(&event_line(event, name, &difference)?)?,
+            Some(event) if as_json => json_line(&event_line(event, name, &difference)?)?,
             Some(event) if event != "touched" && *count <= SHOWN as u64 => object.lines.extend(text(event, name, &difference)),
             _ => {}
         }

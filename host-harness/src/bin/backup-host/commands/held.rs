@@ -1,6 +1,6 @@
 //! What a snapshot has of the object that a person means. Nobody may take what was not read for no records.
 
-use crate::failure::{Failure, PAUSED, WARNINGS};
+use crate::failure::{Failure, PAUSED, WARNED};
 use crate::output::number;
 use backup_store::snapshot::ObjectFold;
 use backup_store::{ObjectName, ObjectState, Snapshot};
@@ -89,7 +89,7 @@ fn say_what_lacks(snapshot: &Snapshot, object: &ObjectName, fold: &ObjectFold) -
                 "could not be read by this backup{reason}; its records are stale: those of an earlier backup{of}"
             ));
             // Nobody may take it for an object without records.
-            if fold.segments.is_empty() { WARNINGS } else { 0 }
+            if fold.segments.is_empty() { WARNED } else { 0 }
         }
         ObjectState::Failed => {
             note(format!(

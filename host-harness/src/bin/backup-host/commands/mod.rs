@@ -18,6 +18,8 @@ use crate::failure::Failure;
 use crate::open::Opened;
 use host_harness::jobs::StopSignal;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicU8, Ordering};
+use tokio::signal::unix::{Signal, SignalKind};
 
 pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
     match command {
@@ -143,17 +145,35 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
     }
 }
 
+/// The exit code of the signal that ended a job.
+static INTERRUPTED: AtomicU8 = AtomicU8::new(0);
+
+/// The exit code of the signal that came, if one came.
+pub fn interrupted() -> Option<u8> {
+    Some(INTERRUPTED.load(Ordering::Relaxed)).filter(|code| *code != 0)
+}
+
+/// Waits for SIGINT or SIGTERM: the next of them ends the process as it does by itself, but with its exit code.
+async fn signal(terminate: &mut Signal) {
+    let code = tokio::select! {
+        _ = tokio::signal::ctrl_c() => 130,
+        _ = terminate.recv() => 143,
+    };
+    INTERRUPTED.store(code, Ordering::Relaxed);
+}
+
 /// Runs a job to its end. An interrupt ends it after what is under way is committed; a second one ends the process, which loses
 /// nothing but that batch.
 async fn until_interrupted<T>(job: impl Future<Output = T>, stop: &StopSignal, interrupted: &str) -> Result<T, Failure> {
     let mut job = std::pin::pin!(job);
+    let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     tokio::select! {
         done = &mut job => Ok(done),
-        _ = tokio::signal::ctrl_c() => {
+        () = signal(&mut terminate) => {
             stop.stop();
             tokio::select! {
                 done = &mut job => Ok(done),
-                _ = tokio::signal::ctrl_c() => Err(Failure::failed(interrupted)),
+                () = signal(&mut terminate) => Err(Failure::failed(interrupted)),
             }
         }
     }

@@ -1,7 +1,7 @@
 //! `restore` and `restores`.
 
 use super::until_interrupted;
-use crate::failure::{Failure, PAUSED};
+use crate::failure::{Ending, Failure};
 use crate::open::{Opened, actor};
 use crate::output::{json, line, number, table};
 use crate::progress::Show;
@@ -40,8 +40,13 @@ pub async fn restore(
     }
     Ok(match result.state {
         RestoreState::Complete | RestoreState::Planned => ExitCode::SUCCESS,
-        RestoreState::Incomplete | RestoreState::Failed => ExitCode::FAILURE,
-        RestoreState::Paused => ExitCode::from(PAUSED),
+        RestoreState::Incomplete | RestoreState::Failed | RestoreState::Paused => Ending {
+            failed: result.reason.as_deref(),
+            incomplete: result.pause.is_none(),
+            paused: result.pause.is_some(),
+            warned: false,
+        }
+        .exit_code(),
     })
 }
 

@@ -4,7 +4,7 @@ use super::held::held;
 use super::warnings::accepted;
 use crate::failure::Failure;
 use crate::open::Opened;
-use crate::output::{json, line, number, table};
+use crate::output::{json, json_line, line, number, table};
 use backup_store::journal::{Standing, rfc3339};
 use backup_store::snapshot::select;
 use backup_store::{ConnectionName, ObjectName, Snapshot, SnapshotInfo, SnapshotKind, SnapshotState, StoreError};
@@ -191,7 +191,7 @@ pub async fn ls(
     while let Some(row) = rows.next().await {
         let row = row?;
         if as_json {
-            json(&json!({"key": row.key, "revision": row.revision}))?
+            json_line(&json!({"key": row.key, "revision": row.revision}))?
         } else {
             line(&row.key)?
         }

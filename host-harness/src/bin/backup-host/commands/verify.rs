@@ -15,6 +15,11 @@ pub async fn audit(
     expect: Option<Sha256>,
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
+    if expect.is_some_and(|head| head.to_string().bytes().all(|digit| digit == b'0')) {
+        return Err(Failure::wrong_use(
+            "64 zeros are no entry's hash: they stand before the first one; give the head that `status --json` or `audit --json` told",
+        ));
+    }
     if verify {
         return verify_audit(open, name, expect, as_json).await;
     }

@@ -1,6 +1,6 @@
 //! Warnings as people read them, and what they make of an exit code.
 
-use crate::failure::{Failure, WARNINGS};
+use crate::failure::{Failure, WARNED};
 use crate::open::Opened;
 use crate::output::line;
 use backup_store::{ConnectionName, Journal};
@@ -29,12 +29,16 @@ pub fn print(warnings: &[WarningResult]) -> Result<(), Failure> {
     })
 }
 
+/// Whether there is one that nobody has accepted.
+pub fn are_unaccepted(warnings: &[WarningResult]) -> bool {
+    warnings.iter().any(|warning| !warning.accepted)
+}
+
 /// Of a command that did what it was told.
 pub fn exit_code(warnings: &[WarningResult]) -> ExitCode {
-    if warnings.iter().all(|warning| warning.accepted) {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::from(WARNINGS)
+    match are_unaccepted(warnings) {
+        false => ExitCode::SUCCESS,
+        true => ExitCode::from(WARNED),
     }
 }
 
