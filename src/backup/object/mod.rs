@@ -375,6 +375,10 @@ impl Object {
 
     /// All rows came. What is left is known by the object: deletions, then files.
     fn rows_read(&mut self, events: &mut Vec<Event>) {
+        if let Some(since) = &mut self.since {
+            // Without a look before, the rows themselves tell.
+            since.changed |= self.received > 0;
+        }
         if self.since.as_ref().is_some_and(|since| since.deletions_due()) {
             self.phase = Phase::Deleting;
             return;
