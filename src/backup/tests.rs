@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod changes;
+mod images;
 
 use super::*;
 use crate::STATE_VERSION;

@@ -63,7 +63,7 @@ fn incremental(org: TinyOrg, change: impl FnOnce(&mut TinyOrg)) -> Job {
 }
 
 /// Something is changed, a minute passes, and the next backup goes on from this one.
-fn next_backup(job: &Job, change: impl FnOnce(&mut TinyOrg)) {
+pub(super) fn next_backup(job: &Job, change: impl FnOnce(&mut TinyOrg)) {
     job.host.begin_incremental();
     let mut org = job.org.borrow_mut();
     change(&mut org);
