@@ -34,4 +34,4 @@ pub use plan::PlanRequest;
 pub use progress::{Progress, ProgressEvent, Silent, Usage};
 pub use restore::RestoreRequest;
 pub use restored::{CannotResult, RecordResult, RestoreResult, RestoreState, RestoredObjectResult};
-pub use results::{BackupResult, Calls, CheckResult, ObjectResult, PauseResult, PlanResult, PlannedObject, State};
+pub use results::{BackupResult, Calls, CheckResult, ObjectResult, PauseResult, PlanResult, PlannedObject, State, Uncounted};

@@ -61,6 +61,9 @@ pub enum Command {
         /// Only these objects.
         #[arg(long = "object", value_name = "O")]
         objects: Vec<ObjectName>,
+        /// Show all objects, and how each is read.
+        #[arg(long)]
+        all: bool,
         #[arg(long)]
         json: bool,
     },

@@ -16,6 +16,7 @@ mod jobs;
 mod limits;
 mod memory;
 mod pauses;
+mod plans;
 mod programs;
 mod restores;
 mod stores;

@@ -1,63 +1,15 @@
-//! `plan` and `backup`.
+//! `backup`.
 
+use super::pause::{Paused, print_pause};
 use super::snapshots::kind_text;
 use super::until_interrupted;
 use crate::failure::{Failure, PAUSED};
 use crate::open::{Opened, actor};
-use crate::output::{bytes, json, line, number, table};
+use crate::output::{bytes, json, line, number};
 use crate::progress::Show;
 use backup_store::{ConnectionName, ObjectState};
-use host_harness::jobs::{BackupRequest, BackupResult, PauseResult, PlanRequest, PlanResult, State};
+use host_harness::jobs::{BackupRequest, BackupResult, PauseResult, State};
 use std::process::ExitCode;
-
-pub async fn plan(open: &Opened, name: &ConnectionName, request: &PlanRequest, as_json: bool) -> Result<ExitCode, Failure> {
-    let show = Show::new(as_json);
-    let planned = open.host()?.plan(name, &actor(None), request, &show).await;
-    show.end();
-    let plan = planned?;
-    if as_json {
-        json(&plan)?
-    } else {
-        print_plan(&plan)?
-    }
-    Ok(exit_code(plan.pause.as_ref()))
-}
-
-fn print_plan(plan: &PlanResult) -> Result<(), Failure> {
-    if let Some(pause) = &plan.pause {
-        return print_pause(pause, &plan.connection, "planning");
-    }
-    let read = plan.objects.iter().filter(|object| object.skipped.is_none());
-    let row = |object: &host_harness::jobs::PlannedObject| {
-        let way = object.way.clone().unwrap_or_default();
-        vec![object.name.clone(), number(object.records), number(object.requests), way]
-    };
-    let rows: Vec<Vec<String>> = read.clone().map(row).collect();
-    table(&["OBJECT", "RECORDS", "REQUESTS", "WAY"], &rows)?;
-    for object in &plan.objects {
-        object
-            .remarks
-            .iter()
-            .try_for_each(|remark| line(&format!("note: {}: {remark}", object.name)))?;
-    }
-    for object in plan.objects.iter().filter(|object| object.skipped.is_some()) {
-        line(&format!(
-            "skipped: {}: {}",
-            object.name,
-            object.skipped.clone().unwrap_or_default()
-        ))?;
-    }
-    let skipped = plan.objects.len() - read.count();
-    line(&format!(
-        "{}: {} records of {} objects in about {} requests, {} of answers; {skipped} objects skipped. The plan took {} requests.",
-        kind_text(plan.kind),
-        number(plan.records),
-        plan.objects.len() - skipped,
-        number(plan.requests),
-        bytes(plan.bytes),
-        plan.calls.sent
-    ))
-}
 
 pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest, as_json: bool) -> Result<ExitCode, Failure> {
     let host = open.host()?;
@@ -95,6 +47,7 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
     }
     let state = match result.state {
         State::Complete => "complete",
+        State::Partial if what_pauses(result) == Paused::Begun => "begun; nothing is in it yet",
         State::Partial => "partial, and can be read",
     };
     line(&format!("{} snapshot {} is {state}", kind_text(result.kind), result.snapshot))?;
@@ -109,7 +62,7 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
         number(result.calls.sent)
     ))?;
     if let Some(pause) = &result.pause {
-        print_pause(pause, &result.connection, "the backup")?;
+        print_pause(pause, &result.connection, what_pauses(result), Some(result.requests_left))?;
     } else if let Some(reason) = &result.failed {
         line(&format!("failed: {reason}"))?;
         line(&format!(
@@ -122,27 +75,10 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
     Ok(())
 }
 
-fn print_pause(pause: &PauseResult, connection: &str, what: &str) -> Result<(), Failure> {
-    let PauseResult {
-        reason,
-        used,
-        max,
-        limit_percent,
-        ceiling,
-        recheck_at,
-    } = pause;
-    let (used, max, ceiling) = (number(*used), number(*max), number(*ceiling));
-    line(&match reason.as_str() {
-        "bulk-limit" => format!(
-            "{what} pauses: another daily limit of the org is spent, without which it can't go on ({used} of {max} requests are used)"
-        ),
-        "org-limit" => format!("{what} pauses: the org itself refuses more requests today ({used} of {max} used)"),
-        _ => format!(
-            "{what} pauses at the usage limit: {used} of {max} requests are used by all applications, {limit_percent} % is {ceiling}"
-        ),
-    })?;
-    line(&format!(
-        "it goes on in the same snapshot when run again after requests have come free (look again at {recheck_at}), or at once after \
-         `backup-host limit {connection} PERCENT` with a higher limit"
-    ))
+fn what_pauses(result: &BackupResult) -> Paused {
+    if result.records == 0 && result.blobs == 0 {
+        Paused::Begun
+    } else {
+        Paused::Reading
+    }
 }

@@ -6,6 +6,8 @@ mod diff;
 mod export;
 mod files;
 mod limit;
+mod pause;
+mod plan;
 mod restore;
 mod snapshots;
 mod verify;
@@ -23,10 +25,11 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             name,
             full,
             objects,
+            all,
             json,
         } => {
             let request = host_harness::jobs::PlanRequest { objects, full };
-            backup::plan(open, &name, &request, json).await
+            plan::run(open, &name, &request, all, json).await
         }
         Command::Backup {
             name,
