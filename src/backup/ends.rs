@@ -6,7 +6,7 @@ use super::batch::Batch;
 use super::mark::{Mark, describe_key};
 use super::object::Since;
 use crate::host::{ConnectorError, Host, Which};
-use crate::plan::describes;
+use crate::plan::{describes, images};
 
 /// A backup that took longer is followed by a pass over what was changed meanwhile, in milliseconds.
 const CATCH_UP_AFTER: u64 = 24 * 3_600_000;
@@ -62,6 +62,12 @@ impl<H: Host> Batch<'_, '_, H> {
         }
         let finished: Vec<usize> = std::mem::take(&mut self.finished);
         self.load_describes(&finished)?;
+        let not_looked_through = finished.iter().filter_map(|n| {
+            let object = &self.checkpoint.objects[*n];
+            let files = object.files.as_ref().filter(|files| !files.walked)?;
+            Some((object.name.as_str(), !files.off))
+        });
+        images::not_looked_through(host, &not_looked_through.collect::<Vec<_>>())?;
         let mut marks = Vec::new();
         for n in finished {
             let object = &self.checkpoint.objects[n];
@@ -81,7 +87,10 @@ impl<H: Host> Batch<'_, '_, H> {
                     records: object.records(),
                     changed: since.is_some_and(|since| since.changed),
                     // Of those that nobody wanted it isn't known how many there are.
-                    files_left: object.files.as_ref().map_or(0, |files| files.left.max(u64::from(files.off))),
+                    files_left: object.files.as_ref().map_or(0, |files| {
+                        let images_off = !self.org.configuration().rich_text_images && !describe.images.is_empty();
+                        files.left.max(u64::from(files.off || images_off))
+                    }),
                     catch_ups: self.checkpoint.catch_ups,
                     describe: describe.clone(),
                 };

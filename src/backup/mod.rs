@@ -29,8 +29,8 @@ pub use batch::{MAX_REQUESTS, next_batch, run_batch};
 pub use checkpoint::{BulkJobs, Chain, Checkpoint};
 pub use mark::{Mark, describe_key, marks};
 pub use object::{
-    Bulk, Cursor, Event, Files, Listed, MAX_GROUPS, MIN_PAGE_ROWS, Object, Outcome, PAGE_ROWS, Phase, Range, RangeState, Since,
-    Way, skipped,
+    Bulk, Cursor, Event, Files, Listed, MAX_GROUPS, MIN_PAGE_ROWS, Object, Outcome, PAGE_ROWS, Phase, Planned, Range,
+    RangeState, Since, Way, skipped,
 };
 pub use ways::by_bulk;
 

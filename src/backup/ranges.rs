@@ -10,6 +10,9 @@ const RANGE_ROWS: u64 = 5_000_000;
 /// Nor more bytes of them: a job gives its records in no order, so that whoever reads them by key has all of a range before them.
 const RANGE_BYTES: u64 = 640 * 1024 * 1024;
 
+/// A checkpoint has all of them; counts that would need more are a mistake.
+const MOST_RANGES: usize = 1_000;
+
 const DIGITS: &[u8; 62] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
 
 /// Characters of an Id that say which record it is.
@@ -20,7 +23,7 @@ const PREFIX_CHARS: usize = 3;
 pub fn how_many(rows: u64, row_bytes: u32) -> usize {
     let bytes = rows.saturating_mul(u64::from(row_bytes));
     let ranges = rows.div_ceil(RANGE_ROWS).max(bytes.div_ceil(RANGE_BYTES));
-    usize::try_from(ranges).unwrap_or(1).max(1)
+    usize::try_from(ranges).unwrap_or(MOST_RANGES).clamp(1, MOST_RANGES)
 }
 
 /// Ids that divide those from `first` to `last` in so many parts; fewer, where there aren't so many between them.

@@ -4,6 +4,7 @@
 
 mod changes;
 mod identity;
+mod images;
 
 use super::*;
 use crate::STATE_VERSION;

@@ -58,6 +58,8 @@ pub(crate) struct TinyObject {
     pub added: Option<&'static str>,
     /// It has files: a base64 field.
     pub files: bool,
+    /// It has a rich text, and its first rows so many images in it, one each.
+    pub images: Option<usize>,
 }
 
 impl TinyObject {
@@ -128,6 +130,7 @@ impl TinyOrg {
                 deleted: BTreeMap::new(),
                 added: None,
                 files: false,
+                images: None,
             };
             ((*name).to_owned(), object)
         };
@@ -170,6 +173,9 @@ impl TinyOrg {
         }
         if let Some(file) = request.path.strip_suffix("/Body") {
             return Reply::ok(format!("file of {}", file.rsplit('/').next().unwrap())).usage(self.used, self.max);
+        }
+        if let Some((_, image)) = request.path.split_once("/richTextImageFields/") {
+            return Reply::ok(format!("image {image}")).usage(self.used, self.max);
         }
         let (status, body) = if request.path.ends_with("/composite") {
             let wanted: Value = serde_json::from_slice(&request.body).unwrap();
@@ -408,6 +414,9 @@ impl TinyOrg {
         if object.files {
             fields.push(field("Body", "base64"));
         }
+        if object.images.is_some() {
+            fields.push(json!({"name": "Notes", "type": "textarea", "extraTypeInfo": "richtextarea"}));
+        }
         let replicated = object.replicated;
         (
             200,
@@ -522,6 +531,9 @@ impl TinyOrg {
         let mut record = json!({"attributes": {"type": "X"}, "Id": id, "Name": name, "SystemModstamp": stamp});
         if let Some(added) = object.added {
             record[added] = json!("new");
+        }
+        if object.images.is_some_and(|images| nth < images) {
+            record["Notes"] = json!(format!("<img src=\"/servlet/rtaImage?refid=0EM{nth:012}\">"));
         }
         if object.oddity == Oddity::NoQueryMore {
             record["DurableId"] = json!(Self::id(nth));

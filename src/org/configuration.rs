@@ -33,7 +33,7 @@ pub const SCHEMA: &str = r#"{
     "rich_text_images": {
       "type": "boolean",
       "default": true,
-      "description": "Whether images within rich text are backed up, a request each"
+      "description": "Back up images within rich text, a request each. false: leave them out"
     }
   },
   "additionalProperties": false
@@ -53,6 +53,8 @@ pub struct Configuration {
     pub bulk_rows: Option<u64>,
     /// The most requests for files that one backup sends.
     pub file_requests: Option<u64>,
+    /// Images within rich text are backed up.
+    pub rich_text_images: bool,
 }
 
 impl Configuration {
@@ -63,11 +65,13 @@ impl Configuration {
             api_version: Option<String>,
             bulk_rows: Option<u64>,
             file_requests: Option<u64>,
+            rich_text_images: Option<bool>,
         }
         let Members {
             api_version,
             bulk_rows,
             file_requests,
+            rich_text_images,
         } = serde_json::from_str(json).map_err(|error| {
             ConnectorError::Configuration(
                 Failure::new("configuration", format!("the configuration can't be read: {error}"))
@@ -82,6 +86,7 @@ impl Configuration {
                 api_version,
                 bulk_rows,
                 file_requests,
+                rich_text_images: rich_text_images.unwrap_or(true),
             }),
             _ => Err(ConnectorError::Configuration(
                 Failure::new(

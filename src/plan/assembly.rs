@@ -1,11 +1,12 @@
 //! Makes the first checkpoint of what planning learnt, and tells people what will be read, how, and what that costs.
 
 use super::describes::{self, Known};
+use super::estimate;
 use super::predecessor::{Reads, reads, schema_remarks};
 use super::state::{Candidate, State};
 use crate::backup::{
-    Checkpoint, Files, MAX_GROUPS, MIN_PAGE_ROWS, Mark, Object, PAGE_ROWS, Phase, Range, Since, Way, by_bulk, describe_key,
-    marks, next_batch, ranges, skipped,
+    Checkpoint, Files, MAX_GROUPS, MIN_PAGE_ROWS, Mark, Object, PAGE_ROWS, Range, Since, by_bulk, describe_key, marks,
+    next_batch, ranges, skipped,
 };
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned};
 use crate::org::Org;
@@ -78,8 +79,14 @@ pub(super) fn assemble<H: Host>(
             }
         };
         let mut object = first(candidate, describe, groups, mark.as_ref());
+        let configuration = org.configuration();
+        if !configuration.rich_text_images && !describe.images.is_empty() && configuration.file_requests != Some(0) {
+            host.remark(&object.name, images_left_out(&object.name));
+        }
         if let Some(files) = &mut object.files {
-            files.off = org.configuration().file_requests == Some(0);
+            // Where there are images alone, and nobody wants them, it is as if nobody wanted files.
+            let none_wanted = describe.bodies.is_empty() && !configuration.rich_text_images;
+            files.off = configuration.file_requests == Some(0) || none_wanted;
         }
         object.covered = Some(covered);
         object.replaces = predecessor.is_some() && object.since.is_none();
@@ -101,25 +108,11 @@ pub(super) fn assemble<H: Host>(
     }
     let mut checkpoint = Checkpoint::new(Vec::new());
     (checkpoint.began_at, checkpoint.covered, checkpoint.ahead) = (state.began, covered, state.ahead);
-    let mut before = 0;
-    let mut budget = org.configuration().file_requests.unwrap_or(u64::MAX);
-    for (object, (candidate, describe, _)) in objects.into_iter().zip(plans) {
-        let name = object.name.clone();
-        let way = way(&object, candidate);
-        let records = object.live.or(candidate.counted).unwrap_or(0);
-        let bytes = if object.since.is_some() {
-            0
-        } else {
-            records.saturating_mul(u64::from(object.row_bytes))
-        };
-        let files = file_requests(&object, candidate, describe, records).min(budget);
-        budget -= files;
-        checkpoint.objects.push(object);
-        // Objects share requests. Each is given what it adds to the sum, so that all together are the plan's total.
-        let sum = u64::from(checkpoint.requests());
-        host.estimate(&name, &way, (sum - before) + files, records, bytes);
-        before = sum;
-    }
+    let (candidates, describes): (Vec<_>, Vec<_>) = plans
+        .into_iter()
+        .map(|(candidate, describe, _)| (candidate, describe))
+        .unzip();
+    estimate::tell(org, &mut checkpoint, objects, &candidates, &describes)?;
     let next = match checkpoint.requests() {
         0 => Next::Done,
         _ => Next::Batch(next_batch(&checkpoint)),
@@ -128,19 +121,6 @@ pub(super) fn assemble<H: Host>(
         at: checkpoint.write()?,
         next,
     }))
-}
-
-/// Requests for its files, as far as is known: images are known only when the text that they stand in is read.
-fn file_requests(object: &Object, candidate: &Candidate, describe: &Describe, records: u64) -> u64 {
-    match &object.files {
-        None => 0,
-        Some(files) if files.off => 0,
-        Some(files) if object.since.is_some() => files.left,
-        Some(_) => candidate
-            .files
-            .unwrap_or(records)
-            .saturating_mul(describe.bodies.len() as u64),
-    }
 }
 
 /// An object before its first request.
@@ -256,6 +236,13 @@ fn readable<'k>(candidate: &Candidate, known: Option<&'k Known>) -> Result<(&'k 
     }
 }
 
+fn images_left_out(object: &str) -> Failure {
+    let message = format!("{object}: images in its rich text are left out, by the connection's rich_text_images");
+    Failure::new("images-left-out", message)
+        .remedy("remove rich_text_images from the connection's configuration to back them up")
+        .about(object)
+}
+
 fn not_tried(name: &str, code: &str) -> Failure {
     match code {
         "external-object" => Failure::new(
@@ -270,33 +257,6 @@ fn not_tried(name: &str, code: &str) -> Failure {
         _ => Failure::new(code, format!("{name} takes no queries")),
     }
     .about(name)
-}
-
-/// The way an object is read, for people.
-fn way(object: &Object, candidate: &Candidate) -> String {
-    let rows = match (object.phase, object.way) {
-        (Phase::Looking, _) => "changes, where getUpdated tells of any",
-        (Phase::Bulk, _) => "bulk query job",
-        (Phase::Bounding, _) => "bulk query jobs over ranges of Ids",
-        (_, Way::Keyset) if object.since.is_some() => "changes by REST queries",
-        (_, Way::Plain | Way::Limited(_)) if object.since.is_some() => "changes by REST queries, by locator",
-        (_, Way::Keyset) => "REST queries by Id, five pages a request",
-        (_, Way::Plain) => "REST queries by locator, five pages a request",
-        (_, Way::Limited(_)) => "REST queries by limited pages",
-    };
-    let mut way = rows.to_owned();
-    if object.groups > 1 {
-        way += &format!("; fields in {} groups", object.groups);
-    }
-    if object.since.is_none() && candidate.counted.is_none() && object.counted.is_none() {
-        way += "; count unknown";
-    }
-    match &object.files {
-        Some(files) if files.off => way += "; without files, by the connection's file_requests",
-        Some(_) => way += "; each new file a request, images within its text too",
-        None => {}
-    }
-    way
 }
 
 fn row_bytes(describe: &Describe) -> u32 {

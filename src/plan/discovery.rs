@@ -3,7 +3,7 @@
 
 use super::describes::{self, Answered, Entry, Known};
 use super::held;
-use super::state::{Candidate, State};
+use super::state::{Candidate, State, clamped};
 use super::tally;
 use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Failure, Host, Level, Planned};
@@ -83,7 +83,7 @@ fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String
         match ask_one(org, "limits/recordCount", |body| read_counts(body)) {
             Ok(counts) => {
                 for candidate in state.candidates.iter_mut().flatten() {
-                    candidate.counted = counts.get(&candidate.name).copied();
+                    candidate.counted = counts.get(&candidate.name).copied().map(clamped);
                 }
             }
             // Needs View Setup. Without counts estimates are rough, and that is all.

@@ -3,13 +3,17 @@
 //! Planning may be cut at any request, by the limit or by a crash. What was learnt is in values by then, so the next call asks
 //! for nothing again. The rule it keeps: a request is sent only for what no value tells.
 //!
-//! - [`state`]: what is known so far. [`describes`]: condensed describes, which batches use too. [`held`]: files that are there already.
-//! - `discovery`: asks, `tally`: also for what record counts leave out. `assembly`: makes the first checkpoint of what is known, `predecessor`: and of what an earlier snapshot has.
+//! - [`state`]: what is known so far. [`describes`]: condensed describes, which batches use too. [`held`], [`images`]: files that are there already, and images that
+//!   can't be counted.
+//! - `discovery`: asks, `tally`: also for what record counts leave out. `assembly`: makes the first checkpoint of what is known, `estimate`: tells what that
+//!   costs, `predecessor`: and of what an earlier snapshot has.
 
 mod assembly;
 pub mod describes;
 mod discovery;
+mod estimate;
 pub mod held;
+pub mod images;
 pub(crate) mod predecessor;
 pub mod state;
 mod tally;

@@ -13,6 +13,14 @@ const CLOCK_KEY: &str = "v1/clock";
 /// Planning that nobody went on with for so long begins anew: the org has changed.
 const STALE_MS: u64 = 7 * 24 * 3_600_000;
 
+/// No org has more records of one object: a number beyond it is a mistake, and may not lead to sums that overflow.
+const MOST_RECORDS: u64 = 1_000_000_000_000;
+
+/// A number of records, or of files, as an org tells it.
+pub fn clamped(number: u64) -> u64 {
+    number.min(MOST_RECORDS)
+}
+
 /// An object that may be read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {

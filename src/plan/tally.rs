@@ -5,7 +5,7 @@
 //! asks only where more depends on the answer than asking costs.
 
 use super::describes::Known;
-use super::state::Candidate;
+use super::state::{Candidate, clamped};
 use crate::backup::PAGE_ROWS;
 use crate::backup::packing::PLACES;
 use crate::salesforce::{Describe, told};
@@ -142,9 +142,9 @@ impl Question {
             return;
         };
         match self.asks {
-            Asks::Records => candidate.counted = answer.total.or(candidate.counted),
-            Asks::Files => candidate.files = answer.total,
-            Asks::Contents => candidate.files = answer.first,
+            Asks::Records => candidate.counted = answer.total.map(clamped).or(candidate.counted),
+            Asks::Files => candidate.files = answer.total.map(clamped),
+            Asks::Contents => candidate.files = answer.first.map(clamped),
         }
     }
 }

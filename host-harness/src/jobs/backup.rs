@@ -84,7 +84,11 @@ impl Host {
                 && request.wait
                 && !request.stop.is_set()
             {
-                progress.tell(&ProgressEvent::Paused { pause: pause.into() });
+                let wait = pause.recheck_at.since(self.store().seams().clock.now());
+                progress.tell(&ProgressEvent::Paused {
+                    pause: pause.into(),
+                    wait,
+                });
                 self.wait_out(name, pause, &request.stop, None).await?;
                 progress.tell(&ProgressEvent::Resuming);
                 request.full = false;
@@ -326,7 +330,7 @@ impl Backup<'_> {
                 objects: fold.objects.len() as u64 - skipped,
                 skipped,
                 requests: estimated_requests(fold),
-                records: estimates.map(|estimate| estimate.records).sum(),
+                records: estimates.map(|estimate| estimate.records).fold(0, u64::saturating_add),
             });
         } else if step == Step::Plan {
             self.progress.tell(&ProgressEvent::Planning {
@@ -499,10 +503,11 @@ fn batch_event(fold: &Fold, sent: u64, session: &Session) -> ProgressEvent {
     };
     ProgressEvent::Batch {
         records: fold.records(),
-        expected: read.clone().map(expected).sum(),
+        expected: read.clone().map(expected).fold(0, u64::saturating_add),
         objects_complete: read.clone().filter(|object| is_done(object)).count() as u64,
         objects: read.count() as u64,
         sent,
+        requests: fold.requests,
         estimated: estimated_requests(fold),
         usage: session.usage(),
     }

@@ -36,5 +36,5 @@ pub use progress::{Progress, ProgressEvent, Silent, Usage};
 pub use restore::RestoreRequest;
 pub use restored::{CannotResult, RecordResult, RestoreResult, RestoreState, RestoredObjectResult};
 pub use results::{
-    BackupResult, Calls, CheckResult, ObjectResult, PauseResult, PlanResult, PlannedObject, State, WarningResult,
+    BackupResult, Calls, CheckResult, ObjectResult, PauseResult, PlanResult, PlannedObject, State, Uncounted, WarningResult,
 };

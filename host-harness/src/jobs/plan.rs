@@ -3,14 +3,17 @@
 use super::error::JobError;
 use super::host::Host;
 use super::imports::{Outcome, Readable, StopSignal};
-use super::progress::Progress;
+use super::progress::{Progress, Usage};
 use super::rehearsal::Rehearsed;
-use super::results::{Calls, PauseResult, PlanResult, PlannedObject, WarningResult, brief};
+use super::results::{Calls, PauseResult, PlanResult, PlannedObject, Uncounted, WarningResult, brief};
 use super::session::Session;
 use super::step::Asked;
 use crate::connections::accepted_warnings;
+use crate::quota::forecast::{Known, forecast};
 use backup_runtime::exports::BackupOptions;
-use backup_store::{Actor, ConnectionName, Failure, ObjectName, ObjectReport, Snapshot, SnapshotKind};
+use backup_seams::Timestamp;
+use backup_store::journal::rfc3339;
+use backup_store::{Actor, ConnectionName, Failure, Hour, ObjectName, ObjectReport, Percent, Snapshot, SnapshotKind};
 use std::collections::BTreeMap;
 
 /// What to plan.
@@ -36,11 +39,26 @@ impl Host {
         let session = Session::open(self, name, "plan", actor, StopSignal::default()).await?;
         let planned = plan(&session, request, progress).await;
         session.release().await?;
-        planned
+        Ok(result(name, planned?))
     }
 }
 
 type Told = BTreeMap<ObjectName, ObjectReport>;
+
+/// What was planned, and what is known of the org's requests at its end.
+struct PlanMade {
+    kind: SnapshotKind,
+    first: bool,
+    told: Told,
+    warnings: Vec<WarningResult>,
+    pause: Option<PauseResult>,
+    sent: u64,
+    limit: Percent,
+    usage: Option<Usage>,
+    free: Option<u64>,
+    own: Vec<Hour>,
+    now: Timestamp,
+}
 
 /// What the next backup goes on from: the open snapshot's predecessor, where it would go on with that one.
 async fn predecessor(session: &Session, request: &PlanRequest) -> Result<(Option<Snapshot>, Option<Failure>), JobError> {
@@ -61,7 +79,7 @@ async fn predecessor(session: &Session, request: &PlanRequest) -> Result<(Option
     Ok((Some(snapshot), warning))
 }
 
-async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress) -> Result<PlanResult, JobError> {
+async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress) -> Result<PlanMade, JobError> {
     let objects: Vec<String> = request.objects.iter().map(ToString::to_string).collect();
     let (predecessor, damaged) = predecessor(session, request).await?;
     let kind = match predecessor {
@@ -99,45 +117,91 @@ async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress)
         told.clear();
     }
     let accepted = accepted_warnings(session.journal.lock().await.state().config());
-    let warnings = damaged
-        .iter()
-        .chain(&warnings)
-        .map(|warning| WarningResult::of(warning, &accepted))
-        .collect();
-    let plan = result(&session.name, kind, told, pause, session.sent());
-    Ok(PlanResult { warnings, ..plan })
+    let warnings = damaged.iter().chain(&warnings);
+    let warnings = warnings.map(|warning| WarningResult::of(warning, &accepted)).collect();
+    let gate = &session.parts.gate;
+    Ok(PlanMade {
+        kind,
+        first: session.predecessor(&request.objects).await.is_none(),
+        told,
+        warnings,
+        pause,
+        sent: session.sent(),
+        limit: gate.limit(),
+        usage: session.usage(),
+        free: gate.allowance(),
+        own: gate.own_requests(24),
+        now: session.parts.clock.now(),
+    })
 }
 
-fn result(name: &ConnectionName, kind: SnapshotKind, told: Told, pause: Option<PauseResult>, sent: u64) -> PlanResult {
-    let objects: Vec<PlannedObject> = told.into_values().map(planned_object).collect();
-    let requests = objects.iter().map(|object| object.requests).sum();
+fn result(name: &ConnectionName, made: PlanMade) -> PlanResult {
+    let objects = made.told.values().map(|report| planned_object(report, made.kind));
+    let objects: Vec<PlannedObject> = objects.collect();
+    let sum = |of: fn(&PlannedObject) -> u64| objects.iter().map(of).fold(0, u64::saturating_add);
+    let requests = sum(|object| object.requests);
+    let uncounted_expected = expected(&objects);
+    let forecast = match (&made.pause, made.usage, made.free) {
+        (None, Some(usage), Some(free)) => Some(forecast(&Known {
+            needed: requests.saturating_add(uncounted_expected.unwrap_or(0)),
+            used: usage.used,
+            max: usage.max,
+            limit: made.limit,
+            free,
+            own: &made.own,
+            now: made.now,
+        })),
+        _ => None,
+    };
     PlanResult {
         connection: name.to_string(),
-        kind,
+        kind: made.kind,
+        first: made.first,
         requests,
-        records: objects.iter().map(|object| object.records).sum(),
-        bytes: objects.iter().map(|object| object.bytes).sum(),
+        uncounted_expected,
+        fits_now: forecast.map(|forecast| forecast.fits_now),
+        free_now: made.free,
+        pauses_expected: forecast.and_then(|forecast| forecast.pauses),
+        completes_at: forecast.and_then(|forecast| forecast.completes_at).map(rfc3339),
+        limit_to_finish_today: forecast.and_then(|forecast| forecast.limit_to_finish_today).map(Percent::get),
+        usage: made.usage,
+        limit_percent: made.limit.get(),
+        records: sum(|object| object.records.unwrap_or(0)),
+        bytes: sum(|object| object.bytes),
         calls: Calls {
-            sent,
+            sent: made.sent,
             estimated: requests,
         },
         objects,
-        pause,
-        warnings: Vec::new(),
+        pause: made.pause,
+        warnings: made.warnings,
     }
 }
 
-fn planned_object(report: ObjectReport) -> PlannedObject {
-    let (way, requests, records, bytes) = match report.estimate {
-        Some(estimate) => (Some(estimate.way), estimate.requests, estimate.records, estimate.bytes),
-        None => (None, 0, 0, 0),
-    };
+/// Of requests that can't be counted beforehand, as many as earlier backups tell of; `None` where there are some, and none tells.
+fn expected(objects: &[PlannedObject]) -> Option<u64> {
+    let mut uncounted = objects.iter().flat_map(|object| &object.uncounted).peekable();
+    if uncounted.peek().is_none() {
+        return Some(0);
+    }
+    uncounted.filter_map(|one| one.expected).reduce(u64::saturating_add)
+}
+
+fn planned_object(report: &ObjectReport, kind: SnapshotKind) -> PlannedObject {
+    let estimate = report.estimate.as_ref();
+    // Counts of an org leave out what is empty, and much else: of an object that was never read nothing is no number.
+    let records = estimate.map(|estimate| estimate.records);
+    let uncounted = report.uncounted.iter().map(|(what, expected)| Uncounted {
+        what: what.clone(),
+        expected: *expected,
+    });
     PlannedObject {
         name: report.object.to_string(),
-        way,
-        requests,
-        records,
-        bytes,
+        way: estimate.map(|estimate| estimate.way.clone()),
+        requests: estimate.map_or(0, |estimate| estimate.requests),
+        uncounted: uncounted.collect(),
+        records: records.filter(|records| kind == SnapshotKind::Incremental || *records > 0),
+        bytes: estimate.map_or(0, |estimate| estimate.bytes),
         skipped: report.skipped.as_ref().map(brief),
         remarks: report.remarks.iter().map(brief).collect(),
     }

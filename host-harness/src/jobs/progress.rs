@@ -28,6 +28,8 @@ pub struct Usage {
     pub max: u64,
     /// Where this connection stops.
     pub ceiling: u64,
+    /// The usage limit in force, which leads there.
+    pub limit_percent: u8,
     /// Of `used`, what other applications sent: `used` less own requests of the last 24 hours.
     pub others: u64,
 }
@@ -93,7 +95,9 @@ pub enum ProgressEvent {
         objects: u64,
         /// Requests sent by this run.
         sent: u64,
-        /// Requests estimated for the whole backup.
+        /// Requests sent for the snapshot, by all runs.
+        requests: u64,
+        /// Requests of the whole backup, as far as is known; grows where more is found than was planned.
         estimated: u64,
         /// What is known.
         usage: Option<Usage>,
@@ -131,6 +135,8 @@ pub enum ProgressEvent {
     Paused {
         /// Why, and the numbers.
         pause: PauseResult,
+        /// Until it is looked at again.
+        wait: Duration,
     },
     /// It goes on after a pause, or after giving way, within this run.
     Resuming,

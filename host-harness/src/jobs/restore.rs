@@ -129,7 +129,11 @@ impl Host {
                 && request.wait
                 && !request.stop.is_set()
             {
-                progress.tell(&ProgressEvent::Paused { pause: pause.into() });
+                let wait = pause.recheck_at.since(self.store().seams().clock.now());
+                progress.tell(&ProgressEvent::Paused {
+                    pause: pause.into(),
+                    wait,
+                });
                 self.wait_out(name, pause, &request.stop, Some(first)).await?;
                 progress.tell(&ProgressEvent::Resuming);
                 continue;

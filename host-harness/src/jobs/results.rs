@@ -23,7 +23,7 @@ pub enum State {
 pub struct Calls {
     /// Every counted attempt of this run: checks, plan, probes, retries too.
     pub sent: u64,
-    /// What the plan says for the whole backup.
+    /// What the whole job takes, as far as is known: the plan, and what was found since. Planning included.
     pub estimated: u64,
 }
 
@@ -223,6 +223,8 @@ pub struct BackupResult {
     pub bytes: u64,
     /// Requests.
     pub calls: Calls,
+    /// Requests that it still needs, as far as is known.
+    pub requests_left: u64,
     /// By name.
     pub objects: Vec<ObjectResult>,
     /// What hides data.
@@ -254,19 +256,23 @@ impl BackupResult {
                 sent,
                 estimated: estimated_requests(fold),
             },
+            requests_left: estimated_requests(fold).saturating_sub(fold.requests),
             objects: ObjectResult::all_of(fold),
             warnings: WarningResult::all_of(fold, accepted),
         }
     }
 }
 
-/// What the plan says for the whole backup, planning included.
+/// What the whole backup takes, planning included: by the objects' estimates, which grow where more was found than was planned,
+/// and never less than what was sent and what comes next.
 pub(super) fn estimated_requests(fold: &Fold) -> u64 {
-    fold.objects
-        .values()
-        .filter_map(|object| object.estimate.as_ref())
-        .map(|estimate| estimate.requests)
-        .sum()
+    let estimates = fold.objects.values().filter_map(|object| object.estimate.as_ref());
+    let planned = estimates.fold(fold.planning, |sum, estimate| sum.saturating_add(estimate.requests));
+    let next = match fold.next {
+        Some(Next::Batch { requests }) => requests,
+        _ => 0,
+    };
+    planned.max(fold.requests.saturating_add(next))
 }
 
 /// One object of a plan.
@@ -278,14 +284,25 @@ pub struct PlannedObject {
     pub way: Option<String>,
     /// Requests.
     pub requests: u64,
-    /// Records.
-    pub records: u64,
+    /// Requests that can't be counted beforehand, beside these.
+    pub uncounted: Vec<Uncounted>,
+    /// Records; `None` where the org doesn't tell how many.
+    pub records: Option<u64>,
     /// Bytes of answers.
     pub bytes: u64,
     /// Why it is skipped.
     pub skipped: Option<String>,
     /// What is not read of it yet, and other remarks.
     pub remarks: Vec<String>,
+}
+
+/// Requests that can't be counted beforehand.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Uncounted {
+    /// What takes them, in the plural.
+    pub what: String,
+    /// How many, by what an earlier backup found; `None` where there was none.
+    pub expected: Option<u64>,
 }
 
 /// What a plan gives.
@@ -295,8 +312,27 @@ pub struct PlanResult {
     pub connection: String,
     /// What the next backup is.
     pub kind: SnapshotKind,
-    /// Requests that the backup will send: all objects together, on top of what planning sent.
+    /// No backup of these objects is complete yet.
+    pub first: bool,
+    /// Requests that the backup will send: all objects together, on top of what planning sent, without those that can't be counted
+    /// beforehand.
     pub requests: u64,
+    /// How many of those to expect, by what an earlier backup found; `None` where none did.
+    pub uncounted_expected: Option<u64>,
+    /// Whether what is known of can be sent now.
+    pub fits_now: Option<bool>,
+    /// Requests that may be sent now.
+    pub free_now: Option<u64>,
+    /// So many times the backup will wait for requests to come free; `None` where that isn't known, or never ends.
+    pub pauses_expected: Option<u64>,
+    /// When it would be complete, if other applications go on as they did; RFC 3339, UTC.
+    pub completes_at: Option<String>,
+    /// The usage limit under which it would be complete without a pause; `None`: not even 100 % would do.
+    pub limit_to_finish_today: Option<u8>,
+    /// The org's requests.
+    pub usage: Option<super::progress::Usage>,
+    /// The usage limit in force.
+    pub limit_percent: u8,
     /// Records.
     pub records: u64,
     /// Bytes of answers.

@@ -260,6 +260,7 @@ impl Session {
             used,
             max,
             ceiling: ceiling(self.parts.gate.limit(), max),
+            limit_percent: self.parts.gate.limit().get(),
             others: used.saturating_sub(own),
         })
     }

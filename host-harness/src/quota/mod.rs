@@ -1,8 +1,10 @@
 //! The host's own promise that the reserve is not touched: arithmetic on typed readings, without knowing the source.
 //!
 //! [`Ledger`] counts and computes, and is pure. [`ScopeGate`] stands before every attempt on the wire: it looks up the usage
-//! limit in force, whether the claim still holds, and asks the ledger. What the connector decides can only be less.
+//! limit in force, whether the claim still holds, and asks the ledger. What the connector decides can only be less. [`forecast`] says
+//! when a backup would be complete.
 
+pub mod forecast;
 mod gate;
 mod ledger;
 mod probes;

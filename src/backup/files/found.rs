@@ -41,9 +41,19 @@ impl File {
         }
     }
 
+    /// An image within rich text.
+    pub(super) fn is_image(&self) -> bool {
+        self.content.starts_with(IMAGE)
+    }
+
+    /// What tells its content from that of any other file; `None` where nothing does.
+    pub(super) fn checksum(&self) -> Option<&str> {
+        self.content.starts_with("md5:").then_some(&self.content)
+    }
+
     /// Both are known to have the same content.
     pub(super) fn equals(&self, other: &File) -> bool {
-        self.content == other.content && self.content.starts_with("md5:")
+        self.checksum().is_some_and(|content| content == other.content)
     }
 }
 

@@ -13,8 +13,9 @@ use super::batch::Batch;
 use super::object::{Files, Phase};
 use crate::host::{ConnectorError, Failure, Host, Snapshot, Which};
 use crate::org::Stopped;
-use crate::plan::held;
+use crate::plan::{held, images};
 use found::File;
+use std::collections::BTreeSet;
 
 /// Under way at once.
 const AT_ONCE: usize = 4;
@@ -28,13 +29,20 @@ const MAX_FOUND: u64 = 20_000;
 impl<H: Host> Batch<'_, '_, H> {
     /// Fetches files of objects whose rows are committed.
     pub(super) fn fetch_files(&mut self) -> Result<(), ConnectorError> {
-        for n in std::mem::take(&mut self.files_ready) {
+        let ready = std::mem::take(&mut self.files_ready);
+        for n in ready.iter().copied() {
             if !self.may_send(0) && !self.budget_is_spent() {
                 return Ok(());
             }
+            // All are looked through before anything is fetched: then it is known how much there is to do.
             self.load_describes(&[n])?;
             if self.files(n).list.is_none() && !self.files(n).walked {
                 self.walk(n)?;
+            }
+        }
+        for n in ready {
+            if !self.may_send(0) && !self.budget_is_spent() {
+                return Ok(());
             }
             self.fetch_listed(n)?;
             let files = self.files(n);
@@ -51,6 +59,24 @@ impl<H: Host> Batch<'_, '_, H> {
         self.checkpoint.objects[n].files.get_or_insert_default()
     }
 
+    /// Tells the object's part of the plan anew, where more files were found than it has.
+    fn estimate_files(&mut self, n: usize) {
+        let budget = self.org.configuration().file_requests.unwrap_or(u64::MAX);
+        let others = self.checkpoint.objects.iter().enumerate().filter(|(other, _)| *other != n);
+        let planned = others.filter_map(|(_, object)| Some(object.files.as_ref()?.plan.as_ref()?.files));
+        let room = budget.saturating_sub(planned.fold(0, u64::saturating_add));
+        let name = self.name(n).to_owned();
+        let files = self.files(n);
+        let known = files.due.min(room);
+        let Some(plan) = files.plan.as_mut().filter(|plan| plan.files < known) else {
+            return;
+        };
+        plan.files = known;
+        let plan = plan.clone();
+        let requests = plan.rows.saturating_add(plan.files);
+        self.host().estimate(&name, &plan.way, requests, plan.records, plan.bytes);
+    }
+
     fn budget_is_spent(&self) -> bool {
         self.org
             .configuration()
@@ -61,21 +87,27 @@ impl<H: Host> Batch<'_, '_, H> {
     /// Looks through the object's rows, from where the last walk ended until a list is full, and lists the files that are due.
     fn walk(&mut self, n: usize) -> Result<(), ConnectorError> {
         let host = self.host();
-        let (Some(describe), Some(snapshot)) = (self.describes.get(&n).cloned(), host.open(Which::Current)?) else {
+        let (Some(mut describe), Some(snapshot)) = (self.describes.get(&n).cloned(), host.open(Which::Current)?) else {
             self.files(n).walked = true;
             return Ok(());
         };
+        if !self.org.configuration().rich_text_images {
+            describe.images.clear();
+        }
         let name = self.name(n).to_owned();
         let at_once = self.checkpoint.objects[n].rows_at_once().min(MAX_ROWS);
         let counts_only = self.budget_is_spent();
         self.files(n).rounds += 1;
         let mut list = due::Writer::new(host, &name, self.files(n).rounds);
-        let mut in_store = 0;
+        let (mut in_store, mut contents) = (0, BTreeSet::new());
         while !list.is_full() && in_store < MAX_FOUND && host.now() < host.ends_at() && !host.should_stop() {
             let (rows, next) = snapshot.read(&name, &self.files(n).after, at_once)?;
             for row in &rows {
                 for file in found::files_of(&describe, row) {
-                    if host.reuse_blob(&file.blob(&name))?.is_some() {
+                    let is_there = host.reuse_blob(&file.blob(&name))?.is_some();
+                    let is_known = file.checksum().is_some_and(|content| !contents.insert(content.to_owned()));
+                    self.files(n).count(&file, is_there, is_known);
+                    if is_there {
                         in_store += 1;
                     } else if counts_only {
                         self.files(n).left += 1;
@@ -98,6 +130,7 @@ impl<H: Host> Batch<'_, '_, H> {
         files.list = list.finish()?;
         files.listed |= files.list.is_some();
         self.got_somewhere = true;
+        self.estimate_files(n);
         Ok(())
     }
 
@@ -111,6 +144,8 @@ impl<H: Host> Batch<'_, '_, H> {
                     rounds: files.rounds,
                     listed: true,
                     fetched: files.fetched,
+                    due: files.fetched,
+                    plan: files.plan.take(),
                     ..Files::default()
                 };
                 return Ok(());
@@ -196,7 +231,14 @@ impl<H: Host> Batch<'_, '_, H> {
             .collect();
         object.files_read(&mut events);
         let name = object.name.clone();
-        held::keep(self.host(), &name, files.rows.saturating_sub(files.left + files.failed))?;
+        let missing = files.left.saturating_add(files.failed);
+        held::keep(self.host(), &name, files.rows.saturating_sub(missing))?;
+        let before = images::known(self.host(), &[&name])?.pop().flatten();
+        if files.images > 0 || before.is_some() {
+            let now = images::Images::after(before, files.images, files.images_due, missing);
+            let wanted = self.org.configuration().rich_text_images;
+            images::keep(self.host(), &name, wanted.then_some(now))?;
+        }
         if files.listed {
             // A batch that is lost after this walks again, which costs no request.
             due::forget(self.host(), &name)?;
@@ -208,6 +250,15 @@ impl<H: Host> Batch<'_, '_, H> {
     pub(super) fn files_ready(&self) -> Vec<usize> {
         let objects = &self.checkpoint.objects;
         (0..objects.len()).filter(|n| objects[*n].phase == Phase::Files).collect()
+    }
+}
+
+impl Files {
+    /// Counts a file of a row.
+    fn count(&mut self, file: &File, is_there: bool, is_known: bool) {
+        self.images += u64::from(file.is_image());
+        self.images_due += u64::from(file.is_image() && !is_there);
+        self.due += u64::from(!is_there && !is_known);
     }
 }
 

@@ -220,6 +220,38 @@ pub struct Files {
     /// Files that could not be fetched.
     #[serde(rename = "f", default)]
     pub failed: u64,
+    /// Images within rich text that the rows which were looked through have.
+    #[serde(rename = "im", default, skip_serializing_if = "is_none")]
+    pub images: u64,
+    /// Of them, those that the store didn't have.
+    #[serde(rename = "id", default, skip_serializing_if = "is_none")]
+    pub images_due: u64,
+    /// Files of these rows that the store didn't have, those of the same content once.
+    #[serde(rename = "du", default, skip_serializing_if = "is_none")]
+    pub due: u64,
+    /// The object's part of the plan.
+    #[serde(rename = "pl", default, skip_serializing_if = "Option::is_none")]
+    pub plan: Option<Planned>,
+}
+
+/// What was told of an object that has files, so that it can be told anew once their number is known.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Planned {
+    /// How it is read.
+    #[serde(rename = "w")]
+    pub way: String,
+    /// Requests without those for files.
+    #[serde(rename = "q")]
+    pub rows: u64,
+    /// Requests for files.
+    #[serde(rename = "f")]
+    pub files: u64,
+    /// Records.
+    #[serde(rename = "r")]
+    pub records: u64,
+    /// Bytes of answers.
+    #[serde(rename = "b")]
+    pub bytes: u64,
 }
 
 /// A list of files that are due, kept in pieces beside the checkpoint, and how much was taken from it.
@@ -263,6 +295,11 @@ impl Listed {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
 fn is_false(flag: &bool) -> bool {
     !*flag
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
+fn is_none(number: &u64) -> bool {
+    *number == 0
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -375,6 +412,10 @@ impl Object {
 
     /// All rows came. What is left is known by the object: deletions, then files.
     fn rows_read(&mut self, events: &mut Vec<Event>) {
+        if let Some(since) = &mut self.since {
+            // Without a look before, the rows themselves tell.
+            since.changed |= self.received > 0;
+        }
         if self.since.as_ref().is_some_and(|since| since.deletions_due()) {
             self.phase = Phase::Deleting;
             return;
@@ -391,7 +432,11 @@ impl Object {
             .as_ref()
             .is_some_and(|files| !files.off && (!unchanged || files.left > 0))
         {
-            self.files = Some(Box::default());
+            let plan = self.files.take().and_then(|files| files.plan);
+            self.files = Some(Box::new(Files {
+                plan,
+                ..Files::default()
+            }));
             self.phase = Phase::Files;
         } else {
             self.phase = Phase::Done;

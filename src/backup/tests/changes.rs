@@ -63,7 +63,7 @@ fn incremental(org: TinyOrg, change: impl FnOnce(&mut TinyOrg)) -> Job {
 }
 
 /// Something is changed, a minute passes, and the next backup goes on from this one.
-fn next_backup(job: &Job, change: impl FnOnce(&mut TinyOrg)) {
+pub(super) fn next_backup(job: &Job, change: impl FnOnce(&mut TinyOrg)) {
     job.host.begin_incremental();
     let mut org = job.org.borrow_mut();
     change(&mut org);
@@ -321,6 +321,22 @@ fn files_are_fetched_once() {
         job.run();
         assert_eq!(files_sent(&job), 26, "only the file that was changed");
         assert_equals_org(&job, "files");
+    }
+}
+
+#[test]
+fn files_of_changed_records_are_looked_for_in_each_backup_whether_it_looked_for_changes_first_or_not() {
+    let mut org = TinyOrg::new(&[("Attachment", 2_005, Oddity::None), ("Document", 25, Oddity::None)]);
+    org.objects.values_mut().for_each(|object| object.files = true);
+    let mut job = Job::of(org);
+    job.run();
+    for nth in 1..4 {
+        let at = job.host.now.get() + 30_000;
+        next_backup(&job, |org| {
+            org.objects.values_mut().for_each(|object| object.changed.extend([(nth, at)]));
+        });
+        job.run();
+        assert_eq!(files_sent(&job), 2_030 + 2 * nth, "backup {nth}");
     }
 }
 

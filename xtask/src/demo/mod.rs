@@ -56,11 +56,11 @@ pub fn run(workspace: &Workspace) -> Result<()> {
     fs::write(host.folder().join("acme.json"), serde_json::to_vec_pretty(&configuration)?)?;
 
     connect(&host, &org)?;
-    plan(&host)?;
+    let planned = plan(&host)?;
     let paused = back_up_until_the_pause(&host, &org)?;
     look_into_the_partial_snapshot(&host)?;
     let freed = let_time_pass(&org)?;
-    complete_the_same_snapshot(&host, &org, &paused)?;
+    complete_the_same_snapshot(&host, &org, &paused, planned)?;
     heading("7. Is it what the org holds?");
     compare_with_the_org(&host, &org)?;
     let changes = back_up_the_next_day(&host, &org)?;
@@ -101,10 +101,17 @@ fn connect(host: &Host, org: &Fake) -> Result<()> {
     Ok(())
 }
 
-fn plan(host: &Host) -> Result<()> {
+/// Gives the requests that the backup is planned with.
+fn plan(host: &Host) -> Result<u64> {
     heading("2. What will it cost?");
-    show::run(host, &["plan", NAME], Show::Ends { first: 8, last: 3 }, Exit::Done)?;
-    Ok(())
+    let sent = ["plan", NAME];
+    show::run(host, &sent, Show::All, Exit::Done)?;
+    say(&format!(
+        "Files, and images within rich text, are a request each, and nobody can count the images before the text is read. Here the\n\
+         configuration has \"file_requests\": {FILES}, so no more than {FILES} of them are fetched by one backup; those that are left are\n\
+         fetched by the next ones. Without it the backup fetches all of them, and the plan names the images beside its number."
+    ));
+    number(&host.json(&sent)?, "/requests")
 }
 
 /// What stands when the backup has paused.
@@ -198,7 +205,7 @@ fn let_time_pass(org: &Fake) -> Result<u64> {
     Ok(freed)
 }
 
-fn complete_the_same_snapshot(host: &Host, org: &Fake, paused: &Paused) -> Result<()> {
+fn complete_the_same_snapshot(host: &Host, org: &Fake, paused: &Paused, planned: u64) -> Result<()> {
     heading("6. The same command again goes on, in the same snapshot");
     show::run(host, &["backup", NAME], Show::Ends { first: 0, last: 4 }, Exit::Done)?;
     show::run(host, &["snapshots", NAME], Show::All, Exit::Done)?;
@@ -212,6 +219,12 @@ fn complete_the_same_snapshot(host: &Host, org: &Fake, paused: &Paused) -> Resul
         "it is another snapshot than the paused one"
     );
     ensure!(text(&snapshots, "/0/state")? == "complete", "the snapshot is not complete");
+    let sent = number(&snapshots, "/0/calls")?;
+    ensure!(
+        planned.abs_diff(sent) * 10 <= sent,
+        "the plan said {planned} requests, and {sent} were sent"
+    );
+    say(&format!("The plan said {planned} requests; {sent} were sent."));
     let books = org.stats()?;
     ensure!(books.client > paused.sent, "the second run sent nothing");
     ensure!(books.client <= CEILING, "own requests of the day passed the ceiling");

@@ -66,6 +66,9 @@ pub enum Command {
         /// request is sent in 30 minutes, whoever asks.
         #[arg(long)]
         check_now: bool,
+        /// Show all objects, and how each is read.
+        #[arg(long)]
+        all: bool,
         #[arg(long)]
         json: bool,
     },

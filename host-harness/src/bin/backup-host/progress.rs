@@ -28,13 +28,13 @@ impl Show {
         if !std::io::stderr().is_terminal() {
             return Show::Lines(Mutex::new(None));
         }
-        let bar = ProgressBar::with_draw_target(Some(0), ProgressDrawTarget::stderr());
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
         // A terminal that can't move its cursor (TERM=dumb) shows no bar, nor what is printed above one.
         if bar.is_hidden() {
             return Show::Lines(Mutex::new(None));
         }
         // The template is a constant; a wrong one shows in the first run.
-        if let Ok(style) = ProgressStyle::with_template("{bar:20} {percent:>3}%  {eta} left  {wide_msg}") {
+        if let Ok(style) = ProgressStyle::with_template("{wide_msg}") {
             bar.set_style(style);
         }
         Show::Bar(bar)
@@ -44,6 +44,16 @@ impl Show {
     pub fn end(&self) {
         if let Show::Bar(bar) = self {
             bar.finish_and_clear();
+        }
+    }
+
+    /// Where there is no bar, how far it is: not after each batch.
+    fn say_now_and_then(&self, event: &ProgressEvent) {
+        let Show::Lines(last) = self else { return };
+        let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if last.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
+            *last = Some(Instant::now());
+            self.say(&batch_text(event).unwrap_or_default());
         }
     }
 
@@ -66,40 +76,13 @@ impl Progress for Show {
             }
             return;
         }
-        if let ProgressEvent::Batch {
-            records,
-            expected,
-            sent,
-            estimated,
-            usage,
-            ..
-        } = event
+        if let Show::Bar(bar) = self
+            && let Some(line) = bar_line(event)
         {
-            let requests = format!(
-                "{} of about {} requests{}",
-                number(*sent),
-                number(*estimated),
-                usage_text(usage.as_ref())
-            );
-            match self {
-                Show::Bar(bar) => {
-                    bar.set_length((*expected).max(*records));
-                    bar.set_position(*records);
-                    bar.set_message(format!("{} records, {requests}", number(*records)));
-                }
-                Show::Lines(last) => {
-                    let mut last = last.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-                    if last.is_none_or(|last| last.elapsed() >= LINE_EVERY) {
-                        *last = Some(Instant::now());
-                        self.say(&format!(
-                            "{} of about {} records, {requests}",
-                            number(*records),
-                            number((*expected).max(*records))
-                        ));
-                    }
-                }
-                Show::Json => {}
-            }
+            bar.set_message(line);
+        }
+        if let ProgressEvent::Batch { .. } = event {
+            self.say_now_and_then(event);
             return;
         }
         if let Some(text) = text_of(event) {
@@ -146,10 +129,15 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
         }
         ProgressEvent::Waiting { wait } => format!("waiting {} s", wait.as_secs()),
         ProgressEvent::Probed { usage } => format!("asked how many requests are used{}", usage_text(usage.as_ref())),
-        ProgressEvent::Paused { pause } => {
+        ProgressEvent::Paused { pause, .. } => {
             format!(
-                "paused ({}): {} of {} used, ceiling {}; next look at {}",
-                pause.reason, pause.used, pause.max, pause.ceiling, pause.recheck_at
+                "paused ({}): {} of {} requests used, usage limit {} % ({}); next check at {}",
+                pause.reason,
+                number(pause.used),
+                number(pause.max),
+                pause.limit_percent,
+                number(pause.ceiling),
+                pause.recheck_at
             )
         }
         ProgressEvent::GivingWay { to } => format!("waiting until {to} ends: a restore goes first"),
@@ -159,17 +147,168 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
     })
 }
 
-/// `; org: 312 used / ceiling 500 / max 1,000, 120 by others`
+/// A batch, as a line of text.
+fn batch_text(event: &ProgressEvent) -> Option<String> {
+    let ProgressEvent::Batch {
+        records,
+        expected,
+        requests,
+        estimated,
+        usage,
+        ..
+    } = event
+    else {
+        return None;
+    };
+    Some(format!(
+        "{} of about {} requests, {} of about {} records{}",
+        number(*requests),
+        number((*estimated).max(*requests)),
+        number(*records),
+        number((*expected).max(*records)),
+        usage_text(usage.as_ref())
+    ))
+}
+
+/// Columns of a terminal that everybody has.
+const COLUMNS: usize = 80;
+
+/// Places of the bar.
+const PLACES: usize = 10;
+
+/// The line that stays at the bottom: how far it is by requests, and what they do to the org's usage. `None`: as it was.
+fn bar_line(event: &ProgressEvent) -> Option<String> {
+    let line = match event {
+        ProgressEvent::Planning { usage, .. } => {
+            format!("[{}]    ?  {}planning", " ".repeat(PLACES), usage_short(usage.as_ref()))
+        }
+        ProgressEvent::Batch {
+            records,
+            expected,
+            requests,
+            estimated,
+            usage,
+            ..
+        } => {
+            let percent = percent(*requests, *estimated);
+            let full = percent * PLACES / 100;
+            format!(
+                "[{}{}] {percent:>3}%  {}{}/{} records",
+                "#".repeat(full),
+                "-".repeat(PLACES - full),
+                usage_short(usage.as_ref()),
+                short(*records),
+                short((*expected).max(*records))
+            )
+        }
+        ProgressEvent::Paused { pause, wait } => {
+            // 2026-11-26T16:49:00Z
+            let at = pause.recheck_at.get(11..16).unwrap_or(&pause.recheck_at);
+            let minutes = number(wait.as_secs().div_ceil(60));
+            format!("waiting for API requests; next check {at} UTC (in {minutes} min)")
+        }
+        ProgressEvent::GivingWay { .. } => "waiting for a restore".to_owned(),
+        _ => return None,
+    };
+    Some(line.chars().take(COLUMNS).collect())
+}
+
+/// Never all: what is found while it runs comes on top.
+fn percent(done: u64, planned: u64) -> usize {
+    let percent = u128::from(done) * 100 / u128::from(planned.max(done).max(1));
+    usize::try_from(percent).unwrap_or(99).min(99)
+}
+
+/// `API 2,359/2,500 (limit 50 %)  `
+fn usage_short(usage: Option<&Usage>) -> String {
+    let of = |usage: &Usage| {
+        let (used, ceiling) = (number(usage.used), number(usage.ceiling));
+        format!("API {used}/{ceiling} (limit {} %)  ", usage.limit_percent)
+    };
+    usage.map(of).unwrap_or_default()
+}
+
+/// `9,999`, `42k`, `1.2M`
+fn short(n: u64) -> String {
+    match n {
+        0..10_000 => number(n),
+        10_000..1_000_000 => format!("{}k", n / 1_000),
+        _ => format!("{}.{}M", number(n / 1_000_000), n % 1_000_000 / 100_000),
+    }
+}
+
+/// `; org: 312 of 1,000 requests used, 120 by other apps; usage limit 50 % (500)`
 pub fn usage_text(usage: Option<&Usage>) -> String {
     let Some(Usage {
         used,
         max,
         ceiling,
+        limit_percent,
         others,
     }) = usage
     else {
         return String::new();
     };
     let [used, max, ceiling, others] = [used, max, ceiling, others].map(|n| number(*n));
-    format!("; org: {used} used / ceiling {ceiling} / max {max}, {others} by others")
+    format!("; org: {used} of {max} requests used, {others} by other apps; usage limit {limit_percent} % ({ceiling})")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn batch(requests: u64, estimated: u64, used: u64) -> ProgressEvent {
+        ProgressEvent::Batch {
+            records: 42_300,
+            expected: 66_000,
+            objects_complete: 3,
+            objects: 9,
+            sent: requests,
+            requests,
+            estimated,
+            usage: Some(Usage {
+                used,
+                max: used.saturating_mul(2),
+                ceiling: used.saturating_add(141),
+                limit_percent: 50,
+                others: 0,
+            }),
+        }
+    }
+
+    #[test]
+    fn the_line_has_usage_first_and_goes_by_requests() {
+        assert_eq!(
+            bar_line(&batch(58, 100, 2_359)).as_deref(),
+            Some("[#####-----]  58%  API 2,359/2,500 (limit 50 %)  42k/66k records")
+        );
+    }
+
+    #[test]
+    fn nothing_is_complete_before_it_is_and_no_line_is_wider_than_a_terminal() {
+        for (requests, estimated) in [(0, 0), (219, 219), (500, 219), (u64::MAX, 1), (1, u64::MAX)] {
+            for used in [0, 900_000, u64::MAX] {
+                let line = bar_line(&batch(requests, estimated, used)).unwrap_or_default();
+                assert!(line.len() <= COLUMNS && !line.contains("100%"), "{line}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_pause_has_no_bar_and_says_when_it_looks_again() {
+        let pause = host_harness::jobs::PauseResult {
+            reason: "usage-limit".to_owned(),
+            used: 500,
+            max: 1_000,
+            limit_percent: 50,
+            ceiling: 500,
+            recheck_at: "2026-11-26T16:49:00Z".to_owned(),
+            asked_at: None,
+        };
+        let wait = std::time::Duration::from_secs(28 * 60 + 1);
+        assert_eq!(
+            bar_line(&ProgressEvent::Paused { pause, wait }).as_deref(),
+            Some("waiting for API requests; next check 16:49 UTC (in 29 min)")
+        );
+    }
 }

@@ -136,6 +136,9 @@ pub struct Fold {
     pub warnings: Vec<Failure>,
     /// Requests sent for it.
     pub requests: u64,
+    /// Those of them that planning took.
+    #[serde(default)]
+    pub planning: u64,
     /// The last reading of each quota that was told in it.
     pub readings: BTreeMap<String, Reading>,
     /// Whether the log has ended.
@@ -157,6 +160,7 @@ impl Default for Fold {
             next: None,
             warnings: Vec::new(),
             requests: 0,
+            planning: 0,
             readings: BTreeMap::new(),
             ended: false,
         }
@@ -208,6 +212,9 @@ impl Fold {
         self.head = entry.head();
         self.last_at = Some(entry.at);
         self.requests = self.requests.saturating_add(record.requests);
+        if record.kind == EntryKind::Plan {
+            self.planning = self.planning.saturating_add(record.requests);
+        }
         if let Some(checkpoint) = record.checkpoint {
             self.checkpoint = Some(checkpoint);
             self.keep(checkpoint);

@@ -17,6 +17,7 @@ mod limits;
 mod memory;
 mod orgs;
 mod pauses;
+mod plans;
 mod programs;
 mod reserve;
 mod restores;

@@ -7,6 +7,8 @@ mod export;
 mod files;
 mod held;
 mod limit;
+mod pause;
+mod plan;
 mod restore;
 mod snapshots;
 mod status;
@@ -29,6 +31,7 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             full,
             objects,
             check_now,
+            all,
             json,
         } => {
             let request = host_harness::jobs::PlanRequest {
@@ -36,7 +39,7 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
                 full,
                 check_now,
             };
-            backup::plan(open, &name, &request, json).await
+            plan::run(open, &name, &request, all, json).await
         }
         Command::Backup {
             name,
