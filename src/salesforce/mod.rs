@@ -34,7 +34,7 @@ pub use page::{Ids, Page, PageBodies, RecordSink, read_page, read_record};
 pub use record::{Extracted, NO_ID, Shape, row};
 pub use refusal::{ApiError, Class, classify, read_errors, refusal};
 pub use value::{Kind, canonical};
-pub use writable::{Writable, WritableBodies, WritableField};
+pub use writable::{LostField, Writable, WritableBodies, WritableField};
 
 /// The parser takes single bytes, which only a buffer gives fast.
 fn buffered<R: std::io::Read>(body: R) -> std::io::BufReader<R> {
