@@ -60,7 +60,7 @@ impl From<JobError> for Failure {
         match error {
             JobError::Config(error) => error.into(),
             JobError::Name(error) => error.into(),
-            JobError::NothingSelected | JobError::OtherTenant(_) => Failure::wrong_use(error.to_string()),
+            wrong if wrong.is_wrong_use() => Failure::wrong_use(wrong.to_string()),
             other => Failure::failed(other.to_string()),
         }
     }
