@@ -136,6 +136,9 @@ impl From<exports::RestoreSelection> for Selection {
                 Some(("external-id", object)) => {
                     selection.external_ids.insert(object.to_owned(), value);
                 }
+                None if name == "mode" => selection.overwrite = value == "overwrite",
+                None if name == "keep-changed-since" => selection.keep_changed_since = value.parse().ok(),
+                None if name == "no-relink" => selection.no_relink = true,
                 None if name == "verify" => selection.verify = true,
                 None if name == "source-scope" => selection.source = value,
                 None if name == "snapshot" => selection.snapshot = value,

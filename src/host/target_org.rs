@@ -99,6 +99,15 @@ pub(crate) struct TargetOrg {
     late: Option<(u32, u64, Request)>,
     /// Records of this name are refused, with this code and these fields.
     pub refuses: BTreeMap<String, (String, Vec<String>)>,
+    /// What stands with a record of this name is refused as a whole, with this status; whether it has its effect all the same.
+    pub breaks: BTreeMap<String, (u16, bool)>,
+    /// And the whole request with it.
+    pub breaks_requests: bool,
+    /// Fields that describes told of, and that aren't there (any more).
+    pub removed: BTreeSet<String>,
+    /// No record is given to a user, whatever user that is; and the fields that such a refusal names.
+    pub inactive: bool,
+    pub inactive_named: Vec<String>,
     /// Names that a lock refuses, and how often still.
     pub locked: BTreeMap<String, u32>,
     /// Names that are refused once: something has to be there before.
@@ -128,6 +137,13 @@ fn is_archived(record: &Map<String, Value>) -> bool {
 
 fn refused(code: &str, message: &str) -> Answer {
     (400, json!([{"errorCode": code, "message": message}]))
+}
+
+fn bad_value() -> Answer {
+    refused(
+        "JSON_PARSER_ERROR",
+        "Cannot deserialize instance of date from VALUE_STRING value x",
+    )
 }
 
 fn not_saved(code: &str, message: &str, fields: &[String]) -> Value {
@@ -256,7 +272,8 @@ impl TargetOrg {
                 _ => {}
             }
         }
-        let (status, body) = self.answer(request);
+        let broken = self.breaks_requests && writes && self.broken_by(&String::from_utf8_lossy(&request.body)).is_some();
+        let (status, body) = if broken { bad_value() } else { self.answer(request) };
         if writes && self.faults.get(&self.writes) == Some(&Fault::After) {
             return Reply::error(SendError::OutcomeUnknown("cut".into()));
         }
@@ -325,7 +342,16 @@ impl TargetOrg {
         if let Some(id) = id {
             wanted["Id"] = json!(id);
         }
-        let saved = self.save(id.is_none(), &wanted);
+        let broken = self.broken_by(&wanted.to_string());
+        let saved = match broken {
+            Some((_, false)) => json!({}),
+            _ => self.save(id.is_none(), &wanted),
+        };
+        match broken {
+            Some((status @ 500.., _)) => return (status, json!([{"errorCode": "UNKNOWN_EXCEPTION", "message": "unexpected"}])),
+            Some(_) => return bad_value(),
+            None => {}
+        }
         match (saved["success"] == true, id) {
             (true, Some(_)) => (204, Value::Null),
             (true, None) => (201, saved),
@@ -335,6 +361,15 @@ impl TargetOrg {
                 (400, told)
             }
         }
+    }
+
+    /// What is answered to records of which one is a culprit.
+    fn broken_by(&self, body: &str) -> Option<(u16, bool)> {
+        let names = self.breaks.iter();
+        let culprit = names
+            .into_iter()
+            .find(|(name, _)| body.contains(&format!("\"Name\":\"{name}\"")));
+        culprit.map(|(_, broken)| *broken)
     }
 
     fn composite(&mut self, wanted: &Value) -> Answer {
@@ -421,7 +456,7 @@ impl TargetOrg {
             json!({"name": "CreatedDate", "type": "datetime", "nillable": false}),
             json!({"name": "SystemModstamp", "type": "datetime", "nillable": false}),
         ];
-        for field in fields {
+        for field in fields.iter().filter(|field| !self.removed.contains(&field.name)) {
             let kind = match (field.file, field.refers_to.is_empty()) {
                 (true, _) => "base64",
                 (_, true) => "string",
@@ -518,10 +553,16 @@ impl TargetOrg {
             );
             return (200, json!(vec![refused; records.len()]));
         }
-        (
-            200,
-            json!(records.iter().map(|record| self.save(create, record)).collect::<Vec<_>>()),
-        )
+        let broken = self.broken_by(&body.to_string());
+        let saved = match broken {
+            Some((_, false)) => Vec::new(),
+            _ => records.iter().map(|record| self.save(create, record)).collect(),
+        };
+        match broken {
+            Some((status @ 500.., _)) => (status, json!([{"errorCode": "UNKNOWN_EXCEPTION", "message": "unexpected"}])),
+            Some(_) => bad_value(),
+            None => (200, json!(saved)),
+        }
     }
 
     fn save(&mut self, create: bool, record: &Value) -> Value {
@@ -534,6 +575,23 @@ impl TargetOrg {
             && (about.is_empty() || about.iter().any(|field| fields.contains_key(field)))
         {
             return not_saved(code, "refused", about);
+        }
+        let names_a_user = ["OwnerId", "CreatedById"]
+            .iter()
+            .any(|field| fields.get(*field).is_some_and(|user| !user.is_null()));
+        if self.inactive && names_a_user {
+            return not_saved(
+                "INACTIVE_OWNER_OR_USER",
+                "operation performed with inactive user",
+                &self.inactive_named,
+            );
+        }
+        if let Some(removed) = fields.keys().find(|field| self.removed.contains(*field)) {
+            return not_saved(
+                "INVALID_FIELD",
+                &format!("No such column '{removed}' on sobject of type {object}"),
+                &[],
+            );
         }
         if let Some(locks) = self.locked.get_mut(&name).filter(|locks| **locks > 0) {
             *locks -= 1;

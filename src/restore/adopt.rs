@@ -202,7 +202,7 @@ impl<H: Host> Run<'_, '_, H> {
                         Target::Id(now) | Target::Inactive(now) | Target::Changing(now, _) => {
                             Ok(Some((format!("\"{now}\""), now != id)))
                         }
-                        Target::Gone => Ok(None),
+                        Target::Gone | Target::Failed => Ok(None),
                         Target::InRequest(_) | Target::Awaited | Target::Later | Target::Coming => {
                             to_come = true;
                             Ok(None)
@@ -269,7 +269,7 @@ impl<H: Host> Run<'_, '_, H> {
 
     fn take_adopted(&mut self, object: &str, key: &str, id: &str) -> Result<(), ConnectorError> {
         // A person's contact is the account's other half, and is changed through it.
-        let what = if object == "Contact" { What::Same } else { What::Update };
+        let what = if object == "Contact" { What::Same } else { What::Adopted };
         if what == What::Same {
             self.job.tally(object).skipped += 1;
             self.one_less(object);

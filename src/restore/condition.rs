@@ -7,6 +7,7 @@
 use super::rules::Values;
 use crate::host::Failure;
 use std::cmp::Ordering;
+use std::collections::BTreeSet;
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,6 +51,21 @@ impl Condition {
             Failure::new("condition", format!("the condition {text:?} can't be read: {why}"))
                 .remedy("write it as Field = 'value' AND Other >= 10; operators are = != < <= > >= LIKE")
         })
+    }
+
+    /// The same with the fields as an object has them, which may be written in any case; a field that it doesn't have, where it names
+    /// one.
+    pub fn of_fields(mut self, known: &BTreeSet<String>) -> Result<Condition, String> {
+        for comparison in &mut self.0 {
+            if known.contains(&comparison.field) {
+                continue;
+            }
+            match known.iter().find(|field| field.eq_ignore_ascii_case(&comparison.field)) {
+                Some(field) => comparison.field.clone_from(field),
+                None => return Err(comparison.field.clone()),
+            }
+        }
+        Ok(self)
     }
 
     /// Whether it holds for a record. A field that the record doesn't have is null.
@@ -125,6 +141,17 @@ fn split(text: &str) -> Vec<&str> {
     parts
 }
 
+/// Whether a value needs no quotes: a number, a date or moment, true or false.
+fn is_bare(value: &str) -> bool {
+    let is_word = value.eq_ignore_ascii_case("true") || value.eq_ignore_ascii_case("false");
+    let begins = value.starts_with(|c: char| c.is_ascii_digit() || matches!(c, '-' | '+' | '.'));
+    is_word
+        || begins
+            && value
+                .chars()
+                .all(|c| c.is_ascii_alphanumeric() || matches!(c, '-' | '+' | '.' | ':'))
+}
+
 fn comparison(text: &str) -> Result<Comparison, String> {
     let text = text.trim();
     let name = text
@@ -147,8 +174,8 @@ fn comparison(text: &str) -> Result<Comparison, String> {
             .strip_suffix('\'')
             .ok_or_else(|| format!("the quote of {value} isn't closed"))?;
         Some(inner.replace("\\'", "'").replace("\\\\", "\\"))
-    } else if value.is_empty() || value.contains(char::is_whitespace) {
-        return Err(format!("{value:?} is no value: text goes in single quotes"));
+    } else if !is_bare(value) {
+        return Err(format!("{value} is no value: text goes in single quotes, {field} = 'text'"));
     } else {
         Some(value.to_owned())
     };
@@ -201,9 +228,30 @@ mod tests {
 
     #[test]
     fn what_is_no_condition_says_where() {
-        for text in ["", "Name", "Name ~ 1", "= 1", "Name = 'x", "Name = a b", "A = 1 AND "] {
+        for text in [
+            "",
+            "Name",
+            "Name ~ 1",
+            "= 1",
+            "Name = 'x",
+            "Name = a b",
+            "Name = \"x\"",
+            "Name = x",
+            "A = 1 AND ",
+        ] {
             assert!(Condition::parse(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn fields_are_written_in_any_case_and_have_to_be_there() {
+        let known: BTreeSet<String> = ["Name".to_owned(), "Amount".to_owned()].into();
+        let condition = |text: &str| Condition::parse(text).unwrap().of_fields(&known);
+        assert_eq!(
+            condition("NAME = 'x' AND amount > 1"),
+            Condition::parse("Name = 'x' AND Amount > 1").map_err(|_| String::new())
+        );
+        assert_eq!(condition("Name = 'x' AND Nope__c = 1"), Err("Nope__c".to_owned()));
     }
 
     proptest! {

@@ -79,7 +79,11 @@ impl<H: Host> Run<'_, '_, H> {
             .and_then(Writable::of_describe))
     }
 
-    fn ask_describes(&mut self, objects: &[String], parts: &[Subrequest]) -> Result<Option<Stopped>, ConnectorError> {
+    pub(super) fn ask_describes(
+        &mut self,
+        objects: &[String],
+        parts: &[Subrequest],
+    ) -> Result<Option<Stopped>, ConnectorError> {
         let mut body = match self.answer_to(parts) {
             Ok(body) => body,
             Err(stopped) => return Ok(Some(stopped)),
@@ -118,6 +122,7 @@ impl<H: Host> Run<'_, '_, H> {
                 "its records can't be written by API, or not by the connection's user",
             );
         }
+        writable.lost = self.lost_fields(object, &writable)?;
         self.set_writable(object, writable)
     }
 }

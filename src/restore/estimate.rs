@@ -22,13 +22,13 @@ const WAVES: u64 = 6;
 
 impl<H: Host> Run<'_, '_, H> {
     /// Tells people what will be done, object by object in the order of writing.
-    pub(super) fn tell_plan(&self) {
+    pub(super) fn tell_plan(&mut self) -> Result<(), ConnectorError> {
         let host = self.host();
         let mut before = 0;
         for object in &self.job.objects {
             let tally = self.job.tallies.get(object).copied().unwrap_or_default();
             let open = self.left_of(object);
-            let done = tally.created + tally.updated;
+            let done = tally.created + tally.updated + tally.relinked;
             if open == 0 && tally == Tally::default() {
                 continue;
             }
@@ -39,6 +39,14 @@ impl<H: Host> Run<'_, '_, H> {
         for (object, (code, why)) in &self.job.closed {
             host.skipped(object, Failure::new(code, why).about(object));
         }
+        for (object, (of, all)) in &self.job.matches {
+            let failure = Failure::new("matches", format!("{of} of {all} records match the condition"));
+            host.remark(object, failure.about(object));
+        }
+        for object in self.job.lost.keys().cloned().collect::<Vec<_>>() {
+            self.tell_lost(&object)?;
+        }
+        Ok(())
     }
 
     /// How the records of an object are written, and the requests that it adds to those of the objects before it.
@@ -79,10 +87,12 @@ impl<H: Host> Run<'_, '_, H> {
 
     fn expected(&self, object: &str, so_far: Tally) -> Tally {
         let updates = self.job.updates.get(object).copied().unwrap_or_default();
+        let relinks = self.job.relinks.get(object).copied().unwrap_or_default();
         let open = self.left_of(object);
         Tally {
-            created: so_far.created + open.saturating_sub(updates),
+            created: so_far.created + open.saturating_sub(updates + relinks),
             updated: so_far.updated + updates.min(open),
+            relinked: so_far.relinked + relinks.min(open),
             ..so_far
         }
     }
@@ -123,7 +133,8 @@ impl<H: Host> Run<'_, '_, H> {
         let bulk: u64 = bulk.map(|(object, rows)| ingest::requests(self.left_of(object), *rows)).sum();
         let literal = self.job.literal.min(open).div_ceil(RECORDS as u64);
         let verify = if self.job.selection.verify {
-            let written: u64 = self.job.tallies.values().map(|tally| tally.created + tally.updated).sum();
+            let tallies = self.job.tallies.values();
+            let written: u64 = tallies.map(|tally| tally.created + tally.updated + tally.relinked).sum();
             (written + open).div_ceil(verify::RECORDS_A_REQUEST)
         } else {
             0

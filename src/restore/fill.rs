@@ -8,6 +8,7 @@ use super::adopt::Adoption;
 use super::job::{Patience, Place, Stage};
 use super::prepare::{Outcome, Preparation, Prepared};
 use super::request::{Added, Request, Verb};
+use super::results::MAX_TRIES;
 use super::roll::Pages;
 use super::rules;
 use super::run::{Run, ToCome};
@@ -201,6 +202,7 @@ impl<H: Host> Run<'_, '_, H> {
             without: &[],
             blobs: &[],
             by_picklists: self.job.refuses_values,
+            relinks: None,
         };
         let mut by_parent = Vec::with_capacity(locked.len());
         for some in locked.chunks(ROWS_AT_ONCE) {
@@ -254,9 +256,15 @@ impl<H: Host> Run<'_, '_, H> {
                 key,
                 standing,
             };
-            let Some(Prepared { record, after, left_out }) = self.fitting(request, &due, row.as_ref(), blobs)? else {
+            let Some(Prepared {
+                mut record,
+                after,
+                left_out,
+            }) = self.fitting(request, &due, row.as_ref(), blobs)?
+            else {
                 continue;
             };
+            record.apart = standing.apart;
             match request.add(due.verb(), after, record) {
                 Added::Yes => {}
                 Added::Full => return Ok(true),
@@ -265,7 +273,7 @@ impl<H: Host> Run<'_, '_, H> {
                     continue;
                 }
             }
-            self.tell_left_out(object, key, left_out);
+            self.tell_left_out(object, key, &left_out);
             self.job.at.after.clone_from(key);
         }
         Ok(false)
@@ -283,7 +291,7 @@ impl<H: Host> Run<'_, '_, H> {
             return Ok(None);
         };
         // What it refers to may be refused again, and all that stands beside it with it: it waits until that is there.
-        if prepared.after.is_some() && due.standing.tries > 0 {
+        if prepared.after.is_some() && (due.standing.tries > 0 || due.standing.apart.is_some()) {
             self.passed.records += 1;
             self.job.moved = true;
             return Ok(None);
@@ -311,13 +319,20 @@ impl<H: Host> Run<'_, '_, H> {
             self.fail(object, key, standing, why)?;
             return Ok(None);
         };
+        if standing.tries > MAX_TRIES {
+            let why = self.roll.error(object, key)?;
+            self.fail(object, key, standing, Failure::new("refused", why))?;
+            return Ok(None);
+        }
         let without = self.roll.without(object, key)?;
+        let kept = self.roll.kept(object, key)?;
         let preparation = Preparation {
             object,
             writable,
             without: &without,
             blobs,
             by_picklists: self.job.refuses_values,
+            relinks: standing.is_relink().then_some(&kept),
         };
         let (stage, target) = (self.job.stage, standing.in_target(key));
         let patient = self.job.patience != Patience::None;
@@ -328,7 +343,17 @@ impl<H: Host> Run<'_, '_, H> {
         let mut resolve = |refers_to: &[String], id: &str| self.resolve(request, refers_to, id, &to_come);
         match (stage, target) {
             (Stage::Write, _) => match preparation.prepare(row, target, &mut resolve)? {
+                Outcome::Ready(prepared) if standing.is_relink() && prepared.record.sets == 0 => {
+                    // All of it is set in the end.
+                    self.updated(&prepared.record, standing)?;
+                    Ok(None)
+                }
                 Outcome::Ready(prepared) => Ok(Some(*prepared)),
+                Outcome::Nothing(left_out) => {
+                    self.tell_left_out(object, key, &left_out);
+                    self.left_alone(object, key, standing)?;
+                    Ok(None)
+                }
                 Outcome::NotYet => {
                     self.passed.records += 1;
                     Ok(None)
@@ -347,7 +372,8 @@ impl<H: Host> Run<'_, '_, H> {
             (_, Some(target)) => match preparation.prepare_later(row, target, &mut resolve)? {
                 Some(prepared) if prepared.record.sets > 0 => Ok(Some(prepared)),
                 nothing => {
-                    self.tell_left_out(object, key, nothing.map(|prepared| prepared.left_out).unwrap_or_default());
+                    let left_out = nothing.map(|prepared| prepared.left_out).unwrap_or_default();
+                    self.tell_left_out(object, key, &left_out);
                     self.connected(object, key, standing)?;
                     Ok(None)
                 }

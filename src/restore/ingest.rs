@@ -204,7 +204,10 @@ impl<H: Host> Run<'_, '_, H> {
             };
             after.clone_from(last);
             // What was refused before goes where it is told at once what came of it.
-            let due: Vec<(String, Standing)> = some.into_iter().filter(|(_, s)| self.is_due(s) && s.tries == 0).collect();
+            let due: Vec<(String, Standing)> = some
+                .into_iter()
+                .filter(|(_, s)| self.is_due(s) && s.tries == 0 && s.apart.is_none())
+                .collect();
             for some in due.chunks(ROWS_AT_ONCE) {
                 let full = |filled: &Filled| filled.table.rows() >= MAX_ROWS || filled.table.bytes() >= MAX_BYTES;
                 if self.must_end() || filled.as_ref().is_some_and(full) {
@@ -240,7 +243,7 @@ impl<H: Host> Run<'_, '_, H> {
                     };
                     into.rows
                         .push(Sent(key.clone(), format!("{row:032x}"), prepared.record.later));
-                    self.tell_left_out(object, key, prepared.left_out);
+                    self.tell_left_out(object, key, &prepared.left_out);
                 }
             }
         }
@@ -385,7 +388,6 @@ impl<H: Host> Run<'_, '_, H> {
                 self.roll.set(&job.object, &key, next)?;
                 continue;
             }
-            refusals.written(&job.object, false);
             let record = Placed::named(&job.object, &key, later);
             self.refused(verb, &record, &standing, &error, &mut refusals)?;
         }

@@ -37,6 +37,15 @@ pub struct Selection {
     /// Read back and compare.
     #[serde(default)]
     pub verify: bool,
+    /// Records that were changed since the snapshot get its values back.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub overwrite: bool,
+    /// But for those that were changed after this moment, in milliseconds since 1970.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keep_changed_since: Option<u64>,
+    /// References of records that are there stay as they are.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub no_relink: bool,
     /// What the source's Ids belong to.
     #[serde(default)]
     pub source: String,
@@ -74,6 +83,8 @@ pub enum Stage {
     LookUp,
     /// Finds by name what has another Id there.
     Name,
+    /// Reads what has a new stamp: it may have the snapshot's values all the same.
+    Compare,
     /// Goes through it without sending, to tell what will become of each.
     Rehearse,
     /// Creates and updates.
@@ -227,6 +238,39 @@ pub struct Job {
     /// The org gives no records to inactive users, for this connection's user.
     #[serde(default)]
     pub refuses_inactive: bool,
+    /// How many records a condition holds for, and of how many, by object.
+    #[serde(default)]
+    pub matches: BTreeMap<String, (u64, u64)>,
+    /// How many records are only given their references back, by object.
+    #[serde(default)]
+    pub relinks: BTreeMap<String, u64>,
+    /// Objects of which the target has records under other Ids.
+    #[serde(default)]
+    pub mapped: BTreeSet<String>,
+    /// Objects that give no references with a look, so that none of theirs is set.
+    #[serde(default)]
+    pub without_references: BTreeSet<String>,
+    /// What wasn't found is read back by queries of all.
+    #[serde(default)]
+    pub verifies_archived: bool,
+    /// How many records have values that can't be restored, by object and field.
+    #[serde(default)]
+    pub lost: BTreeMap<String, BTreeMap<String, u64>>,
+    /// Objects of which records sound gone that are still to be looked up.
+    #[serde(default)]
+    pub doubted: BTreeSet<String>,
+    /// Objects that aren't as they were described: they are described anew.
+    #[serde(default)]
+    pub to_describe: BTreeSet<String>,
+    /// Objects that were.
+    #[serde(default)]
+    pub described_anew: BTreeSet<String>,
+    /// How many parts were made of what was refused as a whole.
+    #[serde(default)]
+    pub parts: u32,
+    /// How many records of an object were refused each alone, of what was refused as a whole.
+    #[serde(default)]
+    pub alone: BTreeMap<String, u32>,
     /// How far the org's clock is ahead of the host's, in milliseconds.
     #[serde(default)]
     pub ahead: i64,

@@ -11,7 +11,7 @@ use super::rules;
 use super::run::Run;
 use super::standing::{Standing, What};
 use crate::backup::packing::{PLACES, SINGLES};
-use crate::host::{ConnectorError, Host, RecordOutcome};
+use crate::host::{ConnectorError, Host, RecordOutcome, Row};
 use crate::org::{Stopped, Subrequest};
 use crate::salesforce::{ApiError, Class, Found, Part, refusal};
 use crate::soql::{encode, literal};
@@ -60,6 +60,13 @@ struct Asked {
     may_be_archived: bool,
 }
 
+/// The ways in which objects were looked at when a request was sent.
+struct Ways {
+    stamps: BTreeMap<String, usize>,
+    by_query: BTreeSet<String>,
+    without_references: BTreeSet<String>,
+}
+
 /// Records of one object that will be looked up together.
 #[derive(Default)]
 struct Gathered {
@@ -73,6 +80,8 @@ struct Gathered {
 struct Looks {
     asked: Vec<Asked>,
     collections: usize,
+    /// None is looked up by its own address: a refusal of that would be taken for knowledge.
+    together: bool,
 }
 
 impl Looks {
@@ -87,7 +96,7 @@ impl Looks {
             way,
             may_be_archived: object.archives && way != Way::QueryAll,
         };
-        if way == Way::Collection && self.asked.len() + ids.len() <= SINGLES + self.collections {
+        if way == Way::Collection && !self.together && self.asked.len() + ids.len() <= SINGLES + self.collections {
             self.asked.extend(ids.drain(..).map(|id| asked(Way::Single, vec![id])));
             return true;
         }
@@ -100,6 +109,12 @@ impl Looks {
     }
 }
 
+/// Whether an answer says that there is no such record; another 404 says nothing of it.
+fn is_not_there(part: &Part) -> bool {
+    let not_there = |error: &ApiError| matches!(error.code.as_str(), "NOT_FOUND" | "ENTITY_IS_DELETED");
+    part.errors().iter().all(not_there)
+}
+
 impl<H: Host> Run<'_, '_, H> {
     /// Asks which of the records the target has.
     pub(super) fn look_up(&mut self) -> Result<Ended, ConnectorError> {
@@ -107,6 +122,9 @@ impl<H: Host> Run<'_, '_, H> {
         loop {
             if self.must_end() {
                 return Ok(Ended::Call);
+            }
+            if let Some(stopped) = self.describe_anew()? {
+                return Ok(Ended::Stopped(stopped));
             }
             let from = self.job.at.clone();
             let mut looks = Looks::default();
@@ -135,6 +153,34 @@ impl<H: Host> Run<'_, '_, H> {
             self.job.enter(Stage::Name);
         }
         Ok(Ended::Stage)
+    }
+
+    /// Looks up the records that sounded gone; why it stopped, where it did.
+    pub(super) fn look_up_doubted(&mut self) -> Result<Option<Stopped>, ConnectorError> {
+        let mut objects = self.objects_to_look_up()?;
+        objects.retain(|object| self.job.doubted.contains(&object.name));
+        let end = Place {
+            object: objects.len(),
+            after: String::new(),
+        };
+        loop {
+            if self.host().requests_left() == 0 {
+                return Ok(Some(Stopped::AllowanceSpent));
+            }
+            let mut looks = Looks {
+                together: true,
+                ..Looks::default()
+            };
+            self.job.at = Place::default();
+            self.unknown_records(&objects, &end, &mut looks)?;
+            if looks.asked.is_empty() {
+                return Ok(None);
+            }
+            if let Some(stopped) = self.ask_for(&looks.asked)? {
+                return Ok(Some(stopped));
+            }
+            self.save()?;
+        }
     }
 
     /// The objects, first those that need two looks: the second ones fill requests that have room.
@@ -265,12 +311,16 @@ impl<H: Host> Run<'_, '_, H> {
             .iter()
             .enumerate()
             .map(|(n, asked)| self.look_up_part(n, asked))
-            .collect();
+            .collect::<Result<_, _>>()?;
         let parts = match self.ask(&parts) {
             Ok(parts) => parts,
             Err(stopped) => return Ok(Some(stopped)),
         };
-        let ways = (self.job.stamps.clone(), self.job.by_query.clone());
+        let ways = Ways {
+            stamps: self.job.stamps.clone(),
+            by_query: self.job.by_query.clone(),
+            without_references: self.job.without_references.clone(),
+        };
         for (asked, part) in asked.iter().zip(&parts) {
             let found = match Self::found(asked, part) {
                 Ok(found) => found,
@@ -287,12 +337,14 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(None)
     }
 
-    fn look_up_part(&self, n: usize, asked: &Asked) -> Subrequest {
+    fn look_up_part(&mut self, n: usize, asked: &Asked) -> Result<Subrequest, ConnectorError> {
         let (users, is_active) = rules::INACTIVE;
         let of_users = (asked.object == users).then_some(is_active);
+        let references = self.references_looked_at(&asked.object)?;
         let fields: Vec<&str> = std::iter::once("Id")
             .chain(self.job.stamp(&asked.object))
             .chain(of_users)
+            .chain(references.iter().map(String::as_str))
             .collect();
         let reference = format!("l{n}");
         let query = |resource: &str, live: &str| {
@@ -305,16 +357,33 @@ impl<H: Host> Run<'_, '_, H> {
         match (asked.way, asked.ids.first()) {
             (Way::Single, Some((_, id))) => {
                 let path = format!("sobjects/{}/{id}?fields={}", asked.object, fields.join(","));
-                return Subrequest::get(self.org.path(&path), reference);
+                return Ok(Subrequest::get(self.org.path(&path), reference));
             }
-            (Way::Query, _) => return query("query", ""),
+            (Way::Query, _) => return Ok(query("query", "")),
             // It tells of deleted records too.
-            (Way::QueryAll, _) => return query("queryAll", "IsDeleted = false AND "),
+            (Way::QueryAll, _) => return Ok(query("queryAll", "IsDeleted = false AND ")),
             _ => {}
         }
         let ids: Vec<&str> = asked.ids.iter().map(|(_, id)| id.as_str()).collect();
         let path = self.org.path(&format!("composite/sobjects/{}", asked.object));
-        Subrequest::post(path, reference, json!({ "ids": ids, "fields": fields }))
+        Ok(Subrequest::post(path, reference, json!({ "ids": ids, "fields": fields })))
+    }
+
+    fn has_references(&mut self, object: &str) -> Result<bool, ConnectorError> {
+        let writable = self.writable(object)?.unwrap_or_default();
+        let relinks = !self.job.selection.no_relink && self.job.stage < Stage::Write;
+        Ok(relinks && writable.fields.iter().any(rules::may_be_relinked))
+    }
+
+    /// References that a look at an object's records reads too, since people may have set them since the snapshot.
+    fn references_looked_at(&mut self, object: &str) -> Result<Vec<String>, ConnectorError> {
+        let without = self.job.selection.no_relink || self.job.without_references.contains(object);
+        if without || self.job.stage >= Stage::Write {
+            return Ok(Vec::new());
+        }
+        let writable = self.writable(object)?.unwrap_or_default();
+        let fields = writable.fields.iter().filter(|field| rules::may_be_relinked(field));
+        Ok(fields.map(|field| field.name.clone()).collect())
     }
 
     /// What was found, in the order of what was asked for; or the refusal.
@@ -324,7 +393,7 @@ impl<H: Host> Run<'_, '_, H> {
             records: Vec<Found>,
         }
         let records = match asked.way {
-            Way::Single if part.status == 404 => return Ok(vec![None]),
+            Way::Single if part.status == 404 && is_not_there(part) => return Ok(vec![None]),
             _ if part.status >= 300 => return Err(part.errors()),
             Way::Single => return part.read().map(|found| vec![Some(found)]).map_err(|_| part.errors()),
             Way::Collection => return part.read::<Vec<Option<Found>>>().map_err(|_| part.errors()),
@@ -338,7 +407,11 @@ impl<H: Host> Run<'_, '_, H> {
     fn look_up_refused(
         &mut self,
         asked: &Asked,
-        (stamps, by_query): &(BTreeMap<String, usize>, BTreeSet<String>),
+        Ways {
+            stamps,
+            by_query,
+            without_references,
+        }: &Ways,
         status: u16,
         errors: Vec<ApiError>,
     ) -> Result<Option<Stopped>, ConnectorError> {
@@ -348,6 +421,15 @@ impl<H: Host> Run<'_, '_, H> {
             Class::Later | Class::TimedOut | Class::Halted => return Ok(Some(Stopped::Later)),
             Class::DailyLimit => return Ok(Some(Stopped::DailyLimit)),
             // Others of this object in the same request were refused for the same.
+            // The describe may be old; where it isn't, none of this object's references is set.
+            _ if error.code == "INVALID_FIELD" && !without_references.contains(object) && self.has_references(object)? => {
+                if self.job.described_anew.contains(object) {
+                    self.job.without_references.insert(object.clone());
+                } else {
+                    self.job.to_describe.insert(object.clone());
+                }
+                return Ok(None);
+            }
             _ if error.code == "INVALID_FIELD" && stamps.get(object).copied().unwrap_or_default() < STAMPS.len() => {
                 let tried = stamps.get(object).copied().unwrap_or_default();
                 self.job.stamps.insert(object.clone(), tried + 1);
@@ -360,8 +442,13 @@ impl<H: Host> Run<'_, '_, H> {
             }
             _ => {}
         }
+        let in_doubt = self.job.stage >= Stage::Write;
         for (key, _) in &asked.ids {
             let standing = self.roll.get(object, key)?.unwrap_or(Standing::new(What::Referred));
+            if standing.what == What::Doubted {
+                self.not_looked_up(object, key, &standing)?;
+                continue;
+            }
             // What is only referred to is believed to be there: the org will tell. What should be written can't be, since it might
             // be written twice.
             let what = if standing.is_wanted() || class == Class::Never("not-visible") {
@@ -370,6 +457,9 @@ impl<H: Host> Run<'_, '_, H> {
                 What::There
             };
             self.roll.set(object, key, Standing::new(what))?;
+        }
+        if in_doubt {
+            return Ok(None);
         }
         if self.is_wanted(object)? || !self.job.closed.contains_key(object) {
             self.not_described(object, &error);
@@ -387,14 +477,19 @@ impl<H: Host> Run<'_, '_, H> {
             standing.tries = 1;
             return self.roll.set(object, key, standing);
         }
+        if standing.what == What::Doubted {
+            return self.take_second_look(object, key, &standing, found.is_some());
+        }
         let other_id = (key != id).then(|| id.to_owned());
         let closed = self.job.closed.contains_key(object);
         let what = match (standing.what, found) {
             (What::Wanted, Some(found)) if !closed => {
                 let row = self.rows(object, &[key.to_owned()])?.into_iter().flatten().next();
-                let same = row.is_some_and(|row| row.revision > 0 && found.revision() == Some(row.revision));
-                if same {
+                if self.stays(row.as_ref(), found) {
                     self.job.tally(object).skipped += 1;
+                    if let Some(row) = row {
+                        self.keep_references(object, &row, found)?;
+                    }
                     What::Same
                 } else {
                     What::Update
@@ -409,8 +504,42 @@ impl<H: Host> Run<'_, '_, H> {
             (What::Needed, None) if self.job.selection.with_related => return self.needed_and_gone(object, key),
             (_, None) => What::Gone,
         };
+        if found.is_some() && other_id.is_some() {
+            self.job.mapped.insert(object.to_owned());
+        }
         // One that is gone again is created under a new Id.
         let id = if found.is_some() { other_id } else { None };
         self.roll.set(object, key, Standing::new(what).with_id(id))
+    }
+
+    /// Whether a record that the target has stays as it is.
+    fn stays(&self, row: Option<&Row>, found: &Found) -> bool {
+        let selection = &self.job.selection;
+        let unchanged = row.is_some_and(|row| row.revision > 0 && found.revision() == Some(row.revision));
+        let kept = || {
+            let changed_at = found.revision();
+            changed_at > selection.keep_changed_since && selection.keep_changed_since.is_some()
+        };
+        unchanged || !selection.overwrite || kept()
+    }
+
+    /// References that lead elsewhere than in the snapshot were set by somebody, and stay.
+    fn keep_references(&mut self, object: &str, row: &Row, found: &Found) -> Result<(), ConnectorError> {
+        let asked = self.references_looked_at(object)?;
+        if asked.is_empty() {
+            return Ok(());
+        }
+        let values = rules::values(object, row)?;
+        let kept = asked.into_iter().filter(|field| {
+            let was = rules::text(&values, field);
+            let now = found.values.get(field);
+            let is_empty = now.is_some_and(serde_json::Value::is_null);
+            was.is_some() && !is_empty && now.and_then(serde_json::Value::as_str) != was.as_deref()
+        });
+        let kept: Vec<String> = kept.collect();
+        if kept.is_empty() {
+            return Ok(());
+        }
+        self.roll.set_kept(object, &row.key, kept)
     }
 }

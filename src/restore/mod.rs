@@ -5,13 +5,14 @@
 //! [`job`] (where the restore stands) and [`roll`] (every record that it has to do with), in [`table`]s; [`intent`] (what the
 //! request under way is to create). Planning: `plan`, by `select` (which records), `describe` (how they are written), `lookup` and
 //! `names` (which of them the target has), [`rehearsal`] and `estimate`. Writing: `write`, which sends what `fill` puts together and
-//! gives the answers to `results`; `ingest` (by bulk jobs), `settle` (after an answer was lost), `adopt` (records that Salesforce
+//! gives the answers to `results`, and to `again` where they leave something open; `ingest` (by bulk jobs), `settle` (after an answer was lost), `adopt` (records that Salesforce
 //! creates by itself), `documents` (those of files), `verify`.
 //!
 //! The rule it keeps: nothing is sent that may create a record before it is durable what it will create, and nothing else is
 //! sent before it is known what came of it.
 
 mod adopt;
+mod again;
 pub mod condition;
 mod describe;
 mod documents;
@@ -21,6 +22,7 @@ mod ingest;
 pub mod intent;
 pub mod job;
 mod lookup;
+mod lost;
 mod names;
 pub mod order;
 mod plan;

@@ -79,7 +79,7 @@ impl<H: Host> Run<'_, '_, H> {
             }
             self.save()?;
         }
-        self.job.enter(Stage::Rehearse);
+        self.job.enter(Stage::Compare);
         Ok(Ended::Stage)
     }
 
@@ -148,7 +148,11 @@ impl<H: Host> Run<'_, '_, H> {
             let Some(id) = names.iter().find_map(of_name) else { continue };
             let was = self.roll.get(asked.object, key)?.map(|standing| standing.what);
             let what = match was {
-                Some(What::Create) => What::Update,
+                Some(What::Create) if self.job.selection.overwrite => What::Update,
+                Some(What::Create) => {
+                    self.job.tally(asked.object).skipped += 1;
+                    What::Same
+                }
                 _ if inactive.contains(&id) => What::Inactive,
                 _ => What::There,
             };

@@ -16,7 +16,7 @@ use super::write;
 use crate::backup::MAX_REQUESTS;
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned, RecordOutcome, Row, Snapshot};
 use crate::org::{Org, Stopped};
-use crate::salesforce::Writable;
+use crate::salesforce::{Writable, WritableField};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -84,7 +84,7 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
             Ended::Stopped(stopped) => return Err(stopped.into_error()),
         }
     }
-    run.tell_plan();
+    run.tell_plan()?;
     if !runs {
         Job::forget(host, space)?;
     }
@@ -120,6 +120,7 @@ impl<H: Host> Run<'_, '_, H> {
             Stage::Refer => self.refer(budget),
             Stage::LookUp => self.look_up(),
             Stage::Name => self.find_by_name(),
+            Stage::Compare => self.compare(),
             _ => self.rehearse(budget),
         }
     }
@@ -147,6 +148,7 @@ impl<H: Host> Run<'_, '_, H> {
                     without: &[],
                     blobs: &[],
                     by_picklists: self.job.refuses_values,
+                    relinks: None,
                 };
                 for row in self.rows(object, &keys)?.into_iter().flatten() {
                     for (refers_to, id, required) in preparation.references(&row)? {
@@ -228,7 +230,7 @@ impl<H: Host> Run<'_, '_, H> {
                 let mut some = self.roll.after(object, &self.job.at.after)?;
                 let Some((last, _)) = some.last() else { break };
                 let last = last.clone();
-                self.set_back_lost_references(object, writable, &mut some)?;
+                self.relink(object, writable, &mut some)?;
                 let open: Vec<(String, Standing)> = some.into_iter().filter(|(_, s)| s.is_open()).collect();
                 *budget = budget.saturating_sub(open.len());
                 self.rehearse_some(object, writable, &open, &place, &mut rehearsal)?;
@@ -243,50 +245,54 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(Ended::Stage)
     }
 
-    /// Deleting a record empties references to it, and doesn't always tell by their records' `SystemModstamp`: what refers to a record
-    /// that will be created anew is changed, however much it looks the same.
-    fn set_back_lost_references(
-        &mut self,
-        object: &str,
-        writable: &Writable,
-        some: &mut [(String, Standing)],
-    ) -> Result<(), ConnectorError> {
-        let created = |of: &String| self.job.creating.contains(of);
-        let fields: Vec<_> = writable
+    /// Deleting a record empties references to it, and doesn't always tell by their records' `SystemModstamp`. Where they led to what
+    /// this or an earlier restore created, and nobody has set them to something else, they are set again.
+    fn relink(&mut self, object: &str, writable: &Writable, some: &mut [(String, Standing)]) -> Result<(), ConnectorError> {
+        let new = |of: &String| self.job.creating.contains(of) || self.job.mapped.contains(of);
+        let fields: Vec<&WritableField> = writable
             .fields
             .iter()
-            .filter(|field| field.update && field.refers_to.iter().any(created))
+            .filter(|field| rules::may_be_relinked(field) && field.refers_to.iter().any(new))
             .collect();
-        if fields.is_empty() || !writable.updateable {
+        let without = self.job.selection.no_relink || self.job.without_references.contains(object);
+        if fields.is_empty() || !writable.updateable || without {
             return Ok(());
         }
         let same: Vec<usize> = (0..some.len()).filter(|n| some[*n].1.what == What::Same).collect();
         let keys: Vec<String> = same.iter().map(|n| some[*n].0.clone()).collect();
         for (n, row) in same.into_iter().zip(self.rows(object, &keys)?) {
             let Some(row) = row else { continue };
-            let values = rules::values(object, &row)?;
-            for field in &fields {
-                let Some(id) = rules::text(&values, &field.name) else {
-                    continue;
-                };
-                let Some(of) = self.object_of(&field.refers_to, &id) else {
-                    continue;
-                };
-                let gone = self
-                    .roll
-                    .get(&of, &id)?
-                    .is_some_and(|of| matches!(of.what, What::Create | What::Coming));
-                if gone {
-                    let (key, standing) = &mut some[n];
-                    standing.what = What::Update;
-                    self.roll.set(object, key, standing.clone())?;
-                    let skipped = &mut self.job.tally(object).skipped;
-                    *skipped = skipped.saturating_sub(1);
-                    break;
-                }
+            if self.leads_to_new(object, &fields, &row)? {
+                let (key, standing) = &mut some[n];
+                standing.what = What::Relink;
+                self.roll.set(object, key, standing.clone())?;
+                let skipped = &mut self.job.tally(object).skipped;
+                *skipped = skipped.saturating_sub(1);
             }
         }
         Ok(())
+    }
+
+    /// Whether one of these fields, that nobody has set since, led to what this or an earlier restore created.
+    fn leads_to_new(&mut self, object: &str, fields: &[&WritableField], row: &Row) -> Result<bool, ConnectorError> {
+        let values = rules::values(object, row)?;
+        let kept = self.roll.kept(object, &row.key)?;
+        for field in fields.iter().filter(|field| !kept.contains(&field.name)) {
+            let Some(id) = rules::text(&values, &field.name) else {
+                continue;
+            };
+            let Some(of) = self.object_of(&field.refers_to, &id) else {
+                continue;
+            };
+            let Some(standing) = self.roll.get(&of, &id)? else {
+                continue;
+            };
+            let created_before = standing.in_target(&id).is_some_and(|now| now != id);
+            if matches!(standing.what, What::Create | What::Coming) || created_before {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     fn rehearse_some(
@@ -304,18 +310,20 @@ impl<H: Host> Run<'_, '_, H> {
         let (refers_to_new, refers_to_own) = (Cell::new(false), Cell::new(false));
         for (((key, standing), row), blobs) in open.iter().zip(rows).zip(&blobs) {
             let mut expected = standing.what;
-            let outcome = match row {
+            let outcome = match &row {
                 Some(row) => {
-                    if expected == What::Create && self.will_come(object, writable, &row)? {
-                        expected = What::Update;
+                    if expected == What::Create && self.will_come(object, writable, row)? {
+                        expected = What::Adopted;
                     }
-                    self.expect_document(object, standing, &row)?;
+                    self.expect_document(object, standing, row)?;
+                    let kept = self.roll.kept(object, key)?;
                     let preparation = Preparation {
                         object,
                         writable,
                         without: &[],
                         blobs,
                         by_picklists: self.job.refuses_values,
+                        relinks: standing.is_relink().then_some(&kept),
                     };
                     let target = standing.in_target(key);
                     refers_to_new.set(false);
@@ -330,21 +338,24 @@ impl<H: Host> Run<'_, '_, H> {
                     };
                     let mut resolve =
                         |refers_to: &[String], id: &str| self.resolve(rehearsal.request(), refers_to, id, &to_come);
-                    preparation.prepare(&row, target, &mut resolve)?
+                    preparation.prepare(row, target, &mut resolve)?
                 }
                 None => Outcome::Cannot(Failure::new("not-in-snapshot", "the snapshot no longer has it")),
             };
             let cannot = match (standing.what, outcome) {
                 (What::Create, _) if object == rules::BROUGHT.2 => Some(no_version()),
                 (What::Create, _) if !writable.createable => Some(not_allowed("created")),
-                (What::Update, _) if !writable.updateable => Some(not_allowed("changed")),
+                (What::Update | What::Relink, _) if !writable.updateable => Some(not_allowed("changed")),
                 // It will be there, once its parent is.
                 (What::Create, Outcome::Cannot(failure)) if failure.code == rules::BY_SALESFORCE && object == "Contact" => None,
                 (_, Outcome::Cannot(failure)) => Some(failure),
                 (_, Outcome::Ready(prepared)) => {
                     self.job.unconnected += u64::from(prepared.record.later);
                     self.job.count_form(&prepared.record);
-                    self.tell_left_out(object, key, prepared.left_out);
+                    if let Some(row) = &row {
+                        self.count_lost(object, writable, standing.verb(), row)?;
+                    }
+                    self.tell_left_out(object, key, &prepared.left_out);
                     if standing.what == What::Create && refers_to_own.get() {
                         *self.job.to_own.entry(object.to_owned()).or_default() += 1;
                     }
@@ -360,6 +371,21 @@ impl<H: Host> Run<'_, '_, H> {
                         }
                         verb => rehearsal.add(verb, prepared.after, prepared.record),
                     }
+                    None
+                }
+                (_, Outcome::Nothing(left_out)) => {
+                    // What it leads to is still to come.
+                    self.tell_left_out(object, key, &left_out);
+                    rehearsal.add_last();
+                    let later = refers_to_new.get();
+                    self.roll.set(
+                        object,
+                        key,
+                        Standing {
+                            later,
+                            ..standing.clone()
+                        },
+                    )?;
                     None
                 }
                 (_, Outcome::NotYet) => {
@@ -381,9 +407,12 @@ impl<H: Host> Run<'_, '_, H> {
 
     fn expect_write(&mut self, object: &str, what: What) {
         *self.job.open.entry(object.to_owned()).or_default() += 1;
-        if what == What::Update {
-            *self.job.updates.entry(object.to_owned()).or_default() += 1;
-        }
+        let counts = match what {
+            What::Update => &mut self.job.updates,
+            What::Relink => &mut self.job.relinks,
+            _ => return,
+        };
+        *counts.entry(object.to_owned()).or_default() += 1;
     }
 
     /// A version that is to be created brings its document, where the target doesn't have it.

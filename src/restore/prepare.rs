@@ -25,6 +25,8 @@ pub enum Target {
     Later,
     /// One that Salesforce creates together with the first record that names it.
     Coming,
+    /// One that is part of the restore, and could not be written, or nobody knows whether it was.
+    Failed,
     /// None.
     Gone,
 }
@@ -60,6 +62,8 @@ pub type Referred<'a> = (&'a [String], String, bool);
 pub enum Outcome {
     /// It can be sent.
     Ready(Box<Prepared>),
+    /// Nothing of it is to be set, and this can't be.
+    Nothing(Vec<LeftOut>),
     /// It can't be without something that is still to come.
     NotYet,
     /// It can't be written, and why.
@@ -73,11 +77,13 @@ pub struct Preparation<'a> {
     /// What the target's describe says.
     pub writable: &'a Writable,
     /// Fields that the org refused for this record.
-    pub without: &'a [String],
+    pub without: &'a [LeftOut],
     /// Source keys and lengths of the blobs that the snapshot holds of this record.
     pub blobs: &'a [(String, u64)],
     /// Values that a restricted picklist doesn't take are left out, and not tried.
     pub by_picklists: bool,
+    /// Only references that lead to something new are set, but for these fields.
+    pub relinks: Option<&'a [String]>,
 }
 
 impl Preparation<'_> {
@@ -103,13 +109,20 @@ impl Preparation<'_> {
             let (Some(value), true) = (values.get(&field.name), can_be_set(field, verb)) else {
                 continue;
             };
+            if self.stays(field) || self.relinks.is_some() && value.get() == "null" {
+                continue;
+            }
             if field.binary || rules::is_left_out(self.object, &field.name, &values) {
                 continue;
             }
-            if self.without.contains(&field.name) || joins && rules::is_of_first(self.object, &field.name) {
+            if joins && rules::is_of_first(self.object, &field.name) {
                 continue;
             }
             let value = value.get();
+            if let Some(refused) = self.refused(&field.name) {
+                written.left_out.extend((value != "null").then(|| refused.clone()));
+                continue;
+            }
             if value == "null" {
                 // A new record has none anyway.
                 if verb == Verb::Update && field.nillable {
@@ -154,7 +167,11 @@ impl Preparation<'_> {
             // What can't be set in the end has to be there from the first.
             let at_once = verb == Verb::Create && (field.required || !field.update);
             match resolve(&field.refers_to, id)? {
-                Target::Inactive(_) if rules::is_owner(&field.name) => written.leave_out(field, OWNER_INACTIVE),
+                Target::Inactive(_) if rules::is_of_active_users(&field.name) => {
+                    written.leave_out(field, &inactive_user(&field.name));
+                }
+                Target::Id(now) if self.relinks.is_some() && now == id => {}
+                Target::Gone if self.relinks.is_some() => {}
                 Target::Id(id) | Target::Inactive(id) => written.plain(&field.name, &format!("\"{id}\"")),
                 Target::Changing(id, collection) => {
                     written.plain(&field.name, &format!("\"{id}\""));
@@ -171,19 +188,37 @@ impl Preparation<'_> {
                 Target::Gone if field.required && verb == Verb::Create => {
                     return Ok(Outcome::Cannot(parent_gone(field, id)));
                 }
+                Target::Failed if field.required && verb == Verb::Create => {
+                    return Ok(Outcome::Cannot(parent_failed(field, id)));
+                }
                 Target::Gone => written.leave_out(field, &format!("{id} is gone, and not part of the restore")),
+                Target::Failed => written.leave_out(field, &format!("{id} could not be restored")),
             }
+        }
+        if self.relinks.is_some() && written.sets == 0 && written.omitted.is_empty() {
+            return Ok(Outcome::Nothing(written.left_out));
         }
         Ok(Outcome::Ready(Box::new(written.finish(row))))
     }
 
+    /// Where only references are set: whether this field stays as it is.
+    fn stays(&self, field: &WritableField) -> bool {
+        self.relinks
+            .is_some_and(|kept| !rules::may_be_relinked(field) || kept.contains(&field.name))
+    }
+
+    /// A field that the org refused for this record.
+    fn refused(&self, field: &str) -> Option<&LeftOut> {
+        self.without.iter().find(|refused| refused.field == field)
+    }
+
     /// The file that is sent with a record; and the field whose file should be, and isn't in the snapshot.
     fn file(&self, verb: Verb, values: &rules::Values) -> (Option<Attached>, Option<&WritableField>) {
-        let set = |field: &&WritableField| field.binary && can_be_set(field, verb) && !self.without.contains(&field.name);
+        let set = |field: &&WritableField| field.binary && can_be_set(field, verb) && self.refused(&field.name).is_none();
         let Some(field) = self.writable.fields.iter().find(set) else {
             return (None, None);
         };
-        if verb == Verb::Update && rules::is_fixed(self.object) {
+        if verb == Verb::Update && (rules::is_fixed(self.object) || self.relinks.is_some()) {
             return (None, None);
         }
         // OBJECT/KEY/FIELD/CONTENT
@@ -235,7 +270,8 @@ impl Preparation<'_> {
             let Some(value) = values.get(&field.name).filter(|value| value.get() != "null") else {
                 continue;
             };
-            if self.without.contains(&field.name) || rules::is_left_out(self.object, &field.name, &values) {
+            if self.refused(&field.name).is_some() || rules::is_left_out(self.object, &field.name, &values) || self.stays(field)
+            {
                 continue;
             }
             if rules::held(self.object).is_some_and(|(held, _)| held == field.name) {
@@ -252,7 +288,7 @@ impl Preparation<'_> {
                     written.plain(&field.name, &format!("\"{now}\""))
                 }
                 Target::InRequest(_) => {}
-                Target::Awaited | Target::Later | Target::Coming | Target::Gone => {
+                Target::Awaited | Target::Later | Target::Coming | Target::Gone | Target::Failed => {
                     written.leave_out(field, &format!("{id} could not be restored"));
                 }
             }
@@ -288,8 +324,18 @@ impl Preparation<'_> {
     }
 }
 
-const OWNER_INACTIVE: &str = "its owner is inactive, and Salesforce gives records to inactive users only for who has the permission \
-                              Update Records with Inactive Owners: it belongs to the connection's user instead";
+/// What people are told of a user who has left, and whom the org doesn't take in this field.
+pub fn inactive_user(field: &str) -> String {
+    let (who, instead) = match field {
+        "CreatedById" => ("the user who created it", "the connection's user is in its place"),
+        "LastModifiedById" => ("the user who modified it last", "the connection's user is in its place"),
+        _ => ("its owner", "the record belongs to the connection's user instead"),
+    };
+    format!(
+        "{who} is inactive, and Salesforce takes inactive users only from who has the permission Update Records with Inactive \
+         Owners: {instead}"
+    )
+}
 
 fn can_be_set(field: &WritableField, verb: Verb) -> bool {
     match verb {
@@ -315,6 +361,19 @@ fn parent_gone(field: &WritableField, id: &str) -> Failure {
         format!("{} needs {id}, which is gone and not part of the restore", field.name),
     )
     .remedy("restore it too: name it, or use --with-related")
+    .detail("field", &field.name)
+    .detail("id", id)
+}
+
+fn parent_failed(field: &WritableField, id: &str) -> Failure {
+    Failure::new(
+        "required-parent-failed",
+        format!(
+            "{} needs {id}, which is part of the restore and could not be written",
+            field.name
+        ),
+    )
+    .remedy("see why that one failed, correct it, and restore again")
     .detail("field", &field.name)
     .detail("id", id)
 }
@@ -419,6 +478,7 @@ impl<'a> Written<'a> {
                 form: self.form,
                 file: self.file,
                 brings: self.brings,
+                apart: None,
             },
             after: self.after,
             left_out: self.left_out,
@@ -463,6 +523,7 @@ mod tests {
             without: &[],
             blobs: &[],
             by_picklists: false,
+            relinks: None,
         };
         preparation.prepare(&row(body), target, &mut |_, id| Ok(to(id))).unwrap()
     }
@@ -578,6 +639,7 @@ mod tests {
             without: &[],
             blobs: &[],
             by_picklists: false,
+            relinks: None,
         };
         let row = row(BODY);
         let later = |id: &'static str| {

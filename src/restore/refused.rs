@@ -3,7 +3,7 @@
 //! Pure. Codes are those of the REST API's `StatusCode`; texts are localised, so that they are read only for names of fields.
 
 use crate::host::Failure;
-use crate::salesforce::SaveError;
+use crate::salesforce::{ApiError, Class, SaveError, classify};
 
 /// A restricted picklist doesn't have the value.
 pub const NOT_IN_PICKLIST: &str = "INVALID_OR_NULL_FOR_RESTRICTED_PICKLIST";
@@ -16,9 +16,9 @@ pub const INACTIVE_OWNER: &str = "INACTIVE_OWNER_OR_USER";
 pub enum Refused {
     /// Somebody else holds it at this moment.
     Locked,
-    /// The record isn't there any more.
+    /// It sounds as if the record weren't there any more. Only a look can tell.
     Gone,
-    /// It can be written without these fields.
+    /// It may be written without these fields. None: it isn't said which.
     Fields(Vec<String>),
     /// Another record has a value that no two may have.
     Taken,
@@ -30,6 +30,17 @@ pub enum Refused {
     ForGood,
 }
 
+/// A record is never written without what these are about: it would be one that people decided not to have, or not twice.
+const DECIDED: [&str; 7] = [
+    "CANNOT_EXECUTE_FLOW_TRIGGER",
+    "CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY",
+    "DUPLICATES_DETECTED",
+    "DUPLICATE_EXTERNAL_ID",
+    "DUPLICATE_USERNAME",
+    "FIELD_CUSTOM_VALIDATION_EXCEPTION",
+    "REQUIRED_FIELD_MISSING",
+];
+
 /// What a refusal means.
 pub fn meaning(error: &SaveError) -> Refused {
     match error.code.as_str() {
@@ -39,32 +50,88 @@ pub fn meaning(error: &SaveError) -> Refused {
         "STANDARD_PRICE_NOT_DEFINED" => Refused::Early,
         "NOT_FOUND" => Refused::Gone,
         "ENTITY_IS_DELETED" | "INVALID_CROSS_REFERENCE_KEY" if names(error).is_empty() => Refused::Gone,
-        "ENTITY_IS_DELETED"
-        | "INVALID_CROSS_REFERENCE_KEY"
-        | "INSUFFICIENT_ACCESS_ON_CROSS_REFERENCE_ENTITY"
-        | "INVALID_FIELD_FOR_INSERT_UPDATE"
-        | "INVALID_FIELD"
-        | "FIELD_INTEGRITY_EXCEPTION"
-        | NOT_IN_PICKLIST => Refused::Fields(names(error)),
-        INACTIVE_OWNER => Refused::Fields(match names(error) {
-            names if names.is_empty() => vec!["OwnerId".to_owned()],
-            names => names,
-        }),
-        _ => Refused::ForGood,
+        INACTIVE_OWNER => Refused::Fields(names(error)),
+        code if DECIDED.contains(&code) => Refused::ForGood,
+        _ => match names(error) {
+            names if names.is_empty() => Refused::ForGood,
+            names => Refused::Fields(names),
+        },
     }
 }
 
-/// Fields that a refusal is about: as listed, or as its text ends (`bad field names on insert/update call: A, B`).
+/// What all errors of one record mean: the first that no field is to blame for, else all fields together.
+pub fn decisive(errors: Vec<SaveError>) -> SaveError {
+    let for_fields = |error: &SaveError| matches!(meaning(error), Refused::Fields(_));
+    if let Some(decisive) = errors.iter().find(|error| !for_fields(error)) {
+        return decisive.clone();
+    }
+    let mut errors = errors.into_iter();
+    let mut first = errors.next().unwrap_or_default();
+    let others: Vec<String> = errors.flat_map(|error| names(&error)).collect();
+    if !others.is_empty() {
+        first.fields = names(&first);
+        first.fields.extend(others);
+    }
+    first
+}
+
+/// Whether a refusal says that the object isn't (any more) what its describe said: it is asked anew then.
+pub fn is_about_describe(creates: bool, error: &SaveError) -> bool {
+    match error.code.as_str() {
+        "INVALID_FIELD" | "INVALID_FIELD_FOR_INSERT_UPDATE" | "INVALID_TYPE" | "INVALID_SOBJECT" => true,
+        "NOT_FOUND" => creates,
+        _ => false,
+    }
+}
+
+/// What it means that a collection, or a request, was refused as a whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Whole {
+    /// What its records refer to wasn't created.
+    Halted,
+    /// It passes.
+    Passes,
+    /// Something in it is to blame; smaller parts tell what.
+    Parts,
+}
+
+/// See [`Whole`].
+pub fn whole(status: u16, errors: &[ApiError]) -> Whole {
+    let passing = |code: &str| matches!(code, "INVALID_SESSION_ID" | "REQUEST_LIMIT_EXCEEDED");
+    match classify(status, errors) {
+        Class::Halted => Whole::Halted,
+        Class::DailyLimit => Whole::Passes,
+        // A status alone says nothing of what is to blame.
+        Class::Later | Class::TimedOut if status < 500 => Whole::Passes,
+        _ if matches!(status, 401 | 408 | 420 | 429) || errors.iter().any(|error| passing(&error.code)) => Whole::Passes,
+        _ => Whole::Parts,
+    }
+}
+
+/// Fields that a refusal is about: as listed, or as its text tells (`bad field names on insert/update call: A, B`, `No such column
+/// 'A' on sobject of type B`).
 fn names(error: &SaveError) -> Vec<String> {
     let listed: Vec<String> = error.fields.iter().filter(|field| *field != "Id").cloned().collect();
     if !listed.is_empty() {
         return listed;
     }
-    let Some((_, list)) = error.message.rsplit_once("call: ") else {
+    if !error.code.starts_with("INVALID_FIELD") {
         return Vec::new();
-    };
-    let name = |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-    list.split(',').map(str::trim).filter(name).map(ToOwned::to_owned).collect()
+    }
+    let is_name = |name: &&str| !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    if let Some((_, list)) = error.message.rsplit_once("call: ") {
+        return list
+            .split(',')
+            .map(str::trim)
+            .filter(is_name)
+            .map(ToOwned::to_owned)
+            .collect();
+    }
+    let quoted = error
+        .message
+        .split_once('\'')
+        .and_then(|(_, rest)| Some(rest.split_once('\'')?.0));
+    quoted.filter(is_name).map(ToOwned::to_owned).into_iter().collect()
 }
 
 /// A refusal, for people.
@@ -77,9 +144,8 @@ pub fn failure(error: &SaveError) -> Failure {
         "DUPLICATE_VALUE" | "DUPLICATES_DETECTED" => {
             failure.remedy("another record has this value: decide which one is to stay")
         }
-        INACTIVE_OWNER => {
-            failure.remedy("its owner is inactive: it belongs to the connection's user now; give it to whom it should belong")
-        }
+        INACTIVE_OWNER => failure
+            .remedy("give it an active owner, or the connection's user the permission Update Records with Inactive Owners"),
         "STORAGE_LIMIT_EXCEEDED" => failure.remedy("free or buy storage, and restore again"),
         _ => failure,
     }
@@ -134,8 +200,20 @@ mod tests {
                 "INACTIVE_OWNER_OR_USER",
                 "operation performed with inactive user",
                 &[],
-                fields(&["OwnerId"]),
+                fields(&[]),
             ),
+            ("STRING_TOO_LONG", "data value too large", &["Name"], fields(&["Name"])),
+            ("SOME_CODE_TO_COME", "words", &["A__c", "B__c"], fields(&["A__c", "B__c"])),
+            ("SOME_CODE_TO_COME", "a call: Name", &[], Refused::ForGood),
+            (
+                "INVALID_FIELD",
+                "No such column 'Short__c' on sobject of type Node__c",
+                &[],
+                fields(&["Short__c"]),
+            ),
+            ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "no", &["A__c"], Refused::ForGood),
+            ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "no", &["A__c"], Refused::ForGood),
+            ("DUPLICATES_DETECTED", "no", &["A__c"], Refused::ForGood),
             (
                 "REQUIRED_FIELD_MISSING",
                 "Required fields are missing: [Name]",
@@ -145,5 +223,42 @@ mod tests {
         ] {
             assert_eq!(meaning(&error(code, message, listed)), expected, "{code}");
         }
+    }
+
+    #[test]
+    fn of_several_errors_the_one_decides_that_no_field_is_to_blame_for() {
+        let long = error("STRING_TOO_LONG", "long", &["A"]);
+        let mail = error("INVALID_EMAIL_ADDRESS", "mail", &["B"]);
+        let rule = error("FIELD_CUSTOM_VALIDATION_EXCEPTION", "no", &["C"]);
+        assert_eq!(decisive(vec![long.clone(), mail.clone(), rule.clone()]), rule);
+        assert_eq!(decisive(vec![long, mail]).fields, ["A", "B"]);
+        assert_eq!(decisive(Vec::new()), SaveError::default());
+    }
+
+    #[test]
+    fn a_whole_refusal_passes_or_has_a_culprit() {
+        let errors = |code: &str, message: &str| {
+            vec![ApiError {
+                code: code.into(),
+                message: message.into(),
+            }]
+        };
+        for (status, code, message, expected) in [
+            (400, "JSON_PARSER_ERROR", "Cannot deserialize instance of date", Whole::Parts),
+            (400, "PROCESSING_HALTED", "Invalid reference specified", Whole::Halted),
+            (500, "UNKNOWN_EXCEPTION", "An unexpected error occurred", Whole::Parts),
+            (503, "SERVER_UNAVAILABLE", "busy", Whole::Parts),
+            (400, "UNABLE_TO_LOCK_ROW", "locked", Whole::Passes),
+            (401, "INVALID_SESSION_ID", "expired", Whole::Passes),
+            (
+                403,
+                "REQUEST_LIMIT_EXCEEDED",
+                "ConcurrentRequests Limit exceeded.",
+                Whole::Passes,
+            ),
+        ] {
+            assert_eq!(whole(status, &errors(code, message)), expected, "{status} {code}");
+        }
+        assert_eq!(whole(500, &[]), Whole::Parts);
     }
 }

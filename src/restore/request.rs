@@ -6,6 +6,7 @@
 //! refers to; and what a composite request can't carry (files, texts that look like references) goes in requests of another
 //! [`Form`].
 
+use super::standing::Apart;
 use crate::backup::packing::{PLACES, SINGLES};
 use crate::host::{Content, FormPart};
 use crate::org::WRITE_HEADERS;
@@ -133,6 +134,8 @@ pub struct Placed {
     pub file: Option<Attached>,
     /// The key of a record that Salesforce creates together with it.
     pub brings: Option<String>,
+    /// It stands only with those of the same part.
+    pub apart: Option<Apart>,
 }
 
 /// Where collections of records are written.
@@ -161,6 +164,7 @@ impl Placed {
             form: Form::Composite,
             file: None,
             brings: None,
+            apart: None,
         }
     }
 }
@@ -173,6 +177,7 @@ pub struct Collection {
     /// The records, in order.
     pub records: Vec<Placed>,
     runs: usize,
+    apart: Option<Apart>,
 }
 
 /// A request that is being filled.
@@ -249,6 +254,11 @@ impl Request {
         if !self.is_empty() && (self.form() != form || form != Form::Composite && after.is_some()) {
             return Added::NotThis;
         }
+        let whole_request = |apart: Option<Apart>| apart.filter(|apart| apart.whole_request);
+        let first = self.collections.first();
+        if first.is_some_and(|first| whole_request(first.apart) != whole_request(record.apart)) {
+            return Added::NotThis;
+        }
         let file_bytes = record.file.as_ref().map_or(0, |file| file.bytes);
         let too_much = self.bytes + record.json.len() > MAX_BYTES || self.file_bytes + file_bytes > MAX_FILE_BYTES;
         if !self.is_empty() && too_much {
@@ -257,7 +267,8 @@ impl Request {
         let from = after.map_or(0, |after| after + 1);
         let has_room = |collection: &Collection| {
             let new_run = collection.records.last().is_none_or(|last| last.object != record.object);
-            collection.verb == verb && collection.records.len() < form.records() && (!new_run || collection.runs < RUNS)
+            let has_place = collection.records.len() < form.records() && (!new_run || collection.runs < RUNS);
+            collection.verb == verb && collection.apart == record.apart && has_place
         };
         let found = (from..self.collections.len().min(form.collections())).find(|n| has_room(&self.collections[*n]));
         let n = match found {
@@ -267,6 +278,7 @@ impl Request {
                     verb,
                     records: Vec::new(),
                     runs: 0,
+                    apart: record.apart,
                 });
                 self.collections.len() - 1
             }

@@ -2,40 +2,24 @@
 
 use super::intent::Created;
 use super::job::Stage;
+use super::prepare::{self, LeftOut};
 use super::refused::{self, Refused};
 use super::request::{Placed, Verb};
 use super::rules;
 use super::run::Run;
 use super::standing::{Standing, What};
 use crate::host::{ConnectorError, Failure, Host, RecordOutcome};
-use crate::salesforce::{Part, SaveError, Saved};
-use std::collections::BTreeMap;
+use crate::salesforce::{SaveError, Saved, Writable};
 
 /// A record that a lock refused is tried so often.
-const MAX_TRIES: u8 = 5;
-
-/// Where so many records of an object get one and the same refusal, and none is written, the others are spared.
-const SAME_REFUSAL: usize = 100;
+pub(super) const MAX_TRIES: u8 = 5;
 
 /// What one answer refused.
 #[derive(Default)]
 pub(super) struct Refusals {
-    failed: Vec<(Placed, Standing, SaveError)>,
-    /// Records written, and not, by object.
-    counts: BTreeMap<String, (usize, usize)>,
+    pub(super) failed: Vec<(Placed, Standing, SaveError)>,
     /// The org takes no more data.
     full: bool,
-}
-
-impl Refusals {
-    pub(super) fn written(&mut self, object: &str, success: bool) {
-        let counts = self.counts.entry(object.to_owned()).or_default();
-        if success {
-            counts.0 += 1;
-        } else {
-            counts.1 += 1;
-        }
-    }
 }
 
 impl<H: Host> Run<'_, '_, H> {
@@ -50,13 +34,12 @@ impl<H: Host> Run<'_, '_, H> {
         let Some(standing) = self.roll.get(&record.object, &record.key)? else {
             return Ok(());
         };
-        refusals.written(&record.object, saved.success);
         match (saved.success, saved.id) {
             (true, Some(id)) if verb == Verb::Create => self.was_created(&Created::of(record), &id),
             (true, _) if self.job.stage == Stage::Connect => self.connected(&record.object, &record.key, &standing),
             (true, _) => self.updated(record, &standing),
             (false, _) => {
-                let error = saved.errors.into_iter().next().unwrap_or_default();
+                let error = refused::decisive(saved.errors);
                 self.refused(verb, record, &standing, &error, refusals)
             }
         }
@@ -80,11 +63,35 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     pub(super) fn updated(&mut self, record: &Placed, standing: &Standing) -> Result<(), ConnectorError> {
-        let mut now = Standing::new(What::Updated).with_id(standing.id.clone());
+        let tally = self.job.tally(&record.object);
+        let what = match standing.what {
+            What::Relink => {
+                tally.relinked += 1;
+                What::Relinked
+            }
+            // It was gone, and came with its parent.
+            What::Adopted => {
+                tally.created += 1;
+                What::Created
+            }
+            _ => {
+                tally.updated += 1;
+                What::Updated
+            }
+        };
+        let mut now = Standing::new(what).with_id(standing.id.clone());
         now.later = record.later;
         self.roll.set(&record.object, &record.key, now)?;
-        self.job.tally(&record.object).updated += 1;
         self.one_less(&record.object);
+        Ok(())
+    }
+
+    /// Nothing of a record is to be changed after all.
+    pub(super) fn left_alone(&mut self, object: &str, key: &str, standing: &Standing) -> Result<(), ConnectorError> {
+        self.roll
+            .set(object, key, Standing::new(What::Same).with_id(standing.id.clone()))?;
+        self.job.tally(object).skipped += 1;
+        self.one_less(object);
         Ok(())
     }
 
@@ -99,7 +106,7 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// A record can't be written.
     pub(super) fn fail(&mut self, object: &str, key: &str, standing: &Standing, why: Failure) -> Result<(), ConnectorError> {
-        if standing.is_open() || standing.comes_by_itself() {
+        if standing.is_unwritten() {
             self.roll.set(object, key, Standing::new(What::Failed))?;
             self.job.tally(object).failed += 1;
             self.one_less(object);
@@ -130,6 +137,11 @@ impl<H: Host> Run<'_, '_, H> {
     ) -> Result<(), ConnectorError> {
         let (object, key) = (record.object.as_str(), record.key.as_str());
         let again = standing.tries < MAX_TRIES;
+        if refused::is_about_describe(verb == Verb::Create, error) && !self.job.described_anew.contains(object) {
+            self.job.to_describe.insert(object.to_owned());
+            self.job.moved = true;
+            return Ok(());
+        }
         match refused::meaning(error) {
             Refused::Locked if again => {
                 self.job.locked = self.job.locked.max(standing.tries + 1);
@@ -141,22 +153,8 @@ impl<H: Host> Run<'_, '_, H> {
             Refused::Taken if again && self.job.updates.get(object).is_some_and(|updates| *updates > 0) => {
                 self.try_again(object, key, standing)
             }
-            Refused::Gone if verb == Verb::Update && standing.is_open() => {
-                self.roll.set(object, key, Standing::new(What::Create))?;
-                self.job.moved = true;
-                Ok(())
-            }
-            Refused::Fields(fields) if again && !fields.is_empty() => {
-                let needed = self.writable(object)?.unwrap_or_default();
-                let required = |name: &String| needed.field(name).is_none_or(|field| field.required);
-                if verb == Verb::Create && fields.iter().any(required) {
-                    return self.fail(object, key, standing, refused::failure(error));
-                }
-                // What would be refused for the same is sent without it at once.
-                self.job.refuses_inactive |= error.code == refused::INACTIVE_OWNER;
-                self.job.refuses_values |= error.code == refused::NOT_IN_PICKLIST;
-                self.roll.leave_out(object, key, &fields)?;
-                self.tell(object, key, RecordOutcome::Incomplete, refused::failure(error));
+            Refused::Gone if verb == Verb::Update && standing.is_open() => self.doubt(object, key, standing, error),
+            Refused::Fields(fields) if again && self.goes_without(verb, record, &fields, error)? => {
                 self.try_again(object, key, standing)
             }
             meaning => {
@@ -167,68 +165,88 @@ impl<H: Host> Run<'_, '_, H> {
         }
     }
 
+    /// Leaves out of a record what the org refused of it, where the record can be without; whether that is something new.
+    fn goes_without(
+        &mut self,
+        verb: Verb,
+        record: &Placed,
+        refused: &[String],
+        error: &SaveError,
+    ) -> Result<bool, ConnectorError> {
+        let (object, key) = (record.object.as_str(), record.key.as_str());
+        let writable = self.writable(object)?.unwrap_or_default();
+        let inactive = error.code == refused::INACTIVE_OWNER;
+        let named: Vec<String> = if inactive && refused.is_empty() {
+            self.inactive_users(object, key, &writable)?
+        } else {
+            let known = writable.fields.iter();
+            let known = known.filter(|field| refused.iter().any(|name| name.eq_ignore_ascii_case(&field.name)));
+            known.map(|field| field.name.clone()).collect()
+        };
+        let required = |name: &String| writable.field(name).is_none_or(|field| field.required);
+        if verb == Verb::Create && named.iter().any(required) {
+            return Ok(false);
+        }
+        let why = |field: &str| match inactive {
+            true => prepare::inactive_user(field),
+            false => format!("the org refused it ({})", error.text()),
+        };
+        let left_out: Vec<LeftOut> = named.into_iter().map(|field| LeftOut { why: why(&field), field }).collect();
+        // What would be refused for the same is sent without it at once.
+        self.job.refuses_inactive |= inactive;
+        self.job.refuses_values |= error.code == refused::NOT_IN_PICKLIST;
+        self.roll.leave_out(object, key, &left_out)
+    }
+
+    /// Fields of a record by which it names inactive users; where none is known to be, all that may.
+    fn inactive_users(&mut self, object: &str, key: &str, writable: &Writable) -> Result<Vec<String>, ConnectorError> {
+        let Some(row) = self.rows(object, &[key.to_owned()])?.into_iter().flatten().next() else {
+            return Ok(Vec::new());
+        };
+        let values = rules::values(object, &row)?;
+        let (mut inactive, mut named) = (Vec::new(), Vec::new());
+        for field in rules::OF_ACTIVE_USERS {
+            let can_be_set = writable.field(field).is_some_and(|field| field.create || field.update);
+            let Some(user) = rules::text(&values, field).filter(|_| can_be_set) else {
+                continue;
+            };
+            let known = self.roll.get(rules::INACTIVE.0, &user)?;
+            if known.is_some_and(|standing| standing.what == What::Inactive) {
+                inactive.push(field.to_owned());
+            }
+            named.push(field.to_owned());
+        }
+        Ok(if inactive.is_empty() { named } else { inactive })
+    }
+
     /// A record is written again with a later request.
-    fn try_again(&mut self, object: &str, key: &str, standing: &Standing) -> Result<(), ConnectorError> {
+    pub(super) fn try_again(&mut self, object: &str, key: &str, standing: &Standing) -> Result<(), ConnectorError> {
         self.job.moved = true;
         let mut next = standing.clone();
         next.tries += 1;
         self.roll.set(object, key, next)
     }
 
-    /// A whole collection was refused. What referred to a record that wasn't created is tried again without it.
-    pub(super) fn collection_refused(
-        &mut self,
-        records: &[Placed],
-        part: &Part,
-        refusals: &mut Refusals,
-    ) -> Result<(), ConnectorError> {
-        let error = part.errors().into_iter().next().unwrap_or_default();
-        let halted = error.code == "PROCESSING_HALTED" || part.status >= 500;
-        for record in records {
-            let Some(standing) = self.roll.get(&record.object, &record.key)? else {
-                continue;
-            };
-            if halted && standing.tries < MAX_TRIES {
-                self.try_again(&record.object, &record.key, &standing)?;
-            } else {
-                refusals.written(&record.object, false);
-                let error = SaveError {
-                    code: error.code.clone(),
-                    message: error.message.clone(),
-                    fields: Vec::new(),
-                };
-                refusals.failed.push((record.clone(), standing, error));
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes note of what was refused for good. One and the same refusal of all records of an object, or a full storage, closes the
-    /// object: its other records would only cost requests.
+    /// Takes note of what was refused for good. A full storage closes the object: its other records would only cost requests. No
+    /// other refusal does, however many records get it: what was refused says nothing of what wasn't tried.
     pub(super) fn spare(&mut self, refusals: &Refusals) -> Result<(), ConnectorError> {
         for (record, standing, error) in &refusals.failed {
             self.fail(&record.object, &record.key, standing, refused::failure(error))?;
         }
-        for (object, counts) in &refusals.counts {
-            let of_object = |(record, _, error): &(Placed, Standing, SaveError)| {
-                (record.object == *object).then(|| (error.code.clone(), error.message.clone()))
-            };
-            let errors: Vec<(String, String)> = refusals.failed.iter().filter_map(of_object).collect();
-            let all_the_same = counts.0 == 0
-                && errors.len() >= SAME_REFUSAL
-                && errors
-                    .iter()
-                    .all(|(code, _)| Some(code) == errors.first().map(|(code, _)| code));
-            let written = self.job.tally(object).created + self.job.tally(object).updated;
-            if (refusals.full && !errors.is_empty()) || (all_the_same && written == 0) {
-                let (code, message) = errors.into_iter().next().unwrap_or_default();
-                let left = self.job.open.get(object).copied().unwrap_or_default();
-                let why = format!("{code}: {message}; its {left} other records were not sent");
-                let code = if refusals.full { "storage-full" } else { "refused" };
-                self.close(object, code, &why);
-                self.job.tally(object).failed += left;
-                self.job.open.insert(object.clone(), 0);
+        if !refusals.full {
+            return Ok(());
+        }
+        let full = |error: &SaveError| refused::meaning(error) == Refused::StorageFull;
+        for (record, _, error) in refusals.failed.iter().filter(|(.., error)| full(error)) {
+            let object = record.object.as_str();
+            if self.job.closed.contains_key(object) {
+                continue;
             }
+            let left = self.left_of(object);
+            let why = format!("{}; its {left} other records were not sent", error.text());
+            self.close(object, "storage-full", &why);
+            self.job.tally(object).failed += left;
+            self.job.open.insert(object.to_owned(), 0);
         }
         Ok(())
     }

@@ -4,6 +4,7 @@
 //! it: a record that was restored before is known by its new Id, so that restoring it from another snapshot doesn't create it
 //! twice.
 
+use super::prepare::LeftOut;
 use super::standing::Standing;
 use super::table::{Entry, Table};
 use crate::host::{ConnectorError, Host};
@@ -18,6 +19,9 @@ pub const DRY_RUN: &str = "v1/dry-run/";
 /// In place of the Id of a record that may have been created, and nothing tells.
 pub const DOUBTFUL: &str = "?";
 
+/// Characters of an error that are kept: a thousand are one value.
+const MAX_ERROR: usize = 250;
+
 /// A record may have been restored, deleted and restored again so often.
 const MAX_CHAIN: usize = 64;
 
@@ -30,6 +34,8 @@ pub struct Roll<'h, H> {
     standings: BTreeMap<String, Table<Standing>>,
     ids: BTreeMap<String, Table<String>>,
     refused: BTreeMap<String, Table<Vec<String>>>,
+    errors: BTreeMap<String, Table<String>>,
+    kept: BTreeMap<String, Table<Vec<String>>>,
 }
 
 impl<'h, H: Host> Roll<'h, H> {
@@ -42,6 +48,8 @@ impl<'h, H: Host> Roll<'h, H> {
             standings: BTreeMap::new(),
             ids: BTreeMap::new(),
             refused: BTreeMap::new(),
+            errors: BTreeMap::new(),
+            kept: BTreeMap::new(),
         }
     }
 
@@ -92,25 +100,69 @@ impl<'h, H: Host> Roll<'h, H> {
     }
 
     /// Fields that the org refused for a record, which is written without them.
-    pub fn without(&mut self, object: &str, key: &str) -> Result<Vec<String>, ConnectorError> {
+    pub fn without(&mut self, object: &str, key: &str) -> Result<Vec<LeftOut>, ConnectorError> {
         let host = self.host;
         let refused = self.refused(object)?;
         if refused.is_empty() {
             return Ok(Vec::new());
         }
-        Ok(refused.get(host, key)?.unwrap_or_default())
+        // Earlier versions kept names alone.
+        let left_out = |kept: String| {
+            let (field, why) = kept.split_once(": ").unwrap_or((&kept, "the org refused it"));
+            LeftOut {
+                field: field.to_owned(),
+                why: why.to_owned(),
+            }
+        };
+        let kept = refused.get(host, key)?.unwrap_or_default();
+        Ok(kept.into_iter().map(left_out).collect())
     }
 
-    /// A record is written without these fields from now on.
-    pub fn leave_out(&mut self, object: &str, key: &str, fields: &[String]) -> Result<(), ConnectorError> {
+    /// A record is written without these fields from now on. Whether that is new of one of them.
+    pub fn leave_out(&mut self, object: &str, key: &str, fields: &[LeftOut]) -> Result<bool, ConnectorError> {
         let host = self.host;
         let mut all = self.without(object, key)?;
+        let had = all.len();
         for field in fields {
-            if !all.contains(field) {
+            if all.iter().all(|known| known.field != field.field) {
                 all.push(field.clone());
             }
         }
-        self.refused(object)?.set(host, key, all)
+        let new = all.len() > had;
+        let kept = all
+            .into_iter()
+            .map(|field| format!("{}: {}", field.field, field.why))
+            .collect();
+        self.refused(object)?.set(host, key, kept)?;
+        Ok(new)
+    }
+
+    /// References of a record that people have set since the snapshot: they stay.
+    pub fn kept(&mut self, object: &str, key: &str) -> Result<Vec<String>, ConnectorError> {
+        let host = self.host;
+        let kept = self.kept_of(object)?;
+        if kept.is_empty() {
+            return Ok(Vec::new());
+        }
+        Ok(kept.get(host, key)?.unwrap_or_default())
+    }
+
+    /// Keeps which these are.
+    pub fn set_kept(&mut self, object: &str, key: &str, fields: Vec<String>) -> Result<(), ConnectorError> {
+        let host = self.host;
+        self.kept_of(object)?.set(host, key, fields)
+    }
+
+    /// Why the org last refused a record of which nothing more is known yet.
+    pub fn error(&mut self, object: &str, key: &str) -> Result<String, ConnectorError> {
+        let host = self.host;
+        Ok(self.errors(object)?.get(host, key)?.unwrap_or_default())
+    }
+
+    /// Keeps why the org refused a record.
+    pub fn set_error(&mut self, object: &str, key: &str, why: &str) -> Result<(), ConnectorError> {
+        let host = self.host;
+        self.errors(object)?.set(host, key, why.chars().take(MAX_ERROR).collect())
     }
 
     /// What was changed since the last time, as entries to be put.
@@ -123,6 +175,12 @@ impl<'h, H: Host> Roll<'h, H> {
             entries.extend(table.changes()?);
         }
         for table in self.refused.values_mut() {
+            entries.extend(table.changes()?);
+        }
+        for table in self.errors.values_mut() {
+            entries.extend(table.changes()?);
+        }
+        for table in self.kept.values_mut() {
             entries.extend(table.changes()?);
         }
         Ok(entries)
@@ -141,6 +199,16 @@ impl<'h, H: Host> Roll<'h, H> {
     fn refused(&mut self, object: &str) -> Result<&mut Table<Vec<String>>, ConnectorError> {
         let space = self.space;
         opened(self.host, &mut self.refused, object, || format!("{space}without/{object}"))
+    }
+
+    fn kept_of(&mut self, object: &str) -> Result<&mut Table<Vec<String>>, ConnectorError> {
+        let space = self.space;
+        opened(self.host, &mut self.kept, object, || format!("{space}kept/{object}"))
+    }
+
+    fn errors(&mut self, object: &str) -> Result<&mut Table<String>, ConnectorError> {
+        let space = self.space;
+        opened(self.host, &mut self.errors, object, || format!("{space}error/{object}"))
     }
 }
 
@@ -215,9 +283,20 @@ mod tests {
     fn what_the_org_refused_adds_up() {
         let host = ScriptedHost::new(0, |_| Reply::ok(""));
         let mut roll = Roll::new(&host, RESTORE, "00D1");
-        roll.leave_out("A", "1", &["X".into()]).unwrap();
-        roll.leave_out("A", "1", &["Y".into(), "X".into()]).unwrap();
-        assert_eq!(roll.without("A", "1").unwrap(), ["X", "Y"]);
+        let left_out = |field: &str, why: &str| LeftOut {
+            field: field.into(),
+            why: why.into(),
+        };
+        assert!(roll.leave_out("A", "1", &[left_out("X", "E: too long")]).unwrap());
+        assert!(
+            roll.leave_out("A", "1", &[left_out("Y", "no"), left_out("X", "again")])
+                .unwrap()
+        );
+        assert!(!roll.leave_out("A", "1", &[left_out("Y", "no")]).unwrap());
+        assert_eq!(
+            roll.without("A", "1").unwrap(),
+            [left_out("X", "E: too long"), left_out("Y", "no")]
+        );
         roll.set("A", "1", Standing::new(What::Create)).unwrap();
         assert_eq!(roll.len("A").unwrap(), 1);
     }

@@ -4,6 +4,7 @@
 //! article on person accounts; release v62–v68.
 
 use crate::host::{ConnectorError, Failure, Row};
+use crate::salesforce::WritableField;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
 
@@ -151,8 +152,17 @@ pub const BROUGHT: (&str, &str, &str) = ("ContentVersion", "ContentDocumentId", 
 pub const INACTIVE: (&str, &str) = ("User", "IsActive");
 
 /// Whether Salesforce refuses inactive users in this field, to all that don't have *Update Records with Inactive Owners*.
-pub fn is_owner(field: &str) -> bool {
-    field == "OwnerId"
+pub fn is_of_active_users(field: &str) -> bool {
+    OF_ACTIVE_USERS.contains(&field)
+}
+
+/// See [`is_of_active_users`].
+pub const OF_ACTIVE_USERS: [&str; 3] = ["OwnerId", "CreatedById", "LastModifiedById"];
+
+/// Whether this field can be set to lead to a record again that came back under another Id.
+pub fn may_be_relinked(field: &WritableField) -> bool {
+    let leads_to_data = field.refers_to.iter().any(|object| is_data(object));
+    field.update && leads_to_data && !is_of_active_users(&field.name)
 }
 
 /// Whether this field names a record that comes to be with the first that names it.

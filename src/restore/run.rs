@@ -177,6 +177,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
                 }
             }
             What::Referred | What::Needed | What::Wanted | What::Spared => Target::Id(id.to_owned()),
+            What::Failed | What::Ambiguous => Target::Failed,
             _ => Target::Gone,
         })
     }
@@ -206,11 +207,15 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// Tells people what a record is written without.
-    pub(super) fn tell_left_out(&self, object: &str, key: &str, left_out: Vec<LeftOut>) {
-        for left in left_out {
-            let why = Failure::new("left-out", left.why).detail("field", left.field);
-            self.tell(object, key, RecordOutcome::Incomplete, why);
+    pub(super) fn tell_left_out(&self, object: &str, key: &str, left_out: &[LeftOut]) {
+        if left_out.is_empty() {
+            return;
         }
+        // The last one told of a record stands, so that all of it is told at once.
+        let all: Vec<String> = left_out.iter().map(|left| format!("{}: {}", left.field, left.why)).collect();
+        let fields: Vec<&str> = left_out.iter().map(|left| left.field.as_str()).collect();
+        let why = Failure::new("left-out", all.join("; ")).detail("field", fields.join(","));
+        self.tell(object, key, RecordOutcome::Incomplete, why);
     }
 
     /// Sends a composite request that only reads, and its parts' answers.

@@ -24,10 +24,9 @@ impl<H: Host> Run<'_, '_, H> {
         }
         let objects: Vec<String> = self.job.selection.objects.iter().cloned().collect();
         while let Some(object) = objects.get(self.job.at.object) {
-            let condition = match self.job.selection.conditions.get(object).map(|text| Condition::parse(text)) {
-                Some(Ok(condition)) => Some(condition),
-                Some(Err(failure)) => return Ok(Ended::Blocked(failure.about(object))),
-                None => None,
+            let condition = match self.condition(object)? {
+                Ok(condition) => condition,
+                Err(failure) => return Ok(Ended::Blocked(failure)),
             };
             loop {
                 if *budget == 0 || self.must_end() {
@@ -40,6 +39,11 @@ impl<H: Host> Run<'_, '_, H> {
                         Some(condition) => condition.holds(&rules::values(object, &row)?),
                         None => true,
                     };
+                    if condition.is_some() {
+                        let (of, all) = self.job.matches.entry(object.clone()).or_default();
+                        *all += 1;
+                        *of += u64::from(chosen);
+                    }
                     if chosen {
                         self.want(object, &row.key)?;
                     }
@@ -54,6 +58,42 @@ impl<H: Host> Run<'_, '_, H> {
         let next = if self.relates() { Stage::Relate } else { Stage::Describe };
         self.job.enter(next);
         Ok(Ended::Stage)
+    }
+
+    /// What chooses among an object's records, or why it can't.
+    fn condition(&self, object: &str) -> Result<Result<Option<Condition>, Failure>, ConnectorError> {
+        let Some(text) = self.job.selection.conditions.get(object) else {
+            return Ok(Ok(None));
+        };
+        let condition = match Condition::parse(text) {
+            Ok(condition) => condition,
+            Err(failure) => return Ok(Err(failure.about(object))),
+        };
+        let known = self.fields_of(object)?;
+        if known.is_empty() {
+            return Ok(Ok(Some(condition)));
+        }
+        Ok(match condition.of_fields(&known) {
+            Ok(condition) => Ok(Some(condition)),
+            Err(unknown) => {
+                let failure = Failure::new("unknown-field", format!("{object} has no field {unknown} in this snapshot"));
+                Err(match nearest(&unknown, &known) {
+                    Some(near) => failure.remedy(format!("did you mean {near}?")),
+                    None => failure,
+                })
+            }
+        })
+    }
+
+    /// Fields that the snapshot has of an object.
+    fn fields_of(&self, object: &str) -> Result<BTreeSet<String>, ConnectorError> {
+        let (rows, _) = self.source.read(object, "", 1)?;
+        let mut known = BTreeSet::new();
+        for row in &rows {
+            known.extend(rules::values(object, row)?.into_keys());
+        }
+        known.remove("attributes");
+        Ok(known)
     }
 
     /// Whether records that weren't named belong to the restore: a document is nothing without its versions.
@@ -239,5 +279,32 @@ impl<H: Host> Run<'_, '_, H> {
             }
         }
         Ok(false)
+    }
+}
+
+/// The field whose name is most like this one, where any is.
+fn nearest<'k>(name: &str, known: &'k BTreeSet<String>) -> Option<&'k String> {
+    let pairs = |name: &str| -> BTreeSet<(char, char)> {
+        let letters: Vec<char> = name.trim_end_matches("__c").to_lowercase().chars().collect();
+        letters.windows(2).map(|pair| (pair[0], pair[1])).collect()
+    };
+    let wanted = pairs(name);
+    let alike = |field: &&String| {
+        let of = pairs(field);
+        let shared = wanted.intersection(&of).count();
+        100 * 2 * shared / (wanted.len() + of.len()).max(1)
+    };
+    known.iter().max_by_key(alike).filter(|field| alike(field) >= 50)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_name_is_found() {
+        let known: BTreeSet<String> = ["AnnualRevenue", "Name", "NumberOfEmployees"].map(str::to_owned).into();
+        assert_eq!(nearest("AnualRevenue__c", &known).map(String::as_str), Some("AnnualRevenue"));
+        assert_eq!(nearest("Nope__c", &known), None);
     }
 }

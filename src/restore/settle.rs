@@ -257,6 +257,7 @@ impl<H: Host> Run<'_, '_, H> {
             without: &without,
             blobs: &blobs,
             by_picklists: self.job.refuses_values,
+            relinks: None,
         };
         let empty = Request::default();
         let mut resolve = |refers_to: &[String], id: &str| self.resolve(&empty, refers_to, id, &IN_THE_END);

@@ -32,12 +32,20 @@ pub enum What {
     Begun,
     /// To be given the snapshot's values.
     Update,
+    /// The target has it; references of it that are empty are to be set, and nothing else.
+    Relink,
+    /// Came to be with its parent, which this restore created; to be given the snapshot's values.
+    Adopted,
+    /// A change of it was refused as if it were gone. An error text is no knowledge: it is looked up before anything else is done.
+    Doubted,
     /// The target has it as it is in the snapshot.
     Same,
     /// Was created.
     Created,
     /// Was given the snapshot's values.
     Updated,
+    /// References of it that were empty were set.
+    Relinked,
     /// Could not be written.
     Failed,
     /// May have been created, and nothing tells.
@@ -45,7 +53,7 @@ pub enum What {
 }
 
 /// Letters of [`What`], as they are stored.
-const LETTERS: [(What, char); 16] = [
+const LETTERS: [(What, char); 20] = [
     (What::Referred, 'r'),
     (What::Needed, 'n'),
     (What::Wanted, 'w'),
@@ -57,12 +65,25 @@ const LETTERS: [(What, char); 16] = [
     (What::Coming, 'k'),
     (What::Begun, 'b'),
     (What::Update, 'u'),
+    (What::Relink, 'l'),
+    (What::Adopted, 'd'),
+    (What::Doubted, 'q'),
     (What::Same, 's'),
     (What::Created, 'C'),
     (What::Updated, 'U'),
+    (What::Relinked, 'L'),
     (What::Failed, 'f'),
     (What::Ambiguous, 'a'),
 ];
+
+/// A collection, or a request, was refused as a whole: what stood in it is sent in smaller parts, until the culprit is alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Apart {
+    /// It stands only with those of the same number.
+    pub part: u32,
+    /// Nothing else is in its request.
+    pub whole_request: bool,
+}
 
 /// What a restore knows of one record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -75,6 +96,8 @@ pub struct Standing {
     /// References that could not be set yet are to be set in the end. Of one that is still to be changed: it refers to what is created,
     /// and comes after that.
     pub later: bool,
+    /// What it stood in was refused as a whole.
+    pub apart: Option<Apart>,
     /// Its Id in the target, where that isn't its Id in the snapshot.
     pub id: Option<String>,
 }
@@ -86,6 +109,7 @@ impl Standing {
             what,
             tries: 0,
             later: false,
+            apart: None,
             id: None,
         }
     }
@@ -99,7 +123,7 @@ impl Standing {
 
     /// It isn't known yet whether the target has it.
     pub fn is_unknown(&self) -> bool {
-        matches!(self.what, What::Referred | What::Needed | What::Wanted)
+        matches!(self.what, What::Referred | What::Needed | What::Wanted | What::Doubted)
     }
 
     /// What is done to have the target's record as it was.
@@ -112,17 +136,27 @@ impl Standing {
 
     /// To be changed when what it refers to was created.
     pub fn comes_last(&self) -> bool {
-        self.what == What::Update && self.later
+        matches!(self.what, What::Update | What::Relink) && self.later
     }
 
     /// Written, but for references that are set in the end.
     pub fn is_unconnected(&self) -> bool {
-        self.later && matches!(self.what, What::Created | What::Updated)
+        self.later && matches!(self.what, What::Created | What::Updated | What::Relinked)
     }
 
     /// Still to be written.
     pub fn is_open(&self) -> bool {
-        matches!(self.what, What::Create | What::Update)
+        matches!(self.what, What::Create | What::Update | What::Relink | What::Adopted)
+    }
+
+    /// Not written yet, and not given up.
+    pub fn is_unwritten(&self) -> bool {
+        self.is_open() || self.comes_by_itself() || self.what == What::Doubted
+    }
+
+    /// Only references of it that are empty are set.
+    pub fn is_relink(&self) -> bool {
+        matches!(self.what, What::Relink | What::Relinked)
     }
 
     /// Will come to be, or came to be, with another record, and its Id isn't known.
@@ -142,7 +176,16 @@ impl Standing {
     pub fn in_target<'a>(&'a self, key: &'a str) -> Option<&'a str> {
         let there = matches!(
             self.what,
-            What::There | What::Inactive | What::Update | What::Same | What::Created | What::Updated
+            What::There
+                | What::Inactive
+                | What::Update
+                | What::Relink
+                | What::Adopted
+                | What::Doubted
+                | What::Same
+                | What::Created
+                | What::Updated
+                | What::Relinked
         );
         there.then(|| self.id.as_deref().unwrap_or(key))
     }
@@ -157,6 +200,9 @@ impl fmt::Display for Standing {
         write!(f, "{letter}")?;
         if self.tries > 0 {
             write!(f, "{}", self.tries)?;
+        }
+        if let Some(Apart { part, whole_request }) = self.apart {
+            write!(f, "{}{part}", if whole_request { '^' } else { '~' })?;
         }
         if self.later {
             f.write_str("!")?;
@@ -195,6 +241,14 @@ impl FromStr for Standing {
             Some(head) => (head, true),
             None => (head, false),
         };
+        let (head, apart) = match head.split_once(['~', '^']) {
+            Some((rest, part)) => {
+                let whole_request = head[rest.len()..].starts_with('^');
+                let part = part.parse().map_err(|_| unknown())?;
+                (rest, Some(Apart { part, whole_request }))
+            }
+            None => (head, None),
+        };
         let letter = head.chars().next().ok_or_else(unknown)?;
         let what = LETTERS.iter().find(|(_, known)| *known == letter).map(|(what, _)| *what);
         let tries = &head[letter.len_utf8()..];
@@ -206,6 +260,7 @@ impl FromStr for Standing {
                 tries.parse().map_err(|_| unknown())?
             },
             later,
+            apart,
             id,
         })
     }
@@ -221,8 +276,19 @@ mod tests {
         for (what, _) in LETTERS {
             for tries in [0, 1, 12] {
                 for later in [false, true] {
-                    for id in [None, Some("001000000000001AAA".to_owned())] {
-                        let standing = Standing { what, tries, later, id };
+                    for (id, apart) in [
+                        (None, None),
+                        (Some("001000000000001AAA".to_owned()), Some((7, true))),
+                        (None, Some((0, false))),
+                    ] {
+                        let apart = apart.map(|(part, whole_request)| Apart { part, whole_request });
+                        let standing = Standing {
+                            what,
+                            tries,
+                            later,
+                            apart,
+                            id,
+                        };
                         assert_eq!(standing.to_string().parse(), Ok(standing));
                     }
                 }
@@ -232,7 +298,7 @@ mod tests {
 
     #[test]
     fn what_is_no_standing_is_refused() {
-        for text in ["", "x", "c-", "é", "cc:1", "!"] {
+        for text in ["", "x", "c-", "é", "cc:1", "!", "c~", "c^x", "~1"] {
             assert!(text.parse::<Standing>().is_err(), "{text}");
         }
     }

@@ -4,14 +4,14 @@
 //! together with what the next one will create. So a crash, or a cut connection, leaves at most one request of which nobody knows
 //! whether it had its effect, and that one is looked for before anything else is sent ([`super::settle`]).
 
+use super::again;
 use super::fill::Filled;
-use super::intent::Intent;
+use super::intent::{Created, Intent};
 use super::job::{Stage, at_checkpoint};
 use super::request::{COLLECTIONS, Form, Placed, Request, Verb};
 use super::results::Refusals;
 use super::roll::{Pages, RESTORE};
 use super::run::Run;
-use super::standing::Standing;
 use crate::backup::MAX_REQUESTS;
 use crate::backup::packing::PLACES;
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Method, Next};
@@ -68,6 +68,9 @@ impl<H: Host> Run<'_, '_, H> {
         while self.job.stage < Stage::Done {
             if self.must_end() || sent >= MAX_REQUESTS {
                 return Ok(Ended::Call);
+            }
+            if let Some(ended) = self.find_out()? {
+                return Ok(ended);
             }
             if self.job.stage == Stage::Verify {
                 match self.verify()? {
@@ -152,8 +155,7 @@ impl<H: Host> Run<'_, '_, H> {
         for object in self.job.objects.clone() {
             let mut pages = Pages::default();
             while let Some(some) = pages.next(&mut self.roll, &object)? {
-                let is_left = |standing: &Standing| standing.is_open() || standing.comes_by_itself();
-                for (key, standing) in some.into_iter().filter(|(_, standing)| is_left(standing)) {
+                for (key, standing) in some.into_iter().filter(|(_, standing)| standing.is_unwritten()) {
                     let why = if standing.comes_by_itself() {
                         Failure::new("not-created", "the record that it comes to be with could not be written")
                     } else {
@@ -183,23 +185,28 @@ impl<H: Host> Run<'_, '_, H> {
         };
         self.got_somewhere = true;
         let mut refusals = Refusals::default();
+        let mut unclear = Vec::new();
         for (n, collection) in request.collections.iter().enumerate() {
-            match parts.get(n) {
-                Some(part) if part.status < 300 => match part.read::<Vec<Saved>>() {
-                    Ok(saved) => {
-                        for (record, saved) in collection.records.iter().zip(saved) {
-                            self.take_result(collection.verb, record, saved, &mut refusals)?;
-                        }
+            // Of what has no answer nothing is known.
+            let missing = Part::missing();
+            let part = parts.get(n).unwrap_or(&missing);
+            let saved = part.read::<Vec<Saved>>().ok();
+            match saved.filter(|saved| part.status < 300 && saved.len() == collection.records.len()) {
+                Some(saved) => {
+                    for (record, saved) in collection.records.iter().zip(saved) {
+                        self.take_result(collection.verb, record, saved, &mut refusals)?;
                     }
-                    Err(_) => self.collection_refused(&collection.records, part, &mut refusals)?,
-                },
-                Some(part) => self.collection_refused(&collection.records, part, &mut refusals)?,
-                None => {}
+                }
+                None => {
+                    if again::is_unclear(part.status) && collection.verb == Verb::Create {
+                        unclear.extend(collection.records.iter().map(Created::of));
+                    }
+                    self.collection_refused(&collection.records, part, &mut refusals)?;
+                }
             }
         }
         self.spare(&refusals)?;
-        self.settled = true;
-        Ok(None)
+        self.settle_parts(intent.at, unclear)
     }
 
     /// Sends a request, and reads its answer: a part for each of its collections.
@@ -255,6 +262,13 @@ impl<H: Host> Run<'_, '_, H> {
         // Whatever came of it, its records are gone through again.
         self.job.again();
         self.job.moved = true;
+        if let Stopped::Refused(refused) = &stopped
+            && self.request_refused(request, refused)?
+        {
+            self.got_somewhere = true;
+            self.settled = true;
+            return Ok(None);
+        }
         if without_effect {
             self.settled = true;
             return Ok(Some(Ended::Stopped(stopped)));

@@ -41,6 +41,11 @@ impl Part {
         Part::collection_of(saved)
     }
 
+    /// One that an answer doesn't have.
+    pub fn missing() -> Part {
+        Part { status: 500, body: None }
+    }
+
     /// The refusal of one record, as a collection of one.
     pub fn refused_one(errors: &[ApiError]) -> Part {
         let errors: Vec<_> = errors
@@ -48,7 +53,7 @@ impl Part {
             .map(|error| serde_json::json!({ "statusCode": error.code, "message": error.message }))
             .collect();
         let saved = serde_json::json!({ "success": false, "errors": errors }).to_string();
-        Part::collection_of(saved).unwrap_or(Part { status: 500, body: None })
+        Part::collection_of(saved).unwrap_or(Part::missing())
     }
 
     /// The answer to writing one record in a part of its own, as a collection of one. Where it says nothing of the record (it was
@@ -80,6 +85,16 @@ impl Part {
     /// Why it was refused, in one line.
     pub fn why(&self) -> String {
         self.errors().first().map(ApiError::text).unwrap_or_default()
+    }
+
+    /// Its first refusal, with the fields that it names.
+    pub fn save_error(&self) -> SaveError {
+        let first = self
+            .read::<Vec<SaveError>>()
+            .ok()
+            .and_then(|errors| errors.into_iter().next());
+        let first = first.filter(|error| !error.code.is_empty());
+        first.unwrap_or_else(|| SaveError::of_api(&ApiError::of_status(self.status)))
     }
 
     /// Its refusals; of a part that has none, its status.
@@ -114,6 +129,9 @@ pub struct Found {
     /// Whether a user is active, where that was asked for.
     #[serde(rename = "IsActive", default)]
     pub is_active: Option<bool>,
+    /// What else was asked for.
+    #[serde(flatten)]
+    pub values: serde_json::Map<String, serde_json::Value>,
 }
 
 impl Found {
@@ -170,6 +188,15 @@ impl SaveError {
                 .filter(|field| !field.is_empty())
                 .map(ToOwned::to_owned)
                 .collect(),
+        }
+    }
+
+    /// Of a request as a whole.
+    pub fn of_api(error: &ApiError) -> SaveError {
+        SaveError {
+            code: error.code.clone(),
+            message: error.message.clone(),
+            fields: Vec::new(),
         }
     }
 

@@ -36,7 +36,7 @@ pub use permissions::{PERMISSIONS, Permission, PermissionRows, is_granted, permi
 pub use record::{Extracted, NO_ID, Shape, row};
 pub use refusal::{ApiError, Class, classify, read_errors, refusal};
 pub use value::{Kind, canonical};
-pub use writable::{Writable, WritableBodies, WritableField};
+pub use writable::{LostField, Writable, WritableBodies, WritableField};
 
 /// The parser takes single bytes, which only a buffer gives fast.
 fn buffered<R: std::io::Read>(body: R) -> std::io::BufReader<R> {

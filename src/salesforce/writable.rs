@@ -61,6 +61,23 @@ pub struct Writable {
     pub updateable: bool,
     /// Fields that matter, in the org's order.
     pub fields: Vec<WritableField>,
+    /// Fields of the snapshot that can't be set (any more).
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub lost: Vec<LostField>,
+}
+
+/// A field of the snapshot that can't be set (any more).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LostField {
+    /// API name.
+    #[serde(rename = "n")]
+    pub name: String,
+    /// It could be set when a record was created.
+    #[serde(rename = "c")]
+    pub create: bool,
+    /// It could be set later.
+    #[serde(rename = "u")]
+    pub update: bool,
 }
 
 impl Writable {
@@ -146,6 +163,7 @@ impl From<RawObject> for Writable {
             createable: raw.createable,
             updateable: raw.updateable,
             fields: raw.fields.into_iter().filter(kept).map(field).collect(),
+            lost: Vec::new(),
         }
     }
 }

@@ -92,6 +92,9 @@ pub enum JobError {
     /// A restore of nothing.
     #[error("nothing is chosen to be restored: name objects with --object, records with --id, or all with --all")]
     NothingSelected,
+    /// Chosen in a way that can't be.
+    #[error("{0}")]
+    Choice(String),
     /// A snapshot of somebody else's.
     #[error("{0} belongs to another tenant; name a connection of the same one")]
     OtherTenant(ConnectionName),
@@ -130,6 +133,19 @@ impl JobError {
         }
     }
 
+    /// Whether what was asked for can't be, and not what came of it: nothing was sent.
+    pub fn is_wrong_use(&self) -> bool {
+        match self {
+            JobError::ConnectionExists(_)
+            | JobError::NothingSelected
+            | JobError::OtherTenant(_)
+            | JobError::Choice(_)
+            | JobError::NoRecord(_) => true,
+            JobError::Blocked(failure) => is_wrong_choice(failure),
+            _ => false,
+        }
+    }
+
     /// Whether trying the same again can help: not where configuration, permission or state are wrong, nor where it is refused.
     pub(super) fn may_pass(&self) -> bool {
         use ConnectorError::{Authorization, Configuration, Host, State, Unsupported};
@@ -143,6 +159,14 @@ impl JobError {
             _ => false,
         }
     }
+}
+
+/// Whether a connector says that what was chosen isn't in the snapshot, or can't be read.
+pub(super) fn is_wrong_choice(failure: &Failure) -> bool {
+    matches!(
+        failure.code.as_str(),
+        "condition" | "unknown-field" | "unknown-object" | "unknown-record"
+    )
 }
 
 /// A failure as one sentence with its remedy.

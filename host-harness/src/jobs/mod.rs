@@ -9,6 +9,7 @@
 mod backup;
 mod blobs;
 mod check;
+mod chosen;
 mod error;
 mod host;
 mod identity;

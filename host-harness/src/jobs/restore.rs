@@ -5,7 +5,8 @@
 //! connector's to know, by values that are durable before a request is sent.
 
 use super::backup::{BATCH_REQUESTS, PLAN_REQUESTS};
-use super::error::JobError;
+use super::chosen::{chosen, in_order};
+use super::error::{JobError, is_wrong_choice, told};
 use super::host::Host;
 use super::imports::{Outcome, Readable, StopSignal};
 use super::progress::{Progress, ProgressEvent};
@@ -17,12 +18,15 @@ use super::step::{Asked, Decision};
 use super::turn::First;
 use super::went::{Went, blocked_text};
 use backup_runtime::exports::{Planned, RestoreSelection};
-use backup_store::journal::{Paused, RestoreRequested};
+use backup_runtime::imports::Failure;
+use backup_seams::Timestamp;
+use backup_store::journal::{Paused, RestoreRequested, Until};
 use backup_store::snapshot::select;
 use backup_store::{
-    Actor, ConnectionName, Event, GrantPurpose, JournalState, Next, ObjectName, RecordOutcome, RestoreCommit, RestoreFold,
-    RestoreId, RestoreLog, Snapshot, SnapshotState, StoreError,
+    Actor, ConnectionName, Event, GrantPurpose, JournalState, Next, ObjectName, Percent, RecordOutcome, RestoreCommit,
+    RestoreFold, RestoreId, RestoreLog, Snapshot, SnapshotState, StoreError,
 };
+use std::time::Duration;
 
 /// What to restore, and how long to stay with it.
 #[derive(Clone, Debug, Default)]
@@ -39,6 +43,14 @@ pub struct RestoreRequest {
     pub ids: Vec<(Option<ObjectName>, String)>,
     /// With the records that these need, and those that belong to them.
     pub with_related: bool,
+    /// Records that were changed since the snapshot get its values back; otherwise they stay, but for references that are empty.
+    pub overwrite: bool,
+    /// But for those that were changed after this moment.
+    pub keep_changed_since: Option<Timestamp>,
+    /// References of records that are there stay as they are.
+    pub no_relink: bool,
+    /// The usage limit while the restore runs.
+    pub raise_limit: Option<Percent>,
     /// Conditions, by object.
     pub conditions: Vec<(ObjectName, String)>,
     /// Fields whose values identify records, by object.
@@ -55,11 +67,16 @@ pub struct RestoreRequest {
     pub stop: StopSignal,
 }
 
+/// A limit that is raised for a restore goes back by then, should the restore die.
+const LONGEST_RAISE: Duration = Duration::from_secs(24 * 3_600);
+
 /// How a run ended.
 enum Ended {
     Complete,
     Paused(Paused),
     Failed(String),
+    /// What is asked for can't be.
+    Refused(Box<Failure>),
     Stopped,
 }
 
@@ -142,6 +159,7 @@ impl Host {
             match ended {
                 Ended::Complete if request.dry_run => result.planned(session.usage()),
                 Ended::Complete => result.complete(),
+                Ended::Refused(failure) => return Err(JobError::Blocked(failure)),
                 Ended::Stopped => result.failed("stopped; restore again to go on", Needs::default()),
                 Ended::Failed(reason) => result.failed(&reason, Needs::default()),
                 Ended::Paused(pause) if request.wait => {
@@ -167,29 +185,17 @@ impl Host {
         let journal = self.journal(from).await?;
         let selected = select(journal.state(), &request.snapshot)?;
         let snapshot = Snapshot::open(self.store(), from, journal.state(), selected.snapshot.id).await?;
-        let mut records = Vec::new();
-        for (object, key) in &request.ids {
-            let object = match object {
-                Some(object) => object.clone(),
-                None => object_of(&snapshot, key).await?,
-            };
-            records.push((object, key.clone()));
-        }
-        let objects = if request.all {
-            snapshot.fold().objects.keys().cloned().collect()
-        } else {
-            request.objects.clone()
-        };
-        if objects.is_empty() && records.is_empty() {
-            return Err(JobError::NothingSelected);
-        }
+        let chosen = chosen(&snapshot, request).await?;
         let mut details: Vec<(String, String)> = Vec::new();
-        details.extend(
-            request
-                .conditions
-                .iter()
-                .map(|(object, text)| (format!("where:{object}"), text.clone())),
-        );
+        let conditions = chosen.conditions.into_iter();
+        details.extend(conditions.map(|(object, text)| (format!("where:{object}"), text)));
+        let mode = if request.overwrite { "overwrite" } else { "missing" };
+        details.push(("mode".to_owned(), mode.to_owned()));
+        let since = request.keep_changed_since;
+        details.extend(since.map(|since| ("keep-changed-since".to_owned(), since.0.to_string())));
+        if request.no_relink {
+            details.push(("no-relink".to_owned(), "yes".to_owned()));
+        }
         let external = request.external_ids.iter();
         details.extend(external.map(|(object, field)| (format!("external-id:{object}"), field.clone())));
         if request.verify {
@@ -197,18 +203,15 @@ impl Host {
         }
         // Of the snapshot, not of the connection as it is now: what was restored before is known by it.
         let scope = selected.snapshot.scope.as_ref().map(ToString::to_string);
-        let mut objects = objects;
         // The same choice, however it is spelled, goes on with the same restore.
-        in_order(&mut objects);
-        in_order(&mut records);
         in_order(&mut details);
         Ok(Source {
             state: selected.state,
             what: RestoreRequested {
                 source: from.clone(),
                 snapshot: selected.snapshot.id,
-                objects,
-                records,
+                objects: chosen.objects,
+                records: chosen.records,
                 with_related: request.with_related,
                 details,
             },
@@ -216,23 +219,6 @@ impl Host {
             scope,
         })
     }
-}
-
-/// Each once, sorted.
-fn in_order<T: Ord>(chosen: &mut Vec<T>) {
-    chosen.sort();
-    chosen.dedup();
-}
-
-/// The object that has a record of this key.
-async fn object_of(snapshot: &Snapshot, key: &str) -> Result<ObjectName, JobError> {
-    let keys = [key.to_owned()];
-    for object in snapshot.fold().objects.keys() {
-        if snapshot.find(object, &keys).await?.iter().any(Option::is_some) {
-            return Ok(object.clone());
-        }
-    }
-    Err(JobError::NoRecord(key.to_owned()))
 }
 
 fn stopped_by(pause: &Paused) -> &'static str {
@@ -291,9 +277,15 @@ impl Restore<'_> {
             restore: id.to_string(),
             new: log.fold().next.is_none(),
         });
+        self.raise_limit().await?;
         let ended = loop {
-            if let Some(ended) = self.step(&mut log, asked).await? {
-                break ended;
+            match self.step(&mut log, asked).await {
+                Ok(None) => {}
+                Ok(Some(ended)) => break ended,
+                Err(error) => {
+                    self.lower_limit().await?;
+                    return Err(error);
+                }
             }
         };
         let fold = log.fold().clone();
@@ -314,6 +306,11 @@ impl Restore<'_> {
                 reason: stopped_by(pause).to_owned(),
                 needed: needed(&fold),
             }),
+            Ended::Refused(failure) => Some(Event::RestoreFailed {
+                restore: id,
+                reason: told(failure),
+                needed: 0,
+            }),
             Ended::Failed(reason) => Some(Event::RestoreFailed {
                 restore: id,
                 reason: reason.clone(),
@@ -324,7 +321,35 @@ impl Restore<'_> {
         if let Some(event) = event {
             session.journal.lock().await.append(&session.actor, event).await?;
         }
+        if !matches!(ended, Ended::Paused(_)) || !self.request.wait {
+            self.lower_limit().await?;
+        }
         Ok((Some(id), fold, ended))
+    }
+
+    /// Raises the usage limit for as long as this restore runs, where that was asked for.
+    async fn raise_limit(&self) -> Result<(), JobError> {
+        let Some(to) = self.request.raise_limit else { return Ok(()) };
+        let now = self.session.parts.clock.now();
+        let mut journal = self.session.journal.lock().await;
+        if journal.state().usage_limit(now) < to {
+            let until = Until::RestoreEnded(now.after(LONGEST_RAISE));
+            journal.set_usage_limit(&self.session.actor, to, Some(until), now).await?;
+        }
+        Ok(())
+    }
+
+    /// Sets it back, where it is still raised for a restore.
+    async fn lower_limit(&self) -> Result<(), JobError> {
+        let now = self.session.parts.clock.now();
+        let mut journal = self.session.journal.lock().await;
+        journal.note_limit_gone_back(now).await?;
+        let raised = journal.state().temporary_limit().map(|temporary| temporary.until);
+        if matches!(raised, Some(Until::RestoreEnded(_))) {
+            let lasting = journal.state().lasting_limit();
+            journal.set_usage_limit(&self.session.actor, lasting, None, now).await?;
+        }
+        Ok(())
     }
 
     /// The restore to go on with, or a new one. One of something else that is open is closed.
@@ -382,7 +407,7 @@ impl Restore<'_> {
                     Some(_) => None,
                 };
                 return Ok(Some(match stopped {
-                    Some(failed @ Ended::Failed(_)) => failed,
+                    Some(failed @ (Ended::Failed(_) | Ended::Refused(_))) => failed,
                     _ => Ended::Paused(pause),
                 }));
             }
@@ -407,6 +432,10 @@ impl Restore<'_> {
         };
         session.spent(&grant).await?;
         let error = went.as_ref().err().map(ToString::to_string);
+        let refused = match &went {
+            Err(JobError::Blocked(failure)) if is_wrong_choice(failure) => Some(failure.clone()),
+            _ => None,
+        };
         let may_pass = went.as_ref().err().is_some_and(JobError::may_pass);
         let went = went.unwrap_or_else(|_| {
             Went::stays(next.unwrap_or(Next::Plan {
@@ -426,6 +455,9 @@ impl Restore<'_> {
             journal_head: session.journal.lock().await.head().hash,
         };
         log.commit(&*session.claim.lock().await, commit).await?;
+        if let Some(failure) = refused {
+            return Ok(Some(Ended::Refused(failure)));
+        }
         if let Some(reason) = error {
             if self.tries + 1 >= TRIES || !may_pass {
                 return Ok(Some(Ended::Failed(reason)));
@@ -453,7 +485,7 @@ impl Restore<'_> {
         let expected: backup_store::Tally = expected.sum();
         self.progress.tell(&ProgressEvent::Restoring {
             done: fold.done(),
-            records: expected.created + expected.updated,
+            records: expected.created + expected.updated + expected.relinked,
             sent: self.session.sent(),
             needed: fold.needed.unwrap_or_default(),
             usage: self.session.usage(),

@@ -107,10 +107,16 @@ pub struct RestoreResult {
     pub needed_calls: Option<u64>,
     /// The usage limit, in percent, that covers these; none where even 100 doesn't.
     pub limit_needed: Option<u64>,
+    /// Requests that are free under the usage limit, where the restore was only planned.
+    pub free_calls: Option<u64>,
+    /// Whether these suffice.
+    pub fits: Option<bool>,
     /// Records created.
     pub created: u64,
     /// Records changed.
     pub updated: u64,
+    /// Records of which only references that were empty were set.
+    pub relinked: u64,
     /// Records that were as they should be.
     pub skipped: u64,
     /// Records that could not be written.
@@ -162,8 +168,11 @@ impl RestoreResult {
             reason: None,
             needed_calls: fold.needed,
             limit_needed: None,
+            free_calls: None,
+            fits: None,
             created: done.created,
             updated: done.updated,
+            relinked: done.relinked,
             skipped: done.skipped,
             failed: records(RecordOutcome::Failed),
             ambiguous: records(RecordOutcome::Ambiguous),
@@ -193,8 +202,12 @@ impl RestoreResult {
         self.state = RestoreState::Planned;
         let all: Tally = self.objects.iter().map(|object| object.tally).sum();
         (self.created, self.updated, self.skipped) = (all.created, all.updated, all.skipped);
+        self.relinked = all.relinked;
         self.calls.estimated = self.needed_calls.unwrap_or(self.calls.estimated);
-        self.limit_needed = usage.and_then(|usage| limit_for(usage.used, usage.max, self.needed_calls.unwrap_or(0)));
+        let needed = self.needed_calls.unwrap_or(0);
+        self.limit_needed = usage.and_then(|usage| limit_for(usage.used, usage.max, needed));
+        self.free_calls = usage.map(|usage| usage.ceiling.saturating_sub(usage.used));
+        self.fits = self.free_calls.map(|free| needed <= free);
     }
 
     /// It stopped.

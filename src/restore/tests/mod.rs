@@ -53,6 +53,14 @@ impl Fixture {
         }
     }
 
+    /// Everything, with the snapshot's values for what was changed.
+    fn overwriting(&self) -> Selection {
+        Selection {
+            overwrite: true,
+            ..self.everything()
+        }
+    }
+
     fn pass(&self, seconds: u64) {
         self.org.borrow_mut().now += seconds * 1_000;
         self.host.now.set(self.org.borrow().now);
@@ -60,7 +68,11 @@ impl Fixture {
 
     /// Plans and runs, with at most so many requests a call, until it is complete; batches that a crash ends are run again.
     fn restore(&self, selection: &Selection, a_call: u32) {
-        let mut at = self.plan(selection, a_call);
+        self.finish(self.plan(selection, a_call), a_call);
+    }
+
+    /// Runs what is planned.
+    fn finish(&self, mut at: Vec<u8>, a_call: u32) {
         for _ in 0..400 {
             self.host.allow(a_call);
             let next = match run_batch(&self.host, STATE_VERSION, &at) {
@@ -222,9 +234,107 @@ fn what_is_as_it_was_is_left_alone_and_what_was_changed_is_set_back() {
         record.insert("SystemModstamp".into(), json!("2027-02-01T00:00:00.000+0000"));
     }
     fixture.restore(&fixture.everything(), 8);
+    let note = || fixture.org.borrow().records[&first]["Note"].clone();
+    assert_eq!(
+        note(),
+        json!("changed"),
+        "what people changed stays, if nobody says otherwise"
+    );
+    assert_eq!(fixture.tally().skipped, 18);
+    fixture.restore(&fixture.overwriting(), 8);
     fixture.assert_whole();
     let tally = fixture.tally();
     assert_eq!((tally.created, tally.updated, tally.skipped), (0, 1, 17));
+    // What it wrote has a new stamp, and the snapshot's values.
+    let again = Selection {
+        snapshot: "again".into(),
+        ..fixture.overwriting()
+    };
+    let writes = fixture.org.borrow().writes;
+    fixture.restore(&again, 8);
+    assert_eq!((fixture.tally().updated, fixture.tally().skipped), (0, 18));
+    assert_eq!(fixture.org.borrow().writes, writes, "nothing was sent that writes");
+}
+
+#[test]
+fn what_was_changed_after_a_moment_stays_where_people_say_so() {
+    let fixture = Fixture::new(small_org());
+    let ids: Vec<String> = fixture.before.records.keys().take(2).cloned().collect();
+    for (id, stamp) in ids
+        .iter()
+        .zip(["2027-02-01T00:00:00.000+0000", "2027-03-01T00:00:00.000+0000"])
+    {
+        let mut org = fixture.org.borrow_mut();
+        let record = org.records.get_mut(id).unwrap();
+        record.insert("Name".into(), json!("changed"));
+        record.insert("SystemModstamp".into(), json!(stamp));
+    }
+    let between = chrono::DateTime::parse_from_rfc3339("2027-02-15T00:00:00Z").unwrap();
+    let selection = Selection {
+        keep_changed_since: Some(between.timestamp_millis() as u64),
+        ..fixture.overwriting()
+    };
+    fixture.restore(&selection, 8);
+    let name = |id: &String| fixture.org.borrow().records[id]["Name"].clone();
+    assert_eq!(name(&ids[0]), fixture.before.records[&ids[0]]["Name"]);
+    assert_eq!(name(&ids[1]), json!("changed"));
+    assert_eq!((fixture.tally().updated, fixture.tally().skipped), (1, 17));
+}
+
+#[test]
+fn references_are_set_again_where_they_are_empty_and_nothing_else_is() {
+    for no_relink in [false, true] {
+        let fixture = Fixture::new(small_org());
+        let of = |object: &str, n: usize| fixture.before.shelf().rows[object].keys().nth(n).unwrap().clone();
+        let contact = of("Contact", 2);
+        let (own_case, edited_case) = (of("Case", 3), of("Case", 1));
+        fixture.org.borrow_mut().delete(&contact);
+        fixture.org.borrow_mut().delete(&of("Contact", 1));
+        let other = of("Account", 5);
+        {
+            // Somebody has changed the account that named the contact, and chosen another one for a case.
+            let mut org = fixture.org.borrow_mut();
+            let stamp = json!("2027-02-01T00:00:00.000+0000");
+            for (id, field, value) in [(&of("Account", 2), "Note", "edited"), (&edited_case, "WhoId", other.as_str())] {
+                let record = org.records.get_mut(id).unwrap();
+                record.insert(field.into(), json!(value));
+                record.insert("SystemModstamp".into(), stamp.clone());
+            }
+        }
+        let selection = Selection {
+            no_relink,
+            ..fixture.everything()
+        };
+        fixture.restore(&selection, 8);
+        let tally = fixture.tally();
+        let relinked = if no_relink { 0 } else { 2 };
+        assert_eq!((tally.created, tally.relinked, tally.updated), (2, relinked, 0));
+        let org = fixture.org.borrow();
+        let account = &org.records[&of("Account", 2)];
+        assert_eq!(account["Note"], json!("edited"));
+        assert_eq!(account["MainId"].is_null(), no_relink);
+        assert_eq!(org.records[&edited_case]["WhoId"], json!(other));
+        assert_eq!(org.records[&own_case]["WhoId"], fixture.before.records[&own_case]["WhoId"]);
+    }
+}
+
+#[test]
+fn what_an_earlier_restore_created_is_led_to_by_a_later_one() {
+    let fixture = Fixture::new(small_org());
+    let contact = fixture.before.shelf().rows["Contact"].keys().nth(2).unwrap().clone();
+    fixture.org.borrow_mut().delete(&contact);
+    for object in ["Contact", "Account"] {
+        let selection = Selection {
+            objects: [object.to_owned()].into(),
+            ..fixture.everything()
+        };
+        fixture.restore(&selection, 8);
+    }
+    fixture.assert_whole();
+    assert_eq!(fixture.tally().relinked, 1);
+    let writes = fixture.org.borrow().writes;
+    fixture.restore(&fixture.everything(), 8);
+    assert_eq!(fixture.org.borrow().writes, writes, "nothing is left to be done");
 }
 
 #[test]
@@ -240,7 +350,7 @@ fn references_that_a_deletion_emptied_are_set_back_though_their_records_look_the
     fixture.assert_whole();
     let tally = fixture.tally();
     // The account and its contact; what referred to one of them: its child and a case.
-    assert_eq!((tally.created, tally.updated, tally.skipped), (2, 2, 14));
+    assert_eq!((tally.created, tally.relinked, tally.skipped), (2, 2, 14));
 }
 
 #[test]
@@ -626,6 +736,7 @@ proptest! {
         rows in prop::collection::vec((0usize..8, prop::collection::vec(0usize..1_000, 1..5)), 1..120),
         deleted in prop::collection::vec(0usize..1_000, 0..60),
         a_call in 1u32..5,
+        overwrite: bool,
         fault in prop::option::of((1u64..5, prop::sample::select(vec![Fault::Before, Fault::After, Fault::Late(1)]))),
     ) {
         let fixture = Fixture::new(generated(objects, &shape, &rows));
@@ -636,7 +747,11 @@ proptest! {
         if let Some((nth, fault)) = fault {
             fixture.org.borrow_mut().faults.insert(nth, fault);
         }
-        fixture.restore(&fixture.everything(), a_call);
+        let selection = Selection {
+            overwrite,
+            ..fixture.everything()
+        };
+        fixture.restore(&selection, a_call);
         fixture.assert_whole();
         prop_assert_eq!(fixture.tally().failed + fixture.tally().ambiguous, 0);
     }

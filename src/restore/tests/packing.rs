@@ -42,7 +42,7 @@ fn what_is_created_and_what_lost_references_to_it_fill_their_collections() {
     fixture.restore(&fixture.everything(), 20);
     fixture.assert_whole();
     let tally = fixture.tally();
-    assert_eq!((tally.created, tally.updated), (750, 350));
+    assert_eq!((tally.created, tally.relinked), (750, 350));
     // Four collections of new records, two of changed ones; one request to look up, and one for describes.
     assert_eq!(requests(&fixture), 2 + 2);
 }
@@ -61,12 +61,12 @@ fn what_is_changed_on_its_own_shares_requests_with_what_is_created() {
             record.insert("SystemModstamp".into(), json!("2027-02-01T00:00:00.000+0000"));
         }
     }
-    fixture.restore(&fixture.everything(), 20);
+    fixture.restore(&fixture.overwriting(), 20);
     fixture.assert_whole();
     assert_eq!(
         requests(&fixture),
-        2 + 1,
-        "two collections of new records, three of changed ones"
+        2 + 1 + 1,
+        "what was changed is read; two collections of new records, three of changed ones"
     );
 }
 

@@ -1,5 +1,6 @@
 //! Arguments. A name is `CONNECTION` (tenant `default`) or `TENANT/CONNECTION`; a snapshot is an id, a unique prefix, or `latest`.
 
+use crate::restore_args::RestoreArgs;
 use backup_seams::Timestamp;
 use backup_store::journal::Until;
 use backup_store::{ConnectionName, ObjectName, Percent, Sha256};
@@ -95,58 +96,18 @@ when requests are available, or raise the limit, and it goes on in the same snap
         #[arg(long)]
         json: bool,
     },
-    /// Write records of a snapshot back: those that are gone are created, others get the snapshot's values.
+    /// Write records of a snapshot back: those that are gone are created; with --overwrite others get the snapshot's values.
     #[command(
-        after_help = "A restore that reaches the usage limit stops and says how many requests it still needs, and which limit covers them. Raise the \
-limit, run the same again, and it goes on where it stopped; nothing is written twice. Then lower the limit:
+        after_help = "On a terminal the plan is shown and a question asked first; without one --yes is needed. --dry-run only shows the plan.
 
-  backup-host restore acme latest --object Account --with-related
-  backup-host limit acme 90
-  backup-host restore acme latest --object Account --with-related
-  backup-host limit acme 50"
+A restore that reaches the usage limit stops (exit code 3) and says how many requests it still needs, and which limit covers them. Run \
+the same again and it continues where it stopped; nothing is written twice. --raise-limit raises the limit for this restore alone:
+
+  backup-host restore acme latest --object Account --with-related --dry-run
+  backup-host restore acme latest --object Account --with-related --yes
+  backup-host restore acme latest --object Account --with-related --yes --raise-limit 90"
     )]
-    Restore {
-        /// Into this connection.
-        name: ConnectionName,
-        /// An id, a unique prefix of one, or `latest`.
-        snapshot: String,
-        /// All records of these objects.
-        #[arg(long = "object", value_name = "O")]
-        objects: Vec<ObjectName>,
-        /// Single records: an Id, or OBJECT:KEY.
-        #[arg(long = "id", value_name = "ID", value_parser = parse_id)]
-        ids: Vec<(Option<ObjectName>, String)>,
-        /// All records of all objects.
-        #[arg(long, conflicts_with_all = ["objects", "ids"])]
-        all: bool,
-        /// Of the one --object only records for which this holds, e.g. "StageName = 'Closed Won' AND Amount >= 1000".
-        #[arg(long = "where", value_name = "CONDITION", requires = "objects")]
-        condition: Option<String>,
-        /// With the records that these need, and those that belong to them.
-        #[arg(long)]
-        with_related: bool,
-        /// A field whose value identifies a record, OBJECT.FIELD.
-        #[arg(long = "external-id", value_name = "OBJECT.FIELD", value_parser = parse_field)]
-        external_ids: Vec<(ObjectName, String)>,
-        /// The snapshot is this connection's.
-        #[arg(long, value_name = "NAME")]
-        from: Option<ConnectionName>,
-        /// Only show what would be done, and what it would cost.
-        #[arg(long)]
-        dry_run: bool,
-        /// Afterwards read back what was written, and tell what differs.
-        #[arg(long)]
-        verify: bool,
-        /// Wait for requests instead of stopping at the limit.
-        #[arg(long)]
-        wait: bool,
-        /// At the limit, ask the org now how many requests are used, though nothing says that some came free. At most one such
-        /// request is sent in 30 minutes, whoever asks.
-        #[arg(long)]
-        check_now: bool,
-        #[arg(long)]
-        json: bool,
-    },
+    Restore(Box<RestoreArgs>),
     /// List restores, oldest first.
     Restores {
         name: ConnectionName,
@@ -352,7 +313,7 @@ impl UntilArgument {
     }
 }
 
-fn parse_percent(text: &str) -> Result<Percent, String> {
+pub(crate) fn parse_percent(text: &str) -> Result<Percent, String> {
     let percent = text.trim_end_matches('%').parse().ok().and_then(Percent::new);
     percent.ok_or_else(|| "a usage limit is a whole number from 1 to 100".to_owned())
 }
@@ -367,25 +328,9 @@ fn parse_until(text: &str) -> Result<UntilArgument, String> {
     }
 }
 
-fn parse_id(text: &str) -> Result<(Option<ObjectName>, String), String> {
-    match text.split_once(':') {
-        Some((object, key)) => {
-            let object = object.parse().map_err(|error: backup_store::NameError| error.to_string())?;
-            Ok((Some(object), key.to_owned()))
-        }
-        None => Ok((None, text.to_owned())),
-    }
-}
-
 fn parse_member(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("write KEY=VALUE, e.g. file_requests=200")?;
     Ok((name.to_owned(), value.to_owned()))
-}
-
-fn parse_field(text: &str) -> Result<(ObjectName, String), String> {
-    let (object, field) = text.split_once('.').ok_or("write OBJECT.FIELD, e.g. Account.Number__c")?;
-    let object = object.parse().map_err(|error: backup_store::NameError| error.to_string())?;
-    Ok((object, field.to_owned()))
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod failure;
 mod open;
 mod output;
 mod progress;
+mod restore_args;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};

@@ -70,6 +70,8 @@ pub enum Until {
     FirstBackupComplete,
     /// At that moment.
     At(Timestamp),
+    /// When the restore that it was raised for has ended, or at that moment: a restore that died ends by nothing else.
+    RestoreEnded(Timestamp),
 }
 
 /// Why a usage limit changed.

@@ -117,6 +117,8 @@ pub struct Temporary {
     pub until: Until,
     /// Whether a backup was completed since it was set.
     backup_completed: bool,
+    /// Whether a restore has ended since it was set.
+    restore_ended: bool,
 }
 
 impl Temporary {
@@ -124,6 +126,7 @@ impl Temporary {
         match self.until {
             Until::FirstBackupComplete => !self.backup_completed,
             Until::At(end) => at < end,
+            Until::RestoreEnded(end) => !self.restore_ended && at < end,
         }
     }
 }
@@ -292,6 +295,7 @@ impl JournalState {
                     percent: *to,
                     until: *until,
                     backup_completed: false,
+                    restore_ended: false,
                 });
             }
             Event::UsageLimitChanged { to, until: None, .. } => {
@@ -388,6 +392,11 @@ impl JournalState {
     }
 
     fn restore_stands(&mut self, id: RestoreId, at: Timestamp, standing: RestoreStanding) {
+        if let Some(temporary) = &mut self.temporary {
+            let goes_on = matches!(standing, RestoreStanding::Open | RestoreStanding::Paused(_));
+            // Another restore is closed where one begins; the limit is raised for the one that begins.
+            temporary.restore_ended |= !goes_on && standing != RestoreStanding::Superseded;
+        }
         if let Some(restore) = self.restores.iter_mut().find(|restore| restore.id == id)
             && restore.standing != RestoreStanding::Superseded
         {

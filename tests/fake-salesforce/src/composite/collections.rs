@@ -113,6 +113,9 @@ fn write(
     if let Some(answer) = too_many(&write.records, operation == "create") {
         return answer;
     }
+    if let Some(refused) = service.org().refuses_whole(&write.records) {
+        return Answer::refusal(400, &refused.status_code, &refused.message);
+    }
     for row in &mut write.records {
         if let Err(missing) = call.put_file(row) {
             return Answer::refusal(400, "INVALID_MULTIPART_REQUEST", &missing.to_string());

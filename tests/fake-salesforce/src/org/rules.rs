@@ -6,7 +6,7 @@
 use serde::Deserialize;
 
 use crate::org::{
-    Object, Org, RecordId, Row, Scan, Sent, Value, WriteError,
+    Object, Org, RecordId, Row, Scan, Sent, SentFields, Value, WriteError,
     write::{Values, Writing, locked},
 };
 
@@ -30,7 +30,7 @@ pub struct WriteRules {
 }
 
 /// Refuses records of an object by the value of a field.
-#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Validation {
     /// The object.
@@ -42,6 +42,31 @@ pub struct Validation {
     pub contains: Option<String>,
     /// What the refusal says.
     pub message: String,
+    /// With which code; none: that of validation rules.
+    #[serde(default)]
+    pub code: Option<String>,
+    /// Which fields it names; none: that one. Salesforce names none with some codes (`INVALID_CROSS_REFERENCE_KEY`; NebulaLogger #798).
+    #[serde(default)]
+    pub names: Option<Vec<String>>,
+    /// Only where the record is there.
+    #[serde(default)]
+    pub updates_only: bool,
+    /// A collection that has such a value is refused as a whole, as one that can't be read is (restforce #619; *sObject Collections*:
+    /// "if the request isn't well formed, the API returns a 400").
+    #[serde(default)]
+    pub whole: bool,
+}
+
+impl Validation {
+    /// As a refusal.
+    fn refusal(&self) -> WriteError {
+        let code = self.code.as_deref().unwrap_or("FIELD_CUSTOM_VALIDATION_EXCEPTION");
+        let names: Vec<&str> = match &self.names {
+            Some(names) => names.iter().map(String::as_str).collect(),
+            None => vec![self.field.as_str()],
+        };
+        WriteError::new(code, &self.message, &names)
+    }
 }
 
 /// Refuses records of an object that have the value of another in a field, unless the caller allows duplicates.
@@ -178,7 +203,7 @@ impl Org {
         let refused = self.with_draft(object, values, id, |draft| {
             self.lock_on(draft, id)
                 .map(|place| (Some(place), self.lock_refusal(place)))
-                .or_else(|| self.broken_validation(draft).map(|error| (None, error)))
+                .or_else(|| self.broken_validation(draft, id.is_some()).map(|error| (None, error)))
                 .or_else(|| self.found_duplicate(by, draft, id).map(|error| (None, error)))
         });
         if let Some((lock, error)) = refused.flatten() {
@@ -206,15 +231,30 @@ impl Org {
         locked(&ids.into_iter().collect::<Vec<_>>())
     }
 
-    fn broken_validation(&self, draft: &Draft<'_>) -> Option<WriteError> {
-        let of_object = |rule: &&Validation| rule.object.eq_ignore_ascii_case(draft.object.name());
+    /// Why a collection of these rows is refused as a whole.
+    #[must_use]
+    pub fn refuses_whole(&self, rows: &[SentFields]) -> Option<WriteError> {
+        let has_it = |rule: &Validation, row: &SentFields| {
+            let of_object = row.attributes_type().is_some_and(|of| of.eq_ignore_ascii_case(&rule.object));
+            let text = rule.contains.as_deref().unwrap_or_default();
+            let is_update = row.get("Id").is_some();
+            let found = matches!(row.get(&rule.field), Some(Sent::Text(value) | Sent::Number(value)) if value.contains(text));
+            of_object && found && (is_update || !rule.updates_only)
+        };
+        let mut rules = self.rules.validations.iter().filter(|rule| rule.whole);
+        let broken = rules.find(|rule| rows.iter().any(|row| has_it(rule, row)))?;
+        Some(broken.refusal())
+    }
+
+    fn broken_validation(&self, draft: &Draft<'_>, is_update: bool) -> Option<WriteError> {
+        let of_object =
+            |rule: &&Validation| rule.object.eq_ignore_ascii_case(draft.object.name()) && (is_update || !rule.updates_only);
         let broken = self.rules.validations.iter().filter(of_object).find(|rule| {
             let value = draft.get(&rule.field);
             let forbidden = rule.contains.as_ref();
             !value.is_null() && forbidden.is_none_or(|text| value.to_plain().contains(text.as_str()))
         })?;
-        let fields = [broken.field.as_str()];
-        Some(WriteError::new("FIELD_CUSTOM_VALIDATION_EXCEPTION", &broken.message, &fields))
+        Some(broken.refusal())
     }
 
     fn found_duplicate(&self, by: &Writing<'_>, draft: &Draft<'_>, own: Option<RecordId>) -> Option<WriteError> {

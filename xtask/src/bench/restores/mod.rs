@@ -197,7 +197,7 @@ fn measure(bench: &Bench<'_>, options: &Options, tool: Tool) -> Result<(Restored
 
 /// Restores, and gives what failed, one of each kind; the books tell whether it counts.
 fn ours(host: &Host, loss: &Loss) -> Result<BTreeMap<String, String>> {
-    let mut arguments = vec!["restore", CONNECTION, "latest", "--json"];
+    let mut arguments = vec!["restore", CONNECTION, "latest", "--yes", "--json"];
     arguments.extend(loss.before.names().flat_map(|name| ["--object", name]));
     let output = host.command(&arguments).output()?;
     let said = String::from_utf8_lossy(&output.stdout);

@@ -50,6 +50,7 @@ pub fn ending(state: &JournalState, limit: Percent) -> (Option<String>, Option<P
             let until = match temporary.until {
                 Until::FirstBackupComplete => "first-backup-complete".to_owned(),
                 Until::At(at) => rfc3339(at),
+                Until::RestoreEnded(_) => "restore-ended".to_owned(),
             };
             (Some(until), Some(state.lasting_limit()))
         }

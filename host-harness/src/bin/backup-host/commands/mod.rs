@@ -58,44 +58,7 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             };
             backup::backup(open, &name, request, json).await
         }
-        Command::Restore {
-            name,
-            snapshot,
-            objects,
-            ids,
-            all,
-            condition,
-            with_related,
-            external_ids,
-            from,
-            dry_run,
-            verify,
-            wait,
-            check_now,
-            json,
-        } => {
-            let conditions = match (condition, objects.as_slice()) {
-                (None, _) => Vec::new(),
-                (Some(condition), [object]) => vec![(object.clone(), condition)],
-                (Some(_), _) => return Err(Failure::wrong_use("--where chooses among the records of one --object")),
-            };
-            let request = host_harness::jobs::RestoreRequest {
-                snapshot,
-                from,
-                objects,
-                all,
-                ids,
-                with_related,
-                conditions,
-                external_ids,
-                verify,
-                dry_run,
-                wait,
-                check_now,
-                ..Default::default()
-            };
-            restore::restore(open, &name, request, json).await
-        }
+        Command::Restore(args) => restore::restore(open, *args).await,
         Command::Restores { name, json } => restore::list(open, &name, json).await,
         Command::Status { name, json } => status::run(open, &name, json).await,
         Command::Snapshots { name, json } => snapshots::list(open, &name, json).await,

@@ -5,35 +5,38 @@ use crate::failure::{Ending, Failure};
 use crate::open::{Opened, actor};
 use crate::output::{json, line, number, table};
 use crate::progress::Show;
+use crate::restore_args::RestoreArgs;
 use backup_store::journal::{RestoreRecord, RestoreStanding, rfc3339};
 use backup_store::{ConnectionName, JournalState, RestoreLog, SnapshotState};
-use host_harness::jobs::{RecordResult, RestoreRequest, RestoreResult, RestoreState};
+use host_harness::jobs::{Host, RecordResult, RestoreRequest, RestoreResult, RestoreState};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::io::IsTerminal;
 use std::process::ExitCode;
 
-/// Records of one outcome that are shown to people; JSON has them all.
-const SHOWN: usize = 20;
+/// Records of one outcome and reason that are shown to people; JSON has them all.
+const SHOWN: usize = 5;
 
-pub async fn restore(
-    open: &Opened,
-    name: &ConnectionName,
-    request: RestoreRequest,
-    as_json: bool,
-) -> Result<ExitCode, Failure> {
+/// Reasons of one outcome that are shown.
+const REASONS: usize = 20;
+
+pub async fn restore(open: &Opened, args: RestoreArgs) -> Result<ExitCode, Failure> {
+    let request = args.request().map_err(Failure::wrong_use)?;
     let host = open.host()?;
-    let show = Show::new(as_json);
-    let (stop, actor) = (request.stop.clone(), actor(None));
-    let job = host.restore(name, &actor, &request, &show);
-    let done = until_interrupted(job, &stop, "interrupted; restore again to go on").await?;
-    show.end();
-    let result = done?;
-    if result.snapshot_state == SnapshotState::Partial {
-        eprintln!(
-            "note: snapshot {} is partial: records that it doesn't have yet can't be restored from it",
-            result.snapshot
-        );
+    if !args.dry_run && !args.yes {
+        let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !args.json;
+        if !terminal {
+            return Err(Failure::wrong_use(
+                "a restore writes to the org, and nobody can be asked here: look at what it would do with --dry-run, then give --yes",
+            ));
+        }
+        if !is_wanted(open, &host, &args.name, &request).await? {
+            line("nothing was written")?;
+            return Ok(ExitCode::FAILURE);
+        }
     }
-    if as_json {
+    let result = run(&host, &args.name, &request, args.json).await?;
+    if args.json {
         json(&result)?
     } else {
         print(&result)?
@@ -50,52 +53,133 @@ pub async fn restore(
     })
 }
 
+async fn run(host: &Host, name: &ConnectionName, request: &RestoreRequest, as_json: bool) -> Result<RestoreResult, Failure> {
+    let show = Show::new(as_json);
+    let (stop, actor) = (request.stop.clone(), actor(None));
+    let job = host.restore(name, &actor, request, &show);
+    let done = until_interrupted(job, &stop, "interrupted; restore again to go on").await?;
+    show.end();
+    let result = done?;
+    if result.snapshot_state == SnapshotState::Partial {
+        eprintln!(
+            "note: snapshot {} is partial: records that it doesn't have yet can't be restored from it",
+            result.snapshot
+        );
+    }
+    Ok(result)
+}
+
+/// Shows what a restore would do, and asks whether it may. Nothing is held meanwhile: others may work on the connection.
+async fn is_wanted(open: &Opened, host: &Host, name: &ConnectionName, request: &RestoreRequest) -> Result<bool, Failure> {
+    let plan = RestoreRequest {
+        dry_run: true,
+        ..request.clone()
+    };
+    let planned = run(host, name, &plan, false).await?;
+    print(&planned)?;
+    if planned.state != RestoreState::Planned {
+        return Ok(false);
+    }
+    let (created, relinked, updated) = (planned.created, planned.relinked, planned.updated);
+    let tasks = [("create", created), ("relink", relinked), ("overwrite", updated)];
+    let tasks: Vec<String> = tasks
+        .into_iter()
+        .filter(|(_, records)| *records > 0)
+        .map(|(task, records)| format!("{task} {}", number(records)))
+        .collect();
+    if tasks.is_empty() {
+        line("there is nothing to do")?;
+        return Ok(false);
+    }
+    let org = org(open, host, name).await?;
+    eprint!("{} records in {org}? [y/N] ", capitalised(&tasks.join(", ")));
+    let mut answer = String::new();
+    std::io::stdin().read_line(&mut answer)?;
+    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+}
+
+/// Which org is written to, as it calls itself: that takes a request, which is worth it.
+async fn org(open: &Opened, host: &Host, name: &ConnectionName) -> Result<String, Failure> {
+    if let Ok(checked) = host.check_connection(name, &actor(None)).await {
+        let fact = |name: &str| checked.facts.get(name).cloned();
+        let kind = match fact("org-is-sandbox").as_deref() {
+            Some("true") => "sandbox",
+            Some("false") => "production",
+            _ => "it doesn't say whether production or sandbox",
+        };
+        let org = fact("org-name").unwrap_or_else(|| checked.scope.clone());
+        return Ok(format!("{org} ({kind}; {})", checked.scope));
+    }
+    let journal = open.journal(name).await?;
+    let scope = journal.state().scope().map(ToString::to_string);
+    Ok(format!("the org {} of {name}", scope.unwrap_or_default()))
+}
+
+fn capitalised(text: &str) -> String {
+    let mut letters = text.chars();
+    letters
+        .next()
+        .map(|first| first.to_uppercase().chain(letters).collect())
+        .unwrap_or_default()
+}
+
 fn print(result: &RestoreResult) -> Result<(), Failure> {
     let row = |object: &host_harness::jobs::RestoredObjectResult| {
         vec![
             object.name.clone(),
             number(object.tally.created),
+            number(object.tally.relinked),
             number(object.tally.updated),
             number(object.tally.skipped),
             number(object.tally.failed),
             number(object.requests),
         ]
     };
+    let planned = result.state == RestoreState::Planned;
     let rows: Vec<Vec<String>> = result.objects.iter().map(row).collect();
     if !rows.is_empty() {
-        let (create, update) = if result.state == RestoreState::Planned {
-            ("CREATE", "UPDATE")
-        } else {
-            ("CREATED", "UPDATED")
+        let [create, relink, overwrite, failed] = match planned {
+            true => ["CREATE", "RELINK", "OVERWRITE", "CAN'T"],
+            false => ["CREATED", "RELINKED", "OVERWRITTEN", "FAILED"],
         };
-        table(&["OBJECT", create, update, "AS IT WAS", "NOT WRITTEN", "REQUESTS"], &rows)?;
+        table(&["OBJECT", create, relink, overwrite, "UNCHANGED", failed, "REQUESTS"], &rows)?;
     }
     for object in &result.objects {
         if let Some(reason) = &object.reason {
             line(&format!("note: {}: {reason}", object.name))?;
         }
     }
-    records("not restored", &result.failed)?;
-    records("perhaps restored", &result.ambiguous)?;
-    records("restored without", &result.incomplete)?;
-    records("reads back otherwise", &result.differs)?;
+    let words = match planned {
+        true => ["can't be restored", "outcome unknown", "will be restored without", "differs"],
+        false => ["failed", "outcome unknown", "partially restored", "differs after restore"],
+    };
+    let kinds = [&result.failed, &result.ambiguous, &result.incomplete, &result.differs];
+    for (what, some) in words.into_iter().zip(kinds) {
+        records(what, some)?;
+    }
     let needed = number(result.needed_calls.unwrap_or_default());
-    let (created, updated, skipped) = (number(result.created), number(result.updated), number(result.skipped));
+    let done = format!(
+        "{} records created, {} relinked, {} overwritten, {} unchanged",
+        number(result.created),
+        number(result.relinked),
+        number(result.updated),
+        number(result.skipped)
+    );
+    let sent = number(result.calls.sent);
     match result.state {
         RestoreState::Planned => line(&format!(
-            "would create {created} and update {updated} records; {skipped} are as they were. It needs {needed} requests, planning included{}. This plan took {}.",
-            covered(result),
-            number(result.calls.sent)
+            "would create {}, relink {} and overwrite {} records; {} stay unchanged. {}. This plan took {sent} requests.",
+            number(result.created),
+            number(result.relinked),
+            number(result.updated),
+            number(result.skipped),
+            fits(result)
         )),
-        RestoreState::Complete => line(&format!(
-            "restored: {created} records created, {updated} updated, {skipped} were as they were; {} requests in this run",
-            number(result.calls.sent)
-        )),
+        RestoreState::Complete => line(&format!("restored: {done}; {sent} requests in this run")),
         RestoreState::Incomplete => line(&format!(
-            "restored, but not all: {created} records created, {updated} updated, {skipped} were as they were, {} not written, {} in doubt; {} requests in this run",
+            "incomplete: {done}, {} failed, {} outcome unknown; {sent} requests in this run",
             number(result.failed.len() as u64),
             number(result.ambiguous.len() as u64),
-            number(result.calls.sent)
         )),
         RestoreState::Failed | RestoreState::Paused => {
             match &result.reason {
@@ -112,12 +196,28 @@ fn print(result: &RestoreResult) -> Result<(), Failure> {
                     covered(result)
                 ))?;
             }
-            line(&format!(
-                "so far: {created} records created, {updated} updated, {skipped} were as they were; {} requests in this run",
-                number(result.calls.sent)
-            ))?;
-            line("restore again to go on from there: nothing is written twice")
+            line(&format!("so far: {done}; {sent} requests in this run"))?;
+            line("restore again to continue: nothing is written twice")
         }
+    }
+}
+
+/// Whether a plan fits under the usage limit.
+fn fits(result: &RestoreResult) -> String {
+    let needed = number(result.needed_calls.unwrap_or_default());
+    match (result.fits, result.free_calls) {
+        (Some(true), Some(free)) => {
+            format!(
+                "Fits: {needed} requests, planning included; {} are free under the usage limit",
+                number(free)
+            )
+        }
+        (Some(false), Some(free)) => format!(
+            "Does not fit: {needed} requests, planning included; {} are free under the usage limit{}",
+            number(free),
+            covered(result)
+        ),
+        _ => format!("It needs {needed} requests, planning included"),
     }
 }
 
@@ -126,24 +226,58 @@ fn covered(result: &RestoreResult) -> String {
         return String::new();
     }
     match result.limit_needed {
-        Some(percent) => format!(
-            ", which a usage limit of {percent} % covers (`backup-host limit {} {percent}`)",
-            result.connection
-        ),
+        Some(percent) => {
+            format!(", which a usage limit of {percent} % covers (--raise-limit {percent}, for this restore alone)")
+        }
         None if result.needed_calls.unwrap_or_default() > 0 => ", more than the org has left today".to_owned(),
         None => String::new(),
     }
 }
 
+/// Records of one outcome, by reason.
 fn records(what: &str, records: &[RecordResult]) -> Result<(), Failure> {
-    for record in records.iter().take(SHOWN) {
-        line(&format!("{what}: {} {}: {}", record.object, record.id, record.error))?;
+    let mut by_reason: BTreeMap<String, Vec<&RecordResult>> = BTreeMap::new();
+    for record in records {
+        by_reason.entry(reason(record)).or_default().push(record);
     }
-    if records.len() > SHOWN {
-        let more = number((records.len() - SHOWN) as u64);
-        line(&format!("{what}: {more} more records; --json lists them all"))?;
+    let mut reasons: Vec<_> = by_reason.into_iter().collect();
+    reasons.sort_by_key(|(_, records)| std::cmp::Reverse(records.len()));
+    for (reason, records) in reasons.iter().take(REASONS) {
+        let named: Vec<String> = records
+            .iter()
+            .take(SHOWN)
+            .map(|record| format!("{} {}", record.object, record.id))
+            .collect();
+        let more = match records.len().saturating_sub(SHOWN) {
+            0 => String::new(),
+            more => format!(", and {} more (--json lists them all)", number(more as u64)),
+        };
+        let number = number(records.len() as u64);
+        line(&format!("{what}: {number} records: {reason}: {}{more}", named.join(", ")))?;
+    }
+    if reasons.len() > REASONS {
+        let more = number((reasons.len() - REASONS) as u64);
+        line(&format!("{what}: {more} more reasons; --json lists them all"))?;
     }
     Ok(())
+}
+
+/// Why, without the Ids that only this record has.
+fn reason(record: &RecordResult) -> String {
+    let is_id = |word: &str| {
+        matches!(word.len(), 15 | 18)
+            && word.bytes().all(|c| c.is_ascii_alphanumeric())
+            && word.bytes().any(|c| c.is_ascii_digit())
+    };
+    let words = record.error.split(' ').map(|word| {
+        let inner = word.trim_matches(|c: char| !c.is_ascii_alphanumeric());
+        if is_id(inner) {
+            word.replace(inner, "…")
+        } else {
+            word.to_owned()
+        }
+    });
+    words.collect::<Vec<_>>().join(" ")
 }
 
 pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
@@ -164,6 +298,7 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
             "changed_at": rfc3339(record.changed_at),
             "created": done.created,
             "updated": done.updated,
+            "relinked": done.relinked,
             "skipped": done.skipped,
             "failed": done.failed,
             "ambiguous": done.ambiguous,

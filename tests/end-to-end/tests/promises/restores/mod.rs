@@ -3,8 +3,10 @@
 mod bulk;
 mod choices;
 mod cuts;
+mod edits;
 mod kills;
 mod limits;
+mod refusals;
 mod round_trips;
 
 use end_to_end::{Likeness, Rig, RigOptions};
@@ -22,6 +24,14 @@ fn everything() -> RestoreRequest {
         snapshot: "latest".to_owned(),
         all: true,
         ..RestoreRequest::default()
+    }
+}
+
+/// The same, with the snapshot's values for what was changed since.
+fn overwriting() -> RestoreRequest {
+    RestoreRequest {
+        overwrite: true,
+        ..everything()
     }
 }
 

@@ -1,0 +1,138 @@
+//! Whatever the org refuses: no record is there twice, every one that it takes is there, each other one is named.
+
+use super::*;
+use fake_salesforce::org::{Change, Sent, Validation};
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+fn companies(rig: &Rig) -> Vec<String> {
+    let lines = rig.fake.oracle("Lead");
+    let lines = std::str::from_utf8(&lines).unwrap().lines();
+    let company = |line: &str| {
+        serde_json::from_str::<Value>(line).unwrap()["Company"]
+            .as_str()
+            .map(str::to_owned)
+    };
+    lines.filter_map(company).collect()
+}
+
+fn ids(rig: &Rig) -> Vec<String> {
+    let lines = rig.fake.oracle("Lead");
+    let lines = std::str::from_utf8(&lines).unwrap().lines();
+    let id = |line: &str| {
+        serde_json::from_str::<Value>(line).unwrap()["Id"]
+            .as_str()
+            .unwrap()
+            .to_owned()
+    };
+    lines.map(id).collect()
+}
+
+/// An org of 1,000 leads whose companies are numbered, backed up.
+async fn numbered() -> Rig {
+    let rig = Rig::new(RigOptions::of(org(OrgSpec::of(41, &[("Lead", 1_000)])))).await;
+    prepare(&rig.fake);
+    let changes: Vec<Change> = ids(&rig)
+        .into_iter()
+        .enumerate()
+        .map(|(n, id)| Change::Update {
+            id,
+            fields: std::iter::once(("Company".to_owned(), Sent::Text(format!("company {n:04};")))).collect(),
+        })
+        .collect();
+    rig.fake.apply(&changes).unwrap();
+    rig.fake.clock().advance(HOUR_MS);
+    assert_eq!(rig.backup().await.unwrap().state, State::Complete);
+    rig.fake.clock().advance(HOUR_MS);
+    rig
+}
+
+/// Refuses leads of companies with this text.
+fn refuse(rig: &Rig, contains: &str, rule: Validation) {
+    let rule = Validation {
+        object: "Lead".to_owned(),
+        field: "Company".to_owned(),
+        contains: Some(contains.to_owned()),
+        message: "refused".to_owned(),
+        ..rule
+    };
+    rig.fake.org().write().unwrap().write_rules_mut().validations.push(rule);
+}
+
+fn of_leads(overwrite: bool) -> RestoreRequest {
+    RestoreRequest {
+        snapshot: "latest".to_owned(),
+        objects: vec!["Lead".parse().unwrap()],
+        overwrite,
+        ..RestoreRequest::default()
+    }
+}
+
+fn coded(code: &str, whole: bool) -> Validation {
+    Validation {
+        code: Some(code.to_owned()),
+        names: Some(Vec::new()),
+        whole,
+        ..Validation::default()
+    }
+}
+
+#[tokio::test]
+async fn one_bad_value_costs_its_record_and_not_its_collection() {
+    let rig = numbered().await;
+    delete_all(&rig.fake, Some(&["Lead"]));
+    for bad in ["company 0007;", "company 0512;"] {
+        refuse(&rig, bad, coded("JSON_PARSER_ERROR", true));
+    }
+    let result = rig.restore(&of_leads(false)).await.unwrap();
+    assert_eq!((result.state, result.created), (RestoreState::Incomplete, 998), "{result:#?}");
+    assert_eq!(result.failed.len(), 2, "{:#?}", result.failed);
+    let there = companies(&rig);
+    let distinct: BTreeSet<&String> = there.iter().collect();
+    assert_eq!((there.len(), distinct.len()), (998, 998));
+    assert!(result.calls.sent <= 12, "{} requests", result.calls.sent);
+}
+
+#[tokio::test]
+async fn the_first_hundreds_that_are_refused_keep_no_others_out() {
+    let rig = numbered().await;
+    delete_all(&rig.fake, Some(&["Lead"]));
+    for hundred in 0..3 {
+        refuse(&rig, &format!("company 0{hundred}"), Validation::default());
+    }
+    let result = rig.restore(&of_leads(false)).await.unwrap();
+    assert_eq!(
+        (result.state, result.created, result.failed.len()),
+        (RestoreState::Incomplete, 700, 300)
+    );
+    assert_eq!(companies(&rig).len(), 700);
+}
+
+#[tokio::test]
+async fn a_change_that_is_refused_as_if_the_record_were_gone_makes_no_second_record() {
+    for code in ["INVALID_CROSS_REFERENCE_KEY", "ENTITY_IS_DELETED", "NOT_FOUND"] {
+        let rig = numbered().await;
+        let edits: Vec<Change> = ids(&rig)
+            .into_iter()
+            .take(20)
+            .map(|id| Change::Update {
+                id,
+                fields: std::iter::once(("Title".to_owned(), Sent::Text("edited".to_owned()))).collect(),
+            })
+            .collect();
+        rig.fake.apply(&edits).unwrap();
+        rig.fake.clock().advance(HOUR_MS);
+        let rule = Validation {
+            updates_only: true,
+            ..coded(code, false)
+        };
+        refuse(&rig, "company 0003;", rule);
+        let result = rig.restore(&of_leads(true)).await.unwrap();
+        assert_eq!(
+            (result.state, result.created, result.updated, result.failed.len()),
+            (RestoreState::Incomplete, 0, 19, 1),
+            "{code}: {result:#?}"
+        );
+        assert_eq!(ids(&rig).len(), 1_000, "{code}");
+    }
+}
