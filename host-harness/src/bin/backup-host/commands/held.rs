@@ -35,10 +35,11 @@ pub fn named(snapshots: &[&Snapshot], asked: &ObjectName) -> Result<ObjectName, 
             [one] => ("has no", one.clone()),
             more => ("have no", more.join(" and ")),
         };
-        let meant = did_you_mean(asked.as_str(), known().map(ObjectName::as_str));
-        Failure::wrong_use(format!(
-            "snapshot {ids} {has} object {asked}{meant} `backup-host ls NAME SNAPSHOT` lists objects"
-        ))
+        let meant = match did_you_mean(asked.as_str(), known().map(ObjectName::as_str)) {
+            none if none.is_empty() => "; `backup-host ls NAME SNAPSHOT` lists those it has".to_owned(),
+            meant => meant,
+        };
+        Failure::wrong_use(format!("snapshot {ids} {has} object {asked}{meant}"))
     })
 }
 
