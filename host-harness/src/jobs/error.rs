@@ -108,11 +108,15 @@ pub enum JobError {
 }
 
 impl JobError {
-    /// Whether trying the same again can help: not where configuration, permission or state are wrong, nor where it is refused.
+    /// Whether trying the same again can help: not where configuration, permission, state or this host are wrong, nor where it is
+    /// refused.
     pub(super) fn may_pass(&self) -> bool {
-        use ConnectorError::{Authorization, Configuration, State, Unsupported};
+        use ConnectorError::{Authorization, Configuration, Host, State, Unsupported};
         match self {
-            JobError::Connector(error) => !matches!(**error, Configuration(_) | Authorization(_) | State(_) | Unsupported(_)),
+            JobError::Connector(error) => !matches!(
+                **error,
+                Configuration(_) | Authorization(_) | State(_) | Unsupported(_) | Host(_)
+            ),
             JobError::Call { .. } => true,
             _ => false,
         }
