@@ -60,8 +60,13 @@ impl<H: Host> Batch<'_, '_, H> {
                 host.progress(&object.name, object.records(), None);
             }
         }
+        for (n, mut parts) in std::mem::take(&mut self.failed_parts) {
+            parts.keep(host, self.name(n))?;
+        }
         let finished: Vec<usize> = std::mem::take(&mut self.finished);
         self.load_describes(&finished)?;
+        let names: Vec<&str> = finished.iter().map(|n| self.name(*n)).collect();
+        super::again::forget(host, &names)?;
         let mut marks = Vec::new();
         for n in finished {
             let object = &self.checkpoint.objects[n];
@@ -81,7 +86,11 @@ impl<H: Host> Batch<'_, '_, H> {
                     records: object.records(),
                     changed: since.is_some_and(|since| since.changed),
                     // Of those that nobody wanted it isn't known how many there are.
-                    files_left: object.files.as_ref().map_or(0, |files| files.left.max(u64::from(files.off))),
+                    files_left: object
+                        .files
+                        .as_ref()
+                        .map_or(0, |files| (files.left + files.failed).max(u64::from(files.off))),
+                    disagrees: object.disagrees,
                     catch_ups: self.checkpoint.catch_ups,
                     describe: describe.clone(),
                 };

@@ -38,6 +38,8 @@ pub enum Stopped {
     NotSent(Failure),
     /// No whole answer came, or one that makes no sense. The same again may work, where it does no harm.
     Broken(Failure),
+    /// A body that was to be saved is not what its record says: nothing of it is stored.
+    Differs(Failure),
     /// The org refused this request.
     Refused(Refused),
     /// The host can't go on.
@@ -63,7 +65,7 @@ impl Stopped {
                 "answer-too-large",
                 format!("an answer has more than the {limit} bytes that the host takes"),
             )),
-            Stopped::NotSent(failure) | Stopped::Broken(failure) => ConnectorError::Source(failure),
+            Stopped::NotSent(failure) | Stopped::Broken(failure) | Stopped::Differs(failure) => ConnectorError::Source(failure),
             Stopped::Refused(refused) => refused.into_error(),
             Stopped::Host(error) => *error,
         }
@@ -134,6 +136,8 @@ pub struct Org<'h, H: Host> {
     configuration: Configuration,
     /// How far the org's clock is ahead of the host's, in milliseconds, as the last answer told.
     ahead: Cell<i64>,
+    /// The host makes one attempt of each request.
+    once: Cell<bool>,
 }
 
 /// Of everything that writes records: Salesforce's duplicate rules are for people who type, its assignment rules for records that
@@ -159,6 +163,7 @@ impl<'h, H: Host> Org<'h, H> {
             host,
             configuration,
             ahead: Cell::new(0),
+            once: Cell::new(false),
         })
     }
 
@@ -266,10 +271,11 @@ impl<'h, H: Host> Org<'h, H> {
     }
 
     /// Sends a request as it is.
-    pub fn send(&self, request: Request) -> Result<H::Pending, Stopped> {
+    pub fn send(&self, mut request: Request) -> Result<H::Pending, Stopped> {
         if self.host.requests_left() == 0 {
             return Err(Stopped::AllowanceSpent);
         }
+        request.repeatable &= !self.once.get();
         self.host.start(request).map_err(stopped)
     }
 
@@ -300,6 +306,11 @@ impl<'h, H: Host> Org<'h, H> {
             Class::Later if status == 403 => Err(Stopped::Later),
             _ => Err(Stopped::Refused(Refused { status, errors })),
         }
+    }
+
+    /// Requests are sent once from now on, or again where they may be: for what failed in an earlier run one attempt is enough.
+    pub fn send_once(&self, once: bool) {
+        self.once.set(once);
     }
 
     /// Tells the host that the org has none left. `usage`: as the same answer's header has it.
@@ -386,6 +397,15 @@ fn stopped(error: SendError) -> Stopped {
         SendError::NotSent(_) => Stopped::NotSent(
             Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
         ),
+        SendError::ContentDiffers(_) => Stopped::Differs(Failure::new("content-differs", error.to_string())),
+        SendError::Store(_) => Stopped::Host(Box::new(ConnectorError::Host(
+            Failure::new("storage", error.to_string())
+                .remedy("see the host's log; the job goes on from the last committed batch"),
+        ))),
+        SendError::CredentialRefused(_) => Stopped::Host(Box::new(ConnectorError::Authorization(
+            Failure::new("session-refused", error.to_string())
+                .remedy("renew the connection's credential; its user must be active and may use the API"),
+        ))),
         SendError::OutcomeUnknown(_) | SendError::Other(_) => Stopped::Broken(
             Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
         ),

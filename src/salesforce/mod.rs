@@ -32,7 +32,7 @@ pub use ingest::{Fingerprint, IngestResult, NewIngest, Table, read_ingest_result
 pub use job::{Job, JobState, NewJob, read_job, read_jobs};
 pub use page::{Ids, Page, PageBodies, RecordSink, read_page, read_record};
 pub use record::{Extracted, NO_ID, Shape, row};
-pub use refusal::{ApiError, Class, classify, read_errors, refusal};
+pub use refusal::{ApiError, Class, classify, named_column, read_errors, refusal};
 pub use value::{Kind, canonical};
 pub use writable::{Writable, WritableBodies, WritableField};
 
