@@ -5,11 +5,13 @@
 //! one meets the same trouble first and says so. A page of bulk results that is in the store is read by a batch that sends nothing,
 //! so that a crash while it is read costs no request.
 
+use super::again::Parts;
 use super::changed::Changed;
 use super::packing::{self, Load, Part};
 use super::reads::Asked;
+use super::trouble::can_be_narrowed;
 use super::{Checkpoint, Event};
-use crate::host::{BatchResult, ConnectorError, Host, Level, Next};
+use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Next};
 use crate::org::{Org, Stopped};
 use crate::plan::describes;
 use crate::salesforce::{ApiError, Describe};
@@ -40,10 +42,12 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
         finished: Vec::new(),
         files_ready: Vec::new(),
         lists_ready: Vec::new(),
+        failed_parts: BTreeMap::new(),
         sent: 0,
         ends: None,
         got_somewhere: false,
         busy: false,
+        outage: None,
         paused: None,
     };
     if !batch.checkpoint.begun {
@@ -73,6 +77,8 @@ pub(super) struct Batch<'o, 'h, H: Host> {
     pub(super) files_ready: Vec<usize>,
     /// Objects that are read by lists of Ids which were all committed before the batch began.
     pub(super) lists_ready: Vec<usize>,
+    /// Files that failed in earlier backups, by object.
+    pub(super) failed_parts: BTreeMap<usize, Parts>,
     /// Requests of this batch.
     pub(super) sent: u32,
     /// Nothing more is sent, and why.
@@ -81,6 +87,8 @@ pub(super) struct Batch<'o, 'h, H: Host> {
     pub(super) got_somewhere: bool,
     /// The org takes no more at this moment.
     pub(super) busy: bool,
+    /// The org answers nothing, and why.
+    pub(super) outage: Option<Failure>,
     /// Another daily limit is spent, and nothing can be done without.
     pub(super) paused: Option<crate::host::Pause>,
 }
@@ -145,6 +153,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let host = self.host();
         let at_once = (host.requests_left() as usize / 8).clamp(1, MAX_AT_ONCE);
         self.ends.is_none()
+            && self.outage.is_none()
             && !self.busy
             && self.sent < MAX_REQUESTS
             && under_way < at_once
@@ -182,7 +191,11 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     (subrequests, Some(asked))
                 }
             };
-            return match self.org.composite(&subrequests) {
+            let failed_before = |n: &usize| self.checkpoint.objects[*n].has_one_attempt();
+            self.org.send_once(load.objects().iter().all(failed_before));
+            let sent = self.org.composite(&subrequests);
+            self.org.send_once(false);
+            return match sent {
                 Ok(pending) => Ok(Some(UnderWay { pending, load, asked })),
                 Err(Stopped::Host(error)) => Err(*error),
                 Err(stopped) => {
@@ -198,22 +211,34 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     }
 
     fn answered(&mut self, one: UnderWay<H::Pending>) -> Result<(), ConnectorError> {
-        let stopped = match self.org.finish(one.pending) {
-            Ok(body) => match (&one.load, one.asked) {
-                (Load::Reads(..), Some(asked)) => {
-                    let stopped = self.read_reads(body, asked)?;
-                    self.count_changes()?;
-                    stopped
-                }
-                (load, _) => self.read_describes(body, &load.objects())?,
-            },
-            Err(stopped) => Some(stopped),
+        let mut objects = one.load.objects();
+        objects.sort_unstable();
+        objects.dedup();
+        let (stopped, whole) = match self.org.finish(one.pending) {
+            Ok(body) => {
+                let stopped = match (&one.load, one.asked) {
+                    (Load::Reads(..), Some(asked)) => {
+                        let (stopped, missed) = self.read_reads(body, asked)?;
+                        objects.retain(|n| missed.contains(n));
+                        self.count_changes()?;
+                        stopped
+                    }
+                    (load, _) => {
+                        let (stopped, missed) = self.read_describes(body, &load.objects())?;
+                        objects = missed;
+                        stopped
+                    }
+                };
+                (stopped, false)
+            }
+            Err(stopped) => (Some(stopped), true),
         };
         match stopped {
             Some(Stopped::TooLarge(limit)) => {
                 self.ask_for_less(&one.load, limit)?;
                 Ok(())
             }
+            Some(stopped) if can_be_narrowed(&stopped) => self.narrow(&objects, whole, stopped),
             stopped => self.stopped(stopped),
         }
     }
@@ -221,7 +246,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     /// Takes note of how a request ended.
     pub(super) fn stopped(&mut self, stopped: Option<Stopped>) -> Result<(), ConnectorError> {
         match stopped {
-            None => self.checkpoint.refused_in_a_row = 0,
+            None => self.answer_came(),
             Some(Stopped::Host(error)) => return Err(*error),
             Some(Stopped::Later) => self.busy = true,
             // The first reason stands: what comes after it is its consequence, or the same.
@@ -284,14 +309,19 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                 Event::Read => {}
                 Event::Finished => self.finished.push(object),
                 Event::Skipped(why) => host.skipped(&of.name, why),
-                Event::Remark(what) => host.remark(&of.name, what),
+                Event::Failed(why) => self.object_failed(object, why)?,
+                Event::Remark(what) => {
+                    host.remark(&of.name, what);
+                    // A field may be left out from now on.
+                    self.describes.remove(&object);
+                }
                 Event::Busy => self.busy = true,
             }
         }
         Ok(())
     }
 
-    fn log(&self, message: &str, stopped: &Stopped) {
+    pub(super) fn log(&self, message: &str, stopped: &Stopped) {
         let why = match stopped {
             Stopped::NotSent(failure) | Stopped::Broken(failure) => failure.message.clone(),
             other => format!("{other:?}"),
@@ -310,6 +340,9 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         self.checkpoint.ahead = self.org.ahead();
         let next = if self.checkpoint.is_done() {
             Next::Done
+        } else if let Some(failure) = self.outage.take() {
+            self.checkpoint.troubled.clear();
+            Next::Blocked(failure)
         } else if self.checkpoint.saved_page().is_some() {
             Next::Batch(0)
         } else if self.busy {

@@ -7,12 +7,13 @@ use super::batch::Batch;
 use super::object::{Range, RangeState};
 use super::reads::object_filters;
 use super::rows::{Keep, Place, Rows};
+use super::trouble::as_error;
 use super::{Checkpoint, Cursor, Object, Phase, Way, packing, ways};
 use crate::host::{ConnectorError, Host, Level, Pause, StorageError};
 use crate::org::{Refused, Stopped, daily_standing};
 use crate::quota;
 use crate::salesforce::{
-    Broken, Class, Describe, JobState, NewJob, RecordSink, read_csv_header, read_csv_rows, read_job, read_jobs,
+    Broken, Class, Describe, JobState, NewJob, RecordSink, named_column, read_csv_header, read_csv_rows, read_job, read_jobs,
 };
 use crate::soql::{Bound, Filter, Operator, Query};
 use std::io;
@@ -110,7 +111,9 @@ impl<H: Host> Batch<'_, '_, H> {
             return Ok(());
         };
         let query = job_query(object, describe, range);
+        self.org.send_once(object.failed_before);
         let answer = self.org.post("jobs/query", &NewJob::new(&query, describe.archived));
+        self.org.send_once(false);
         self.sent += 1;
         let begun = answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.gave_up(&why)));
         let now = self.host().now();
@@ -120,7 +123,15 @@ impl<H: Host> Batch<'_, '_, H> {
                 self.checkpoint.objects[n].job_begun(nth, job, now);
                 self.stopped(None)
             }
-            Err(Stopped::Refused(refused)) => {
+            Err(stopped) if may_pass(&stopped) => {
+                // Queries may be answered where jobs aren't.
+                if self.alone_failed(n, stopped) {
+                    self.checkpoint.objects[n].tries = 0;
+                    self.checkpoint.objects[n].read_by_queries();
+                }
+                Ok(())
+            }
+            Err(Stopped::Refused(refused)) if !refused.ends_session() => {
                 self.got_somewhere = true;
                 self.job_refused(n, &refused)
             }
@@ -140,7 +151,11 @@ impl<H: Host> Batch<'_, '_, H> {
                 self.checkpoint.bulk.spent_at = Some(self.org.host().now());
                 return self.without_jobs(n);
             }
-            Class::UnknownField if !object.described_again => object.describe_again(),
+            Class::UnknownField => {
+                let mut events = Vec::new();
+                object.field_refused(&refused.error(), &mut events);
+                return self.tell(n, events);
+            }
             Class::Later => self.busy = true,
             _ => object.read_by_queries(),
         }
@@ -222,11 +237,17 @@ impl<H: Host> Batch<'_, '_, H> {
             if !self.may_send(0) || !range.is_some_and(|range| range.is_due(now)) {
                 continue;
             }
+            self.org.send_once(self.checkpoint.objects[n].failed_before);
             let answer = self.org.ask(&format!("jobs/query/{job}"));
+            self.org.send_once(false);
             self.sent += 1;
             match answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.gave_up(&why))) {
-                Ok(job) => self.looked(n, nth, job.state, job.error_message.as_deref()),
-                Err(Stopped::Refused(_)) => self.checkpoint.objects[n].job_lost(nth),
+                Ok(job) => {
+                    self.answer_came();
+                    self.looked(n, nth, job.state, job.error_message.as_deref());
+                }
+                Err(stopped) if may_pass(&stopped) => self.job_waits(n, stopped)?,
+                Err(Stopped::Refused(refused)) if !refused.ends_session() => self.checkpoint.objects[n].job_lost(nth),
                 Err(stopped) => return self.stopped(Some(stopped)),
             }
             self.got_somewhere = true;
@@ -251,6 +272,7 @@ impl<H: Host> Batch<'_, '_, H> {
                 self.got_somewhere = true;
                 Ok(())
             }
+            Err(Stopped::Refused(refused)) if refused.ends_session() => self.stopped(Some(Stopped::Refused(refused))),
             Err(Stopped::Refused(_) | Stopped::NotSent(_) | Stopped::Broken(_)) => {
                 self.checkpoint.bulk.one_by_one = true;
                 self.got_somewhere = true;
@@ -260,8 +282,22 @@ impl<H: Host> Batch<'_, '_, H> {
         }
     }
 
+    /// A job can't be looked at, or its results not be had, at the moment: it is kept, and asked again after a while.
+    fn job_waits(&mut self, n: usize, stopped: Stopped) -> Result<(), ConnectorError> {
+        let error = as_error(&stopped);
+        let mut events = Vec::new();
+        if self.alone_failed(n, stopped) {
+            self.checkpoint.objects[n].fail("not-answered", &error, &mut events);
+        }
+        self.tell(n, events)
+    }
+
     fn looked(&mut self, n: usize, nth: usize, state: JobState, why: Option<&str>) {
         if matches!(state, JobState::Failed | JobState::Aborted) {
+            if named_column(why.unwrap_or_default()).is_some() {
+                // The same query would fail again.
+                self.checkpoint.objects[n].read_by_queries();
+            }
             let fields = [
                 ("object", self.name(n).to_owned()),
                 ("why", why.unwrap_or("not said").to_owned()),
@@ -285,7 +321,9 @@ impl<H: Host> Batch<'_, '_, H> {
             resource += &format!("&locator={}", crate::soql::encode(locator));
         }
         let blob = range.blob(&object.name);
+        self.org.send_once(object.failed_before);
         let answer = self.org.ask_csv(&resource);
+        self.org.send_once(false);
         self.sent += 1;
         let saved = answer.and_then(|body| {
             let next = body
@@ -300,7 +338,8 @@ impl<H: Host> Batch<'_, '_, H> {
                 self.checkpoint.objects[n].page_saved(nth, next, rows);
                 self.stopped(None)
             }
-            Err(Stopped::Refused(_)) => {
+            Err(stopped) if may_pass(&stopped) => self.job_waits(n, stopped),
+            Err(Stopped::Refused(refused)) if !refused.ends_session() => {
                 self.got_somewhere = true;
                 self.checkpoint.objects[n].job_lost(nth);
                 Ok(())
@@ -419,6 +458,15 @@ impl<H: Host> Batch<'_, '_, H> {
             let range = Range::after(after.clone());
             object.read_by_bulk(vec![range]);
         }
+    }
+}
+
+/// The same request may be answered a little later.
+fn may_pass(stopped: &Stopped) -> bool {
+    match stopped {
+        Stopped::Broken(_) => true,
+        Stopped::Refused(refused) => refused.may_pass(),
+        _ => false,
     }
 }
 

@@ -32,6 +32,15 @@ pub struct Checkpoint {
     /// Refusals for too much at once since the last answer; the wait grows with them.
     #[serde(default)]
     pub refused_in_a_row: u8,
+    /// Objects of requests that failed as a whole since the last answer, each once.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub troubled: Vec<usize>,
+    /// Files fail one after the other: this backup asks for no more of them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub files_deferred: Option<String>,
+    /// Files that failed since the last one that came: how many, and how.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failing_files: Option<(u32, String)>,
     /// When planning began, in milliseconds since 1970.
     #[serde(default)]
     pub began_at: u64,
@@ -85,6 +94,9 @@ impl Checkpoint {
             chain: Chain::default(),
             answer_bytes: Self::ANSWER_BYTES,
             refused_in_a_row: 0,
+            troubled: Vec::new(),
+            files_deferred: None,
+            failing_files: None,
             began_at: 0,
             covered: 0,
             ahead: 0,
@@ -155,7 +167,8 @@ mod tests {
             Just(Phase::Bulk),
             Just(Phase::Files),
             Just(Phase::Done),
-            Just(Phase::Skipped)
+            Just(Phase::Skipped),
+            Just(Phase::Failed)
         ];
         (
             "[A-Za-z_]{1,40}",

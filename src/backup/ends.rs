@@ -60,6 +60,9 @@ impl<H: Host> Batch<'_, '_, H> {
                 host.progress(&object.name, object.records(), None);
             }
         }
+        for (n, mut parts) in std::mem::take(&mut self.failed_parts) {
+            parts.keep(host, self.name(n))?;
+        }
         let finished: Vec<usize> = std::mem::take(&mut self.finished);
         self.load_describes(&finished)?;
         let not_looked_through = finished.iter().filter_map(|n| {
@@ -68,6 +71,8 @@ impl<H: Host> Batch<'_, '_, H> {
             Some((object.name.as_str(), !files.off))
         });
         images::not_looked_through(host, &not_looked_through.collect::<Vec<_>>())?;
+        let names: Vec<&str> = finished.iter().map(|n| self.name(*n)).collect();
+        super::again::forget(host, &names)?;
         let mut marks = Vec::new();
         for n in finished {
             let object = &self.checkpoint.objects[n];
@@ -89,8 +94,10 @@ impl<H: Host> Batch<'_, '_, H> {
                     // Of those that nobody wanted it isn't known how many there are.
                     files_left: object.files.as_ref().map_or(0, |files| {
                         let images_off = !self.org.configuration().rich_text_images && !describe.images.is_empty();
-                        files.left.max(u64::from(files.off || images_off))
+                        let missing = files.left.saturating_add(files.failed);
+                        missing.max(u64::from(files.off || images_off))
                     }),
+                    disagrees: object.disagrees,
                     catch_ups: self.checkpoint.catch_ups,
                     describe: describe.clone(),
                 };

@@ -14,7 +14,7 @@ impl Checkpoint {
     fn principal(&self, object: &Object) -> Option<&Object> {
         let (_, principal) = listed_by(&object.name)?;
         let principal = self.objects.iter().find(|other| other.name == principal);
-        principal.filter(|principal| principal.phase != Phase::Skipped)
+        principal.filter(|principal| !matches!(principal.phase, Phase::Skipped | Phase::Failed))
     }
 
     /// The object waits for another one to be read.

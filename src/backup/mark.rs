@@ -23,6 +23,9 @@ pub struct Mark {
     /// Files that were left for the next backup.
     #[serde(default)]
     pub files_left: u64,
+    /// Fewer records came than the org counts: the next backup reads all of it.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub disagrees: bool,
     /// Passes over what was changed while this backup ran.
     #[serde(default)]
     pub catch_ups: u8,
@@ -38,6 +41,11 @@ pub fn mark_key(object: &str) -> String {
 /// Key of an object's describe.
 pub fn describe_key(object: &str) -> String {
     format!("describe/{object}")
+}
+
+/// In place of a mark, of an object that could not be read: nothing can be gone on from, so it is read in full.
+pub fn no_mark(object: &str) -> (String, Vec<u8>) {
+    (mark_key(object), br#"{"failed":true}"#.to_vec())
 }
 
 impl Mark {

@@ -4,10 +4,11 @@
 //! composite request with what comes next; [`ways`] tells what reads an object with the fewest requests; [`groups`] joins wide
 //! records, [`ranges`] cuts large objects. With the host: `batch` sends and decides when to end, `reads` asks and reads composite requests, `bulk` query jobs,
 //! `files` files; `rows` hands rows on, `changed` counts them, `scan`
-//! finds deletions by Ids, `lists` loads the Ids that some objects are read by, `ends` marks what is done ([`Mark`]).
+//! finds deletions by Ids, `trouble` narrows what fails, [`again`] tells when that is tried again, `lists` loads the Ids that some objects are read by, `ends` marks what is done ([`Mark`]).
 //!
 //! The rule it keeps: a cursor moves only over rows that were handed to the host before.
 
+pub mod again;
 mod batch;
 mod bulk;
 mod changed;
@@ -23,14 +24,15 @@ pub mod ranges;
 mod reads;
 mod rows;
 mod scan;
+mod trouble;
 mod ways;
 
 pub use batch::{MAX_REQUESTS, next_batch, run_batch};
 pub use checkpoint::{BulkJobs, Chain, Checkpoint};
-pub use mark::{Mark, describe_key, marks};
+pub use mark::{Mark, describe_key, marks, no_mark};
 pub use object::{
     Bulk, Cursor, Event, Files, Listed, MAX_GROUPS, MIN_PAGE_ROWS, Object, Outcome, PAGE_ROWS, Phase, Planned, Range,
-    RangeState, Since, Way, skipped,
+    RangeState, Since, Way, by_nature, skipped,
 };
 pub use ways::by_bulk;
 

@@ -92,12 +92,29 @@ impl Load {
 
 /// The next composite request, of objects that aren't `busy`; `None` where there is none.
 pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
+    let free = |n: &usize| !busy.contains(n);
+    let (alone, together): (Vec<usize>, Vec<usize>) = (0..checkpoint.objects.len())
+        .filter(free)
+        .partition(|n| checkpoint.objects[*n].is_alone());
+    // Others come first: they get on whatever becomes of these.
+    of(checkpoint, &together).or_else(|| {
+        alone.iter().find_map(|n| {
+            let mut load = of(checkpoint, &[*n])?;
+            if let Load::Reads(parts, _) = &mut load
+                && places_together(&checkpoint.objects[*n]).is_none()
+            {
+                parts.iter_mut().for_each(|part| part.places = 1);
+            }
+            Some(load)
+        })
+    })
+}
+
+/// The next composite request of these objects.
+fn of(checkpoint: &Checkpoint, of: &[usize]) -> Option<Load> {
     let objects = &checkpoint.objects;
-    let free = |wanted: &dyn Fn(&Object) -> bool| -> Vec<usize> {
-        (0..objects.len())
-            .filter(|n| !busy.contains(n) && wanted(&objects[*n]))
-            .collect()
-    };
+    let free =
+        |wanted: &dyn Fn(&Object) -> bool| -> Vec<usize> { of.iter().copied().filter(|n| wanted(&objects[*n])).collect() };
     let mut undescribed = free(&|object| object.phase == Phase::Describing);
     if !undescribed.is_empty() {
         undescribed.truncate(SUBREQUESTS);

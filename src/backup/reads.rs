@@ -5,7 +5,7 @@ use super::packing::{Address, Part};
 use super::rows::{Keep, Place, Rows};
 use super::{Chain, Cursor, Event, Object, Outcome, Phase, Way, groups};
 use crate::host::{ConnectorError, Failure, Host, Level, Row};
-use crate::org::{Body, Stopped, Subrequest};
+use crate::org::{Body, Refused, Stopped, Subrequest};
 use crate::plan::describes;
 use crate::plan::predecessor::schema_remarks;
 use crate::salesforce::{
@@ -15,6 +15,7 @@ use crate::salesforce::{
 use crate::soql::{Bound, Filter, Operator, Query};
 use serde::de::{self, MapAccess, value::MapAccessDeserializer};
 use serde_json::value::RawValue;
+use std::collections::BTreeSet;
 
 /// A record is read by its address only where the names of its fields are no longer than this together: they are part of it.
 const MAX_FIELDS_CHARS: usize = 6_000;
@@ -83,9 +84,18 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let known = missing
             .into_iter()
             .zip(found)
-            .filter_map(|(n, describe)| Some((n, describe?)));
+            .filter_map(|(n, describe)| Some((n, self.without_left_out(n, describe?))))
+            .collect::<Vec<_>>();
         self.describes.extend(known);
         Ok(())
+    }
+
+    /// Fields that queries refuse are not asked for.
+    fn without_left_out(&self, n: usize, mut describe: Describe) -> Describe {
+        let is_left_out = |name: &String| self.checkpoint.objects[n].left_out.contains(name);
+        describe.fields.retain(|field| !is_left_out(&field.name));
+        describe.images.retain(|image| !is_left_out(image));
+        describe
     }
 
     /// Loads the describes of these objects. False where one is missing: then it is asked for, and the batch packs again.
@@ -242,8 +252,12 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         self.org.path(&format!("{resource}?q={}", query.encoded()))
     }
 
-    /// Reads rows to the host, then moves the objects on.
-    pub(super) fn read_reads(&mut self, mut body: Body<H::Answer>, asked: Asked) -> Result<Option<Stopped>, ConnectorError> {
+    /// Reads rows to the host, then moves the objects on. With it: the objects of which not all came that was asked for.
+    pub(super) fn read_reads(
+        &mut self,
+        mut body: Body<H::Answer>,
+        asked: Asked,
+    ) -> Result<(Option<Stopped>, BTreeSet<usize>), ConnectorError> {
         let mut rows = Rows::new(self.host(), self.places(&asked));
         let mut subs = Vec::new();
         let mut bodies = SlotBodies {
@@ -252,8 +266,16 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         };
         let read = self.org.read_composite(&mut body, &mut bodies, &mut subs);
         let too_many = subs.len() > asked.slots.len();
+        let came_short = subs.len() < asked.slots.len();
         let mut came: Vec<Option<Sub<Came>>> = subs.into_iter().map(Some).collect();
         came.resize_with(asked.slots.len(), || None);
+        let of = |slot: usize| asked.addressed(slot).or_else(|| asked.object_of(slot));
+        let objects: BTreeSet<usize> = (0..came.len()).filter_map(of).collect();
+        if let Some(refused) = session_refused(&came).filter(|_| objects.len() > 1) {
+            return Ok((Some(Stopped::Refused(refused)), BTreeSet::new()));
+        }
+        let missed = (0..came.len()).filter(|slot| came[*slot].is_none());
+        let missed = missed.filter_map(of).collect();
         self.got_somewhere |= came.iter().any(Option::is_some);
         self.refused_for_today(&came, body.request_number())?;
         let mut slot = 0;
@@ -274,22 +296,20 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let too_large = std::mem::take(&mut rows.too_large);
         drop(rows);
         for (slot, keys) in keys {
-            let object = match asked.slots.get(slot) {
-                Some(Slot::Single(object, _)) => Some(*object),
-                _ => asked.object_of(slot),
-            };
-            if let Some(object) = object {
+            if let Some(object) = asked.addressed(slot).or_else(|| asked.object_of(slot)) {
                 self.changes.appended(object, keys);
             }
         }
         for (n, key) in too_large {
             self.too_large(n, &key);
         }
-        Ok(match read {
+        let stopped = match read {
             Ok(()) if too_many => Some(body.gave_up(&Broken("it has more sub-answers than were asked for".to_owned()))),
+            Ok(()) if came_short => Some(body.gave_up(&Broken("it has fewer sub-answers than were asked for".to_owned()))),
             Ok(()) => None,
             Err(stopped) => Some(stopped),
-        })
+        };
+        Ok((stopped, missed))
     }
 
     /// A refusal of the daily limit within the answer ends the batch, whatever its header says.
@@ -483,9 +503,10 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         &mut self,
         mut body: Body<H::Answer>,
         objects: &[usize],
-    ) -> Result<Option<Stopped>, ConnectorError> {
+    ) -> Result<(Option<Stopped>, Vec<usize>), ConnectorError> {
         let mut subs = Vec::new();
         let read = self.org.read_composite(&mut body, &mut DescribeBodies, &mut subs);
+        let missed = objects.iter().skip(subs.len()).copied().collect();
         for (n, sub) in objects.iter().zip(subs) {
             let object = &mut self.checkpoint.objects[*n];
             let mut events = Vec::new();
@@ -495,6 +516,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     describes::store(self.org.host(), &object.name, &described)?;
                     if let Ok(describe) = &described.condensed {
                         object.described_again = true;
+                        object.got_on();
                         object.described(describe);
                         for remark in before
                             .iter()
@@ -507,7 +529,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     self.annotate_describe(*n)?;
                 }
                 describes::Answered::Unchanged => object.phase = Phase::Reading,
-                describes::Answered::Refused(error) => object.skip("not-visible", &error, &mut events),
+                describes::Answered::Refused(error) if is_natural(&error) => object.skip("not-visible", &error, &mut events),
+                describes::Answered::Refused(error) => object.refused_unclearly("refused", &error, &mut events),
                 describes::Answered::Later(error) => {
                     self.busy = true;
                     object.try_again("not-answered", &error, &mut events);
@@ -516,7 +539,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             self.got_somewhere = true;
             self.tell(*n, events)?;
         }
-        Ok(read.err())
+        Ok((read.err(), missed))
     }
 
     pub(super) fn too_large(&self, n: usize, key: &str) {
@@ -531,7 +554,36 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     }
 }
 
+/// The code is one that Salesforce has for objects that can't be read.
+fn is_natural(error: &ApiError) -> bool {
+    matches!(classify(400, std::slice::from_ref(error)), Class::Never(_))
+}
+
+/// The session is over where all parts of an answer say so, and they are of several objects; otherwise they say it of themselves.
+fn session_refused(came: &[Option<Sub<Came>>]) -> Option<Refused> {
+    let mut refusals = came.iter().map(|sub| match sub {
+        Some(Sub {
+            status,
+            body: SubBody::Refused(errors),
+        }) if classify(*status, errors) == Class::Session => Some(errors),
+        _ => None,
+    });
+    let first = refusals.next()??;
+    refusals.all(|refusal| refusal.is_some()).then(|| Refused {
+        status: 401,
+        errors: first.clone(),
+    })
+}
+
 impl Asked {
+    /// The object that a part is of which is no query.
+    fn addressed(&self, slot: usize) -> Option<usize> {
+        match self.slots.get(slot)? {
+            Slot::Page => None,
+            Slot::Updated(n) | Slot::Deleted(n) | Slot::Single(n, _) => Some(*n),
+        }
+    }
+
     /// The object whose query stands in this part.
     fn object_of(&self, slot: usize) -> Option<usize> {
         let mut at = self.slots.iter().take_while(|slot| **slot != Slot::Page).count();

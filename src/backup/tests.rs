@@ -5,6 +5,7 @@
 mod changes;
 mod identity;
 mod images;
+mod trouble;
 
 use super::*;
 use crate::STATE_VERSION;
@@ -157,6 +158,10 @@ impl Job {
             .iter()
             .find(|(name, _)| name == object)
             .map(|(_, what)| what.code.clone())
+    }
+
+    fn failure(&self, object: &str) -> Option<String> {
+        self.host.failures.borrow().get(object).map(|why| why.code.clone())
     }
 
     fn skip(&self, object: &str) -> Option<String> {
@@ -363,7 +368,7 @@ fn a_locator_that_never_lasts_ends_in_a_reason_and_not_in_a_loop() {
     (org.expired, org.refuses_chain) = (true, true);
     let mut job = Job::of(org);
     job.run();
-    assert_eq!(job.skip("LoginEvent").as_deref(), Some("cursor-lost"));
+    assert_eq!(job.failure("LoginEvent").as_deref(), Some("cursor-lost"));
 }
 
 /// A composite request of a batch, not of the plan.
@@ -410,7 +415,7 @@ fn a_cut_answer_moves_no_cursor_beyond_the_rows_that_came() {
 }
 
 #[test]
-fn what_is_no_answer_is_an_error_of_the_source_where_nothing_was_read() {
+fn what_is_no_answer_is_asked_for_again_and_costs_nothing_else() {
     for reply in [
         Reply::ok("<html>We are down for maintenance</html>"),
         Reply::status(406, ""),
@@ -421,11 +426,13 @@ fn what_is_no_answer_is_an_error_of_the_source_where_nothing_was_read() {
         let mut job = Job::with_faults(plain_org(), at_query(1, move |_| reply.clone()));
         job.plan();
         job.host.allow(1);
-        assert!(matches!(job.batch(), Err(ConnectorError::Source(_))));
+        job.batch().unwrap();
+        assert!(job.committed.is_empty());
         job.host.allow(1_000);
         while job.batch().unwrap() != Next::Done {}
         job.assert_whole("Account", 123);
         job.assert_nothing_twice();
+        assert!(job.host.failures.borrow().is_empty());
     }
 }
 

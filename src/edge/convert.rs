@@ -200,7 +200,12 @@ impl From<http::SendError> for host::SendError {
             http::SendError::NotSent(why) => host::SendError::NotSent(why),
             http::SendError::OutcomeUnknown(why) => host::SendError::OutcomeUnknown(why),
             http::SendError::TooLarge(bytes) => host::SendError::TooLarge(bytes),
-            http::SendError::Other(other) => host::SendError::Other(format!("{}: {}", other.name, other.value)),
+            http::SendError::Other(other) => match other.name.as_str() {
+                "content-differs" => host::SendError::ContentDiffers(other.value),
+                "storage" => host::SendError::Store(other.value),
+                "credentials-refused" => host::SendError::CredentialRefused(other.value),
+                _ => host::SendError::Other(format!("{}: {}", other.name, other.value)),
+            },
         }
     }
 }

@@ -79,6 +79,12 @@ pub enum SendError {
     OutcomeUnknown(String),
     /// The answer is larger than the host takes, in bytes.
     TooLarge(u64),
+    /// The body that was to be saved is not what its source key says; nothing was stored.
+    ContentDiffers(String),
+    /// The host's own store failed.
+    Store(String),
+    /// The credential was refused, and there is no other.
+    CredentialRefused(String),
     /// Something that this connector doesn't know.
     Other(String),
 }
@@ -91,6 +97,9 @@ impl fmt::Display for SendError {
             SendError::NotSent(why) => write!(f, "the request could not be sent: {why}"),
             SendError::OutcomeUnknown(why) => write!(f, "no whole answer came: {why}"),
             SendError::TooLarge(limit) => write!(f, "the answer has more than the {limit} bytes that the host takes"),
+            SendError::ContentDiffers(why) => write!(f, "the content is not what its record says: {why}"),
+            SendError::Store(why) => write!(f, "the host's store: {why}"),
+            SendError::CredentialRefused(why) => write!(f, "the credential is refused: {why}"),
             SendError::Other(what) => f.write_str(what),
         }
     }

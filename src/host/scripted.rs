@@ -59,6 +59,10 @@ impl Reply {
         self
     }
 
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
     pub fn body_len(&self) -> usize {
         self.body.len()
     }

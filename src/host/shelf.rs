@@ -44,9 +44,7 @@ impl Shelf {
             let rows = self.rows.entry(object.clone()).or_default();
             for row in new {
                 self.inherited.entry(object.clone()).or_default().remove(&row.key);
-                if rows.get(&row.key).is_none_or(|old| old.revision <= row.revision) {
-                    rows.insert(row.key.clone(), row);
-                }
+                rows.insert(row.key.clone(), row);
             }
         }
         for (object, gone) in staged.gone {

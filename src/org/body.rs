@@ -16,6 +16,8 @@ pub struct Body<A> {
     piece: Vec<u8>,
     given: usize,
     bytes: u64,
+    /// Its first byte that is no blank.
+    first: Option<u8>,
     failed: Option<SendError>,
 }
 
@@ -28,6 +30,7 @@ impl<A: Answer> Body<A> {
             piece: Vec::new(),
             given: 0,
             bytes: 0,
+            first: None,
             failed: None,
         }
     }
@@ -79,6 +82,10 @@ impl<A: Answer> Body<A> {
     pub fn gave_up(&self, why: &Broken) -> Stopped {
         match &self.failed {
             Some(error) => super::stopped(error.clone()),
+            None if self.first == Some(b'<') => Stopped::Broken(
+                Failure::new("unexpected-answer", "the org answered with a page of HTML instead of data")
+                    .remedy("see trust.salesforce.com for maintenance; the backup can go on later"),
+            ),
             None => Stopped::Broken(Failure::new(
                 "unexpected-answer",
                 format!("an answer of the org can't be read, after {} bytes: {}", self.bytes, why.0),
@@ -96,6 +103,9 @@ impl<A: Answer> io::Read for Body<A> {
             })?;
             self.given = 0;
             self.bytes += self.piece.len() as u64;
+            self.first = self
+                .first
+                .or_else(|| self.piece.iter().copied().find(|b| !b.is_ascii_whitespace()));
         }
         let n = into.len().min(self.piece.len() - self.given);
         into[..n].copy_from_slice(&self.piece[self.given..self.given + n]);

@@ -39,6 +39,8 @@ pub enum Stopped {
     NotSent(Failure),
     /// No whole answer came, or one that makes no sense. The same again may work, where it does no harm.
     Broken(Failure),
+    /// A body that was to be saved is not what its record says: nothing of it is stored.
+    Differs(Failure),
     /// The org refused this request.
     Refused(Refused),
     /// The host can't go on.
@@ -64,7 +66,7 @@ impl Stopped {
                 "answer-too-large",
                 format!("an answer has more than the {limit} bytes that the host takes"),
             )),
-            Stopped::NotSent(failure) | Stopped::Broken(failure) => ConnectorError::Source(failure),
+            Stopped::NotSent(failure) | Stopped::Broken(failure) | Stopped::Differs(failure) => ConnectorError::Source(failure),
             Stopped::Refused(refused) => refused.into_error(),
             Stopped::Host(error) => *error,
         }
@@ -144,6 +146,8 @@ pub struct Org<'h, H: Host> {
     asks_identity: Cell<bool>,
     /// Who the org is, is what this call is to find out.
     is_check: bool,
+    /// The host makes one attempt of each request.
+    once: Cell<bool>,
 }
 
 /// Of everything that writes records: Salesforce's duplicate rules are for people who type, its assignment rules for records that
@@ -171,6 +175,7 @@ impl<'h, H: Host> Org<'h, H> {
             ahead: Cell::new(0),
             asks_identity: Cell::new(false),
             is_check: false,
+            once: Cell::new(false),
         })
     }
 
@@ -292,10 +297,11 @@ impl<'h, H: Host> Org<'h, H> {
     }
 
     /// Sends a request as it is.
-    pub fn send(&self, request: Request) -> Result<H::Pending, Stopped> {
+    pub fn send(&self, mut request: Request) -> Result<H::Pending, Stopped> {
         if self.host.requests_left() == 0 {
             return Err(Stopped::AllowanceSpent);
         }
+        request.repeatable &= !self.once.get();
         self.host.start(request).map_err(stopped)
     }
 
@@ -329,6 +335,11 @@ impl<'h, H: Host> Org<'h, H> {
             Class::Later if status == 403 => Err(Stopped::Later),
             _ => Err(Stopped::Refused(Refused { status, errors })),
         }
+    }
+
+    /// Requests are sent once from now on, or again where they may be: for what failed in an earlier run one attempt is enough.
+    pub fn send_once(&self, once: bool) {
+        self.once.set(once);
     }
 
     /// Tells the host that the org has none left. `usage`: as the same answer's header has it.
@@ -404,11 +415,6 @@ fn written(body: &impl Serialize) -> Result<Vec<u8>, Stopped> {
     })
 }
 
-/// What the host says where its own store, not the org, is what fails.
-const STORAGE: &str = "storage: ";
-/// And where the login host refuses the connection's credentials.
-const REFUSED: &str = "credentials-refused: ";
-
 fn stopped(error: SendError) -> Stopped {
     match error {
         SendError::AllowanceSpent => Stopped::AllowanceSpent,
@@ -420,12 +426,15 @@ fn stopped(error: SendError) -> Stopped {
         SendError::NotSent(_) => Stopped::NotSent(
             Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
         ),
-        SendError::Other(ref what) if what.starts_with(STORAGE) => Stopped::Host(Box::new(ConnectorError::Host(
-            Failure::new("storage", format!("the host's store: {}", what.trim_start_matches(STORAGE)))
-                .remedy("make room for it, or repair it; what is committed stands, and the same run again goes on from there"),
+        SendError::ContentDiffers(_) => Stopped::Differs(Failure::new("content-differs", error.to_string())),
+        SendError::Store(_) => Stopped::Host(Box::new(ConnectorError::Host(
+            Failure::new("storage", error.to_string()).remedy(
+                "make room for it, or repair it; what is committed stands, and the same run again continues from there",
+            ),
         ))),
-        SendError::Other(ref what) if what.starts_with(REFUSED) => Stopped::Host(Box::new(ConnectorError::Authorization(
-            Failure::new("credentials-refused", what.trim_start_matches(REFUSED).to_owned()),
+        SendError::CredentialRefused(why) => Stopped::Host(Box::new(ConnectorError::Authorization(
+            Failure::new("credentials-refused", why)
+                .remedy("renew the connection's credential; its user must be active and may use the API"),
         ))),
         SendError::OutcomeUnknown(_) | SendError::Other(_) => Stopped::Broken(
             Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),

@@ -23,6 +23,24 @@ impl Refused {
         classify(self.status, &self.errors)
     }
 
+    /// The session is over: nothing that is sent with it will be answered.
+    pub fn ends_session(&self) -> bool {
+        self.class() == Class::Session
+    }
+
+    /// The same may work a little later, whatever was asked for.
+    pub fn may_pass(&self) -> bool {
+        matches!(self.class(), Class::Later | Class::TimedOut)
+    }
+
+    /// Code and text in one line, and the error for what it concerns.
+    pub fn error(&self) -> ApiError {
+        self.errors
+            .first()
+            .cloned()
+            .unwrap_or_else(|| ApiError::of_status(self.status))
+    }
+
     /// Whether it is about the one record that was sent, and not about the request.
     pub fn is_about_a_record(&self) -> bool {
         matches!(self.status, 400 | 404) && !self.errors.is_empty() && self.code() != "INVALID_SESSION_ID"

@@ -5,10 +5,10 @@ use super::estimate;
 use super::predecessor::{Reads, reads, schema_remarks};
 use super::state::{Candidate, State};
 use crate::backup::{
-    Checkpoint, Files, MAX_GROUPS, MIN_PAGE_ROWS, Mark, Object, PAGE_ROWS, Range, Since, by_bulk, describe_key, marks,
-    next_batch, ranges, skipped,
+    Checkpoint, Files, MAX_GROUPS, MIN_PAGE_ROWS, Mark, Object, PAGE_ROWS, Range, Since, again, by_bulk, describe_key, marks,
+    next_batch, no_mark, ranges, skipped,
 };
-use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned};
+use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned, Snapshot};
 use crate::org::Org;
 use crate::salesforce::{ApiError, Describe, PERMISSIONS, Skip};
 use std::collections::BTreeMap;
@@ -62,23 +62,50 @@ pub(super) fn assemble<H: Host>(
     warn_of_missing_permissions(host, state);
     let candidates: Vec<&Candidate> = state.candidates.iter().flatten().collect();
     let names: Vec<&str> = candidates.iter().map(|candidate| candidate.name.as_str()).collect();
-    let marks = match predecessor {
+    let mut marks = match predecessor {
         Some(snapshot) => marks(snapshot, &names)?,
         None => vec![None; names.len()],
     };
+    if let Some(snapshot) = predecessor {
+        let damaged = snapshot.damaged()?;
+        for (name, mark) in names
+            .iter()
+            .zip(&mut marks)
+            .filter(|(name, _)| damaged.iter().any(|one| one == *name))
+        {
+            *mark = None;
+            host.warning(damaged_base(name));
+        }
+    }
+    let failed = again::known(host, &names)?;
     let org_began = state.began.saturating_add_signed(state.ahead);
     let covered = state.covered.unwrap_or(org_began.saturating_sub(UNKNOWN_LAG_MS));
     let mut objects = Vec::new();
     let mut plans = Vec::new();
-    for (candidate, mark) in candidates.into_iter().zip(&marks) {
+    for ((candidate, mark), failed) in candidates.into_iter().zip(&marks).zip(failed) {
+        // A full backup tries everything anew.
+        let failed = failed.filter(|_| !state.full);
+        if let Some(failed) = failed.as_ref().filter(|failed| !failed.is_due(host.now())) {
+            host.failed(&candidate.name, failed.failure(&candidate.name));
+            continue;
+        }
         let (describe, groups) = match readable(candidate, known.get(&candidate.name)) {
             Ok(readable) => readable,
-            Err(why) => {
+            Err(Unread::Skipped(why)) => {
                 host.skipped(&candidate.name, why);
+                continue;
+            }
+            Err(Unread::Failed(why)) => {
+                if writes {
+                    again::failed(host, &candidate.name, &why)?;
+                    host.annotate(vec![no_mark(&candidate.name)])?;
+                }
+                host.failed(&candidate.name, why);
                 continue;
             }
         };
         let mut object = first(candidate, describe, groups, mark.as_ref());
+        object.failed_before = failed.is_some();
         let configuration = org.configuration();
         if !configuration.rich_text_images && !describe.images.is_empty() && configuration.file_requests != Some(0) {
             host.remark(&object.name, images_left_out(&object.name));
@@ -202,37 +229,54 @@ fn keep_describes<H: Host>(
     Ok(())
 }
 
+/// Why an object isn't read.
+enum Unread {
+    /// By its nature.
+    Skipped(Failure),
+    /// The org gave no answer.
+    Failed(Failure),
+}
+
+/// Part of the predecessor is damaged: what of it is good is no base to go on from.
+fn damaged_base(object: &str) -> Failure {
+    Failure::new(
+        "damaged-base",
+        format!("{object}: something of it that an earlier snapshot holds is damaged; it is read in full, which heals it"),
+    )
+    .about(object)
+    .remedy("find out what damaged the store; `backup-host check` names what is damaged")
+    .detail("count", 1)
+}
+
 /// The describe of an object that can be read, and in how many groups its fields are.
-fn readable<'k>(candidate: &Candidate, known: Option<&'k Known>) -> Result<(&'k Describe, u8), Failure> {
+fn readable<'k>(candidate: &Candidate, known: Option<&'k Known>) -> Result<(&'k Describe, u8), Unread> {
     let name = &candidate.name;
     if let Some(code) = &candidate.skipped {
-        return Err(not_tried(name, code));
+        return Err(Unread::Skipped(not_tried(name, code)));
     }
     let describe = match known.map(|known| &known.answer) {
         Some(Ok(describe)) => describe,
         Some(Err(Skip::Refused(error))) => {
-            let code = if error.code == "INVALID_TYPE_FOR_OPERATION" {
-                "no-query"
-            } else {
-                "not-visible"
-            };
-            return Err(skipped(name, code, error, 0));
+            return Err(match describes::nature(error) {
+                Some(code) => Unread::Skipped(skipped(name, code, error, 0)),
+                None => Unread::Failed(skipped(name, "not-answered", error, 0)),
+            });
         }
-        Some(Err(Skip::NotQueryable)) => return Err(not_tried(name, "no-query")),
+        Some(Err(Skip::NotQueryable)) => return Err(Unread::Skipped(not_tried(name, "no-query"))),
         None => {
             let error = ApiError {
                 code: "NO_DESCRIBE".to_owned(),
                 message: "the org gave no describe of it".to_owned(),
             };
-            return Err(skipped(name, "not-visible", &error, 0));
+            return Err(Unread::Failed(skipped(name, "not-answered", &error, 0)));
         }
     };
     if describe.fields.is_empty() {
-        return Err(not_tried(name, "no-fields"));
+        return Err(Unread::Skipped(not_tried(name, "no-fields")));
     }
     match describes::field_groups(name, describe) {
         Ok(groups) => Ok((describe, groups)),
-        Err(error) => Err(skipped(name, "field-list-too-long", &error, 0)),
+        Err(error) => Err(Unread::Skipped(skipped(name, "field-list-too-long", &error, 0))),
     }
 }
 

@@ -3,7 +3,7 @@
 use crate::backup::{MAX_GROUPS, PAGE_ROWS, groups};
 use crate::host::{ConnectorError, Failure, Host};
 use crate::org::{Org, Subrequest};
-use crate::salesforce::{ApiError, Class, Describe, Described, Skip, Sub, SubBody, http_date, refusal, unpack};
+use crate::salesforce::{ApiError, Class, Describe, Described, Skip, Sub, SubBody, classify, http_date, refusal, unpack};
 use crate::soql::{Bound, Filter, MAX_QUERY_CHARS, Operator, Query};
 use serde::{Deserialize, Serialize};
 
@@ -131,9 +131,21 @@ pub fn outcome(sub: Sub<Described>) -> Answered {
         _ if status == 304 => Answered::Unchanged,
         SubBody::Read(_) | SubBody::Empty => Answered::Refused(ApiError::of_status(status)),
         SubBody::Refused(errors) => match refusal(status, errors) {
-            (Class::Later | Class::TimedOut | Class::DailyLimit | Class::Halted, error) => Answered::Later(error),
+            (Class::Later | Class::Session | Class::TimedOut | Class::DailyLimit | Class::Halted, error) => {
+                Answered::Later(error)
+            }
             (_, error) => Answered::Refused(error),
         },
+    }
+}
+
+/// The code of the reason that lies in an object's nature, where a refused describe tells one; `None` where it may be answered
+/// another time.
+pub fn nature(error: &ApiError) -> Option<&'static str> {
+    match classify(400, std::slice::from_ref(error)) {
+        Class::Never("no-query") => Some("no-query"),
+        Class::Never(_) => Some("not-visible"),
+        _ => None,
     }
 }
 

@@ -5,6 +5,7 @@ use super::describes::{self, Answered, Entry, Known};
 use super::held;
 use super::state::{Candidate, State, clamped};
 use super::tally;
+use crate::backup::again;
 use crate::backup::packing::PLACES;
 use crate::host::{ConnectorError, Failure, Host, Level, Planned};
 use crate::org::{Body, Org, Stopped, Subrequest};
@@ -50,7 +51,9 @@ pub(super) fn discover<H: Host>(org: &Org<'_, H>, state: &mut State) -> Result<F
             let seconds = (u32::from(state.refused_in_a_row) * 5).clamp(5, 30);
             Ok(Found::NotYet(Planned::AgainAfter(seconds)))
         }
-        Stopped::NotSent(_) | Stopped::Broken(_) | Stopped::TooLarge(_) if state.learnt => Ok(Found::NotYet(more)),
+        Stopped::NotSent(_) | Stopped::Broken(_) | Stopped::TooLarge(_) if state.learnt && state.failing < OUTAGE => {
+            Ok(Found::NotYet(more))
+        }
         stopped => Err(stopped.into_error()),
     }
 }
@@ -87,12 +90,15 @@ fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String
                 }
             }
             // Needs View Setup. Without counts estimates are rough, and that is all.
-            Err(Stopped::Refused(refused)) if refused.status != 401 => {
+            Err(Stopped::Refused(refused)) if !refused.ends_session() => {
                 host.log(
                     Level::Info,
                     "record counts can't be read",
                     &[("why", refused.code().to_owned())],
                 );
+            }
+            Err(Stopped::Broken(failure)) => {
+                host.log(Level::Info, "record counts can't be read", &[("why", failure.message)]);
             }
             Err(stopped) => return stop(host, state, stopped),
         }
@@ -134,12 +140,16 @@ fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<Stri
                 return stop(host, state, stopped.unwrap_or(Stopped::DailyLimit));
             }
             Ok(_) => {}
-            Err(Stopped::Refused(refused)) if refused.status != 401 => {
+            Err(Stopped::Refused(refused)) if !refused.ends_session() => {
                 host.log(
                     Level::Info,
                     "what record counts leave out can't be counted",
                     &[("why", refused.code().to_owned())],
                 );
+            }
+            Err(Stopped::Broken(failure)) => {
+                let why = [("why", failure.message)];
+                host.log(Level::Info, "what record counts leave out can't be counted", &why);
             }
             Err(stopped) => return stop(host, state, stopped),
         }
@@ -333,21 +343,36 @@ fn ask_describes<H: Host>(
             older.insert(name.clone(), found);
         }
     }
-    let mut waiting: Vec<String> = names.into_iter().filter(|name| !known.contains_key(name)).rev().collect();
+    failed_before(host, state, &refs, known)?;
+    let mut waiting: Vec<String> = names
+        .iter()
+        .filter(|name| !known.contains_key(*name))
+        .rev()
+        .cloned()
+        .collect();
+    // Those that are asked for alone come last.
+    waiting.sort_by_key(|name| !state.alone.contains_key(name));
     let mut under_way: Vec<(H::Pending, Vec<String>)> = Vec::new();
     let mut stopped = None;
     loop {
-        while stopped.is_none() && !waiting.is_empty() && under_way.len() < at_once(host) {
+        while stopped.is_none() && !waiting.is_empty() && under_way.len() < at_once(host, state) {
             if host.should_stop() || host.now() >= host.ends_at() {
                 stopped = Some(Stopped::AllowanceSpent);
                 break;
             }
-            let some = waiting.split_off(waiting.len().saturating_sub(state.describes_at_once.max(1)));
+            let together = waiting
+                .iter()
+                .rev()
+                .take_while(|name| !state.alone.contains_key(*name))
+                .count();
+            let many = together.min(state.describes_at_once).max(1);
+            let some = waiting.split_off(waiting.len().saturating_sub(many));
             let some: Vec<String> = some.into_iter().rev().collect();
-            match org.composite(&describes::subrequests(
-                org,
-                some.iter().map(|name| asked_since(&older, name)),
-            )) {
+            let parts = describes::subrequests(org, some.iter().map(|name| asked_since(&older, name)));
+            org.send_once(matches!(&some[..], [one] if state.alone.get(one) == Some(&(ALONE_TRIES - 1))));
+            let sent = org.composite(&parts);
+            org.send_once(false);
+            match sent {
                 Ok(pending) => under_way.push((pending, some)),
                 Err(why) => stopped = Some(why),
             }
@@ -380,8 +405,94 @@ fn all_known(state: &State, known: &BTreeMap<String, Known>) -> bool {
         .all(|c| c.skipped.is_some() || known.contains_key(&c.name))
 }
 
-fn at_once<H: Host>(host: &H) -> usize {
-    (host.requests_left() as usize / 8).clamp(1, MAX_AT_ONCE)
+fn at_once<H: Host>(host: &H, state: &State) -> usize {
+    let most = if state.failing > 0 { 1 } else { MAX_AT_ONCE };
+    (host.requests_left() as usize / 8).clamp(1, most)
+}
+
+/// What failed in earlier backups is asked for alone, and once; nothing is asked of what isn't due yet.
+fn failed_before<H: Host>(
+    host: &H,
+    state: &mut State,
+    names: &[&str],
+    known: &mut BTreeMap<String, Known>,
+) -> Result<(), ConnectorError> {
+    if state.full {
+        return Ok(());
+    }
+    for (name, failed) in names.iter().zip(again::known(host, names)?) {
+        let Some(failed) = failed.filter(|_| !known.contains_key(*name)) else {
+            continue;
+        };
+        if failed.is_due(host.now()) {
+            state.alone.entry((*name).to_owned()).or_insert(ALONE_TRIES - 1);
+        } else {
+            let error = ApiError {
+                code: failed.code,
+                message: failed.message,
+            };
+            let found = Known {
+                began: 0,
+                asked_at: 0,
+                definition: None,
+                answer: Err(Skip::Refused(error)),
+            };
+            known.insert((*name).to_owned(), found);
+        }
+    }
+    Ok(())
+}
+
+/// So many different requests that fail as a whole, one after the other, are an outage of the org.
+const OUTAGE: u8 = 5;
+
+/// A describe that is asked for alone so many times in vain is not to be had.
+const ALONE_TRIES: u8 = 3;
+
+/// A request for these describes failed as a whole: from now on each is asked for alone, and one that fails alone again and again
+/// costs its object only.
+fn narrow<H: Host>(host: &H, state: &mut State, missing: &[String], stopped: Stopped) -> Result<Stopped, ConnectorError> {
+    let failed_alone = |one: &String| state.alone.get(one).is_some_and(|tries| *tries > 0);
+    if !matches!(missing, [one] if failed_alone(one)) {
+        state.failing = state.failing.saturating_add(1);
+    }
+    let mut entries = Vec::new();
+    if let [one] = missing
+        && let Some(tries) = state.alone.get_mut(one)
+    {
+        *tries += 1;
+        if *tries >= ALONE_TRIES {
+            state.alone.remove(one);
+            let error = match &stopped {
+                Stopped::Refused(refused) => refused.error(),
+                other => ApiError {
+                    code: "NOT_ANSWERED".to_owned(),
+                    message: match other {
+                        Stopped::Broken(failure) => failure.message.clone(),
+                        other => format!("{other:?}"),
+                    },
+                },
+            };
+            let found = Known {
+                began: state.began,
+                asked_at: host.now(),
+                definition: None,
+                answer: Err(Skip::Refused(error)),
+            };
+            entries.push(describes::entry(one, &found)?);
+        }
+    } else {
+        state.alone.extend(missing.iter().map(|name| (name.clone(), 0)));
+    }
+    keep(host, state, entries)?;
+    if state.failing >= OUTAGE {
+        return Ok(stopped);
+    }
+    // What failed is known, so another call asks for something else.
+    Ok(Stopped::Broken(match stopped {
+        Stopped::Broken(failure) => failure,
+        other => Failure::new("org-unavailable", other.into_error().to_string()),
+    }))
 }
 
 /// A definition of which the org doesn't say when it was changed is believed to be unchanged for so long, in milliseconds.
@@ -396,7 +507,9 @@ fn is_fresh(state: &State, name: &str, known: &Known) -> bool {
         Some("") => state.began.saturating_sub(known.asked_at) < UNDATED_MS,
         Some(_) => true,
     };
-    !state.full && dated && state.candidates.iter().flatten().any(same)
+    // What wasn't answered may be answered now.
+    let is_answer = !matches!(&known.answer, Err(Skip::Refused(error)) if describes::nature(error).is_none());
+    !state.full && dated && is_answer && state.candidates.iter().flatten().any(same)
 }
 
 fn asked_since<'n>(older: &BTreeMap<String, Known>, name: &'n str) -> (&'n str, Option<u64>) {
@@ -413,11 +526,18 @@ fn take_describes<H: Host>(
     pending: H::Pending,
     asked: &[String],
 ) -> Result<Result<(), Stopped>, ConnectorError> {
-    let mut subs = Vec::new();
+    let mut subs: Vec<Sub<crate::salesforce::Described>> = Vec::new();
     let mut stopped = match org.finish(pending) {
         Ok(mut body) => org.read_composite(&mut body, &mut DescribeBodies, &mut subs).err(),
         Err(stopped) => Some(stopped),
     };
+    let came = subs.len();
+    if stopped.is_none() && came < asked.len() {
+        stopped = Some(Stopped::Broken(Failure::new(
+            "unexpected-answer",
+            "an answer has fewer describes than were asked for",
+        )));
+    }
     let mut entries = Vec::new();
     let now = org.host().now();
     for (name, sub) in asked.iter().zip(subs) {
@@ -432,7 +552,11 @@ fn take_describes<H: Host>(
                 None => Err(Skip::Refused(unasked())),
             },
             Answered::Refused(error) => Err(Skip::Refused(error)),
-            Answered::Later(error) if state.refused_in_a_row >= MAX_REFUSALS => Err(Skip::Refused(error)),
+            Answered::Later(error)
+                if state.refused_in_a_row >= MAX_REFUSALS || state.alone.get(name) == Some(&(ALONE_TRIES - 1)) =>
+            {
+                Err(Skip::Refused(error))
+            }
             Answered::Later(_) => {
                 stopped.get_or_insert(Stopped::Later);
                 continue;
@@ -467,12 +591,21 @@ fn take_describes<H: Host>(
         }
     }
     if stopped.is_none() {
-        state.refused_in_a_row = 0;
+        (state.refused_in_a_row, state.failing) = (0, 0);
     }
     if !entries.is_empty() || matches!(stopped, Some(Stopped::TooLarge(_))) {
         keep(org.host(), state, entries)?;
     }
-    Ok(stopped.map_or(Ok(()), Err))
+    let can_be_narrowed = match &stopped {
+        Some(Stopped::Broken(_)) => true,
+        Some(Stopped::Refused(refused)) => refused.may_pass(),
+        _ => false,
+    };
+    Ok(match stopped {
+        Some(why) if can_be_narrowed && came < asked.len() => Err(narrow(org.host(), state, &asked[came..], why)?),
+        Some(why) => Err(why),
+        None => Ok(()),
+    })
 }
 
 fn unasked() -> ApiError {

@@ -29,6 +29,9 @@ pub(super) fn reads(mark: &Mark, now: &Describe) -> Reads {
     if added(&mark.describe, now).next().is_some() {
         return Reads::Full("its definition was changed");
     }
+    if mark.disagrees {
+        return Reads::Full("its count disagreed the last time");
+    }
     // One page tells more than changes would, deletions too, and takes the same place.
     if !now.replicated && mark.records <= u64::from(PAGE_ROWS) {
         return Reads::Full("it is small, and Salesforce doesn't tell its deletions");
@@ -111,6 +114,7 @@ mod tests {
             records,
             changed: false,
             files_left: 0,
+            disagrees: false,
             catch_ups: 0,
             describe: describe.clone(),
         }

@@ -4,6 +4,7 @@ use super::describes::Entry;
 use crate::backup::packing::SUBREQUESTS;
 use crate::host::{ConnectorError, Failure, Host};
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 const KEY: &str = "v1/plan";
 
@@ -71,6 +72,12 @@ pub struct State {
     pub tallied: bool,
     /// Describes in one request; fewer after an answer that was too large.
     pub describes_at_once: usize,
+    /// Objects whose describes are asked for alone, since a request with them failed as a whole, and how often that failed alone.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub alone: BTreeMap<String, u8>,
+    /// Requests for describes that failed as a whole since the last answer.
+    #[serde(default)]
+    pub failing: u8,
     /// Refusals for too much at once since the last answer.
     pub refused_in_a_row: u8,
     /// This call learnt something.
@@ -100,6 +107,8 @@ impl State {
             counted: false,
             tallied: false,
             describes_at_once: SUBREQUESTS,
+            alone: BTreeMap::new(),
+            failing: 0,
             refused_in_a_row: 0,
             learnt: false,
         }))

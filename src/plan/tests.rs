@@ -261,7 +261,7 @@ fn files_are_part_of_the_plan() {
 }
 
 #[test]
-fn an_answer_that_never_makes_sense_ends_as_an_error_and_not_as_a_loop() {
+fn an_answer_that_never_makes_sense_fails_by_name_and_not_as_a_loop() {
     for answer in [
         r#"{"compositeResponse":[]}"#,
         "<html>",
@@ -279,8 +279,15 @@ fn an_answer_that_never_makes_sense_ends_as_an_error_and_not_as_a_loop() {
             matches!(planned(&host, &[]), Planned::More(_)),
             "what was learnt before is kept"
         );
-        host.now.set(host.now.get() + 1_000);
-        assert!(plan_backup(&host, options(&[])).is_err());
+        let mut calls = 0;
+        while matches!(planned(&host, &[]), Planned::More(_)) {
+            host.now.set(host.now.get() + 1_000);
+            calls += 1;
+            assert!(calls < 10);
+        }
+        // The first two, all of them together, and each alone three times.
+        assert!(host.sent() <= 2 + 1 + 9, "{}", host.sent());
+        assert_eq!(host.failures.borrow().len(), 3);
     }
 }
 
@@ -324,4 +331,16 @@ fn a_missing_permission_is_warned_of_by_each_plan_also_one_that_was_cut() {
         assert_eq!(warnings.keys().map(|(code, _)| code.as_str()).collect::<Vec<_>>(), [code]);
         assert!(warnings.values().all(|warning| warning.remedy.is_some()));
     }
+}
+
+#[test]
+fn an_org_that_answers_no_describe_ends_the_planning_as_an_error() {
+    let mut org = org_of(200);
+    let host = ScriptedHost::new(1_000, move |request| match asks_describes(request) {
+        true => Reply::status(503, "<html>"),
+        false => org.serve(request),
+    });
+    let error = (0..20).find_map(|_| plan_backup(&host, options(&[])).err());
+    assert!(error.is_some());
+    assert!(host.sent() <= 2 + 8, "{}", host.sent());
 }

@@ -252,7 +252,7 @@ impl<H: Host> Run<'_, '_, H> {
         let without_effect = match &stopped {
             Stopped::AllowanceSpent | Stopped::DailyLimit | Stopped::Later | Stopped::NotSent(_) => true,
             Stopped::Refused(refused) => refused.status < 500,
-            Stopped::TooLarge(_) | Stopped::Broken(_) | Stopped::Host(_) => false,
+            Stopped::TooLarge(_) | Stopped::Broken(_) | Stopped::Differs(_) | Stopped::Host(_) => false,
         };
         self.host().log(
             Level::Warn,

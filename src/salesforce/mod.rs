@@ -34,7 +34,7 @@ pub use job::{Job, JobState, NewJob, read_job, read_jobs};
 pub use page::{Ids, Page, PageBodies, RecordSink, read_page, read_record};
 pub use permissions::{PERMISSIONS, Permission, PermissionRows, is_granted, permission_queries};
 pub use record::{Extracted, NO_ID, Shape, row};
-pub use refusal::{ApiError, Class, classify, read_errors, refusal};
+pub use refusal::{ApiError, Class, classify, named_column, read_errors, refusal};
 pub use value::{Kind, canonical};
 pub use writable::{LostField, Writable, WritableBodies, WritableField};
 

@@ -83,8 +83,10 @@ pub enum Class {
     DailyLimit,
     /// The day's bulk query jobs, or their results, are spent.
     BulkLimit,
-    /// Too much at once, or a lock: the same again, a little later.
+    /// Too much at once, a lock, or the org is out of order: the same again, a little later.
     Later,
+    /// The session was refused, for this request or this part of one.
+    Session,
     /// It took too long: the same with fewer rows.
     TimedOut,
     /// The cursor is no longer known.
@@ -111,11 +113,7 @@ pub fn refusal(status: u16, errors: Vec<ApiError>) -> (Class, ApiError) {
 /// What a refusal means. `errors` may be empty: a sub-answer with a status and nothing else.
 pub fn classify(status: u16, errors: &[ApiError]) -> Class {
     let Some(error) = errors.first() else {
-        return if status >= 500 {
-            Class::Later
-        } else {
-            Class::Unclear("refused")
-        };
+        return by_status(status);
     };
     let says = |words: &str| error.message.to_ascii_lowercase().contains(words);
     if let Some(refusal) = quota::classify_refusal(&error.code, &error.message) {
@@ -128,6 +126,7 @@ pub fn classify(status: u16, errors: &[ApiError]) -> Class {
         "LIMIT_EXCEEDED" => Class::BulkLimit,
         _ if says("max bulk v2 query") => Class::BulkLimit,
         "PROCESSING_HALTED" => Class::Halted,
+        "INVALID_SESSION_ID" | "INVALID_AUTH_HEADER" => Class::Session,
         "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" => Class::Later,
         "QUERY_TIMEOUT" | "OPERATION_TIMEOUT" | "REQUEST_RUNNING_TOO_LONG" => Class::TimedOut,
         "INVALID_QUERY_LOCATOR" => Class::LocatorExpired,
@@ -153,8 +152,25 @@ pub fn classify(status: u16, errors: &[ApiError]) -> Class {
             Class::Never("needs-filter")
         }
         "MALFORMED_QUERY" => Class::Unclear("needs-filter"),
+        _ => by_status(status),
+    }
+}
+
+/// What a refusal means whose code says nothing. Of those that Salesforce makes of its own trouble the status is all that is known.
+fn by_status(status: u16) -> Class {
+    match status {
+        401 => Class::Session,
+        406 | 408 | 420 | 429 | 500..=599 => Class::Later,
         _ => Class::Unclear("refused"),
     }
+}
+
+/// The column that a query was refused for, as the message names it: `No such column 'X' on entity 'Y'`.
+pub fn named_column(message: &str) -> Option<&str> {
+    let at = message.to_ascii_lowercase().find("no such column")?;
+    let name = message.get(at..)?.split('\'').nth(1)?;
+    let is_name = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+    is_name.then_some(name)
 }
 
 #[cfg(test)]
@@ -246,6 +262,49 @@ mod tests {
     fn a_status_alone_says_little() {
         assert_eq!(classify(503, &[]), Class::Later);
         assert_eq!(classify(400, &[]), Class::Unclear("refused"));
+    }
+
+    #[test]
+    fn of_a_code_that_is_not_known_the_status_decides() {
+        let of = |status, code: &str| {
+            let error = ApiError {
+                code: code.into(),
+                message: String::new(),
+            };
+            classify(status, &[error])
+        };
+        for status in [406, 408, 420, 429, 500, 502, 503] {
+            for code in ["UNKNOWN_EXCEPTION", "INTERNAL_ERROR", "UNHEARD_OF"] {
+                assert_eq!(of(status, code), Class::Later, "{status} {code}");
+            }
+        }
+        assert_eq!(
+            of(500, "INVALID_TYPE"),
+            Class::Never("not-visible"),
+            "a code that is known decides"
+        );
+        assert_eq!(of(400, "UNKNOWN_EXCEPTION"), Class::Unclear("refused"));
+        for status in [400, 401, 403] {
+            assert_eq!(of(status, "INVALID_SESSION_ID"), Class::Session);
+        }
+        assert_eq!(of(401, "UNHEARD_OF"), Class::Session);
+    }
+
+    #[test]
+    fn a_message_names_its_column() {
+        assert_eq!(
+            named_column("\nERROR at Row:1:Column:8\nNo such column 'Case_Number__c' on entity 'Case'. If you"),
+            Some("Case_Number__c")
+        );
+        for message in [
+            "",
+            "No such column",
+            "No such column ''",
+            "No such column 'a b' on",
+            "sObject type 'X' is not supported",
+        ] {
+            assert_eq!(named_column(message), None, "{message}");
+        }
     }
 
     #[test]

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 use futures::future::{self, Either, FutureExt};
 use futures::stream::{BoxStream, StreamExt};
 use http::{HeaderMap, StatusCode, header};
+use md5::{Digest, Md5};
 use std::sync::Arc;
 
 /// An answer whose body is still on its way.
@@ -50,6 +51,35 @@ impl Answer {
             rest: Bytes::new(),
             taken: 0,
             failed: None,
+        }
+    }
+}
+
+/// What a source key says of its content: `md5:<hex>`, or `md5:<hex>:<length>`, at its end. Nothing is stored under a key that
+/// it isn't: later jobs take the blob for that content without fetching it.
+struct Promised<'a> {
+    md5: &'a str,
+    length: Option<u64>,
+}
+
+impl Promised<'_> {
+    fn by(key: &str) -> Option<Promised<'_>> {
+        let content = key.rsplit('/').next()?.strip_prefix("md5:")?;
+        let (md5, length) = match content.split_once(':') {
+            Some((md5, length)) => (md5, Some(length.parse().ok()?)),
+            None => (content, None),
+        };
+        (md5.len() == 32 && md5.bytes().all(|b| b.is_ascii_hexdigit())).then_some(Promised { md5, length })
+    }
+
+    fn holds(&self, length: u64, md5: &str) -> Result<(), SendError> {
+        let differs = |what: String| Err(SendError::Other("content-differs".to_owned(), what));
+        match self.length {
+            Some(promised) if promised != length => differs(format!("the body has {length} bytes of {promised}")),
+            _ if !self.md5.eq_ignore_ascii_case(md5) => {
+                differs(format!("the body's {length} bytes are not those of the checksum"))
+            }
+            _ => Ok(()),
         }
     }
 }
@@ -191,10 +221,18 @@ impl Response for Delivered {
         let surroundings = Arc::clone(&self.shared.surroundings);
         let limit = surroundings.limits.saved_bytes;
         let mut sink = surroundings.blobs.stage(blob).await.map_err(storage_error)?;
+        let promised = Promised::by(blob);
+        let mut sum = promised.as_ref().map(|_| Md5::new());
         let mut length = 0;
         while let Some(piece) = self.piece(limit).await? {
             length += piece.len() as u64;
+            if let Some(sum) = &mut sum {
+                sum.update(&piece);
+            }
             sink.write(piece).await.map_err(storage_error)?;
+        }
+        if let (Some(promised), Some(sum)) = (promised, sum) {
+            promised.holds(length, &hex::encode(sum.finalize()))?;
         }
         sink.finish().await.map_err(storage_error)?;
         Ok(length)

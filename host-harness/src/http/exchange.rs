@@ -1,10 +1,10 @@
 //! One request of a connector, from its first admission to its answer: attempts, back-off, redirects, and the replay after a
 //! refreshed credential. Every attempt is admitted by the gate and settled.
 //!
-//! What is told where the gate refuses a *further* attempt: `allowance-spent`, though an earlier one was sent. That is what the
-//! contract says of each attempt, it is the one outcome that makes a connector commit what it has, and it is harmless: a
-//! further attempt is made only where the earlier one had no effect (redirect, 401, not sent) or may be repeated. Where the
-//! tries are used up, the last attempt that reached the wire is told; `not-sent` only where none did.
+//! What is told where the gate refuses a *further* attempt is the outcome of the last one that reached the wire: told as
+//! `allowance-spent`, a refusal that stays would look like a normal end, and be sent again under every grant. Only where no
+//! outcome is in hand (a redirect, a 401 before its replay, nothing sent) it is `allowance-spent`. Where the tries are used up, the
+//! last attempt that reached the wire is told; `not-sent` only where none did.
 
 use super::answer::Answer;
 use super::blobs::Blobs;
@@ -107,7 +107,10 @@ impl Surroundings {
                         return course.last.unwrap_or(Err(SendError::NotSent(reason)));
                     }
                     self.clock.sleep(back_off(course.failed, &*self.randomness)).await;
-                    attempt = self.attempt(&request, access, url).await?;
+                    attempt = match self.attempt(&request, access, url).await {
+                        Ok(attempt) => attempt,
+                        Err(error) => return course.instead_of(error),
+                    };
                     continue;
                 }
                 Err(TransportError::OutcomeUnknown(reason)) => {
@@ -138,7 +141,10 @@ impl Surroundings {
                 Next::Again(outcome, wait) => {
                     course.last = Some(outcome);
                     self.clock.sleep(wait).await;
-                    self.attempt(&request, access, url).await?
+                    match self.attempt(&request, access, url).await {
+                        Ok(attempt) => attempt,
+                        Err(error) => return course.instead_of(error),
+                    }
                 }
                 Next::Elsewhere(url) => self.attempt(&request, access, url).await?,
                 Next::Replay(access) => {
@@ -247,6 +253,14 @@ impl Course {
     fn another_try(&mut self, request: &Outgoing) -> bool {
         self.failed += 1;
         request.repeatable && self.failed < ATTEMPTS
+    }
+
+    /// What is told where a further attempt can't be made: what is in hand, where the allowance is all that is missing.
+    fn instead_of(self, error: SendError) -> Result<Answer, SendError> {
+        match error {
+            SendError::AllowanceSpent => self.last.unwrap_or(Err(error)),
+            error => Err(error),
+        }
     }
 }
 

@@ -25,7 +25,8 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             read_bytes: 512 << 20,
-            saved_bytes: 4 << 30,
+            // Salesforce takes files of up to 10 GB.
+            saved_bytes: 16 << 30,
             read_at_once: 1 << 20,
             path_bytes: 16 << 10,
             headers: 64,

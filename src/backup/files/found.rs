@@ -5,17 +5,24 @@
 use crate::host::Row;
 use crate::salesforce::Describe;
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
+use serde_json::value::RawValue;
+use std::collections::BTreeMap;
 
 /// The parameter of an image's address within rich text that names it.
 const IMAGE_PARAMETER: &str = "refid=";
+
+/// Tells lengths of 2 GB and more, since API version 66.
+const LONG_LENGTH: &str = "ContentSizeLong";
+
+/// What the older field tells of a file that is as long or longer.
+const MOST_BYTES: u64 = 2_147_483_647;
 
 /// Begins what an image is known by.
 const IMAGE: &str = "part:";
 
 /// One file of an object's.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct File {
+pub struct File {
     /// Key of its row.
     #[serde(rename = "r")]
     row: String,
@@ -51,6 +58,19 @@ impl File {
         self.content.starts_with("md5:").then_some(&self.content)
     }
 
+    /// Its name within the object, for people.
+    pub(super) fn part(&self) -> String {
+        match self.content.strip_prefix(IMAGE) {
+            Some(image) => format!("{}/{}/{image}", self.row, self.field),
+            None => format!("{}/{}", self.row, self.field),
+        }
+    }
+
+    /// Its length, where that is all that is known of its content.
+    pub(super) fn length(&self) -> Option<u64> {
+        self.content.strip_prefix("rev:")?.split(':').nth(1)?.parse().ok()
+    }
+
     /// Both are known to have the same content.
     pub(super) fn equals(&self, other: &File) -> bool {
         self.checksum().is_some_and(|content| content == other.content)
@@ -59,33 +79,53 @@ impl File {
 
 /// The files of one record.
 pub(super) fn files_of(describe: &Describe, row: &Row) -> Vec<File> {
-    let Ok(record) = serde_json::from_slice::<Value>(&row.body) else {
-        return Vec::new();
-    };
+    // Rows are taken in with their values as they are, and so they are read here: what another parser refuses of one value must not
+    // cost the record its files.
+    let record: BTreeMap<String, &RawValue> = serde_json::from_slice(&row.body).unwrap_or_default();
     let file = |field: &str, content: String| File {
         row: row.key.clone(),
         field: field.to_owned(),
         content,
     };
     let mut files = Vec::new();
-    let length = describe
-        .length_field()
-        .and_then(|field| record.get(field))
-        .and_then(Value::as_u64);
-    let is_empty = describe.length_field().is_some() && length.unwrap_or(0) == 0;
-    for field in describe.bodies.iter().filter(|_| !is_empty) {
+    let length = length(describe, &record);
+    for field in describe.bodies.iter().filter(|_| length != Some(0)) {
         let length = length.map_or_else(String::new, |length| format!(":{length}"));
-        let content = match record.get("Checksum").and_then(Value::as_str) {
+        let content = match record.get("Checksum").and_then(|sum| text(sum)).as_deref() {
             Some(checksum) if !checksum.is_empty() => format!("md5:{}{length}", checksum.to_ascii_lowercase()),
             _ => format!("rev:{}{length}", row.revision),
         };
         files.push(file(field, content));
     }
     for field in &describe.images {
-        let html = record.get(field).and_then(Value::as_str).unwrap_or_default();
-        files.extend(images(html).into_iter().map(|image| file(field, format!("{IMAGE}{image}"))));
+        // Names of images have no escapes: they can be found in a text that no parser takes, too.
+        let html = record
+            .get(field)
+            .map(|html| text(html).unwrap_or_else(|| html.get().replace("\\u003d", "=")));
+        let html = html.unwrap_or_default();
+        files.extend(images(&html).into_iter().map(|image| file(field, format!("{IMAGE}{image}"))));
     }
     files
+}
+
+fn text(value: &RawValue) -> Option<String> {
+    serde_json::from_str(value.get()).ok()
+}
+
+/// How long a record's file is; `None` where that isn't known, which is not the same as nothing: of 2 GB and more the older field
+/// can't tell.
+fn length(describe: &Describe, record: &BTreeMap<String, &RawValue>) -> Option<u64> {
+    let number = |name: &str| {
+        record
+            .get(name)
+            .and_then(|value| serde_json::from_str::<f64>(value.get()).ok())
+    };
+    let exact = |length: f64| (length >= 0.0 && length.fract() == 0.0).then_some(length as u64);
+    if let Some(length) = number(LONG_LENGTH) {
+        return exact(length);
+    }
+    let length = number(describe.length_field()?)?;
+    exact(length).filter(|length| *length < MOST_BYTES)
 }
 
 /// Names of the images within rich text, each once.
@@ -151,7 +191,42 @@ mod tests {
     #[test]
     fn an_empty_file_costs_no_request() {
         assert!(blobs(&describe("BodyLength"), r#"{"BodyLength":0}"#).is_empty());
-        assert!(blobs(&describe("BodyLength"), r#"{"BodyLength":null}"#).is_empty());
+        assert!(blobs(&describe("ContentSize"), r#"{"ContentSize":7,"ContentSizeLong":0}"#).is_empty());
+    }
+
+    #[test]
+    fn a_length_that_is_not_known_is_not_zero() {
+        for size in ["null", "-2147483648", "2147483647", "\"x\""] {
+            let record = format!(r#"{{"Checksum":"abc","ContentSize":{size}}}"#);
+            assert_eq!(
+                blobs(&describe("ContentSize"), &record),
+                ["X/068000000000001AAA/Body/md5:abc"],
+                "{size}"
+            );
+        }
+        for size in ["null", "0", "-2147483648", "2147483647"] {
+            let record = format!(r#"{{"Checksum":"abc","ContentSize":{size},"ContentSizeLong":2500000000}}"#);
+            let expected = ["X/068000000000001AAA/Body/md5:abc:2500000000"];
+            assert_eq!(blobs(&describe("ContentSize"), &record), expected, "{size}");
+        }
+        assert_eq!(blobs(&describe("BodyLength"), "{}"), ["X/068000000000001AAA/Body/rev:17"]);
+    }
+
+    #[test]
+    fn a_value_that_a_parser_refuses_costs_no_file() {
+        for odd in [r#""\ud800""#, "1e999", "\"\\ud83d\\ud83d\""] {
+            let record = format!(
+                r#"{{"Name":{odd},"BodyLength":5,"Notes":"\ud800 <img src=\"/servlet/rtaImage?refid=0EMR00000000FRv\">"}}"#
+            );
+            assert_eq!(
+                blobs(&describe("BodyLength"), &record),
+                [
+                    "X/068000000000001AAA/Body/rev:17:5",
+                    "X/068000000000001AAA/Notes/part:0EMR00000000FRv"
+                ],
+                "{odd}"
+            );
+        }
     }
 
     #[test]

@@ -2,19 +2,22 @@
 //! passing through here.
 //!
 //! Rows are walked by key, in what is committed of them, once: what is due goes into a working list ([`due`]) that batches take
-//! from. A file whose content the store has already is not fetched again. The budget for files is the connection's: what is beyond
-//! it is left for the next backup, which looks for it first of all.
+//! from. A file whose content the store has already is not fetched again. What is beyond the connection's budget for files, or left
+//! because all of them fail ([`failing`]), is for the next backup, which looks for it first of all; so is a file that failed.
 
 mod due;
+mod failing;
 mod found;
 
+pub use found::File;
+
 use super::Event;
+use super::again::Parts;
 use super::batch::Batch;
 use super::object::{Files, Phase};
 use crate::host::{ConnectorError, Failure, Host, Snapshot, Which};
 use crate::org::Stopped;
 use crate::plan::{held, images};
-use found::File;
 use std::collections::BTreeSet;
 
 /// Under way at once.
@@ -31,7 +34,7 @@ impl<H: Host> Batch<'_, '_, H> {
     pub(super) fn fetch_files(&mut self) -> Result<(), ConnectorError> {
         let ready = std::mem::take(&mut self.files_ready);
         for n in ready.iter().copied() {
-            if !self.may_send(0) && !self.budget_is_spent() {
+            if !self.may_send(0) && !self.no_more_files() {
                 return Ok(());
             }
             // All are looked through before anything is fetched: then it is known how much there is to do.
@@ -41,12 +44,12 @@ impl<H: Host> Batch<'_, '_, H> {
             }
         }
         for n in ready {
-            if !self.may_send(0) && !self.budget_is_spent() {
+            if !self.may_send(0) && !self.no_more_files() {
                 return Ok(());
             }
             self.fetch_listed(n)?;
             let files = self.files(n);
-            if files.list.is_some() || !files.walked {
+            if files.list.is_some() || !files.walked || !self.fetch_late(n)? {
                 return Ok(());
             }
             self.files_end(n)?;
@@ -55,7 +58,7 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// How far the files of an object are.
-    fn files(&mut self, n: usize) -> &mut Files {
+    pub(super) fn files(&mut self, n: usize) -> &mut Files {
         self.checkpoint.objects[n].files.get_or_insert_default()
     }
 
@@ -77,11 +80,19 @@ impl<H: Host> Batch<'_, '_, H> {
         self.host().estimate(&name, &plan.way, requests, plan.records, plan.bytes);
     }
 
-    fn budget_is_spent(&self) -> bool {
-        self.org
-            .configuration()
-            .file_requests
-            .is_some_and(|budget| self.checkpoint.file_requests >= budget)
+    /// This backup asks for no more files: its budget is spent, or all of them fail.
+    fn no_more_files(&self) -> bool {
+        let budget = self.org.configuration().file_requests;
+        self.checkpoint.files_deferred.is_some() || budget.is_some_and(|budget| self.checkpoint.file_requests >= budget)
+    }
+
+    /// Files of the object that failed in earlier backups.
+    fn failed_parts(&mut self, n: usize) -> Result<&mut Parts, ConnectorError> {
+        if !self.failed_parts.contains_key(&n) {
+            let parts = Parts::load(self.host(), self.name(n))?;
+            self.failed_parts.insert(n, parts);
+        }
+        Ok(self.failed_parts.entry(n).or_default())
     }
 
     /// Looks through the object's rows, from where the last walk ended until a list is full, and lists the files that are due.
@@ -96,7 +107,8 @@ impl<H: Host> Batch<'_, '_, H> {
         }
         let name = self.name(n).to_owned();
         let at_once = self.checkpoint.objects[n].rows_at_once().min(MAX_ROWS);
-        let counts_only = self.budget_is_spent();
+        let counts_only = self.no_more_files();
+        let now = host.now();
         self.files(n).rounds += 1;
         let mut list = due::Writer::new(host, &name, self.files(n).rounds);
         let (mut in_store, mut contents) = (0, BTreeSet::new());
@@ -111,6 +123,9 @@ impl<H: Host> Batch<'_, '_, H> {
                         in_store += 1;
                     } else if counts_only {
                         self.files(n).left += 1;
+                    } else if let Some(again) = self.failed_parts(n)?.get(&file.part()).filter(|again| !again.is_due(now)) {
+                        host.part_failed(&name, &file.part(), again.failure(&name));
+                        self.files(n).failed += 1;
                     } else {
                         list.add(file)?;
                     }
@@ -146,12 +161,13 @@ impl<H: Host> Batch<'_, '_, H> {
                     fetched: files.fetched,
                     due: files.fetched,
                     plan: files.plan.take(),
+                    late: std::mem::take(&mut files.late),
                     ..Files::default()
                 };
                 return Ok(());
             };
             let mut at = listed.at as usize;
-            while at < piece.len() && !self.budget_is_spent() {
+            while at < piece.len() && !self.no_more_files() {
                 let fetched = self.fetch(n, &name, &piece[at..])?;
                 at += fetched;
                 if let Some(list) = &mut self.files(n).list {
@@ -161,7 +177,7 @@ impl<H: Host> Batch<'_, '_, H> {
                     return Ok(());
                 }
             }
-            let spent = self.budget_is_spent();
+            let spent = self.no_more_files();
             let files = self.files(n);
             if spent {
                 files.left += files.list.take().map_or(0, |list| list.left);
@@ -176,61 +192,100 @@ impl<H: Host> Batch<'_, '_, H> {
     fn fetch(&mut self, n: usize, name: &str, files: &[File]) -> Result<usize, ConnectorError> {
         let mut under_way: Vec<(&File, H::Pending)> = Vec::new();
         let mut reused = 0;
-        for file in files.iter().take(AT_ONCE) {
+        // After one that failed they go one by one, so that an outage takes few requests.
+        let at_once = if self.checkpoint.failing_files.is_some() { 1 } else { AT_ONCE };
+        for file in files.iter().take(at_once) {
             // A file before it may have had the same content.
             if under_way.is_empty() && self.host().reuse_blob(&file.blob(name))?.is_some() {
                 reused += 1;
                 continue;
             }
             let same = under_way.iter().any(|(other, _)| other.equals(file));
-            if same || !self.may_send(under_way.len()) || self.budget_is_spent() {
+            if same || !self.may_send(under_way.len()) || self.no_more_files() {
                 break;
             }
-            match self.org.start_file(&file.resource(name)) {
-                Ok(pending) => {
-                    self.sent += 1;
-                    self.checkpoint.file_requests += 1;
-                    under_way.push((file, pending));
-                }
-                Err(stopped) => {
-                    self.stopped(Some(stopped))?;
-                    break;
-                }
+            match self.start_file(n, name, file)? {
+                Some(pending) => under_way.push((file, pending)),
+                None => break,
             }
         }
         let (mut dealt_with, mut broken) = (reused, false);
         for (file, pending) in under_way {
-            let saved = self.org.finish(pending).and_then(|body| body.save(&file.blob(name)));
-            match saved {
-                Ok(_) => {
-                    self.got_somewhere = true;
-                    self.files(n).fetched += 1;
-                }
-                Err(Stopped::Refused(_) | Stopped::TooLarge(_)) => {
-                    self.got_somewhere = true;
-                    self.files(n).failed += 1;
-                }
-                Err(stopped) => {
-                    broken = true;
-                    self.stopped(Some(stopped))?;
-                }
-            }
+            let is_dealt_with = self.finish_file(n, name, file, pending, 0)?;
+            broken |= !is_dealt_with;
             // Files after one that is missing are in the store, and found there.
             dealt_with += usize::from(!broken);
         }
         Ok(dealt_with)
     }
 
+    /// Asks for a file; `None` where nothing more may be sent.
+    fn start_file(&mut self, n: usize, name: &str, file: &File) -> Result<Option<H::Pending>, ConnectorError> {
+        let failed_before = self.failed_parts(n)?.get(&file.part()).is_some();
+        self.org.send_once(failed_before);
+        let started = self.org.start_file(&file.resource(name));
+        self.org.send_once(false);
+        match started {
+            Ok(pending) => {
+                self.sent += 1;
+                self.checkpoint.file_requests += 1;
+                Ok(Some(pending))
+            }
+            Err(stopped) => {
+                self.stopped(Some(stopped))?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// Stores a file; true where nothing more is to be done for it now. `tries`: how often it failed before.
+    fn finish_file(
+        &mut self,
+        n: usize,
+        name: &str,
+        file: &File,
+        pending: H::Pending,
+        tries: u8,
+    ) -> Result<bool, ConnectorError> {
+        let blob = file.blob(name);
+        let saved = self.org.finish(pending).and_then(|body| body.save(&blob));
+        let one_body = self.describes.get(&n).is_some_and(|describe| describe.bodies.len() == 1);
+        let promised = file.length().filter(|_| one_body);
+        let stopped = match (saved, promised) {
+            (Ok(length), Some(promised)) if length != promised => {
+                self.host().drop_blob(&blob)?;
+                Stopped::Differs(Failure::new(
+                    "content-differs",
+                    format!("the body has {length} bytes, its record says {promised}"),
+                ))
+            }
+            (Ok(_), _) => {
+                self.got_somewhere = true;
+                self.files(n).fetched += 1;
+                self.checkpoint.failing_files = None;
+                self.failed_parts(n)?.came(&file.part());
+                self.answer_came();
+                return Ok(true);
+            }
+            (Err(stopped), _) => stopped,
+        };
+        self.file_failed(n, file, tries, stopped)
+    }
+
     /// All files of the object are there, or left.
     fn files_end(&mut self, n: usize) -> Result<(), ConnectorError> {
         let files = self.files(n).clone();
         let object = &mut self.checkpoint.objects[n];
-        let mut events: Vec<Event> = files_remark(&object.name, files.left, files.failed)
+        let deferred = self.checkpoint.files_deferred.as_deref();
+        let mut events: Vec<Event> = files_remark(&object.name, files.left, files.failed, deferred)
             .map(Event::Remark)
             .into_iter()
             .collect();
         object.files_read(&mut events);
         let name = object.name.clone();
+        if files.left > 0 {
+            self.org.host().warning(deferred_warning(&name, files.left, deferred));
+        }
         let missing = files.left.saturating_add(files.failed);
         held::keep(self.host(), &name, files.rows.saturating_sub(missing))?;
         let before = images::known(self.host(), &[&name])?.pop().flatten();
@@ -262,20 +317,38 @@ impl Files {
     }
 }
 
-fn files_remark(object: &str, left: u64, failed: u64) -> Option<Failure> {
+fn left_text(object: &str, left: u64, deferred: Option<&str>) -> String {
+    match deferred {
+        Some(why) => {
+            format!("{object}: {left} files are left for the next backup, since one file after the other failed: {why}")
+        }
+        None => format!("{object}: {left} files are left for the next backup, by the connection's file_requests"),
+    }
+}
+
+/// Files that this snapshot lacks and the next one is to have.
+fn deferred_warning(object: &str, left: u64, deferred: Option<&str>) -> Failure {
+    let warning = Failure::new("files-deferred", left_text(object, left, deferred));
+    let warning = match deferred {
+        Some(_) => warning.remedy("back up again"),
+        None => warning.remedy("raise file_requests, or back up again"),
+    };
+    warning.about(object).detail("count", left)
+}
+
+fn files_remark(object: &str, left: u64, failed: u64, deferred: Option<&str>) -> Option<Failure> {
     if left > 0 {
-        let message = format!("{object}: {left} files are left for the next backup, by the connection's file_requests");
         return Some(
-            Failure::new("files-left", message)
+            Failure::new("files-left", left_text(object, left, deferred))
                 .remedy("raise file_requests, or back up again")
                 .about(object)
                 .detail("left", left),
         );
     }
     (failed > 0).then(|| {
-        Failure::new("files-not-read", format!("{object}: {failed} files were refused"))
-            .remedy("give the connection's user the permission Query All Files")
+        Failure::new("files-not-read", format!("{object}: {failed} files could not be had"))
+            .remedy("each is named with its reason; the next backup tries them again")
             .about(object)
-            .detail("refused", failed)
+            .detail("failed", failed)
     })
 }

@@ -73,6 +73,7 @@ impl Object {
     /// getUpdated answered. `by_address`: records can be read by their address.
     pub fn updated_came(&mut self, updated: Updated, by_address: bool, events: &mut Vec<Event>) {
         self.tries = 0;
+        self.got_on();
         self.covered = updated.covered.or(self.covered);
         let Some(since) = &mut self.since else { return };
         since.changed |= !updated.ids.is_empty();
@@ -96,6 +97,7 @@ impl Object {
     /// getDeleted answered; the deletions, key and moment.
     pub fn deleted_came(&mut self, deleted: Deleted, events: &mut Vec<Event>) -> Vec<(String, u64)> {
         self.tries = 0;
+        self.got_on();
         let Some(since) = &mut self.since else { return Vec::new() };
         since.asks_deletions = false;
         since.deletions_covered = deleted.covered;
@@ -126,6 +128,7 @@ impl Object {
     /// A record that was changed was read by its address, or is gone since.
     pub fn single_came(&mut self, id: &str, events: &mut Vec<Event>) {
         self.tries = 0;
+        self.got_on();
         let Some(since) = &mut self.since else { return };
         since.singles.retain(|single| single != id);
         if since.singles.is_empty() && self.phase == Phase::Singles {
@@ -146,6 +149,7 @@ impl Object {
     /// `COUNT()` of all records came, or was refused.
     pub(super) fn comparison_came(&mut self, total: Option<u64>, events: &mut Vec<Event>) {
         self.tries = 0;
+        self.got_on();
         let live = self.records();
         let Some(since) = &mut self.since else { return };
         since.compares = false;
@@ -178,6 +182,7 @@ impl Object {
     /// A page of Ids came; the batch has compared it. True where the next place of the request goes on from it.
     pub(super) fn scan_came(&mut self, page: &Page, events: &mut Vec<Event>) -> bool {
         self.tries = 0;
+        self.got_on();
         let more = !page.done && page.last_id.is_some();
         match &page.last_id {
             Some(last) if more => self.cursor = Cursor::After(last.clone()),

@@ -218,6 +218,8 @@ impl Object {
     /// Rows of the saved page were handed to the host: how many, and how many bytes of the page are read by now.
     pub fn page_read(&mut self, nth: usize, rows: u64, read_to: u64) {
         self.received += rows;
+        self.came |= rows > 0;
+        self.got_on();
         let Some(range) = self.range_mut(nth) else { return };
         range.rows += rows;
         if let RangeState::Saved { at, rows: left, .. } = &mut range.state {

@@ -115,8 +115,17 @@ impl Object {
         let (mut came, mut go_on, mut refused) = (0, Vec::new(), None);
         for outcome in outcomes {
             match outcome {
+                Outcome::Page(page) if !page.done && page.next.is_none() => {
+                    let error = ApiError {
+                        code: "PAGE_WITHOUT_NEXT".to_owned(),
+                        message: "a page says that more follow, and not where".to_owned(),
+                    };
+                    refused = Some((Class::Halted, error));
+                    break;
+                }
                 Outcome::Page(page) => {
                     self.received += page.rows;
+                    self.came |= page.rows > 0;
                     go_on.extend(page.next.filter(|_| !page.done));
                     came += 1;
                 }
@@ -137,6 +146,7 @@ impl Object {
         self.lists = Some(lists);
         if came > 0 {
             self.tries = 0;
+            self.got_on();
         }
         match refused {
             Some((class, error)) => self.list_refused(class, &error, events),
@@ -155,8 +165,9 @@ impl Object {
                 self.received = 0;
                 self.try_again("cursor-lost", error, events);
             }
-            Class::UnknownField if !self.described_again => self.describe_again(),
-            Class::Never(code) | Class::Unclear(code) => self.skip(code, error, events),
+            Class::UnknownField => self.field_refused(error, events),
+            Class::Never(code) => self.skip(code, error, events),
+            Class::Unclear(code) => self.refused_unclearly(code, error, events),
             _ => self.try_again("not-answered", error, events),
         }
     }

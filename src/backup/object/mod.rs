@@ -6,20 +6,24 @@
 //! - [`pages`]: pages of queries, with all their oddities;
 //! - [`changes`]: what was changed and deleted since the predecessor;
 //! - [`jobs`]: bulk query jobs over ranges of Ids;
-//! - [`lists`]: queries by lists of another object's Ids.
+//! - [`lists`]: queries by lists of another object's Ids;
+//! - [`trouble`]: requests for it that fail as a whole, and how it ends where it can't be read.
 
 mod changes;
 mod jobs;
 mod lists;
 mod pages;
+mod trouble;
 
 pub use changes::Since;
 pub use jobs::{Bulk, Range, RangeState};
 pub use lists::{ListPlace, Lists, listed_by};
 pub use pages::{MAX_GROUPS, Outcome, skipped};
+pub use trouble::by_nature;
 
+use super::files::File;
 use crate::host::Failure;
-use crate::salesforce::{ApiError, Class, Describe};
+use crate::salesforce::Describe;
 use serde::{Deserialize, Serialize};
 
 /// Rows of a full page.
@@ -35,10 +39,10 @@ const STORED_BYTES: u32 = 4 * 1024 * 1024;
 /// Bytes that the wide records of one page may have together.
 const JOINED_BYTES: u32 = 8 * 1024 * 1024;
 
-/// An object that is refused for a passing reason so many times in a row is skipped.
+/// An object that is refused for a passing reason so many times in a row fails.
 const MAX_TRIES: u8 = 6;
 
-/// An object that had to be begun again so many times is skipped. Limited pages alone may need five.
+/// An object that had to be begun again so many times fails. Limited pages alone may need five.
 const MAX_RESTARTS: u8 = 10;
 
 /// How an object is read.
@@ -97,8 +101,10 @@ pub enum Phase {
     Files,
     /// Nothing.
     Done,
-    /// Nothing: it can't be read.
+    /// Nothing: it can't be read by its nature.
     Skipped,
+    /// Nothing: it could not be read. The next backup tries again.
+    Failed,
 }
 
 /// Where the reading of one object stands.
@@ -185,6 +191,21 @@ pub struct Object {
     /// It is read by lists, and how far they are.
     #[serde(rename = "ls", default, skip_serializing_if = "Option::is_none")]
     pub lists: Option<Box<Lists>>,
+    /// Requests for it that failed as a whole since it last got on; see [`trouble`].
+    #[serde(rename = "fs", default, skip_serializing_if = "is_zero")]
+    pub failures: u8,
+    /// It failed in an earlier backup: one attempt is made.
+    #[serde(rename = "fb", default, skip_serializing_if = "is_false")]
+    pub failed_before: bool,
+    /// Rows of it came.
+    #[serde(rename = "ca", default, skip_serializing_if = "is_false")]
+    pub came: bool,
+    /// Fewer records came than its count tells.
+    #[serde(rename = "di", default, skip_serializing_if = "is_false")]
+    pub disagrees: bool,
+    /// Fields that its describe lists and queries refuse: they are left out.
+    #[serde(rename = "lo", default, skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<String>,
 }
 
 /// How far the files of an object are.
@@ -232,6 +253,9 @@ pub struct Files {
     /// The object's part of the plan.
     #[serde(rename = "pl", default, skip_serializing_if = "Option::is_none")]
     pub plan: Option<Planned>,
+    /// Files that failed and are tried again when the others are there.
+    #[serde(rename = "la", default, skip_serializing_if = "Vec::is_empty")]
+    pub late: Vec<Late>,
 }
 
 /// What was told of an object that has files, so that it can be told anew once their number is known.
@@ -252,6 +276,17 @@ pub struct Planned {
     /// Bytes of answers.
     #[serde(rename = "b")]
     pub bytes: u64,
+}
+
+/// A file that failed for a reason that may pass.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Late {
+    /// Which.
+    #[serde(flatten)]
+    pub file: File,
+    /// How often.
+    #[serde(rename = "t")]
+    pub tries: u8,
 }
 
 /// A list of files that are due, kept in pieces beside the checkpoint, and how much was taken from it.
@@ -314,8 +349,10 @@ pub enum Event {
     Read,
     /// All of the object is read.
     Finished,
-    /// It isn't read, and why.
+    /// It isn't read by its nature, and why.
     Skipped(Failure),
+    /// It could not be read, and why.
+    Failed(Failure),
     /// It is read, with this to know about it.
     Remark(Failure),
     /// Too much at once.
@@ -353,6 +390,11 @@ impl Object {
             bulk_able: false,
             files: None,
             lists: None,
+            failures: 0,
+            failed_before: false,
+            came: false,
+            disagrees: false,
+            left_out: Vec::new(),
         }
     }
 
@@ -402,7 +444,7 @@ impl Object {
 
     /// Nothing is to be done for it any more.
     pub fn has_ended(&self) -> bool {
-        matches!(self.phase, Phase::Done | Phase::Skipped)
+        matches!(self.phase, Phase::Done | Phase::Skipped | Phase::Failed)
     }
 
     /// Records that the snapshot has of it, as far as is known.
@@ -466,34 +508,5 @@ impl Object {
         if self.cursor == Cursor::Start {
             self.way = Object::first_way(describe);
         }
-    }
-
-    /// A passing reason; one too many ends it.
-    pub(super) fn try_again(&mut self, code: &'static str, error: &ApiError, events: &mut Vec<Event>) {
-        self.tries += 1;
-        if self.tries >= MAX_TRIES {
-            self.skip(code, error, events);
-        }
-    }
-
-    /// Gives it up, with the reason in Salesforce's own words.
-    pub fn skip(&mut self, code: &str, error: &ApiError, events: &mut Vec<Event>) {
-        self.phase = Phase::Skipped;
-        self.bulk = None;
-        events.push(Event::Skipped(skipped(&self.name, code, error, self.received)));
-    }
-
-    /// A request for it was refused for a reason that has nothing to do with the kind of request; true where that was it.
-    fn refused_in_general(&mut self, class: Class, error: &ApiError, events: &mut Vec<Event>) -> bool {
-        match class {
-            // The batch hears it in the answer as a whole, and ends.
-            Class::DailyLimit => {}
-            Class::Later => {
-                events.push(Event::Busy);
-                self.try_again("not-answered", error, events);
-            }
-            _ => return false,
-        }
-        true
     }
 }

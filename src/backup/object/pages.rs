@@ -20,6 +20,12 @@ pub enum Outcome {
 /// All groups of a page's fields are read by one composite request, which takes no more queries.
 pub const MAX_GROUPS: u8 = 5;
 
+/// So many pages without rows, one after the other, lead nowhere.
+const MAX_EMPTY_PAGES: u8 = 20;
+
+/// An address that expired so many times will do so again: each time costs the pages before it.
+const MAX_EXPIRED: u8 = 4;
+
 /// One record of so many missing are many.
 const MANY_MISSING: u64 = 50;
 
@@ -68,16 +74,23 @@ impl Object {
 
     /// True where the next place of the same request goes on from this page.
     fn page_came(&mut self, page: Page, first: bool, base: u64, limit: Option<u32>, events: &mut Vec<Event>) -> bool {
-        self.learn(&page, first, base, limit);
-        if page.rows == 0 && !page.done {
+        let by_locator = self.way == Way::Plain || (self.way == Way::Keyset && page.ids != Ids::Own);
+        if !page.done && page.next.is_none() && (by_locator || page.rows == 0) {
             let error = ApiError {
-                code: "EMPTY_PAGE".into(),
-                message: "a page without rows says that more follow".into(),
+                code: "PAGE_WITHOUT_NEXT".into(),
+                message: "a page says that more follow, and not where".into(),
             };
+            // Its rows have keys: those that come again are the same.
             self.try_again("not-answered", &error, events);
             return false;
         }
+        self.learn(&page, first, base, limit);
+        if page.rows == 0 && !page.done {
+            // What follows may be anywhere: only the page's own address leads there.
+            return self.empty_page_came(page.next, events);
+        }
         self.tries = 0;
+        self.got_on();
         let looked_for_more = first && page.rows == 0 && matches!(self.cursor, Cursor::After(_));
         self.confirmed = looked_for_more || (self.confirmed && page.rows == 0);
         if self.way == Way::Keyset && page.ids != Ids::Own {
@@ -103,6 +116,22 @@ impl Object {
                 self.keyed_page_came(&page, last, base, limit, events)
             }
         }
+    }
+
+    fn empty_page_came(&mut self, next: Option<String>, events: &mut Vec<Event>) -> bool {
+        self.tries = self.tries.saturating_add(1);
+        if self.tries >= MAX_EMPTY_PAGES {
+            let error = ApiError {
+                code: "EMPTY_PAGE".into(),
+                message: "page after page without rows says that more follow".into(),
+            };
+            self.fail("not-answered", &error, events);
+            return false;
+        }
+        if let Some(next) = next {
+            self.cursor = Cursor::Locator(next);
+        }
+        self.way == Way::Plain
     }
 
     fn keyed_page_came(
@@ -143,6 +172,7 @@ impl Object {
 
     fn learn(&mut self, page: &Page, first: bool, base: u64, limit: Option<u32>) {
         self.received += page.rows;
+        self.came |= page.rows > 0;
         if let Some(bytes) = page.bytes.checked_div(page.rows) {
             self.row_bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
         }
@@ -181,6 +211,7 @@ impl Object {
                 self.phase = Phase::Confirming;
                 return;
             }
+            self.disagrees = true;
             events.push(Event::Remark(self.disagreement(total)));
         }
         self.rows_read(events);
@@ -188,6 +219,7 @@ impl Object {
 
     fn count_came(&mut self, total: Option<u64>, events: &mut Vec<Event>) {
         self.tries = 0;
+        self.got_on();
         self.verified = total;
         self.uncountable = total.is_none();
         self.ended(events);
@@ -217,10 +249,7 @@ impl Object {
             _ if self.phase == Phase::Comparing => self.comparison_came(None, events),
             _ if self.phase == Phase::Scanning && !place.chained => self.scan_refused(error, events),
             Class::TimedOut if self.phase == Phase::Counting => self.count_came(None, events),
-            Class::TimedOut => {
-                self.batch_size = Some((self.rows_a_page() / 2).max(MIN_PAGE_ROWS));
-                self.try_again("query-timeout", error, events);
-            }
+            Class::TimedOut => self.timed_out(error, events),
             Class::NoMorePages => self.limit_pages(error, events),
             // A limited page that was shorter than foreseen has no record to refer to: reading goes on after its last one.
             Class::Halted if place.chained && place.by_record => {}
@@ -231,9 +260,9 @@ impl Object {
                 };
             }
             _ if self.phase == Phase::Counting => self.count_came(None, events),
+            Class::LocatorExpired if self.restarts >= MAX_EXPIRED => self.fail("cursor-lost", error, events),
             Class::LocatorExpired => self.restart(error, events),
-            Class::UnknownField if !self.described_again => self.describe_again(),
-            Class::UnknownField => self.skip("unknown-field", error, events),
+            Class::UnknownField => self.field_refused(error, events),
             Class::TooComplicated => self.split_fields(error, events),
             Class::Never("needs-filter") | Class::Unclear("needs-filter") if self.read_by_lists() => {}
             // The first page came, so it's the cursor that isn't taken.
@@ -243,8 +272,8 @@ impl Object {
             Class::Never(code) => self.skip(code, error, events),
             Class::Unclear(_) | Class::Halted if self.way == Way::Keyset => self.read_plainly(error, events),
             Class::Unclear(_) if error.code == "INVALID_FIELD" && !self.described_again => self.describe_again(),
-            Class::Unclear(code) => self.skip(code, error, events),
-            Class::Halted | Class::DailyLimit | Class::Later | Class::BulkLimit => {
+            Class::Unclear(code) => self.refused_unclearly(code, error, events),
+            Class::Halted | Class::DailyLimit | Class::Later | Class::Session | Class::BulkLimit => {
                 self.try_again("not-answered", error, events)
             }
         }
@@ -255,7 +284,7 @@ impl Object {
     fn restart(&mut self, error: &ApiError, events: &mut Vec<Event>) {
         self.restarts += 1;
         if self.restarts > MAX_RESTARTS {
-            self.skip("cursor-lost", error, events);
+            self.fail("cursor-lost", error, events);
             return;
         }
         self.cursor = Cursor::Start;
@@ -270,10 +299,10 @@ impl Object {
             1 => 2,
             2 => 3,
             3 | 4 => MAX_GROUPS,
-            _ => return self.skip("field-list-too-long", error, events),
+            _ => return self.fail("field-list-too-long", error, events),
         };
         if self.way != Way::Keyset {
-            return self.skip("field-list-too-long", error, events);
+            return self.fail("field-list-too-long", error, events);
         }
         self.groups = groups;
     }
@@ -300,14 +329,14 @@ impl Object {
                 code: "TOO_LARGE".into(),
                 message: "the smallest page is larger than the host takes".into(),
             };
-            self.skip("answer-too-large", &error, events);
+            self.fail("answer-too-large", &error, events);
         } else {
             self.batch_size = Some((self.rows_a_page() / 2).max(MIN_PAGE_ROWS));
         }
     }
 }
 
-/// Why an object isn't read: the code for programs, Salesforce's words for people.
+/// Why an object isn't read, or could not be read: the code for programs, Salesforce's words for people.
 pub fn skipped(object: &str, code: &str, error: &ApiError, received: u64) -> Failure {
     let failure = Failure::new(code, format!("{object} can't be read: {}", error.text()))
         .about(object)
@@ -322,7 +351,9 @@ pub fn skipped(object: &str, code: &str, error: &ApiError, received: u64) -> Fai
         "no-access" | "not-visible" => failure.remedy("give the connection's user access to the object"),
         "transaction-security" => failure.remedy("give the user the permission Exempt from Transaction Security"),
         "too-large-without-view-all-data" => failure.remedy("give the user the permission View All Data"),
-        "not-answered" | "query-timeout" | "cursor-lost" => failure.remedy("the next backup tries again"),
+        "not-answered" | "query-timeout" | "cursor-lost" | "refused" | "unknown-field" => {
+            failure.remedy("the next backup tries again")
+        }
         _ => failure,
     };
     if received > 0 {

@@ -6,12 +6,12 @@ use crate::backup::marks;
 /// Changes of a test happen at this moment: after what the first backup covers, before the host's now.
 const LATER: u64 = 1_799_999_980_000;
 
-fn set_bulk(job: &Job, rows: u64) {
+pub(super) fn set_bulk(job: &Job, rows: u64) {
     *job.host.configuration.borrow_mut() = format!(r#"{{"api_version":"v62.0","bulk_rows":{rows}}}"#);
 }
 
 /// The rows that the snapshot has, and those that the org has: key and body.
-fn assert_equals_org(job: &Job, context: &str) {
+pub(super) fn assert_equals_org(job: &Job, context: &str) {
     let org = job.org.borrow();
     let current = job.host.current.borrow();
     for (name, object) in &org.objects {

@@ -30,7 +30,7 @@ impl TinyOrg {
                 query: wanted["query"].as_str().unwrap().to_owned(),
                 looks: 0,
             });
-            let id = format!("750R{:014}", self.jobs.len());
+            let id = format!("750R{:011}AAA", self.jobs.len());
             return Reply::ok(json!({"id": id, "state": "UploadComplete"}).to_string());
         }
         if rest.starts_with("?jobType") {
@@ -43,7 +43,7 @@ impl TinyOrg {
                 .jobs
                 .iter()
                 .enumerate()
-                .map(|(n, job)| json!({"id": format!("750R{:014}", n + 1), "state": ready(job, looks)}))
+                .map(|(n, job)| json!({"id": format!("750R{:011}AAA", n + 1), "state": ready(job, looks)}))
                 .collect();
             return Reply::ok(json!({"done": true, "records": records}).to_string());
         }
@@ -54,7 +54,7 @@ impl TinyOrg {
         if self.jobs_expired {
             return refused(404, "NOT_FOUND", "The requested resource does not exist");
         }
-        let nth = id[4..].parse::<usize>().unwrap() - 1;
+        let nth = id[4..15].parse::<usize>().unwrap() - 1;
         let job = &mut self.jobs[nth];
         let Some(parameters) = results else {
             job.looks += 1;

@@ -143,6 +143,34 @@ async fn the_rest_of_an_answer_goes_to_a_blob_whole_or_not_at_all() {
 }
 
 #[tokio::test]
+async fn a_body_that_is_not_what_its_key_says_is_not_stored() {
+    let server = Server::start(|_, _| answer(200, "hello")).await;
+    let bench = Bench::new(&server.origin);
+    let hello = "5d41402abc4b2a76b9719d911017c592";
+    let other = "00000000000000000000000000000000";
+    for (key, fits) in [
+        (format!("ContentVersion/068/VersionData/md5:{hello}:5"), true),
+        (format!("ContentVersion/068/VersionData/md5:{hello}"), true),
+        (format!("ContentVersion/068/VersionData/md5:{}:5", hello.to_uppercase()), true),
+        (format!("ContentVersion/068/VersionData/md5:{hello}:6"), false),
+        (format!("ContentVersion/068/VersionData/md5:{other}:5"), false),
+        (format!("ContentVersion/068/VersionData/md5:{other}"), false),
+        ("Attachment/00P/Body/rev:17:6".to_owned(), true),
+    ] {
+        let outcome = bench.send(get("/x")).await.unwrap().save(&key).await;
+        if fits {
+            assert_eq!((outcome, bench.blobs.get(&key)), (Ok(5), Some(b"hello".to_vec())), "{key}");
+        } else {
+            assert!(
+                matches!(&outcome, Err(SendError::Other(name, _)) if name == "content-differs"),
+                "{key}: {outcome:?}"
+            );
+            assert_eq!(bench.blobs.get(&key), None, "{key}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_blob_is_sent_with_its_length_again_at_each_attempt() {
     let server = Server::start(|before, _| if before == 0 { answer(503, "") } else { answer(201, "") }).await;
     let bench = Bench::new(&server.origin);

@@ -150,13 +150,21 @@ async fn nothing_is_sent_where_the_allowance_does_not_cover_the_cost() {
 }
 
 #[tokio::test]
-async fn retries_stay_within_the_allowance_and_end_the_batch_when_it_is_spent() {
-    for misbehave in [|| answer(503, ""), || Reply::Cut] {
-        let server = Server::start(move |_, _| misbehave()).await;
-        let bench = Bench::new(&server.origin).allowance(2);
-        assert_eq!(error(bench.send(get("/x")).await), SendError::AllowanceSpent);
-        assert_eq!((server.seen().len(), bench.gate.counted()), (2, 2));
+async fn retries_stay_within_the_allowance_and_the_last_outcome_is_told_when_it_is_spent() {
+    for allowance in 1..4 {
+        let server = Server::start(|_, _| answer(503, "later")).await;
+        let bench = Bench::new(&server.origin).allowance(allowance);
+        let response = bench.send(get("/x")).await.unwrap();
+        assert_eq!((response.status(), response.attempts()), (503, allowance));
+        assert_eq!(
+            (server.seen().len(), bench.gate.counted()),
+            (allowance as usize, allowance as usize)
+        );
     }
+    let server = Server::start(|_, _| Reply::Cut).await;
+    let bench = Bench::new(&server.origin).allowance(2);
+    assert!(matches!(error(bench.send(get("/x")).await), SendError::OutcomeUnknown(_)));
+    assert_eq!(bench.gate.counted(), 2);
 }
 
 #[tokio::test]

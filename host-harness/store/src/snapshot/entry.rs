@@ -244,6 +244,10 @@ pub struct SegmentRef {
     /// Where its keys begin, for readers that know zstd alone. Absent in segments of older versions.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub keys_at: Option<u64>,
+    /// Its rows stand before those of earlier segments, whatever the revisions say. False in segments of older versions: among
+    /// those the greatest revision stands.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub latest: bool,
     /// Hash of what is stored.
     pub sha256: Sha256,
 }

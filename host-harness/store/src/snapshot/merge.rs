@@ -18,26 +18,32 @@ type Place = (Age, usize);
 /// What is known of one key: which row of it stands.
 #[derive(Debug, Default)]
 pub(super) struct Standing {
-    rows: Vec<(Place, Row)>,
+    rows: Vec<(Place, bool, Row)>,
     gone_at: Option<Age>,
 }
 
 impl Standing {
-    pub fn add(&mut self, kind: SegmentKind, place: Place, row: Row) {
+    /// `latest`: as its segment's reference has it.
+    pub fn add(&mut self, kind: SegmentKind, place: Place, latest: bool, row: Row) {
         match kind {
-            SegmentKind::Rows | SegmentKind::Notes => self.rows.push((place, row)),
+            SegmentKind::Rows | SegmentKind::Notes => self.rows.push((place, latest, row)),
             SegmentKind::Tombstones => self.gone_at = self.gone_at.max(Some(place.0)),
         }
     }
 
-    /// A tombstone hides rows of its own and of earlier entries. Of what is left the greatest revision stands, then the latest.
-    pub fn row(self) -> Option<Row> {
+    /// A tombstone hides rows of its own and of earlier entries. Of what is left the latest stands; among segments of older versions
+    /// the greatest revision, then the latest.
+    pub fn row(mut self) -> Option<Row> {
         let gone_at = self.gone_at;
+        self.rows.sort_by_key(|(place, ..)| *place);
         let alive = self
             .rows
             .into_iter()
-            .filter(|(place, _)| gone_at.is_none_or(|gone| place.0 > gone));
-        alive.max_by_key(|(place, row)| (row.revision, *place)).map(|(_, row)| row)
+            .filter(|(place, ..)| gone_at.is_none_or(|gone| place.0 > gone));
+        alive.fold(None, |stands: Option<Row>, (_, latest, row)| match stands {
+            Some(stands) if !latest && stands.revision > row.revision => Some(stands),
+            _ => Some(row),
+        })
     }
 }
 
@@ -87,14 +93,14 @@ impl Merge {
                 let Some((placed, ordinal, reader)) = &mut self.open[slot] else {
                     continue;
                 };
-                let (kind, place) = (placed.segment.kind, (placed.age(), *ordinal));
+                let (kind, place, latest) = (placed.segment.kind, (placed.age(), *ordinal), placed.segment.latest);
                 let row = reader.next();
                 match reader.peek() {
                     Some(next) if row.is_ok() => self.next.push(Reverse((next.to_owned(), slot))),
                     _ => self.open[slot] = None,
                 }
                 if let Some(row) = row? {
-                    standing.add(kind, place, row);
+                    standing.add(kind, place, latest, row);
                 }
             }
             if let Some(row) = standing.row() {

@@ -294,7 +294,7 @@ impl Snapshot {
             }
             for row in self.held.find(&self.store, &self.dir, placed, &within).await? {
                 let standing = known.entry(row.key.clone()).or_default();
-                standing.add(segment.kind, (placed.age(), ordinal), row);
+                standing.add(segment.kind, (placed.age(), ordinal), segment.latest, row);
             }
         }
         let found: HashMap<String, Row> = known

@@ -25,7 +25,7 @@ use zstd::zstd_safe::find_frame_compressed_size;
 pub struct Row {
     /// Identifies it within its object, 1–255 bytes.
     pub key: String,
-    /// Greater is newer.
+    /// When it was last modified, by the source.
     pub revision: u64,
     /// One JSON object without a line break.
     pub body: Bytes,
@@ -157,9 +157,10 @@ pub(super) struct Built {
     pub reference: SegmentRef,
 }
 
-/// Sorts rows and cuts them into segments. Of rows of one key the greatest revision stays, of those the last one.
+/// Sorts rows and cuts them into segments. Of rows of one key the last one stays: it was asked for last, and a transaction that took
+/// long may leave a row with an earlier stamp than the row before it had.
 pub(super) fn build(object: &ObjectName, mut rows: Vec<Row>) -> Result<Vec<Built>, StoreError> {
-    rows.sort_by(|a, b| a.key.cmp(&b.key).then(a.revision.cmp(&b.revision)));
+    rows.sort_by(|a, b| a.key.cmp(&b.key)); // stable: those of one key stay in their order
     // `dedup_by` gives (later, earlier) and drops the later one: swap first, so that the last of a key stays.
     rows.dedup_by(|later, earlier| {
         let same = later.key == earlier.key;
@@ -271,6 +272,7 @@ impl Cutting {
             raw_bytes: self.raw_bytes,
             stored_bytes: bytes.len() as u64,
             keys_at: Some(keys_at),
+            latest: true,
             sha256: Sha256::of(&bytes),
         };
         Ok(Built {

@@ -115,3 +115,74 @@ async fn a_batch_that_fails_every_time_ends_failed_without_spending_the_allowanc
     let complete = rig.backup().await.unwrap();
     assert_eq!((complete.snapshot, complete.state), (result.snapshot, State::Complete));
 }
+
+/// What a backup of `files(1)` lacks and names where these requests fail for good, and how many failed.
+async fn failing(when: When, fault: Fault) -> (Rig, host_harness::jobs::BackupResult, u64) {
+    let quota = QuotaOptions {
+        max: 100_000,
+        ..QuotaOptions::default()
+    };
+    let options = Options {
+        quota,
+        ..Options::of(OrgSpec::small(4))
+    };
+    let rig = Rig::new(RigOptions::of(options).with_files().limit(100)).await;
+    rig.fake.faults().always(when, fault);
+    let result = rig.backup().await.unwrap();
+    let struck = rig.fake.faults().struck();
+    (rig, result, struck)
+}
+
+#[tokio::test]
+async fn what_one_object_is_refused_costs_that_object_alone_and_the_next_backup_has_it() {
+    let of = |text: &str| When {
+        body_contains: Some(text.into()),
+        ..When::default()
+    };
+    let part = |status, code: &str, message: &str| Fault::PartRefused {
+        part: "FROM+Case".into(),
+        status,
+        code: code.into(),
+        message: message.into(),
+    };
+    for fault in [
+        status(503, true),
+        Fault::Html { status: 200 },
+        part(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred. ErrorId: 1"),
+        part(401, "INVALID_SESSION_ID", "Session expired or invalid"),
+    ] {
+        let (rig, result, struck) = failing(of("FROM+Case+"), fault.clone()).await;
+        assert!(struck <= 20, "{fault:?}: {struck}");
+        let failed: Vec<&str> = result
+            .objects
+            .iter()
+            .filter(|object| object.state == backup_store::ObjectState::Failed)
+            .map(|object| object.name.as_str())
+            .collect();
+        assert_eq!(failed, ["Case"], "{fault:?}");
+        rig.fake.faults().clear();
+        rig.fake.clock().advance(24 * 3_600_000);
+        let next = rig.backup().await.unwrap();
+        assert_eq!(next.state, State::Complete, "{fault:?}: {next:?}");
+        rig.assert_equals_org(&next).await;
+    }
+}
+
+#[tokio::test]
+async fn a_page_that_does_not_say_where_it_goes_on_and_a_field_that_is_refused_cost_no_record() {
+    let rig = rig().await;
+    rig.fake.faults().always(
+        When {
+            body_contains: Some("FROM+Case+".into()),
+            skip: 1,
+            ..When::default()
+        },
+        Fault::Replaced {
+            text: "\"nextRecordsUrl\"".into(),
+            with: b"\"goneRecordsUrl\"".to_vec(),
+        },
+    );
+    let result = rig.backup().await.unwrap();
+    assert_eq!(result.state, State::Complete, "{result:?}");
+    rig.assert_equals_org(&result).await;
+}

@@ -53,6 +53,29 @@ pub enum Fault {
     },
     /// Counted, applied, and the answer's body is no JSON.
     MalformedBody,
+    /// Counted, applied, and every occurrence of a text in the answer's body is replaced. A page that says `done: false` and not where
+    /// it goes on (cartography#3005): `"nextRecordsUrl"` by `"goneRecordsUrl"`. A byte that is no UTF-8 (airbyte PR#12552): a text by
+    /// `[0xDF]`. A length that the older field can't tell (object reference 264.0, `ContentSizeLong`): `"ContentSize":` by
+    /// `"ContentSize":null,"Was":`.
+    Replaced {
+        /// What is looked for.
+        text: String,
+        /// What stands there then.
+        with: Vec<u8>,
+    },
+    /// Counted, applied, and the parts of a composite request whose URL has a text are refused, whatever they were answered:
+    /// `500 UNKNOWN_EXCEPTION` of one query (salto#6177), a session refused for one part, a field that describe lists and a query
+    /// doesn't know (salesforcedictionary.com, `INVALID_FIELD`), a locator that is stale, a query that takes too long (airbyte#17503).
+    PartRefused {
+        /// A part of the URL.
+        part: String,
+        /// The HTTP status of the sub-answer.
+        status: u16,
+        /// Its error's code.
+        code: String,
+        /// Its error's text.
+        message: String,
+    },
     /// A page in HTML instead of the answer, as in maintenance; nothing takes effect.
     Html {
         /// The HTTP status: 200, 502 and 503 happen.

@@ -22,7 +22,7 @@ use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 
 use super::listen::Cut;
-use super::{Shared, multipart};
+use super::{Shared, altered, multipart};
 use crate::composite;
 use crate::control;
 use crate::faults::{Fault, Seen};
@@ -231,6 +231,17 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
                 usage,
             )
         }
+        Some(Fault::Replaced { text, with }) => altered::replaced(respond(&shared, served.answer, usage), &text, &with).await,
+        Some(Fault::PartRefused {
+            part,
+            status,
+            code,
+            message,
+        }) => {
+            let error = serde_json::json!({ "message": message, "errorCode": code });
+            let response = respond(&shared, served.answer, usage);
+            altered::refused(response, &incoming.body, &part, status, error).await
+        }
         _ => respond(&shared, served.answer, usage),
     }
 }
@@ -278,6 +289,8 @@ fn instead(shared: &Shared, fault: &Fault) -> Option<Option<Served>> {
         | Fault::CutAndCommitLater { .. }
         | Fault::ErrorAfterEffect { .. }
         | Fault::CutMidBody { .. }
+        | Fault::Replaced { .. }
+        | Fault::PartRefused { .. }
         | Fault::MalformedBody => return None,
     })
 }

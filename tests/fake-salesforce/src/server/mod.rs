@@ -2,6 +2,7 @@
 //!
 //! Rule: it runs on threads of its own, so that a test may block, and listens on 127.0.0.1 only.
 
+mod altered;
 mod entry;
 mod listen;
 mod multipart;

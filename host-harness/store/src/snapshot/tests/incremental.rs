@@ -411,9 +411,7 @@ fn jobs() -> impl Strategy<Value = Vec<Vec<Batch>>> {
 
 fn replay(model: &mut BTreeMap<String, Row>, (rows, buried): &(Vec<Row>, Vec<Tombstone>)) {
     for row in rows {
-        if model.get(&row.key).is_none_or(|old| old.revision <= row.revision) {
-            model.insert(row.key.clone(), row.clone());
-        }
+        model.insert(row.key.clone(), row.clone());
     }
     for tombstone in buried {
         model.remove(&tombstone.key);

@@ -476,9 +476,7 @@ proptest! {
                 for (i, (key, revision)) in rows.iter().enumerate() {
                     let row = row(&format!("k{key}"), *revision, &format!("{n}.{i}"));
                     staged.append(&object(), vec![row.clone()]).await.unwrap();
-                    if model.get(&row.key).is_none_or(|old| old.revision <= row.revision) {
-                        model.insert(row.key.clone(), row);
-                    }
+                    model.insert(row.key.clone(), row);
                 }
                 for key in buried {
                     let gone = Tombstone { key: format!("k{key}"), at: backup_seams::Timestamp(1) };
@@ -500,13 +498,23 @@ proptest! {
 }
 
 #[test]
-fn the_greater_revision_stands_then_the_later_entry() {
-    let mut standing = Standing::default();
-    standing.add(SegmentKind::Rows, ((true, 1), 0), row("k", 5, "older entry, newer revision"));
-    standing.add(SegmentKind::Rows, ((true, 2), 0), row("k", 4, "newer entry, older revision"));
-    assert_eq!(standing.row().unwrap().revision, 5);
-    let mut standing = Standing::default();
-    standing.add(SegmentKind::Rows, ((true, 2), 0), row("k", 5, "later"));
-    standing.add(SegmentKind::Rows, ((true, 1), 0), row("k", 5, "earlier"));
-    assert_eq!(standing.row().unwrap(), row("k", 5, "later"));
+fn the_later_entry_stands_and_among_older_segments_the_greater_revision() {
+    let stands = |rows: &[(u64, u64, bool)]| {
+        let mut standing = Standing::default();
+        for (entry, revision, latest) in rows {
+            standing.add(SegmentKind::Rows, ((true, *entry), 0), *latest, row("k", *revision, "x"));
+        }
+        standing.row().unwrap().revision
+    };
+    // Entry, revision, written by a version that knows the rule.
+    assert_eq!(stands(&[(1, 5, true), (2, 4, true)]), 4);
+    assert_eq!(
+        stands(&[(2, 4, true), (1, 5, true)]),
+        4,
+        "whatever the order in which they are met"
+    );
+    assert_eq!(stands(&[(1, 5, false), (2, 4, false)]), 5);
+    assert_eq!(stands(&[(1, 5, false), (2, 6, false), (3, 5, false)]), 6);
+    assert_eq!(stands(&[(1, 5, false), (2, 4, true)]), 4);
+    assert_eq!(stands(&[(1, 9, false), (2, 4, true), (3, 3, false)]), 4);
 }

@@ -1,0 +1,174 @@
+//! When what failed is tried again by later backups: once each, at distances that double up to a week. Kept in values, so that the
+//! count outlives commands and snapshots; values are the connection's.
+
+use crate::host::{ConnectorError, Failure, Host};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// The next backup tries again whatever the time; after that, the first distance, in milliseconds.
+const FIRST_DISTANCE_MS: u64 = 10 * 60_000;
+
+/// The longest distance.
+const LONGEST_DISTANCE_MS: u64 = 7 * 24 * 3_600_000;
+
+/// Values are asked for so many at once.
+const VALUES_AT_ONCE: usize = 100;
+
+/// Parts of an object that are remembered; others are tried by every backup.
+const MAX_PARTS: usize = 2_000;
+
+/// What failed, and when it is tried again.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Again {
+    /// Backups that tried in vain.
+    pub tries: u32,
+    /// The next attempt is due, in milliseconds since 1970.
+    pub next_at: u64,
+    /// Why, for programs.
+    pub code: String,
+    /// Why, for people.
+    pub message: String,
+}
+
+impl Again {
+    fn after(before: Option<&Again>, now: u64, why: &Failure) -> Again {
+        let tries = before.map_or(0, |again| again.tries).saturating_add(1);
+        let distance = match tries {
+            1 => 0,
+            more => (FIRST_DISTANCE_MS << (more - 2).min(20)).min(LONGEST_DISTANCE_MS),
+        };
+        Again {
+            tries,
+            next_at: now.saturating_add(distance),
+            code: why.code.clone(),
+            message: why.message.clone(),
+        }
+    }
+
+    /// It is time to try.
+    pub fn is_due(&self, now: u64) -> bool {
+        self.next_at <= now
+    }
+
+    /// What people are told while it isn't tried.
+    pub fn failure(&self, object: &str) -> Failure {
+        Failure::new(&self.code, &self.message)
+            .about(object)
+            .detail("tried", self.tries)
+            .remedy("it failed again and again, and a later backup tries once more; a full backup (--full) tries now")
+    }
+}
+
+fn key(object: &str) -> String {
+    format!("v1/failed/{object}")
+}
+
+fn parts_key(object: &str) -> String {
+    format!("v1/failed-parts/{object}")
+}
+
+fn unwritable(error: &serde_json::Error) -> ConnectorError {
+    ConnectorError::State(Failure::new("failed", format!("what failed can't be kept: {error}")))
+}
+
+/// What is known of these objects, in their order.
+pub fn known<H: Host>(host: &H, objects: &[&str]) -> Result<Vec<Option<Again>>, ConnectorError> {
+    let mut known = Vec::with_capacity(objects.len());
+    for some in objects.chunks(VALUES_AT_ONCE) {
+        let values = host.get(some.iter().map(|object| key(object)).collect())?;
+        known.extend((0..some.len()).map(|n| serde_json::from_slice(values.get(n)?.as_deref()?).ok()));
+    }
+    Ok(known)
+}
+
+/// An object failed.
+pub fn failed<H: Host>(host: &H, object: &str, why: &Failure) -> Result<(), ConnectorError> {
+    let before = known(host, &[object])?.remove(0);
+    let again = Again::after(before.as_ref(), host.now(), why);
+    let value = serde_json::to_vec(&again).map_err(|error| unwritable(&error))?;
+    Ok(host.put(vec![(key(object), Some(value))])?)
+}
+
+/// These objects were read.
+pub fn forget<H: Host>(host: &H, objects: &[&str]) -> Result<(), ConnectorError> {
+    let known = known(host, objects)?;
+    let failed = objects.iter().zip(known).filter(|(_, known)| known.is_some());
+    let entries: Vec<_> = failed.map(|(object, _)| (key(object), None)).collect();
+    if !entries.is_empty() {
+        host.put(entries)?;
+    }
+    Ok(())
+}
+
+/// Parts of an object that failed, by their name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Parts {
+    parts: BTreeMap<String, Again>,
+    changed: bool,
+}
+
+impl Parts {
+    /// What is known of an object's.
+    pub fn load<H: Host>(host: &H, object: &str) -> Result<Parts, ConnectorError> {
+        let value = host.get(vec![parts_key(object)])?.into_iter().next().flatten();
+        Ok(Parts {
+            parts: value
+                .and_then(|value| serde_json::from_slice(&value).ok())
+                .unwrap_or_default(),
+            changed: false,
+        })
+    }
+
+    /// What is known of one.
+    pub fn get(&self, part: &str) -> Option<&Again> {
+        self.parts.get(part)
+    }
+
+    /// It failed.
+    pub fn failed(&mut self, part: &str, now: u64, why: &Failure) {
+        let before = self.parts.get(part);
+        if before.is_some() || self.parts.len() < MAX_PARTS {
+            let again = Again::after(before, now, why);
+            self.parts.insert(part.to_owned(), again);
+            self.changed = true;
+        }
+    }
+
+    /// It is there.
+    pub fn came(&mut self, part: &str) {
+        self.changed |= self.parts.remove(part).is_some();
+    }
+
+    /// Keeps what was changed.
+    pub fn keep<H: Host>(&mut self, host: &H, object: &str) -> Result<(), ConnectorError> {
+        if std::mem::take(&mut self.changed) {
+            let value = serde_json::to_vec(&self.parts).map_err(|error| unwritable(&error))?;
+            let value = (!self.parts.is_empty()).then_some(value);
+            host.put(vec![(parts_key(object), value)])?;
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_double_up_to_a_week() {
+        let why = Failure::new("not-answered", "no");
+        let (mut again, mut distances) = (None, Vec::new());
+        for _ in 0..15 {
+            let next = Again::after(again.as_ref(), 1_000, &why);
+            distances.push((next.next_at - 1_000) / 60_000);
+            again = Some(next);
+        }
+        assert_eq!(distances[..5], [0, 10, 20, 40, 80]);
+        assert!(
+            distances[1..]
+                .windows(2)
+                .all(|pair| pair[1] == (pair[0] * 2).min(7 * 24 * 60))
+        );
+        assert_eq!(distances[14], 7 * 24 * 60);
+    }
+}

@@ -1,0 +1,171 @@
+//! Trouble: requests for an object that fail as a whole, refusals that may pass, fields that queries refuse, and the end of an object
+//! that can't be read.
+//!
+//! A request that fails as a whole (5xx, no answer, bytes that can't be read) is narrowed: each of the objects that it was for is
+//! then asked for alone, by one page, then by few rows. Alone it is sent three times at most; then the object has failed, by name,
+//! and the others go on. An object that failed in an earlier backup gets one attempt.
+
+use super::{Event, MAX_TRIES, MIN_PAGE_ROWS, Object, Phase, Way, skipped};
+use crate::host::Failure;
+use crate::salesforce::{ApiError, Class, named_column};
+
+/// From so many failures on it is asked for alone.
+const ALONE: u8 = 2;
+
+/// With so many it has failed: three of them alone.
+const FAILED: u8 = ALONE + 3;
+
+/// A refusal that nobody knows is tried once more.
+const UNKNOWN_TRIES: u8 = 2;
+
+/// Codes of reasons that lie in an object's nature, where they come at its first read (61 of 406 objects of a recorded org).
+const NATURES: [&str; 8] = [
+    "needs-filter",
+    "no-query",
+    "not-visible",
+    "no-access",
+    "external-object",
+    "feature-disabled",
+    "big-object",
+    "no-second-page",
+];
+
+/// Whether an object with this reason can't be read by its nature.
+pub fn by_nature(code: &str) -> bool {
+    NATURES.contains(&code)
+}
+
+impl Object {
+    /// It is asked for in a request of its own.
+    pub fn is_alone(&self) -> bool {
+        self.failures >= ALONE || self.has_one_attempt()
+    }
+
+    /// It failed in an earlier backup, and nothing of it came since.
+    pub fn has_one_attempt(&self) -> bool {
+        self.failed_before && !self.came
+    }
+
+    /// A request failed as a whole that was for this object too. `alone`: for nothing else. `whole`: the host tried it as often as
+    /// it does; what broke off within its body it had only once.
+    pub fn request_failed(&mut self, alone: bool, whole: bool, error: &ApiError, events: &mut Vec<Event>) {
+        self.failures = match (alone, whole) {
+            (true, _) => self.failures.max(ALONE) + 1,
+            (false, true) => self.failures.max(ALONE),
+            (false, false) => self.failures + 1,
+        };
+        if self.failures >= FAILED || (alone && self.has_one_attempt()) {
+            self.fail("not-answered", error, events);
+        } else if alone && self.phase != Phase::Describing {
+            self.batch_size = Some(MIN_PAGE_ROWS.min(self.rows_a_page()));
+        }
+    }
+
+    /// Something of it came: what failed before has passed.
+    pub fn got_on(&mut self) {
+        self.failures = 0;
+    }
+
+    /// A passing reason; one too many ends it.
+    pub fn try_again(&mut self, code: &'static str, error: &ApiError, events: &mut Vec<Event>) {
+        self.tries = self.tries.saturating_add(1);
+        if self.tries >= MAX_TRIES || self.has_one_attempt() {
+            self.fail(code, error, events);
+        }
+    }
+
+    /// A request of its own failed, by all attempts of the host; true with the third, or where it failed in an earlier backup.
+    pub fn failed_alone(&mut self) -> bool {
+        self.tries = self.tries.saturating_add(MAX_TRIES / 3);
+        self.tries >= MAX_TRIES || self.failed_before
+    }
+
+    /// It took too long: fewer rows, then a job, which Salesforce cuts in chunks by itself.
+    pub(super) fn timed_out(&mut self, error: &ApiError, events: &mut Vec<Event>) {
+        if self.rows_a_page() > MIN_PAGE_ROWS {
+            self.batch_size = Some((self.rows_a_page() / 4).max(MIN_PAGE_ROWS));
+            return;
+        }
+        self.tries = self.tries.saturating_add(1);
+        if self.tries < UNKNOWN_TRIES {
+            return;
+        }
+        if self.bulk_able && self.way == Way::Keyset && self.phase == Phase::Reading && !self.failed_before {
+            self.tries = 0;
+            self.read_by_bulk(vec![super::Range::default()]);
+            self.received = 0;
+            return;
+        }
+        self.fail("query-timeout", error, events);
+    }
+
+    /// A query names a column that isn't there. Its describe is asked for again once; what that lists all the same is left out.
+    pub fn field_refused(&mut self, error: &ApiError, events: &mut Vec<Event>) {
+        let column = named_column(&error.message).filter(|name| *name != "Id");
+        if !self.described_again {
+            self.describe_again();
+            return;
+        }
+        match column {
+            Some(column) if !self.left_out.iter().any(|left_out| left_out == column) => {
+                self.left_out.push(column.to_owned());
+                events.push(Event::Remark(
+                    Failure::new(
+                        "fields-not-readable",
+                        format!(
+                            "{}: queries refuse the field {column}, though its describe lists it",
+                            self.name
+                        ),
+                    )
+                    .remedy("the records are read without it; the next backup tries it again")
+                    .about(&self.name)
+                    .detail("fields", column),
+                ));
+            }
+            _ => self.fail("unknown-field", error, events),
+        }
+    }
+
+    /// Refused in words that nobody knows: once more, then it has failed.
+    pub fn refused_unclearly(&mut self, code: &'static str, error: &ApiError, events: &mut Vec<Event>) {
+        if by_nature(code) {
+            return self.skip(code, error, events);
+        }
+        self.tries = self.tries.saturating_add(1);
+        if self.tries >= UNKNOWN_TRIES || self.has_one_attempt() {
+            self.fail(code, error, events);
+        }
+    }
+
+    /// Gives it up, with the reason in Salesforce's own words: skipped where that lies in its nature, and failed where it was read
+    /// before.
+    pub fn skip(&mut self, code: &str, error: &ApiError, events: &mut Vec<Event>) {
+        if self.came || self.since.is_some() || !by_nature(code) {
+            return self.fail(code, error, events);
+        }
+        self.phase = Phase::Skipped;
+        self.bulk = None;
+        events.push(Event::Skipped(skipped(&self.name, code, error, self.received)));
+    }
+
+    /// It could not be read.
+    pub fn fail(&mut self, code: &str, error: &ApiError, events: &mut Vec<Event>) {
+        self.phase = Phase::Failed;
+        self.bulk = None;
+        events.push(Event::Failed(skipped(&self.name, code, error, self.received)));
+    }
+
+    /// A request for it was refused for a reason that has nothing to do with the kind of request; true where that was it.
+    pub(super) fn refused_in_general(&mut self, class: Class, error: &ApiError, events: &mut Vec<Event>) -> bool {
+        match class {
+            // The batch hears it in the answer as a whole, and ends.
+            Class::DailyLimit => {}
+            Class::Later | Class::Session => {
+                events.push(Event::Busy);
+                self.try_again("not-answered", error, events);
+            }
+            _ => return false,
+        }
+        true
+    }
+}

@@ -1,0 +1,103 @@
+//! Requests that fail as a whole: narrowed to the objects that they were for, and told apart from an outage of the org.
+//!
+//! The rules of one object are in [`super::object`]; here is what concerns them all. Five different things that fail one after the
+//! other, with no answer between them, are an outage: the run ends, nothing has failed by name, and the next one goes on.
+
+use super::batch::Batch;
+use super::object::Phase;
+use crate::host::{ConnectorError, Failure, Host};
+use crate::org::Stopped;
+use crate::salesforce::{ApiError, Class};
+
+/// So many different things that fail one after the other are an outage.
+const OUTAGE: usize = 5;
+
+/// The request failed for a reason that one of its parts may be the cause of, or that may pass.
+pub(super) fn can_be_narrowed(stopped: &Stopped) -> bool {
+    match stopped {
+        Stopped::Broken(_) => true,
+        Stopped::Refused(refused) => {
+            refused.may_pass() || (refused.status == 400 && refused.class() == Class::Unclear("refused"))
+        }
+        _ => false,
+    }
+}
+
+/// The same as an error of Salesforce's, for texts.
+pub(super) fn as_error(stopped: &Stopped) -> ApiError {
+    match stopped {
+        Stopped::Refused(refused) => refused.error(),
+        Stopped::NotSent(failure) | Stopped::Broken(failure) | Stopped::Differs(failure) => ApiError {
+            code: failure.code.to_ascii_uppercase().replace('-', "_"),
+            message: failure.message.clone(),
+        },
+        other => ApiError {
+            code: "NOT_ANSWERED".to_owned(),
+            message: format!("{other:?}"),
+        },
+    }
+}
+
+impl<H: Host> Batch<'_, '_, H> {
+    /// A request for these objects failed as a whole, or broke off before it told of them. `whole`: the host had no answer.
+    pub(super) fn narrow(&mut self, objects: &[usize], whole: bool, stopped: Stopped) -> Result<(), ConnectorError> {
+        let error = as_error(&stopped);
+        let alone = matches!(objects, [one] if self.checkpoint.objects[*one].is_alone());
+        self.log("a request gave no answer that could be read", &stopped);
+        self.got_somewhere = true; // what failed is counted
+        for n in objects {
+            let mut events = Vec::new();
+            let object = &mut self.checkpoint.objects[*n];
+            if !object.has_ended() {
+                object.request_failed(alone, whole, &error, &mut events);
+            }
+            self.tell(*n, events)?;
+        }
+        self.busy |= alone;
+        if let Some(first) = objects.first() {
+            self.troubled(*first, stopped);
+        }
+        Ok(())
+    }
+
+    /// A request of one object's own failed as a whole; true where that was once too often.
+    pub(super) fn alone_failed(&mut self, n: usize, stopped: Stopped) -> bool {
+        self.log("a request gave no answer that could be read", &stopped);
+        self.got_somewhere = true;
+        self.busy = true;
+        self.troubled(n, stopped);
+        self.checkpoint.objects[n].failed_alone()
+    }
+
+    /// Takes note of what failed, and ends the run where it looks like an outage.
+    pub(super) fn troubled(&mut self, n: usize, stopped: Stopped) {
+        if !self.checkpoint.troubled.contains(&n) {
+            self.checkpoint.troubled.push(n);
+        }
+        if self.checkpoint.troubled.len() >= OUTAGE {
+            let failure = match stopped.into_error() {
+                ConnectorError::Source(failure)
+                | ConnectorError::Authorization(failure)
+                | ConnectorError::Configuration(failure) => failure,
+                other => Failure::new("org-unavailable", other.to_string()),
+            };
+            self.outage.get_or_insert(failure);
+        }
+    }
+
+    /// An answer came.
+    pub(super) fn answer_came(&mut self) {
+        self.checkpoint.troubled.clear();
+        self.checkpoint.refused_in_a_row = 0;
+    }
+
+    /// What failed is named, tried again by later backups, and read in full by them.
+    pub(super) fn object_failed(&self, n: usize, why: Failure) -> Result<(), ConnectorError> {
+        let name = self.name(n);
+        super::again::failed(self.host(), name, &why)?;
+        self.host().annotate(vec![super::mark::no_mark(name)])?;
+        self.host().failed(name, why);
+        debug_assert_eq!(self.checkpoint.objects[n].phase, Phase::Failed);
+        Ok(())
+    }
+}
