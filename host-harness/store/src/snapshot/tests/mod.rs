@@ -4,6 +4,7 @@ mod diffs;
 mod finds;
 mod host;
 mod incremental;
+mod numbers;
 
 use super::merge::Standing;
 use super::*;
