@@ -287,7 +287,8 @@ async fn a_changed_instance_url_of_a_token_answer_is_followed() {
         answer(200, token.to_string())
     })
     .await;
-    let credentials = refreshing(&server).credentials();
+    let bench = refreshing(&server);
+    let credentials = bench.credentials();
     let first = credentials.access().await.unwrap();
     assert_eq!(first.origin().to_string(), "https://acme-0.example");
     let second = credentials.renewed(&first).await.unwrap().unwrap();
@@ -378,11 +379,13 @@ async fn what_was_issued_and_could_not_be_kept_is_not_used_and_not_lost() {
     let aside = bench.secrets.path().join("aside");
     std::fs::rename(&path, &aside).unwrap();
     let blocked = bench.secrets.path().join("default/acme.json");
+    let kept = bench.secrets.path().join("kept");
     // The login host answers, and then there is no room for what it said.
     let blocking = {
-        let blocked = blocked.clone();
+        let (blocked, kept) = (blocked.clone(), kept.clone());
         let next = Server::start(move |_, seen| {
             assert_eq!(form(seen)["refresh_token"], "refresh-0");
+            std::fs::rename(&blocked, &kept).unwrap();
             std::fs::create_dir(&blocked).unwrap();
             answer(
                 200,
@@ -399,6 +402,7 @@ async fn what_was_issued_and_could_not_be_kept_is_not_used_and_not_lost() {
     let credentials = bench.credentials();
     assert!(matches!(credentials.access().await, Err(CredentialError::Folder(_))));
     std::fs::remove_dir(&blocked).unwrap();
+    std::fs::rename(&kept, &blocked).unwrap();
     assert_eq!(credentials.access().await.unwrap().token().expose(), "kept-back");
     assert_eq!(stored(&bench)["issued"]["refresh_token"], "refresh-x");
     assert_eq!(blocking.seen().len(), 1);

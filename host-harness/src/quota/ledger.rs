@@ -632,7 +632,7 @@ mod tests {
             next_request_number: 7,
             ..Spending::default()
         };
-        let mut ledger = Ledger::open("Q", found, NOW);
+        let mut ledger = Ledger::open("Q", found, NOW.after(Duration::from_secs(60)));
         assert_eq!(ledger.usage(), Some((20, 1_000)));
         ledger.begin(&grant(1, GrantPurpose::Batch));
         assert_eq!(

@@ -81,7 +81,7 @@ mod tests {
         assert_eq!(earliest(&probes, Some(400), minutes(180)), minutes(180).min(minutes(150)));
         assert_eq!(
             earliest(&probes[..2], None, minutes(25 * 60 + 1)),
-            minutes(90),
+            minutes(25 * 60 + 1),
             "a day later all are free"
         );
     }

@@ -5,6 +5,7 @@ mod failed;
 mod finds;
 mod host;
 mod incremental;
+mod numbers;
 
 use super::merge::Standing;
 use super::*;
