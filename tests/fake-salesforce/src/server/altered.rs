@@ -39,7 +39,7 @@ pub(super) async fn refused(response: Response, request: &[u8], part: &str, stat
         let parts = request["compositeRequest"].as_array().into_iter().flatten();
         for (n, asked) in parts.enumerate() {
             if asked["url"].as_str().is_some_and(|url| url.contains(part))
-                && let Some(sub) = answer["compositeResponse"].get_mut(n)
+                && let Some(sub) = answer.get_mut("compositeResponse").and_then(|subs| subs.get_mut(n))
             {
                 sub["httpStatusCode"] = json!(status);
                 sub["body"] = json!([error.clone()]);
