@@ -327,6 +327,7 @@ impl Backup<'_> {
                 .count() as u64;
             let estimates = fold.objects.values().filter_map(|object| object.estimate.as_ref());
             self.progress.tell(&ProgressEvent::Planned {
+                kind: self.writer.kind(),
                 objects: fold.objects.len() as u64 - skipped,
                 skipped,
                 requests: estimated_requests(fold),

@@ -1,7 +1,7 @@
 //! What a job tells while it runs, for whoever shows it.
 
 use super::results::PauseResult;
-use backup_store::Tally;
+use backup_store::{SnapshotKind, Tally};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -74,7 +74,9 @@ pub enum ProgressEvent {
     },
     /// The plan is ready.
     Planned {
-        /// Objects to read.
+        /// Full or incremental.
+        kind: SnapshotKind,
+        /// Objects to read, or to check for changes.
         objects: u64,
         /// Objects that can't be read.
         skipped: u64,

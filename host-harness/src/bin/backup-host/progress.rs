@@ -1,6 +1,7 @@
 //! A job's progress: a bar on a terminal, plain lines when piped, JSON lines for programs.
 
 use crate::output::number;
+use backup_store::SnapshotKind;
 use host_harness::jobs::{Progress, ProgressEvent, Usage};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
@@ -115,6 +116,18 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
             format!("planning: {} requests sent{}", number(*sent), usage_text(usage.as_ref()))
         }
         ProgressEvent::Planned {
+            kind: SnapshotKind::Incremental,
+            objects,
+            skipped,
+            requests,
+            ..
+        } => format!(
+            "planned: checks {} objects for changes in about {} requests; {skipped} objects can't be read",
+            number(*objects),
+            number(*requests)
+        ),
+        ProgressEvent::Planned {
+            kind: SnapshotKind::Full,
             objects,
             skipped,
             requests,
