@@ -13,6 +13,7 @@ mod client;
 mod exchange;
 mod flights;
 mod gate;
+mod gzip;
 mod limits;
 mod network;
 mod origin;

@@ -3,6 +3,7 @@
 //! It sends once. Redirects, reqwest's own retries and cookies are off. A request runs in a task of its own, as the seam
 //! demands: it makes progress while the guest computes, and is abandoned with its future.
 
+use super::gzip;
 use super::origin::Origin;
 use super::transport::{Transport, TransportBody, TransportError, TransportRequest, TransportResponse};
 use async_trait::async_trait;
@@ -52,7 +53,8 @@ fn settings() -> reqwest::ClientBuilder {
         // By default it repeats what an HTTP/2 peer refused: an attempt that nobody counted.
         .retry(reqwest::retry::never())
         .referer(false)
-        .gzip(true)
+        // Its own stops after the first member; see `gzip`.
+        .gzip(false)
         .connect_timeout(CONNECT_WITHIN)
         .pool_idle_timeout(IDLE_CONNECTION)
         .http2_max_header_list_size(ANSWER_HEADER_BYTES)
@@ -65,6 +67,7 @@ impl Transport for Network {
         let client = if origin.is_loopback() { &self.near } else { &self.far };
         let mut prepared = reqwest::Request::new(request.method, request.url);
         *prepared.headers_mut() = request.headers;
+        gzip::accept(prepared.headers_mut());
         match request.body {
             TransportBody::Empty => {}
             TransportBody::Bytes(bytes) => *prepared.body_mut() = Some(bytes.into()),
@@ -79,14 +82,16 @@ impl Transport for Network {
             Ok(outcome) => outcome.map_err(|error| classified(&error))?,
             Err(error) => return Err(TransportError::OutcomeUnknown(error.to_string())),
         };
-        Ok(TransportResponse {
-            status: response.status(),
-            headers: response.headers().clone(),
-            body: response
-                .bytes_stream()
-                .map(|piece| piece.map_err(|error| TransportError::OutcomeUnknown(chain(&error))))
-                .boxed(),
-        })
+        let (status, mut headers) = (response.status(), response.headers().clone());
+        let body = response
+            .bytes_stream()
+            .map(|piece| piece.map_err(|error| TransportError::OutcomeUnknown(chain(&error))))
+            .boxed();
+        let body = match gzip::takes_off(&mut headers) {
+            true => gzip::decompressed(body),
+            false => body,
+        };
+        Ok(TransportResponse { status, headers, body })
     }
 }
 
