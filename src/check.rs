@@ -53,7 +53,7 @@ fn ask_all<H: Host>(org: &Org<'_, H>) -> Result<Vec<Sub<Rows>>, Stopped> {
     let query = |soql: &str, reference: &str| {
         Subrequest::get(org.path(&format!("query?q={}", soql::encode(soql))), reference.to_owned())
     };
-    let mut parts = vec![query(ORGANIZATION, "organization"), query(ORGANIZATION_ID, "organization-id")];
+    let mut parts = vec![query(ORGANIZATION, "organization"), query(ORGANIZATION_ID, "organizationId")];
     for (n, soql) in permission_queries().iter().enumerate() {
         parts.push(query(soql, &format!("permissions{n}")));
     }
