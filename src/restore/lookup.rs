@@ -485,11 +485,12 @@ impl<H: Host> Run<'_, '_, H> {
         let what = match (standing.what, found) {
             (What::Wanted, Some(found)) if !closed => {
                 let row = self.rows(object, &[key.to_owned()])?.into_iter().flatten().next();
+                // Also of one that may turn out to be as it was, once its values are compared.
+                if let Some(row) = &row {
+                    self.keep_references(object, row, found)?;
+                }
                 if self.stays(row.as_ref(), found) {
                     self.job.tally(object).skipped += 1;
-                    if let Some(row) = row {
-                        self.keep_references(object, &row, found)?;
-                    }
                     What::Same
                 } else {
                     What::Update

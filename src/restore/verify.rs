@@ -32,6 +32,9 @@ pub(super) const RECORDS_A_REQUEST: u64 = (PLACES * RECORDS) as u64;
 /// In place of the tries of a record that was written: it wasn't found, and may be archived.
 const MAY_BE_ARCHIVED: u8 = 9;
 
+/// Records by whether a query of all asks for them.
+type ByArchive = Vec<(bool, Vec<(String, Standing)>)>;
+
 /// Records of one object that are read back together.
 struct Asked {
     object: String,
@@ -76,7 +79,7 @@ impl<H: Host> Run<'_, '_, H> {
         let from = self.job.at.clone();
         let written = |standing: &Standing| matches!(standing.what, What::Created | What::Updated | What::Relinked);
         let second = self.job.verifies_archived;
-        let asked = self.to_read(
+        let asked = self.choose_to_read(
             |standing| written(standing) && (!second || standing.tries == MAY_BE_ARCHIVED),
             second,
         )?;
@@ -106,7 +109,7 @@ impl<H: Host> Run<'_, '_, H> {
                 return Ok(plan::Ended::Call);
             }
             let from = self.job.at.clone();
-            let asked = self.to_read(|standing| standing.what == What::Update, false)?;
+            let asked = self.choose_to_read(|standing| standing.what == What::Update, false)?;
             if asked.is_empty() {
                 break;
             }
@@ -131,7 +134,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// The next records of which this holds, as many as one request reads. `all`: by queries of all.
-    fn to_read(&mut self, wanted: impl Fn(&Standing) -> bool, all: bool) -> Result<Vec<Asked>, ConnectorError> {
+    fn choose_to_read(&mut self, wanted: impl Fn(&Standing) -> bool, all: bool) -> Result<Vec<Asked>, ConnectorError> {
         let mut asked: Vec<Asked> = Vec::new();
         let objects = self.job.objects.clone();
         while let Some(object) = objects.get(self.job.at.object) {
@@ -172,12 +175,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// These records by whether they are asked for by a query of all; none empty.
-    fn by_archive(
-        &self,
-        object: &str,
-        records: Vec<(String, Standing)>,
-        all: bool,
-    ) -> Result<Vec<(bool, Vec<(String, Standing)>)>, ConnectorError> {
+    fn by_archive(&self, object: &str, records: Vec<(String, Standing)>, all: bool) -> Result<ByArchive, ConnectorError> {
         let keys: Vec<String> = records.iter().map(|(key, _)| key.clone()).collect();
         let first = self.rows(object, &keys[..keys.len().min(1)])?.into_iter().flatten().next();
         let archives = match &first {
