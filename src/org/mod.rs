@@ -461,10 +461,10 @@ mod tests {
 
     #[test]
     fn a_failure_of_the_host_s_own_store_is_none_of_the_org() {
-        let told = stopped(SendError::Other("storage: no space left on device".to_owned()));
+        let told = stopped(SendError::Store("no space left on device".to_owned()));
         let Stopped::Host(error) = told else { panic!("{told:?}") };
         assert!(matches!(*error, ConnectorError::Host(ref why) if !why.message.contains("network")));
-        let told = stopped(SendError::Other("credentials-refused: invalid_grant".to_owned()));
+        let told = stopped(SendError::CredentialRefused("invalid_grant".to_owned()));
         assert!(matches!(told, Stopped::Host(error) if matches!(*error, ConnectorError::Authorization(_))));
     }
 

@@ -135,6 +135,16 @@ impl Rig {
         host(store, &self.folder.path().join("secrets"), &self.data, None)
     }
 
+    /// The same, where the machine's clock was set back.
+    pub async fn second_host_behind(&self, behind_ms: i64) -> Host {
+        let seams = Seams {
+            clock: Arc::new(SharedClock::behind(self.fake.clock().clone(), behind_ms)),
+            ..seams(&self.fake)
+        };
+        let store = Store::open(self.data.to_str().unwrap(), seams).await.unwrap();
+        host(store, &self.folder.path().join("secrets"), &self.data, None)
+    }
+
     /// Goes on with a store of the test's own, as a host that was just started.
     pub async fn reopen(&mut self, backend: Arc<dyn object_store::ObjectStore>) {
         let store = Store::with_backend(backend, Arc::new(LeaseOnly), seams(&self.fake))
@@ -151,6 +161,11 @@ impl Rig {
     /// A run by hand.
     pub async fn backup_with(&self, request: &BackupRequest) -> Result<BackupResult, JobError> {
         self.host.backup(&self.name, &Actor::host(), request, &Silent).await
+    }
+
+    /// So long passes that the org may be asked again how many requests are used.
+    pub fn until_asked_again(&self) {
+        self.fake.clock().advance(31 * 60 * 1_000);
     }
 
     /// A run by hand that has to complete, and then to hold what the org has.

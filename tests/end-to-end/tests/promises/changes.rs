@@ -74,6 +74,7 @@ async fn a_pause_at_any_request_of_an_incremental_backup_loses_nothing() {
         let paused = rig.backup().await.unwrap();
         assert_eq!(paused.state, State::Partial, "paused after {k} of {requests}");
         rig.fake.quota().set_used(0);
+        rig.until_asked_again();
         let whole = rig.complete().await;
         assert_eq!(whole.snapshot, paused.snapshot);
     }
@@ -231,6 +232,7 @@ async fn a_backup_that_pauses_for_days_catches_up() {
     churn(&rig, 3);
     churn(&rig, 4);
     rig.fake.quota().set_used(0);
+    rig.until_asked_again();
     // One pass narrows the window; what it holds is the org as it is now.
     let whole = rig.complete().await;
     assert_eq!(whole.snapshot, paused.snapshot);

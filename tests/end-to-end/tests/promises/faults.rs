@@ -88,11 +88,12 @@ async fn a_refusal_of_the_day_below_our_ceiling_pauses_for_the_org() {
             "at {at}"
         );
         assert_eq!(rig.fake.requests().len() as u64, at, "nothing is sent after it");
+        rig.until_asked_again();
         let complete = rig.backup().await.unwrap();
         assert_eq!(
             (complete.snapshot, complete.state),
             (paused.snapshot, State::Complete),
-            "a run by hand looks again"
+            "it looks again half an hour later"
         );
     }
 }
@@ -140,7 +141,7 @@ async fn what_one_object_is_refused_costs_that_object_alone_and_the_next_backup_
         ..When::default()
     };
     let part = |status, code: &str, message: &str| Fault::PartRefused {
-        part: "FROM+Case".into(),
+        part: "FROM+Case+".into(),
         status,
         code: code.into(),
         message: message.into(),

@@ -73,6 +73,7 @@ async fn a_file_is_fetched_once_whatever_the_pauses_and_never_again() {
     let mut pauses = 0;
     loop {
         paused.fake.quota().set_used(MAX - 37);
+        paused.until_asked_again();
         let result = paused.backup().await.unwrap();
         if result.state == State::Complete {
             break;
@@ -172,6 +173,7 @@ async fn links_of_files_are_read_by_lists_of_documents_where_a_query_of_all_is_r
         let paused = rig.backup().await.unwrap();
         assert_eq!(paused.state, State::Partial, "paused after {k} of {requests}");
         rig.fake.quota().set_used(0);
+        rig.until_asked_again();
         assert_eq!(links(&rig.complete().await), (ObjectState::Complete, records));
         assert_eq!(end_to_end::repeated(&rig.fake), [""; 0], "paused after {k} of {requests}");
     }

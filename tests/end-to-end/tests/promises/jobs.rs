@@ -66,6 +66,7 @@ async fn a_pause_at_any_request_repeats_nothing_and_loses_nothing() {
         let paused = rig.backup().await.unwrap();
         assert_eq!(paused.state, State::Partial, "paused after {k} of {requests}");
         rig.fake.quota().set_used(0);
+        rig.until_asked_again();
         let whole = rig.complete().await;
         assert_eq!(whole.snapshot, paused.snapshot);
         // A look may come at another moment than without the pause.
@@ -86,6 +87,7 @@ async fn pages_of_results_are_gone_on_with_days_later() {
     loop {
         let left = 3;
         rig.fake.quota().set_used(MAX - left);
+        rig.until_asked_again();
         let result = rig.backup().await.unwrap();
         if result.state == State::Complete {
             rig.assert_equals_org(&result).await;
@@ -224,6 +226,7 @@ async fn paused_at_random(seed: u64) {
     let (mut pauses, mut within_jobs, mut snapshot) = (0, 0, None);
     let whole = loop {
         rig.fake.quota().set_used(MAX - 2 - randomness.next() % 6);
+        rig.until_asked_again();
         let result = rig.backup().await.unwrap();
         assert_eq!(result.failed, None, "after {} requests", rig.counted());
         assert_eq!(*snapshot.get_or_insert(result.snapshot.clone()), result.snapshot);

@@ -81,15 +81,15 @@ async fn at_the_ceiling_all_commands_of_all_processes_send_one_request_in_thirty
         assert_eq!(sent, 1, "in half hour {half_hour}");
         rig.fake.clock().advance(3 * MINUTE_MS);
     }
-    // An hour back: what was sent in the time to come counts as sent now.
-    rig.fake.clock().set(rig.fake.clock().now_ms() - HOUR_MS);
+    // A clock that was set back by an hour: what was sent in the time to come counts as sent now.
+    let behind = rig.second_host_behind(HOUR_MS).await;
     let before = rig.counted();
-    all_commands(&rig, &second, &paused.snapshot).await;
+    all_commands(&rig, &behind, &paused.snapshot).await;
     rig.fake.clock().advance(29 * MINUTE_MS);
-    all_commands(&rig, &rig.host, &paused.snapshot).await;
-    assert_eq!(rig.counted(), before);
+    all_commands(&rig, &behind, &paused.snapshot).await;
+    assert_eq!(rig.counted(), before, "{:#?}", rig.fake.requests().last());
     rig.fake.clock().advance(2 * MINUTE_MS);
-    all_commands(&rig, &rig.host, &paused.snapshot).await;
+    all_commands(&rig, &behind, &paused.snapshot).await;
     assert_eq!(rig.counted(), before + 1, "and no longer than that");
 }
 
@@ -190,7 +190,7 @@ async fn a_connection_that_is_removed_and_added_in_a_loop_asks_once() {
             assert!(result.is_err() || result.is_ok_and(|result| result.pause.is_some()), "{used}");
             rig.fake.clock().advance(MINUTE_MS);
         }
-        assert_eq!(rig.counted(), 1, "{used}");
+        assert_eq!(rig.fake.requests().len(), 1, "{used}");
     }
 }
 

@@ -260,3 +260,30 @@ fn a_backup_that_can_not_go_on_from_a_damaged_one_is_full_says_so_and_the_next_g
         );
     }
 }
+
+#[test]
+fn a_user_who_may_not_see_all_is_warned_of_by_every_command_until_that_is_accepted() {
+    let (fake, program) = (org(), Program::new());
+    let mut viewer = (*fake.user()).clone();
+    viewer.view_all_data = false;
+    fake.set_user(viewer);
+    assert!(program.add("acme", &fake, 100).status.success());
+    let unaccepted = [("view-all-data-missing", false)];
+    for command in [
+        ["plan", "acme", "--json"].as_slice(),
+        &["backup", "acme", "--json"],
+        &["backup", "acme", "--json"],
+    ] {
+        let output = program.run(command);
+        assert_eq!(output.status.code(), Some(4), "{command:?}: {}", said(&output));
+        assert_eq!(codes(&last_json(&output)), unaccepted, "{command:?}");
+    }
+    assert_eq!(codes(&program.json(&["status", "acme", "--json"])), unaccepted);
+    assert_eq!(program.run(&["connection", "check", "acme"]).status.code(), Some(4));
+
+    let accept = ["connection", "set", "acme", "accept_warnings=view-all-data-missing"];
+    assert_eq!(program.run(&accept).status.code(), Some(0));
+    let accepted = program.run(&["backup", "acme", "--json"]);
+    assert_eq!(accepted.status.code(), Some(0), "{}", said(&accepted));
+    assert_eq!(codes(&last_json(&accepted)), [("view-all-data-missing", true)]);
+}

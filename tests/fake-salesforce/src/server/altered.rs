@@ -3,7 +3,10 @@
 use axum::body::{Body as HttpBody, to_bytes};
 use axum::http::header;
 use axum::response::Response;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 
 /// Changes the body of an answer.
 async fn with_body(response: Response, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Response {
@@ -33,19 +36,28 @@ pub(super) async fn replaced(response: Response, text: &str, with: &[u8]) -> Res
 pub(super) async fn refused(response: Response, request: &[u8], part: &str, status: u16, error: Value) -> Response {
     let request: Value = serde_json::from_slice(request).unwrap_or_default();
     with_body(response, |bytes| {
-        let Ok(mut answer) = serde_json::from_slice::<Value>(&bytes) else {
+        // Read as it stands: what isn't refused keeps its digits.
+        let Ok(mut answer) = serde_json::from_slice::<Composite>(&bytes) else {
             return bytes;
         };
         let parts = request["compositeRequest"].as_array().into_iter().flatten();
-        for (n, asked) in parts.enumerate() {
-            if asked["url"].as_str().is_some_and(|url| url.contains(part))
-                && let Some(sub) = answer.get_mut("compositeResponse").and_then(|subs| subs.get_mut(n))
-            {
-                sub["httpStatusCode"] = json!(status);
-                sub["body"] = json!([error.clone()]);
+        for (sub, asked) in answer.subs.iter_mut().zip(parts) {
+            if asked["url"].as_str().is_some_and(|url| url.contains(part)) {
+                sub.insert("httpStatusCode".to_owned(), raw(&json!(status)));
+                sub.insert("body".to_owned(), raw(&json!([error])));
             }
         }
-        answer.to_string().into_bytes()
+        serde_json::to_vec(&answer).unwrap_or(bytes)
     })
     .await
+}
+
+#[derive(Deserialize, Serialize)]
+struct Composite {
+    #[serde(rename = "compositeResponse")]
+    subs: Vec<BTreeMap<String, Box<RawValue>>>,
+}
+
+fn raw(value: &Value) -> Box<RawValue> {
+    RawValue::from_string(value.to_string()).unwrap_or_default()
 }

@@ -27,7 +27,7 @@ pub async fn restore(open: &Opened, args: RestoreArgs) -> Result<ExitCode, Failu
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !args.json;
         if !terminal {
             return Err(Failure::wrong_use(
-                "a restore writes to the org, and nobody can be asked here: look at what it would do with --dry-run, then give --yes",
+                "a restore writes to the org, and nobody can be asked here; look at what it would do with --dry-run, then give --yes",
             ));
         }
         if !is_wanted(open, &host, &args.name, &request).await? {

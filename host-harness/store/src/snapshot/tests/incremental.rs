@@ -164,7 +164,7 @@ async fn replacing_an_object_drops_what_was_taken_over_of_it_and_nothing_else() 
     let mut staged = writer.stage();
     staged.append(&object(), vec![row("a", 3, "of this job")]).await.unwrap();
     batch(&mut writer, staged).await;
-    assert_eq!(rows_of(&writer.reader()).await.unwrap()["a"], row("a", 9, "old"));
+    assert_eq!(rows_of(&writer.reader()).await.unwrap()["a"], row("a", 3, "of this job"));
     let mut staged = writer.stage();
     staged.replace_inherited(&object());
     staged

@@ -7,7 +7,7 @@ use serde_json::json;
 use std::process::Child;
 use std::time::{Duration, Instant};
 
-const RESTORE: [&str; 5] = ["restore", "acme", "latest", "--all", "--json"];
+const RESTORE: [&str; 6] = ["restore", "acme", "latest", "--all", "--yes", "--json"];
 
 /// How long nothing may be asked until it is looked whether the program still lives.
 const LOOK: Duration = Duration::from_millis(50);
