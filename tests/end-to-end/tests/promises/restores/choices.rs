@@ -3,7 +3,6 @@
 use super::*;
 use backup_store::{ConnectionName, SnapshotState};
 use fake_salesforce::org::{Change, Scan, SetField, Trigger};
-use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Of these records alone.

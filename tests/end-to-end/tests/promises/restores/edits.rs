@@ -2,13 +2,6 @@
 
 use super::*;
 use fake_salesforce::org::{Change, Sent};
-use serde_json::Value;
-
-fn leads(rig: &Rig) -> Vec<Value> {
-    let lines = rig.fake.oracle("Lead");
-    let lines = std::str::from_utf8(&lines).unwrap().lines();
-    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
-}
 
 fn id(lead: &Value) -> String {
     lead["Id"].as_str().unwrap().to_owned()
@@ -25,15 +18,6 @@ fn edit(rig: &Rig, lead: &Value, company: &str) {
 fn company(rig: &Rig, lead: &Value) -> Value {
     let found = leads(rig).into_iter().find(|other| other["Id"] == lead["Id"]);
     found.unwrap()["Company"].clone()
-}
-
-fn of_leads(overwrite: bool) -> RestoreRequest {
-    RestoreRequest {
-        snapshot: "latest".to_owned(),
-        objects: vec!["Lead".parse().unwrap()],
-        overwrite,
-        ..RestoreRequest::default()
-    }
 }
 
 #[tokio::test]

@@ -16,6 +16,7 @@ use fake_salesforce::quota::QuotaOptions;
 use fake_salesforce::{Fake, Options};
 use host_harness::jobs::{RecordResult, RestoreRequest, RestoreResult, RestoreState, State};
 use object_store::memory::InMemory;
+use serde_json::Value;
 use std::sync::Arc;
 
 /// Everything of the newest snapshot.
@@ -146,4 +147,21 @@ async fn assert_restores(rig: &Rig, before: &Likeness, about: &str) -> RestoreRe
     assert_eq!(result.state, RestoreState::Complete, "{about}: {result:#?}");
     before.assert_like(&held(&rig.fake), about);
     result
+}
+
+/// The org's leads as it has them now.
+fn leads(rig: &Rig) -> Vec<Value> {
+    let lines = rig.fake.oracle("Lead");
+    let lines = std::str::from_utf8(&lines).unwrap().lines();
+    lines.map(|line| serde_json::from_str(line).unwrap()).collect()
+}
+
+/// Leads from the newest snapshot.
+fn of_leads(overwrite: bool) -> RestoreRequest {
+    RestoreRequest {
+        snapshot: "latest".to_owned(),
+        objects: vec!["Lead".parse().unwrap()],
+        overwrite,
+        ..RestoreRequest::default()
+    }
 }

@@ -2,30 +2,18 @@
 
 use super::*;
 use fake_salesforce::org::{Change, Sent, Validation};
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 fn companies(rig: &Rig) -> Vec<String> {
-    let lines = rig.fake.oracle("Lead");
-    let lines = std::str::from_utf8(&lines).unwrap().lines();
-    let company = |line: &str| {
-        serde_json::from_str::<Value>(line).unwrap()["Company"]
-            .as_str()
-            .map(str::to_owned)
-    };
-    lines.filter_map(company).collect()
+    let company = |lead: &Value| lead["Company"].as_str().map(str::to_owned);
+    leads(rig).iter().filter_map(company).collect()
 }
 
 fn ids(rig: &Rig) -> Vec<String> {
-    let lines = rig.fake.oracle("Lead");
-    let lines = std::str::from_utf8(&lines).unwrap().lines();
-    let id = |line: &str| {
-        serde_json::from_str::<Value>(line).unwrap()["Id"]
-            .as_str()
-            .unwrap()
-            .to_owned()
-    };
-    lines.map(id).collect()
+    leads(rig)
+        .iter()
+        .map(|lead| lead["Id"].as_str().unwrap().to_owned())
+        .collect()
 }
 
 /// An org of some 1,000 leads whose companies are numbered, backed up.
@@ -57,15 +45,6 @@ fn refuse(rig: &Rig, contains: &str, rule: Validation) {
         ..rule
     };
     rig.fake.org().write().unwrap().write_rules_mut().validations.push(rule);
-}
-
-fn of_leads(overwrite: bool) -> RestoreRequest {
-    RestoreRequest {
-        snapshot: "latest".to_owned(),
-        objects: vec!["Lead".parse().unwrap()],
-        overwrite,
-        ..RestoreRequest::default()
-    }
 }
 
 fn coded(code: &str, whole: bool) -> Validation {

@@ -2,7 +2,6 @@
 
 use super::*;
 use fake_salesforce::org::{Change, ReferenceKind, ReferenceSpec, Sent};
-use serde_json::Value;
 use std::collections::BTreeSet;
 
 /// Orgs that each test makes; four tests, so that they take all cores.
