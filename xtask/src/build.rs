@@ -5,7 +5,7 @@
 use crate::component;
 use crate::process;
 use crate::toolchain::WasmToolchain;
-use crate::workspace::Workspace;
+use crate::workspace::{COMPONENTS, Workspace};
 use anyhow::Result;
 use std::path::PathBuf;
 
@@ -22,11 +22,21 @@ pub fn everything(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
+/// Builds what the demo runs: the connector's component, the host and the fake Salesforce.
+pub fn shipped(workspace: &Workspace) -> Result<()> {
+    component::build(workspace, &toolchain(workspace)?, &[component::SHIPPED])?;
+    programs(workspace)
+}
+
 /// Builds the components only.
 pub fn components(workspace: &Workspace) -> Result<Vec<PathBuf>> {
+    component::build(workspace, &toolchain(workspace)?, &COMPONENTS)
+}
+
+fn toolchain(workspace: &Workspace) -> Result<WasmToolchain> {
     let toolchain = WasmToolchain::find(workspace)?;
     println!("wasm32 toolchain: {toolchain}");
-    component::build_all(workspace, &toolchain)
+    Ok(toolchain)
 }
 
 /// Builds the host and the fake Salesforce.

@@ -5,7 +5,7 @@
 
 use crate::process;
 use crate::toolchain::{TARGET, WasmToolchain};
-use crate::workspace::{COMPONENTS, Workspace};
+use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Package;
 use std::fs;
@@ -18,16 +18,19 @@ const PROFILE: &str = "component";
 /// Where every import of a component comes from.
 const CONTRACT: &str = "backup:connector/";
 
-/// Builds all components into `target/components`, and the connector's own beside the host too.
-pub fn build_all(workspace: &Workspace, toolchain: &WasmToolchain) -> Result<Vec<PathBuf>> {
+/// The component that is shipped.
+pub const SHIPPED: &str = "salesforce";
+
+/// Builds components into `target/components`, and the one that is shipped beside the host too.
+pub fn build(workspace: &Workspace, toolchain: &WasmToolchain, names: &[&str]) -> Result<Vec<PathBuf>> {
     let mut made = Vec::new();
-    for name in COMPONENTS {
+    for name in names {
         let module = compile(workspace, toolchain, name)?;
         let component = encode(&module, workspace.package(name)?).with_context(|| format!("no component of `{name}`"))?;
         let path = workspace.components().join(format!("{name}.wasm"));
         write_if_changed(&path, &component)?;
         made.push(path);
-        if name == "salesforce" {
+        if *name == SHIPPED {
             let beside_the_host = shipped(workspace);
             write_if_changed(&beside_the_host, &component)?;
             made.push(beside_the_host);

@@ -3,6 +3,7 @@
 //! Each command is a module of its own; this file only reads the command line. The rule: a fresh clone and a Rust toolchain
 //! are enough. What else a command needs it finds or fetches itself, and says so in one line.
 
+mod archive;
 mod bench;
 mod build;
 mod component;
@@ -41,10 +42,12 @@ enum Task {
     },
     /// Formatting, clippy, compatibility of the contract, traces of this machine.
     Lint,
-    /// Backs up a fake org within its usage limit: pauses, goes on, and checks all of it.
-    Demo,
+    /// Backs up a fake org within its usage limit, pauses, resumes, restores, and checks all of it.
+    Demo(demo::Arguments),
     /// Measures: requests against other tools', every value, memory.
     Bench(bench::Arguments),
+    /// Keeps a small repository as this or an older version writes it, for tests to read for ever.
+    Archive(archive::Arguments),
     /// Lays the component, its digest and the documented contract together to be shipped.
     Package,
 }
@@ -68,8 +71,9 @@ fn run(task: Task) -> anyhow::Result<()> {
         Task::Build => build::everything(&workspace),
         Task::Test { runner } => test::run(&workspace, &runner),
         Task::Lint => lint::run(&workspace),
-        Task::Demo => demo::run(&workspace),
+        Task::Demo(arguments) => demo::run(&workspace, &arguments),
         Task::Bench(arguments) => bench::run(&workspace, &arguments),
+        Task::Archive(arguments) => archive::run(&workspace, &arguments),
         Task::Package => package::lay_out(&workspace).map(drop),
     }
 }

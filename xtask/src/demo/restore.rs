@@ -1,8 +1,8 @@
 //! The demo's last part: what was deleted by mistake comes back, with a limit that is in the way.
 
-use super::show::{self, Exit, Show};
-use super::{LIMIT, MAX, NAME, heading, number, say, text};
-use crate::running::{Fake, Host};
+use super::stage::{Exit, Show, Stage};
+use super::{LIMIT, MAX, NAME, number, text};
+use crate::running::Fake;
 use anyhow::{Result, ensure};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -18,15 +18,15 @@ const LEFT: u64 = 2;
 const RAISED: &str = "90";
 
 /// Deletes, restores up to the limit, raises it, restores the rest, lowers it.
-pub fn tell(host: &Host, org: &Fake) -> Result<()> {
+pub fn tell(stage: &Stage<'_>, org: &Fake) -> Result<()> {
     let before = held(org)?;
-    lose(org, &before)?;
-    let stopped = restore_until_the_limit(host, org)?;
-    raise_and_go_on(host, org, &before, stopped)
+    lose(stage, org, &before)?;
+    let stopped = restore_until_the_limit(stage, org)?;
+    raise_and_go_on(stage, org, &before, stopped)
 }
 
-fn lose(org: &Fake, before: &Held) -> Result<()> {
-    heading("10. Somebody deletes by mistake");
+fn lose(stage: &Stage<'_>, org: &Fake, before: &Held) -> Result<()> {
+    stage.heading("10. Somebody deletes by mistake");
     let objects: Vec<&str> = DELETED.iter().map(|(name, _)| *name).collect();
     org.post("delete_random", &json!({"percent": 30, "seed": 1, "objects": objects}))?;
     org.advance_minutes(24 * 60)?;
@@ -34,7 +34,10 @@ fn lose(org: &Fake, before: &Held) -> Result<()> {
     org.post("quota", &json!({"others_send": others}))?;
     let gone = total(before) - total(&held(org)?);
     ensure!(gone > 0, "nothing was deleted");
-    say(&format!(
+    stage.note(&format!(
+        "Somebody deletes {gone} leads and cases. Other apps leave {LEFT} requests below the limit today.\n"
+    ));
+    stage.say(&format!(
         "{gone} leads and cases are gone, and it is noticed a day later. It is a busy day: other applications have used\n\
          {others} of the {MAX} requests already, so that {LEFT} are left below the limit of {LIMIT} %. (The host doesn't know that yet.)"
     ));
@@ -42,9 +45,9 @@ fn lose(org: &Fake, before: &Held) -> Result<()> {
 }
 
 /// Gives how many requests the org has counted of ours.
-fn restore_until_the_limit(host: &Host, org: &Fake) -> Result<u64> {
-    heading("11. Restore them");
-    show::run(host, &command(), Show::Ends { first: 3, last: 4 }, Exit::Paused)?;
+fn restore_until_the_limit(stage: &Stage<'_>, org: &Fake) -> Result<u64> {
+    stage.heading("11. Restore them");
+    stage.run(&command(), Show::Ends { first: 3, last: 4 }, Exit::Paused)?;
     let books = org.stats()?;
     ensure!(
         books.used == MAX * LIMIT / 100,
@@ -52,17 +55,18 @@ fn restore_until_the_limit(host: &Host, org: &Fake) -> Result<u64> {
         books.used,
         MAX * LIMIT / 100
     );
-    say("Exit code 3: a restore that stops at the limit says what it needs. What it has found out is kept.");
+    stage.note("Stopped at the usage limit (exit code 3).");
+    stage.say("Exit code 3: a restore that stops at the limit says what it needs. What it has found out is kept.");
     Ok(books.client)
 }
 
-fn raise_and_go_on(host: &Host, org: &Fake, before: &Held, sent: u64) -> Result<()> {
-    heading("12. Raise the limit, restore again, lower it");
+fn raise_and_go_on(stage: &Stage<'_>, org: &Fake, before: &Held, sent: u64) -> Result<()> {
+    stage.heading("12. Raise the limit, restore again, lower it");
     let lowered = LIMIT.to_string();
-    show::run(host, &["limit", NAME, RAISED, "--by", "ana"], Show::All, Exit::Done)?;
-    show::run(host, &command(), Show::Ends { first: 3, last: 1 }, Exit::Done)?;
-    show::run(host, &["limit", NAME, &lowered, "--by", "ana"], Show::All, Exit::Done)?;
-    let restores = host.json(&["restores", NAME])?;
+    stage.run(&["limit", NAME, RAISED, "--by", "ana"], Show::All, Exit::Done)?;
+    stage.run(&command(), Show::Ends { first: 3, last: 1 }, Exit::Done)?;
+    stage.run(&["limit", NAME, &lowered, "--by", "ana"], Show::All, Exit::Done)?;
+    let restores = stage.host.json(&["restores", NAME])?;
     ensure!(
         restores.as_array().is_some_and(|all| all.len() == 1) && text(&restores, "/0/state")? == "complete",
         "it is not one restore that is complete: {restores}"
@@ -75,8 +79,12 @@ fn raise_and_go_on(host: &Host, org: &Fake, before: &Held, sent: u64) -> Result<
             "the org's records of {object} are not those of before"
         );
     }
-    say(&format!(
-        "The same restore went on where it had stopped: {} records created, each once. The org has every lead and case that it\n\
+    stage.note(&format!(
+        "The same restore, continued: {} records created, each once.",
+        number(&restores, "/0/created")?
+    ));
+    stage.say(&format!(
+        "The same restore continued where it had stopped: {} records created, each once. The org has every lead and case that it\n\
          had, under new Ids.",
         number(&restores, "/0/created")?
     ));
