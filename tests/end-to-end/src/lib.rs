@@ -5,6 +5,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a rig that can't be built is a failed test")]
 
+mod bodies;
 mod clock;
 mod components;
 mod likeness;
@@ -13,6 +14,7 @@ mod repeats;
 mod rig;
 mod transport;
 
+pub use bodies::bodies;
 pub use clock::SharedClock;
 pub use components::component;
 pub use likeness::Likeness;

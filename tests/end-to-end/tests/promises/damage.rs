@@ -1,8 +1,11 @@
 //! A flipped byte or a missing file is found and named.
 
 use end_to_end::program::{Program, last_json};
-use fake_salesforce::org::OrgSpec;
+use end_to_end::{Rig, lines};
+use fake_salesforce::org::{Churn, OrgSpec};
 use fake_salesforce::{Fake, Options};
+use serde_json::json;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 fn backed_up() -> (Fake, Program) {
@@ -125,4 +128,46 @@ fn a_changed_audit_trail_is_found_and_a_cut_tail_with_the_head_kept_elsewhere() 
     let output = program.run(&["audit", "acme", "--verify"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&output.stdout).contains(tail.file_name().unwrap().to_str().unwrap()));
+}
+
+#[test]
+fn an_incremental_backup_reads_an_object_in_full_whose_segment_is_damaged_and_that_heals_it() {
+    let (fake, program) = backed_up();
+    let mut segments = Vec::new();
+    files(&program.data().join("default/acme"), &mut segments);
+    segments.retain(|path| path.to_string_lossy().contains("/segments/Account/"));
+    for segment in &segments {
+        let mut bytes = std::fs::read(segment).unwrap();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        std::fs::write(segment, bytes).unwrap();
+    }
+    fake.churn(&Churn {
+        changed_percent: 5.0,
+        seed: 3,
+        ..Churn::default()
+    });
+    fake.clock().advance(24 * 3_600_000);
+
+    let output = program.run(&["backup", "acme", "--json"]);
+    let healed = last_json(&output);
+    assert_eq!(
+        (output.status.code(), &healed["kind"], &healed["state"]),
+        (Some(4), &"incremental".into(), &"complete".into()),
+        "{healed}"
+    );
+    let warnings = healed["warnings"].as_array().unwrap();
+    let named: Vec<_> = warnings
+        .iter()
+        .map(|warning| (warning["code"].as_str(), warning["object"].as_str()))
+        .collect();
+    assert_eq!(named, [(Some("damaged-base"), Some("Account"))], "{healed}");
+    for object in ["Account", "Contact"] {
+        let exported = program.run(&["export", "acme", "latest", object]);
+        assert_eq!(exported.status.code(), Some(0), "{object}");
+        let exported: BTreeSet<String> = lines(&exported.stdout).into_iter().collect();
+        assert!(exported == Rig::oracle_of(&fake, object).into_iter().collect(), "{object}");
+    }
+    let next = program.run(&["backup", "acme", "--json"]);
+    assert_eq!((next.status.code(), &last_json(&next)["warnings"]), (Some(0), &json!([])));
 }

@@ -2,13 +2,12 @@
 
 use backup_store::ObjectState;
 use end_to_end::program::Program;
-use end_to_end::{Rig, RigOptions};
-use fake_salesforce::org::{Churn, FieldType, OrgSpec, Scan};
+use end_to_end::{Rig, RigOptions, bodies};
+use fake_salesforce::org::{Churn, OrgSpec};
 use fake_salesforce::quota::QuotaOptions;
 use fake_salesforce::{Fake, Options};
 use host_harness::jobs::{BackupResult, State};
 use serde_json::json;
-use std::collections::BTreeMap;
 
 const MAX: u64 = 100_000;
 
@@ -27,38 +26,6 @@ fn file_requests(rig: &Rig) -> usize {
         ["/VersionData", "/Body", "/Document"].iter().any(|end| path.ends_with(end)) || path.contains("richTextImage")
     };
     rig.fake.requests().iter().filter(|entry| is_file(&entry.path)).count()
-}
-
-/// Bodies that the org has: object, id and field, and their bytes.
-fn bodies(fake: &Fake) -> BTreeMap<(String, String, String), Vec<u8>> {
-    let viewer = fake.user();
-    let org = fake.org().read().unwrap().clone();
-    let scan = Scan {
-        deleted: false,
-        archived: true,
-    };
-    let mut bodies = BTreeMap::new();
-    for object in org.objects() {
-        let fields: Vec<String> = object
-            .visible_fields(&viewer)
-            .filter(|(_, field)| field.kind == FieldType::Base64)
-            .map(|(_, field)| field.name.to_string())
-            .collect();
-        for field in fields {
-            for row in object.rows(&viewer, scan) {
-                if let Some(blob) = fake.body(object.name(), row.id(), &field)
-                    && blob.length() > 0
-                {
-                    let bytes = blob.read(0, usize::try_from(blob.length()).unwrap());
-                    bodies.insert(
-                        (object.name().to_string(), row.id().to_string(), field.clone()),
-                        bytes.to_vec(),
-                    );
-                }
-            }
-        }
-    }
-    bodies
 }
 
 #[tokio::test]

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used)]
 
+mod archives;
 mod changes;
 mod component;
 mod crashes;
@@ -21,6 +22,7 @@ mod plans;
 mod programs;
 mod reserve;
 mod restores;
+mod sessions;
 mod states;
 mod stores;
 mod turns;
