@@ -189,8 +189,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     (subrequests, Some(asked))
                 }
             };
-            let failed_before = |n: &usize| self.checkpoint.objects[*n].has_one_attempt();
-            self.org.send_once(load.objects().iter().all(failed_before));
+            let is_sent_once = |n: &usize| self.checkpoint.objects[*n].is_sent_once();
+            self.org.send_once(load.objects().iter().all(is_sent_once));
             let sent = self.org.composite(&subrequests);
             self.org.send_once(false);
             return match sent {
@@ -313,6 +313,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     // A field may be left out from now on.
                     self.describes.remove(&object);
                 }
+                Event::RecordFailed(id, why) => self.record_failed(object, &id, why)?,
+                Event::RecordCame(id) => self.failed_parts(object)?.came(&id),
                 Event::Busy => self.busy = true,
             }
         }

@@ -5,6 +5,7 @@
 mod changes;
 mod identity;
 mod images;
+mod records;
 mod trouble;
 
 use super::*;
