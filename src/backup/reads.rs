@@ -385,8 +385,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             }
             (Slot::Single(_, id), SubBody::Read(_)) if status < 300 => object.single_came(id, &mut events),
             (Slot::Single(_, id), SubBody::Refused(errors)) => match refusal(status, errors) {
-                // It went meanwhile: deletions tell it, now or the next time.
-                (_, error) if status == 404 || error.code == "ENTITY_IS_DELETED" => object.single_came(id, &mut events),
+                // It went meanwhile: deletions tell it, now or the next time. Another 404 says nothing of it.
+                (_, error) if error.code == "ENTITY_IS_DELETED" => object.single_came(id, &mut events),
                 (class, error) => object.single_refused(class, &error, &mut events),
             },
             (Slot::Updated(_), SubBody::Refused(errors)) => {

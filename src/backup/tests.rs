@@ -6,6 +6,7 @@ mod changes;
 mod identity;
 mod images;
 mod records;
+mod refusals;
 mod trouble;
 
 use super::*;
