@@ -100,7 +100,24 @@ pub fn forget<H: Host>(host: &H, objects: &[&str]) -> Result<(), ConnectorError>
     Ok(())
 }
 
-/// Parts of an object that failed, by their name.
+/// Records that could not be read, by their Ids, of each of these objects, and when each is tried again.
+pub fn unreadable<H: Host>(host: &H, objects: &[&str]) -> Result<Vec<Vec<(String, Again)>>, ConnectorError> {
+    let mut unreadable = Vec::with_capacity(objects.len());
+    for some in objects.chunks(VALUES_AT_ONCE) {
+        let mut values = host.get(some.iter().map(|object| parts_key(object)).collect())?;
+        values.resize(some.len(), None);
+        unreadable.extend(values.into_iter().map(|value| {
+            let parts: BTreeMap<String, Again> = value
+                .and_then(|value| serde_json::from_slice(&value).ok())
+                .unwrap_or_default();
+            // A file is named by its record and its field.
+            parts.into_iter().filter(|(part, _)| !part.contains('/')).collect()
+        }));
+    }
+    Ok(unreadable)
+}
+
+/// Parts of an object that failed, by their name: files, and records by their Ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Parts {
     parts: BTreeMap<String, Again>,

@@ -26,9 +26,6 @@ const MAX_AT_ONCE: usize = 4;
 /// An answer's budget is never cut to less than this.
 const MIN_ANSWER_BYTES: u64 = 1024 * 1024;
 
-/// Seconds to wait after refusals for too much at once, one after the other.
-const WAITS: [u32; 4] = [5, 10, 20, 30];
-
 /// Goes on from a checkpoint.
 pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<BatchResult, ConnectorError> {
     let checkpoint = Checkpoint::read(state_version, at)?;
@@ -155,6 +152,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         self.ends.is_none()
             && self.outage.is_none()
             && !self.busy
+            && self.org.asks_to_wait().is_none()
             && self.sent < MAX_REQUESTS
             && under_way < at_once
             && (under_way == 0 || self.org.is_confirmed())
@@ -191,8 +189,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     (subrequests, Some(asked))
                 }
             };
-            let failed_before = |n: &usize| self.checkpoint.objects[*n].has_one_attempt();
-            self.org.send_once(load.objects().iter().all(failed_before));
+            let is_sent_once = |n: &usize| self.checkpoint.objects[*n].is_sent_once();
+            self.org.send_once(load.objects().iter().all(is_sent_once));
             let sent = self.org.composite(&subrequests);
             self.org.send_once(false);
             return match sent {
@@ -248,7 +246,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         match stopped {
             None => self.answer_came(),
             Some(Stopped::Host(error)) => return Err(*error),
-            Some(Stopped::Later) => self.busy = true,
+            Some(Stopped::Later) => self.org_is_busy(),
             // The first reason stands: what comes after it is its consequence, or the same.
             Some(stopped) => {
                 self.log("a request gave no answer that could be read", &stopped);
@@ -315,6 +313,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     // A field may be left out from now on.
                     self.describes.remove(&object);
                 }
+                Event::RecordFailed(id, why) => self.record_failed(object, &id, why)?,
+                Event::RecordCame(id) => self.failed_parts(object)?.came(&id),
                 Event::Busy => self.busy = true,
             }
         }
@@ -343,12 +343,10 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         } else if let Some(failure) = self.outage.take() {
             self.checkpoint.troubled.clear();
             Next::Blocked(failure)
-        } else if self.checkpoint.saved_page().is_some() {
+        } else if self.checkpoint.saved_page().is_some() && self.org.asks_to_wait().is_none() {
             Next::Batch(0)
-        } else if self.busy {
-            let wait = WAITS[usize::from(self.checkpoint.refused_in_a_row).min(WAITS.len() - 1)];
-            self.checkpoint.refused_in_a_row = self.checkpoint.refused_in_a_row.saturating_add(1);
-            Next::AgainAfter(wait)
+        } else if let Some(seconds) = self.seconds_to_wait() {
+            Next::AgainAfter(seconds)
         } else if let Some(pause) = self.paused {
             Next::Pause(pause)
         } else if let Some(seconds) = self.checkpoint.waits_for_jobs(self.host().now()) {

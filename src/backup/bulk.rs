@@ -451,7 +451,13 @@ impl<H: Host> Batch<'_, '_, H> {
         let more = object
             .remaining()
             .is_some_and(|remaining| remaining >= threshold && remaining > 0);
-        if spent || !more || !object.bulk_able || object.phase != Phase::Reading || object.way != Way::Keyset {
+        if spent
+            || !more
+            || object.narrowing.is_some()
+            || !object.bulk_able
+            || object.phase != Phase::Reading
+            || object.way != Way::Keyset
+        {
             return;
         }
         if let Cursor::After(after) = &object.cursor {

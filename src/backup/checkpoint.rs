@@ -32,6 +32,9 @@ pub struct Checkpoint {
     /// Refusals for too much at once since the last answer; the wait grows with them.
     #[serde(default)]
     pub refused_in_a_row: u8,
+    /// Of these, refusals of whole requests.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub busy_in_a_row: u8,
     /// Objects of requests that failed as a whole since the last answer, each once.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubled: Vec<usize>,
@@ -94,6 +97,7 @@ impl Checkpoint {
             chain: Chain::default(),
             answer_bytes: Self::ANSWER_BYTES,
             refused_in_a_row: 0,
+            busy_in_a_row: 0,
             troubled: Vec::new(),
             files_deferred: None,
             failing_files: None,

@@ -25,6 +25,7 @@ mod reads;
 mod rows;
 mod scan;
 mod trouble;
+mod unreadable;
 mod ways;
 
 pub use batch::{MAX_REQUESTS, next_batch, run_batch};

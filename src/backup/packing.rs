@@ -93,15 +93,18 @@ impl Load {
 /// The next composite request, of objects that aren't `busy`; `None` where there is none.
 pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
     let free = |n: &usize| !busy.contains(n);
-    let (alone, together): (Vec<usize>, Vec<usize>) = (0..checkpoint.objects.len())
+    let (mut alone, together): (Vec<usize>, Vec<usize>) = (0..checkpoint.objects.len())
         .filter(free)
         .partition(|n| checkpoint.objects[*n].is_alone());
+    // Each in its turn, so that an outage isn't taken for the failure of the first of them.
+    alone.sort_by_key(|n| (checkpoint.objects[*n].failures, *n));
     // Others come first: they get on whatever becomes of these.
     of(checkpoint, &together).or_else(|| {
         alone.iter().find_map(|n| {
             let mut load = of(checkpoint, &[*n])?;
             if let Load::Reads(parts, _) = &mut load
                 && places_together(&checkpoint.objects[*n]).is_none()
+                && checkpoint.objects[*n].has_one_page()
             {
                 parts.iter_mut().for_each(|part| part.places = 1);
             }
@@ -139,6 +142,7 @@ fn asks_queries(phase: Phase) -> bool {
             | Phase::Confirming
             | Phase::Comparing
             | Phase::Scanning
+            | Phase::Asking
     )
 }
 
@@ -307,6 +311,7 @@ pub fn pages(object: &Object) -> u64 {
             pages.saturating_mul(object.field_groups() as u64)
         }
         Phase::Counting | Phase::Confirming | Phase::Comparing => 1,
+        Phase::Asking => object.ask_again.len() as u64,
         Phase::Bounding => 2,
         Phase::Listing => object.lists.as_ref().map_or(1, |lists| lists.queries().max(1) as u64),
         Phase::Scanning => object.records().div_ceil(u64::from(super::PAGE_ROWS)).max(1),
@@ -337,7 +342,7 @@ fn longest_chain(object: &Object, chain: Chain) -> usize {
     match (object.phase, object.way, chain) {
         // Its queries don't hang on one another.
         (Phase::Listing, ..) => PLACES,
-        (Phase::Counting | Phase::Confirming | Phase::Comparing, ..)
+        (Phase::Counting | Phase::Confirming | Phase::Comparing | Phase::Asking, ..)
         | (_, _, Chain::None)
         | (_, Way::Plain, Chain::LastRecord) => 1,
         _ => PLACES,

@@ -167,10 +167,11 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let by_record = part.places > 1 && self.checkpoint.chain == Chain::LastRecord && object.way == Way::Keyset;
         match object.way {
             Way::Limited(rows) => Some(rows),
+            Way::Keyset if object.narrowing.is_some() => object.narrowed_rows(),
             Way::Keyset if by_record || object.field_groups() > 1 => Some(object.rows_a_page()),
             Way::Keyset | Way::Plain => None,
         }
-        .filter(|_| !matches!(object.phase, Phase::Scanning | Phase::Listing))
+        .filter(|_| !matches!(object.phase, Phase::Scanning | Phase::Listing | Phase::Asking))
     }
 
     fn place_url(&self, part: &Part, object: &Object, describe: &Describe, nth: usize, limit: Option<u32>) -> String {
@@ -189,6 +190,9 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             };
             return self.query_path(describe, &query);
         }
+        if let (Phase::Asking, Some(id)) = (object.phase, object.asked_again()) {
+            return self.record_url(id, object, describe);
+        }
         if let (Phase::Listing, Some(lists)) = (object.phase, &object.lists) {
             return self.list_url(lists, nth, object, describe);
         }
@@ -196,6 +200,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             let fields = match object.phase {
                 Phase::Counting | Phase::Comparing => vec!["COUNT()"],
                 Phase::Scanning => vec!["Id"],
+                Phase::Reading if object.asks_id() => vec!["Id"],
                 _ => describe.names(),
             };
             return self.first_page_url(object, describe, fields, limit);
@@ -347,6 +352,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     let of = &self.checkpoint.objects[object];
                     let keep = match of.phase {
                         Phase::Scanning | Phase::Bounding => Keep::Keys,
+                        Phase::Reading if of.asks_id() => Keep::Keys,
                         Phase::Reading if of.field_groups() > 1 => Keep::Parts,
                         _ => Keep::stored(of.since.is_some()),
                     };
@@ -379,8 +385,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             }
             (Slot::Single(_, id), SubBody::Read(_)) if status < 300 => object.single_came(id, &mut events),
             (Slot::Single(_, id), SubBody::Refused(errors)) => match refusal(status, errors) {
-                // It went meanwhile: deletions tell it, now or the next time.
-                (_, error) if status == 404 || error.code == "ENTITY_IS_DELETED" => object.single_came(id, &mut events),
+                // It went meanwhile: deletions tell it, now or the next time. Another 404 says nothing of it.
+                (_, error) if error.code == "ENTITY_IS_DELETED" => object.single_came(id, &mut events),
                 (class, error) => object.single_refused(class, &error, &mut events),
             },
             (Slot::Updated(_), SubBody::Refused(errors)) => {
@@ -426,6 +432,13 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             let mut events = Vec::new();
             self.checkpoint.objects[n].lists_came(outcomes, &mut events);
             return self.tell(n, events);
+        }
+        if phase == Phase::Asking {
+            return self.asked_came(n, outcomes);
+        }
+        if phase == Phase::Reading && self.checkpoint.objects[n].asks_id() {
+            let ids = rows.keys.remove(&slot).unwrap_or_default();
+            return self.id_came(n, ids, outcomes);
         }
         if phase == Phase::Bounding {
             let id =
@@ -606,6 +619,13 @@ pub(super) fn object_filters<'a>(object: &Object, describe: &'a Describe) -> Vec
         });
     }
     let whole = matches!(object.phase, Phase::Comparing | Phase::Scanning);
+    if !object.unreadable.is_empty() && !whole && object.way == Way::Keyset {
+        filters.push(Filter {
+            field: "Id",
+            operator: Operator::NotIn,
+            bound: Bound::Texts(object.unreadable.clone()),
+        });
+    }
     if let (Some(since), Some(revision), false) = (&object.since, &describe.revision, whole) {
         filters.push(Filter {
             field: revision,

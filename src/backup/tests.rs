@@ -5,6 +5,8 @@
 mod changes;
 mod identity;
 mod images;
+mod records;
+mod refusals;
 mod trouble;
 
 use super::*;
@@ -59,12 +61,16 @@ impl Job {
     }
 
     fn plan(&mut self) -> Next {
+        self.try_plan().unwrap()
+    }
+
+    fn try_plan(&mut self) -> Result<Next, ConnectorError> {
         loop {
-            match plan_backup(&self.host, OPTIONS).unwrap() {
+            match plan_backup(&self.host, OPTIONS)? {
                 Planned::Ready(BatchResult { at, next }) => {
                     self.host.commit();
                     self.checkpoint = Some(at);
-                    return next;
+                    return Ok(next);
                 }
                 Planned::More(requests) => {
                     assert!(requests > 0);
@@ -94,10 +100,15 @@ impl Job {
     }
 
     fn run(&mut self) {
-        let mut next = self.plan();
+        let next = self.plan();
+        self.run_on(next).unwrap();
+    }
+
+    /// Goes on to the end; an error is why it can't.
+    fn run_on(&mut self, mut next: Next) -> Result<(), ConnectorError> {
         for _ in 0..1_000 {
             match next {
-                Next::Done => return,
+                Next::Done => return Ok(()),
                 Next::Batch(requests) => {
                     assert!(requests <= MAX_REQUESTS);
                     if self.host.requests_left() == 0 {
@@ -106,9 +117,9 @@ impl Job {
                 }
                 Next::AgainAfter(seconds) => self.wait(seconds),
                 Next::Pause(pause) => self.wait(pause.recheck_after),
-                Next::Blocked(failure) => panic!("{failure:?}"),
+                Next::Blocked(failure) => return Err(ConnectorError::Source(failure)),
             }
-            next = self.batch().unwrap();
+            next = self.batch()?;
         }
         panic!(
             "the backup doesn't end: {}",

@@ -12,6 +12,15 @@ use crate::salesforce::{ApiError, Class};
 /// So many different things that fail one after the other are an outage.
 const OUTAGE: usize = 5;
 
+/// Seconds to wait after refusals, one after the other.
+const WAITS: [u32; 4] = [5, 10, 20, 30];
+
+/// The same where the org takes no more at once: that passes with the long requests of others, in minutes.
+const BUSY_WAITS: [u32; 8] = [5, 10, 20, 30, 60, 120, 240, 300];
+
+/// So many times in a row a run bears with it.
+const MAX_BUSY: u8 = BUSY_WAITS.len() as u8;
+
 /// The request failed for a reason that one of its parts may be the cause of, or that may pass.
 pub(super) fn can_be_narrowed(stopped: &Stopped) -> bool {
     match stopped {
@@ -85,10 +94,38 @@ impl<H: Host> Batch<'_, '_, H> {
         }
     }
 
+    /// The org takes no more at this moment, whatever is asked for: that passes, or the run ends, and the next one goes on.
+    pub(super) fn org_is_busy(&mut self) {
+        self.busy = true;
+        self.checkpoint.busy_in_a_row = self.checkpoint.busy_in_a_row.saturating_add(1);
+        if self.checkpoint.busy_in_a_row > MAX_BUSY {
+            self.checkpoint.busy_in_a_row = 0;
+            self.outage.get_or_insert_with(|| {
+                Failure::new("org-busy", "the org takes no more requests at once, again and again")
+                    .remedy("find out what keeps it busy (its long-running requests); the same backup goes on later")
+            });
+        }
+    }
+
+    /// Seconds until the next request, where the org is to be left alone for a while: what it asks for, or longer from one time to the
+    /// next.
+    pub(super) fn seconds_to_wait(&mut self) -> Option<u32> {
+        let asked = self.org.asks_to_wait();
+        if asked.is_none() && !self.busy {
+            return None;
+        }
+        let own = match self.checkpoint.busy_in_a_row {
+            0 => WAITS.get(usize::from(self.checkpoint.refused_in_a_row)).or(WAITS.last()),
+            times => BUSY_WAITS.get(usize::from(times - 1)).or(BUSY_WAITS.last()),
+        };
+        self.checkpoint.refused_in_a_row = self.checkpoint.refused_in_a_row.saturating_add(1);
+        asked.max(own.copied())
+    }
+
     /// An answer came.
     pub(super) fn answer_came(&mut self) {
         self.checkpoint.troubled.clear();
-        self.checkpoint.refused_in_a_row = 0;
+        (self.checkpoint.refused_in_a_row, self.checkpoint.busy_in_a_row) = (0, 0);
     }
 
     /// What failed is named, tried again by later backups, and read in full by them.

@@ -103,6 +103,8 @@ pub(crate) struct TargetOrg {
     pub breaks: BTreeMap<String, (u16, bool)>,
     /// And the whole request with it.
     pub breaks_requests: bool,
+    /// What stands with a record that has this value in this field is refused as a whole, in words that name the value.
+    pub unread: Option<(String, String)>,
     /// Fields that describes told of, and that aren't there (any more).
     pub removed: BTreeSet<String>,
     /// No record is given to a user, whatever user that is; and the fields that such a refusal names.
@@ -140,10 +142,14 @@ fn refused(code: &str, message: &str) -> Answer {
 }
 
 fn bad_value() -> Answer {
-    refused(
-        "JSON_PARSER_ERROR",
-        "Cannot deserialize instance of date from VALUE_STRING value x",
-    )
+    unread_value("x")
+}
+
+fn unread_value(value: &str) -> Answer {
+    let message = format!(
+        "Cannot deserialize instance of date from VALUE_STRING value {value} or request may be missing a required field at [line:1, column:9]"
+    );
+    refused("JSON_PARSER_ERROR", &message)
 }
 
 fn not_saved(code: &str, message: &str, fields: &[String]) -> Value {
@@ -342,6 +348,9 @@ impl TargetOrg {
         if let Some(id) = id {
             wanted["Id"] = json!(id);
         }
+        if let Some(value) = self.unread_in(&wanted.to_string()) {
+            return unread_value(value);
+        }
         let broken = self.broken_by(&wanted.to_string());
         let saved = match broken {
             Some((_, false)) => json!({}),
@@ -370,6 +379,12 @@ impl TargetOrg {
             .into_iter()
             .find(|(name, _)| body.contains(&format!("\"Name\":\"{name}\"")));
         culprit.map(|(_, broken)| *broken)
+    }
+
+    /// The value that makes the org refuse all of a body.
+    fn unread_in(&self, body: &str) -> Option<&str> {
+        let (field, value) = self.unread.as_ref()?;
+        body.contains(&format!("\"{field}\":\"{value}\"")).then_some(value.as_str())
     }
 
     fn composite(&mut self, wanted: &Value) -> Answer {
@@ -552,6 +567,9 @@ impl TargetOrg {
                 &[],
             );
             return (200, json!(vec![refused; records.len()]));
+        }
+        if let Some(value) = self.unread_in(&body.to_string()) {
+            return unread_value(value);
         }
         let broken = self.broken_by(&body.to_string());
         let saved = match broken {

@@ -204,7 +204,14 @@ impl TinyOrg {
             .map(|rest| rest.split('\'').next().unwrap().to_owned());
         let later = |nth: &usize| after.as_ref().is_none_or(|after| Self::id(*nth) > *after);
         let within = |nth: &usize| until.as_ref().is_none_or(|until| Self::id(*nth) <= *until);
-        (name, alive.into_iter().filter(later).filter(within).collect())
+        let but = text.split(" NOT IN (").nth(1).map(|rest| rest.split(')').next().unwrap());
+        let only = text.split(" Id = '").nth(1).map(|rest| rest.split('\'').next().unwrap());
+        let chosen = |nth: &usize| {
+            let id = Self::id(*nth);
+            but.is_none_or(|but| !but.contains(&id)) && only.is_none_or(|only| only == id)
+        };
+        let rows = alive.into_iter().filter(later).filter(within).filter(chosen);
+        (name, rows.collect())
     }
 
     /// What is asked of an object by address.

@@ -148,6 +148,8 @@ pub struct Org<'h, H: Host> {
     is_check: bool,
     /// The host makes one attempt of each request.
     once: Cell<bool>,
+    /// Seconds that the org asks to be left alone for.
+    asks_to_wait: Cell<u32>,
 }
 
 /// Of everything that writes records: Salesforce's duplicate rules are for people who type, its assignment rules for records that
@@ -156,6 +158,9 @@ pub const WRITE_HEADERS: [(&str, &str); 2] = [
     ("Sforce-Duplicate-Rule-Header", "allowSave=true"),
     ("Sforce-Auto-Assign", "FALSE"),
 ];
+
+/// The host waits no longer than this, in seconds, whatever it is asked.
+const LONGEST_WAIT: u32 = 3_600;
 
 /// Clocks that differ by no more are the same, in milliseconds.
 const CLOCK_ERROR_MS: i64 = 30_000;
@@ -176,6 +181,7 @@ impl<'h, H: Host> Org<'h, H> {
             asks_identity: Cell::new(false),
             is_check: false,
             once: Cell::new(false),
+            asks_to_wait: Cell::new(0),
         })
     }
 
@@ -322,12 +328,17 @@ impl<'h, H: Host> Org<'h, H> {
             self.ahead.set(if ahead.abs() > CLOCK_ERROR_MS { ahead } else { 0 });
         }
         let status = answer.status();
+        let wait = answer.header("Retry-After").and_then(|text| self.seconds(text.trim()));
         let mut body = Body::new(answer, usage.is_some(), self.asks_identity.take());
         if (200..300).contains(&status) {
             return Ok(body);
         }
         let errors = read_errors(&body.at_most(MAX_ERROR_BYTES)).unwrap_or_default();
-        match classify(status, &errors) {
+        let class = classify(status, &errors);
+        if let Some(seconds) = wait.filter(|_| matches!(class, Class::Later | Class::TimedOut)) {
+            self.asks_to_wait.set(self.asks_to_wait.get().max(seconds));
+        }
+        match class {
             Class::DailyLimit => {
                 self.refused_by_daily_limit(usage, Some(request))?;
                 Err(Stopped::DailyLimit)
@@ -335,6 +346,21 @@ impl<'h, H: Host> Org<'h, H> {
             Class::Later if status == 403 => Err(Stopped::Later),
             _ => Err(Stopped::Refused(Refused { status, errors })),
         }
+    }
+
+    /// Seconds of a `Retry-After`: a number, or a date.
+    fn seconds(&self, text: &str) -> Option<u32> {
+        let seconds = match text.parse::<u64>() {
+            Ok(seconds) => seconds,
+            Err(_) => http_moment(text)?.saturating_sub(self.now()).div_ceil(1_000),
+        };
+        Some(u32::try_from(seconds).map_or(LONGEST_WAIT, |seconds| seconds.min(LONGEST_WAIT)))
+    }
+
+    /// Seconds that the org asked to be left alone for, with a refusal that may pass: more than the host waits by itself. Whoever hears
+    /// it sends nothing more, and has the host wait.
+    pub fn asks_to_wait(&self) -> Option<u32> {
+        Some(self.asks_to_wait.get()).filter(|seconds| *seconds > 0)
     }
 
     /// Requests are sent once from now on, or again where they may be: for what failed in an earlier run one attempt is enough.

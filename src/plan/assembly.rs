@@ -5,8 +5,8 @@ use super::estimate;
 use super::predecessor::{Reads, reads, schema_remarks};
 use super::state::{Candidate, State};
 use crate::backup::{
-    Checkpoint, Files, MAX_GROUPS, MIN_PAGE_ROWS, Mark, Object, PAGE_ROWS, Range, Since, again, by_bulk, describe_key, marks,
-    next_batch, no_mark, ranges, skipped,
+    Checkpoint, Files, MAX_GROUPS, MIN_PAGE_ROWS, Mark, Object, PAGE_ROWS, Range, Since, Way, again, by_bulk, describe_key,
+    marks, next_batch, no_mark, ranges, skipped,
 };
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned, Snapshot};
 use crate::org::Org;
@@ -78,11 +78,12 @@ pub(super) fn assemble<H: Host>(
         }
     }
     let failed = again::known(host, &names)?;
+    let unreadable = again::unreadable(host, &names)?;
     let org_began = state.began.saturating_add_signed(state.ahead);
     let covered = state.covered.unwrap_or(org_began.saturating_sub(UNKNOWN_LAG_MS));
     let mut objects = Vec::new();
     let mut plans = Vec::new();
-    for ((candidate, mark), failed) in candidates.into_iter().zip(&marks).zip(failed) {
+    for (((candidate, mark), failed), unreadable) in candidates.into_iter().zip(&marks).zip(failed).zip(unreadable) {
         // A full backup tries everything anew.
         let failed = failed.filter(|_| !state.full);
         if let Some(failed) = failed.as_ref().filter(|failed| !failed.is_due(host.now())) {
@@ -106,6 +107,7 @@ pub(super) fn assemble<H: Host>(
         };
         let mut object = first(candidate, describe, groups, mark.as_ref());
         object.failed_before = failed.is_some();
+        leave_out(host, &mut object, unreadable, state.full);
         let configuration = org.configuration();
         if !configuration.rich_text_images && !describe.images.is_empty() && configuration.file_requests != Some(0) {
             host.remark(&object.name, images_left_out(&object.name));
@@ -148,6 +150,18 @@ pub(super) fn assemble<H: Host>(
         at: checkpoint.write()?,
         next,
     }))
+}
+
+/// Records that an earlier backup could not read are left out of queries, and each is asked for alone once that is due.
+fn leave_out<H: Host>(host: &H, object: &mut Object, unreadable: Vec<(String, again::Again)>, full: bool) {
+    for (id, again) in unreadable.into_iter().filter(|_| object.way == Way::Keyset) {
+        if full || again.is_due(host.now()) {
+            object.ask_again.push(id.clone());
+        } else {
+            host.part_failed(&object.name, &id, again.failure(&object.name));
+        }
+        object.unreadable.push(id);
+    }
 }
 
 /// An object before its first request.

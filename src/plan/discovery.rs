@@ -47,8 +47,9 @@ pub(super) fn discover<H: Host>(org: &Org<'_, H>, state: &mut State) -> Result<F
     let more = Planned::More(u32::try_from(still_needed(state, &known).clamp(1, MAX_MORE)).unwrap_or(1));
     match stopped {
         Stopped::AllowanceSpent | Stopped::DailyLimit => Ok(Found::NotYet(more)),
-        Stopped::Later if state.refused_in_a_row <= MAX_REFUSALS => {
+        stopped if state.refused_in_a_row <= MAX_REFUSALS && (stopped == Stopped::Later || org.asks_to_wait().is_some()) => {
             let seconds = (u32::from(state.refused_in_a_row) * 5).clamp(5, 30);
+            let seconds = org.asks_to_wait().map_or(seconds, |asked| asked.max(seconds));
             Ok(Found::NotYet(Planned::AgainAfter(seconds)))
         }
         Stopped::NotSent(_) | Stopped::Broken(_) | Stopped::TooLarge(_) if state.learnt && state.failing < OUTAGE => {
@@ -70,7 +71,7 @@ fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String
         org.set_ahead(state.ahead);
         let first = match first(org) {
             Ok(first) => first,
-            Err(stopped) => return stop(host, state, stopped),
+            Err(stopped) => return stop(org, state, stopped),
         };
         state.ahead = org.ahead();
         state.covered = first.covered;
@@ -90,7 +91,7 @@ fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String
                 }
             }
             // Needs View Setup. Without counts estimates are rough, and that is all.
-            Err(Stopped::Refused(refused)) if !refused.ends_session() => {
+            Err(Stopped::Refused(refused)) if !refused.ends_session() && org.asks_to_wait().is_none() => {
                 host.log(
                     Level::Info,
                     "record counts can't be read",
@@ -100,7 +101,7 @@ fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String
             Err(Stopped::Broken(failure)) => {
                 host.log(Level::Info, "record counts can't be read", &[("why", failure.message)]);
             }
-            Err(stopped) => return stop(host, state, stopped),
+            Err(stopped) => return stop(org, state, stopped),
         }
         state.counted = true;
         keep(host, state, Vec::new())?;
@@ -137,7 +138,7 @@ fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<Stri
         match read {
             Ok(request) if subs.iter().any(is_daily_limit) => {
                 let stopped = org.refused_by_daily_limit(None, Some(request)).err();
-                return stop(host, state, stopped.unwrap_or(Stopped::DailyLimit));
+                return stop(org, state, stopped.unwrap_or(Stopped::DailyLimit));
             }
             Ok(_) => {}
             Err(Stopped::Refused(refused)) if !refused.ends_session() => {
@@ -151,7 +152,7 @@ fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<Stri
                 let why = [("why", failure.message)];
                 host.log(Level::Info, "what record counts leave out can't be counted", &why);
             }
-            Err(stopped) => return stop(host, state, stopped),
+            Err(stopped) => return stop(org, state, stopped),
         }
         for (question, sub) in some.iter().zip(subs) {
             if let (200, SubBody::Read(answer)) = (sub.status, sub.body) {
@@ -238,7 +239,7 @@ fn first<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
     let permissions = permission_queries().into_iter().enumerate();
     parts.extend(permissions.map(|(n, soql)| query(&soql, format!("permissions{n}"))));
     let mut body = match org.composite(&parts).and_then(|pending| org.finish(pending)) {
-        Err(Stopped::Refused(refused)) if refused.status != 401 => return alone(org),
+        Err(Stopped::Refused(refused)) if refused.status != 401 && org.asks_to_wait().is_none() => return alone(org),
         body => body?,
     };
     let mut subs = Vec::new();
@@ -388,7 +389,7 @@ fn ask_describes<H: Host>(
         }
     }
     match stopped {
-        Some(stopped) => stop(host, state, stopped),
+        Some(stopped) => stop(org, state, stopped),
         None if all_known(state, known) => Ok(Asked::All),
         None => Ok(Asked::Stopped(Stopped::Broken(Failure::new(
             "unexpected-answer",
@@ -621,10 +622,11 @@ fn keep<H: Host>(host: &H, state: &mut State, mut entries: Vec<Entry>) -> Result
     Ok(host.put(entries)?)
 }
 
-fn stop<H: Host>(host: &H, state: &mut State, stopped: Stopped) -> Result<Asked, ConnectorError> {
+fn stop<H: Host>(org: &Org<'_, H>, state: &mut State, stopped: Stopped) -> Result<Asked, ConnectorError> {
+    let host = org.host();
     match stopped {
         Stopped::Host(error) => return Err(*error),
-        Stopped::Later => {
+        _ if stopped == Stopped::Later || org.asks_to_wait().is_some() => {
             state.refused_in_a_row = state.refused_in_a_row.saturating_add(1);
             host.put(state.entries(host)?)?;
         }

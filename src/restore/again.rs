@@ -162,9 +162,7 @@ impl<H: Host> Run<'_, '_, H> {
                 continue;
             };
             if kind == Whole::Parts && !is_unclear(part.status) {
-                self.alone_refused(object);
-                let verb = if record.id.is_some() { Verb::Update } else { Verb::Create };
-                self.refused(verb, record, &standing, &error, refusals)?;
+                self.refused_alone(record, &standing, &error, refusals)?;
                 continue;
             }
             if server_failed {
@@ -186,9 +184,19 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(())
     }
 
-    fn alone_refused(&mut self, object: &str) {
-        let alone = self.job.alone.entry(object.to_owned()).or_default();
+    /// The culprit of what was refused as a whole is alone.
+    fn refused_alone(
+        &mut self,
+        record: &Placed,
+        standing: &Standing,
+        error: &SaveError,
+        refusals: &mut Refusals,
+    ) -> Result<(), ConnectorError> {
+        let alone = self.job.alone.entry(record.object.clone()).or_default();
         *alone = alone.saturating_add(1);
+        let verb = if record.id.is_some() { Verb::Update } else { Verb::Create };
+        self.blame_fields(verb, record, error)?;
+        self.refused(verb, record, standing, error, refusals)
     }
 
     /// Whether so many records of these objects were refused alone, and none was ever written, that smaller parts tell nothing new.
@@ -249,9 +257,7 @@ impl<H: Host> Run<'_, '_, H> {
         match records.as_slice() {
             [record] => {
                 if let Some(standing) = self.roll.get(&record.object, &record.key)? {
-                    let verb = if record.id.is_some() { Verb::Update } else { Verb::Create };
-                    self.alone_refused(&record.object);
-                    self.refused(verb, record, &standing, &error, &mut refusals)?;
+                    self.refused_alone(record, &standing, &error, &mut refusals)?;
                 }
             }
             records if self.is_hopeless(records) => self.give_up_all(records, &error, &mut refusals)?,

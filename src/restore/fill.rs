@@ -324,7 +324,8 @@ impl<H: Host> Run<'_, '_, H> {
             self.fail(object, key, standing, Failure::new("refused", why))?;
             return Ok(None);
         }
-        let without = self.roll.without(object, key)?;
+        let mut without = self.roll.without(object, key)?;
+        without.extend(self.left_out_of(object));
         let kept = self.roll.kept(object, key)?;
         let preparation = Preparation {
             object,

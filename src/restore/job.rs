@@ -271,6 +271,12 @@ pub struct Job {
     /// How many records of an object were refused each alone, of what was refused as a whole.
     #[serde(default)]
     pub alone: BTreeMap<String, u32>,
+    /// Fields that whole collections were refused for, by object, and the record that was found to be the cause.
+    #[serde(default)]
+    pub culprits: BTreeMap<String, BTreeMap<String, String>>,
+    /// Fields that all records of an object are written without, and why.
+    #[serde(default)]
+    pub left_out: BTreeMap<String, BTreeMap<String, String>>,
     /// How far the org's clock is ahead of the host's, in milliseconds.
     #[serde(default)]
     pub ahead: i64,

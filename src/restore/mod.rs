@@ -14,6 +14,7 @@
 mod adopt;
 mod again;
 pub mod condition;
+mod culprits;
 mod describe;
 mod documents;
 mod estimate;

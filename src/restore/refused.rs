@@ -108,6 +108,44 @@ pub fn whole(status: u16, errors: &[ApiError]) -> Whole {
     }
 }
 
+/// Fields that a refusal is about, where any are.
+pub fn fields(error: &SaveError) -> Vec<String> {
+    match meaning(error) {
+        Refused::Fields(names) => names,
+        _ => Vec::new(),
+    }
+}
+
+/// The same refusal of one record, with the field that has the value which it quotes: `Cannot deserialize instance of date from
+/// VALUE_STRING value X or request may be …`. `sent`: the record as it was sent.
+pub fn with_fields(error: &SaveError, sent: &str) -> SaveError {
+    let quoted = error
+        .message
+        .split_once("VALUE_")
+        .and_then(|(_, rest)| Some(rest.split_once(" value ")?.1));
+    let Some(quoted) = quoted.filter(|_| error.fields.is_empty()) else {
+        return error.clone();
+    };
+    let ends = [" or request may be", " at ["]
+        .iter()
+        .filter_map(|end| quoted.find(end))
+        .min();
+    let quoted = &quoted[..ends.unwrap_or(quoted.len())];
+    let sent: serde_json::Map<String, serde_json::Value> = serde_json::from_str(sent).unwrap_or_default();
+    let is_quoted = |value: &serde_json::Value| match value {
+        serde_json::Value::String(text) => text == quoted,
+        serde_json::Value::Number(number) => number.to_string() == quoted,
+        _ => false,
+    };
+    let mut fields = sent.into_iter().filter(|(_, value)| is_quoted(value)).map(|(name, _)| name);
+    // Of several with the same value it isn't known which.
+    let (field, other) = (fields.next(), fields.next());
+    SaveError {
+        fields: field.filter(|_| other.is_none()).into_iter().collect(),
+        ..error.clone()
+    }
+}
+
 /// Fields that a refusal is about: as listed, or as its text tells (`bad field names on insert/update call: A, B`, `No such column
 /// 'A' on sobject of type B`).
 fn names(error: &SaveError) -> Vec<String> {

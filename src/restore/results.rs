@@ -137,6 +137,12 @@ impl<H: Host> Run<'_, '_, H> {
     ) -> Result<(), ConnectorError> {
         let (object, key) = (record.object.as_str(), record.key.as_str());
         let again = standing.tries < MAX_TRIES;
+        let named = refused::with_fields(error, &record.json);
+        if named != *error {
+            // With others it would have had them refused too.
+            self.blame_fields(verb, record, &named)?;
+        }
+        let error = &named;
         if refused::is_about_describe(verb == Verb::Create, error) && !self.job.described_anew.contains(object) {
             self.job.to_describe.insert(object.to_owned());
             self.job.moved = true;

@@ -37,6 +37,8 @@ pub enum Operator {
     Until,
     /// `IN`
     In,
+    /// `NOT IN`
+    NotIn,
 }
 
 impl Operator {
@@ -47,6 +49,7 @@ impl Operator {
             Operator::From => ">=",
             Operator::Until => "<=",
             Operator::In => "IN",
+            Operator::NotIn => "NOT IN",
         }
     }
 }

@@ -86,8 +86,8 @@ impl<H: Host> Batch<'_, '_, H> {
         self.checkpoint.files_deferred.is_some() || budget.is_some_and(|budget| self.checkpoint.file_requests >= budget)
     }
 
-    /// Files of the object that failed in earlier backups.
-    fn failed_parts(&mut self, n: usize) -> Result<&mut Parts, ConnectorError> {
+    /// Files and records of the object that failed in earlier backups.
+    pub(in crate::backup) fn failed_parts(&mut self, n: usize) -> Result<&mut Parts, ConnectorError> {
         if !self.failed_parts.contains_key(&n) {
             let parts = Parts::load(self.host(), self.name(n))?;
             self.failed_parts.insert(n, parts);

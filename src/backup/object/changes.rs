@@ -63,7 +63,7 @@ impl Object {
         self.since = Some(since);
         self.phase = if looks { Phase::Looking } else { Phase::Reading };
         (self.cursor, self.received, self.expected, self.promised) = (Cursor::Start, 0, None, None);
-        (self.verified, self.confirmed, self.bulk) = (None, false, None);
+        (self.verified, self.confirmed, self.bulk, self.narrowing) = (None, false, None, None);
     }
 
     pub(super) fn compares(&self) -> bool {
@@ -71,9 +71,10 @@ impl Object {
     }
 
     /// getUpdated answered. `by_address`: records can be read by their address.
-    pub fn updated_came(&mut self, updated: Updated, by_address: bool, events: &mut Vec<Event>) {
+    pub fn updated_came(&mut self, mut updated: Updated, by_address: bool, events: &mut Vec<Event>) {
         self.tries = 0;
         self.got_on();
+        updated.ids.retain(|id| !self.unreadable.contains(id));
         self.covered = updated.covered.or(self.covered);
         let Some(since) = &mut self.since else { return };
         since.changed |= !updated.ids.is_empty();
@@ -136,7 +137,7 @@ impl Object {
         }
     }
 
-    /// A changed record can't be read by its address: a query reads all that were changed.
+    /// A changed record can't be read by its address, or isn't found by it: a query reads all that were changed.
     pub fn single_refused(&mut self, class: Class, error: &ApiError, events: &mut Vec<Event>) {
         if !self.refused_in_general(class, error, events)
             && let Some(since) = &mut self.since

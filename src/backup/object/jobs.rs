@@ -129,6 +129,7 @@ impl Object {
         }));
         self.groups = 0;
         self.cursor = Cursor::Start;
+        self.narrowing = None;
     }
 
     /// Its first and its last Id came, or nothing that tells them: then one job reads all.

@@ -7,18 +7,21 @@
 //! - [`changes`]: what was changed and deleted since the predecessor;
 //! - [`jobs`]: bulk query jobs over ranges of Ids;
 //! - [`lists`]: queries by lists of another object's Ids;
+//! - [`records`]: single records that can't be read;
 //! - [`trouble`]: requests for it that fail as a whole, and how it ends where it can't be read.
 
 mod changes;
 mod jobs;
 mod lists;
 mod pages;
+mod records;
 mod trouble;
 
 pub use changes::Since;
 pub use jobs::{Bulk, Range, RangeState};
 pub use lists::{ListPlace, Lists, listed_by};
 pub use pages::{MAX_GROUPS, Outcome, skipped};
+pub use records::Narrowing;
 pub use trouble::by_nature;
 
 use super::files::File;
@@ -95,6 +98,8 @@ pub enum Phase {
     Bulk,
     /// Read on by lists of another object's Ids, once that one is read.
     Listing,
+    /// All other rows are read: ask for each record that an earlier backup could not read.
+    Asking,
     /// All rows are read, but which were deleted isn't known yet.
     Deleting,
     /// All rows are read; now their files.
@@ -206,6 +211,18 @@ pub struct Object {
     /// Fields that its describe lists and queries refuse: they are left out.
     #[serde(rename = "lo", default, skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<String>,
+    /// Some record makes requests fail, and it is looked for; see [`records`].
+    #[serde(rename = "nr", default, skip_serializing_if = "Option::is_none")]
+    pub narrowing: Option<Box<Narrowing>>,
+    /// Ids of records that could not be read: queries leave them out.
+    #[serde(rename = "ur", default, skip_serializing_if = "Vec::is_empty")]
+    pub unreadable: Vec<String>,
+    /// Those of them that are still to be asked for by this backup.
+    #[serde(rename = "aa", default, skip_serializing_if = "Vec::is_empty")]
+    pub ask_again: Vec<String>,
+    /// Records of it that this backup could not read.
+    #[serde(rename = "fr", default, skip_serializing_if = "is_zero")]
+    pub failed_records: u8,
 }
 
 /// How far the files of an object are.
@@ -355,6 +372,10 @@ pub enum Event {
     Failed(Failure),
     /// It is read, with this to know about it.
     Remark(Failure),
+    /// A record of it, by its Id, could not be read, and why.
+    RecordFailed(String, Failure),
+    /// A record that could not be read before came, or isn't there any more.
+    RecordCame(String),
     /// Too much at once.
     Busy,
 }
@@ -395,6 +416,10 @@ impl Object {
             came: false,
             disagrees: false,
             left_out: Vec::new(),
+            narrowing: None,
+            unreadable: Vec::new(),
+            ask_again: Vec::new(),
+            failed_records: 0,
         }
     }
 
@@ -457,6 +482,10 @@ impl Object {
         if let Some(since) = &mut self.since {
             // Without a look before, the rows themselves tell.
             since.changed |= self.received > 0;
+        }
+        if !self.ask_again.is_empty() {
+            self.phase = Phase::Asking;
+            return;
         }
         if self.since.as_ref().is_some_and(|since| since.deletions_due()) {
             self.phase = Phase::Deleting;

@@ -91,6 +91,7 @@ impl Object {
         }
         self.tries = 0;
         self.got_on();
+        self.rows_passed(page.rows);
         let looked_for_more = first && page.rows == 0 && matches!(self.cursor, Cursor::After(_));
         self.confirmed = looked_for_more || (self.confirmed && page.rows == 0);
         if self.way == Way::Keyset && page.ids != Ids::Own {
@@ -265,6 +266,7 @@ impl Object {
             Class::UnknownField => self.field_refused(error, events),
             Class::TooComplicated => self.split_fields(error, events),
             Class::Never("needs-filter") | Class::Unclear("needs-filter") if self.read_by_lists() => {}
+            Class::Unclear("refused") if self.has_one_attempt() => self.refused_unclearly("refused", error, events),
             // The first page came, so it's the cursor that isn't taken.
             Class::Never(_) | Class::Unclear(_) if self.way == Way::Keyset && self.cursor != Cursor::Start => {
                 self.read_plainly(error, events);
@@ -290,6 +292,7 @@ impl Object {
         self.cursor = Cursor::Start;
         self.received = 0;
         self.expected = None;
+        self.narrowing = None;
         self.phase = Phase::Reading;
     }
 

@@ -2,8 +2,9 @@
 //! that can't be read.
 //!
 //! A request that fails as a whole (5xx, no answer, bytes that can't be read) is narrowed: each of the objects that it was for is
-//! then asked for alone, by one page, then by few rows. Alone it is sent three times at most; then the object has failed, by name,
-//! and the others go on. An object that failed in an earlier backup gets one attempt.
+//! then asked for alone, and pages until the record is found that makes them fail ([`super::records`]). What can't be narrowed so is
+//! sent alone three times at most; then the object has failed, by name, and the others go on. An object that failed in an earlier
+//! backup gets one attempt.
 
 use super::{Event, MAX_TRIES, MIN_PAGE_ROWS, Object, Phase, Way, skipped};
 use crate::host::Failure;
@@ -17,6 +18,12 @@ const FAILED: u8 = ALONE + 3;
 
 /// A refusal that nobody knows is tried once more.
 const UNKNOWN_TRIES: u8 = 2;
+
+/// What takes too long however little is asked for is tried twice more.
+const TIMED_OUT_TRIES: u8 = 3;
+
+/// A refusal of a page that may pass is narrowed from so many on.
+const NARROWED_FROM: u8 = 3;
 
 /// Codes of reasons that lie in an object's nature, where they come at its first read (61 of 406 objects of a recorded org).
 const NATURES: [&str; 8] = [
@@ -38,17 +45,33 @@ pub fn by_nature(code: &str) -> bool {
 impl Object {
     /// It is asked for in a request of its own.
     pub fn is_alone(&self) -> bool {
-        self.failures >= ALONE || self.has_one_attempt()
+        self.failures >= ALONE || self.has_one_attempt() || self.narrowing.is_some() || self.phase == Phase::Asking
     }
 
-    /// It failed in an earlier backup, and nothing of it came since.
+    /// It failed in an earlier backup: what fails now isn't sent again.
     pub fn has_one_attempt(&self) -> bool {
-        self.failed_before && !self.came
+        self.failed_before
+    }
+
+    /// The host makes one attempt of a request for it alone: what it would try again goes into the search.
+    pub fn is_sent_once(&self) -> bool {
+        self.has_one_attempt() || self.phase == Phase::Asking || (self.is_alone() && self.can_be_narrowed())
+    }
+
+    /// A request for it alone has one page.
+    pub fn has_one_page(&self) -> bool {
+        self.narrowing.is_some() || (!self.can_be_narrowed() && !self.has_one_attempt())
     }
 
     /// A request failed as a whole that was for this object too. `alone`: for nothing else. `whole`: the host tried it as often as
     /// it does; what broke off within its body it had only once.
     pub fn request_failed(&mut self, alone: bool, whole: bool, error: &ApiError, events: &mut Vec<Event>) {
+        if self.phase == Phase::Asking {
+            return self.asked_in_vain(error, events);
+        }
+        if alone && self.can_be_narrowed() && !self.has_one_attempt() {
+            return self.narrow(error, events);
+        }
         self.failures = match (alone, whole) {
             (true, _) => self.failures.max(ALONE) + 1,
             (false, true) => self.failures.max(ALONE),
@@ -59,6 +82,12 @@ impl Object {
         } else if alone && self.phase != Phase::Describing {
             self.batch_size = Some(MIN_PAGE_ROWS.min(self.rows_a_page()));
         }
+    }
+
+    /// A page of it was refused so often, each time for a reason that may pass, that one record may be the cause.
+    fn is_worth_narrowing(&self) -> bool {
+        let often = self.narrowing.is_some() || self.tries >= NARROWED_FROM;
+        often && self.can_be_narrowed() && !self.has_one_attempt()
     }
 
     /// Something of it came: what failed before has passed.
@@ -87,7 +116,7 @@ impl Object {
             return;
         }
         self.tries = self.tries.saturating_add(1);
-        if self.tries < UNKNOWN_TRIES {
+        if self.tries < TIMED_OUT_TRIES && !self.has_one_attempt() {
             return;
         }
         if self.bulk_able && self.way == Way::Keyset && self.phase == Phase::Reading && !self.failed_before {
@@ -160,6 +189,10 @@ impl Object {
         match class {
             // The batch hears it in the answer as a whole, and ends.
             Class::DailyLimit => {}
+            Class::Later if self.is_worth_narrowing() => {
+                events.push(Event::Busy);
+                self.narrow(error, events);
+            }
             Class::Later | Class::Session => {
                 events.push(Event::Busy);
                 self.try_again("not-answered", error, events);

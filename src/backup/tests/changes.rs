@@ -4,7 +4,7 @@ use super::*;
 use crate::backup::marks;
 
 /// Changes of a test happen at this moment: after what the first backup covers, before the host's now.
-const LATER: u64 = 1_799_999_980_000;
+pub(super) const LATER: u64 = 1_799_999_980_000;
 
 pub(super) fn set_bulk(job: &Job, rows: u64) {
     *job.host.configuration.borrow_mut() = format!(r#"{{"api_version":"v62.0","bulk_rows":{rows}}}"#);

@@ -1,120 +1,12 @@
-//! Requests that fail, in every way, at every kind of request, once, twice and for good: what keeps failing is bounded and named, and
-//! everything else is read.
+//! Trouble of the whole org, of files, of sessions and of fields. Each kind of refusal at each kind of request: [`super::refusals`].
 
 use super::changes::{assert_equals_org, next_backup, set_bulk};
 use super::*;
 
-/// A kind of failure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Trouble {
-    Unavailable,
-    TooMany,
-    Html,
-    Unreadable,
-    Cut,
-    CutBody,
-    SubUnknown,
-    SubSession,
-    Timeout,
-}
-
-const TROUBLES: [Trouble; 9] = [
-    Trouble::Unavailable,
-    Trouble::TooMany,
-    Trouble::Html,
-    Trouble::Unreadable,
-    Trouble::Cut,
-    Trouble::CutBody,
-    Trouble::SubUnknown,
-    Trouble::SubSession,
-    Trouble::Timeout,
-];
-
-/// A kind of request for the object that is in trouble.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Kind {
-    Describe,
-    Page,
-    Look,
-    Create,
-    Poll,
-    Results,
-    File,
-}
-
-const KINDS: [Kind; 7] = [
-    Kind::Describe,
-    Kind::Page,
-    Kind::Look,
-    Kind::Create,
-    Kind::Poll,
-    Kind::Results,
-    Kind::File,
-];
-
 const BAD: &str = "Case";
 
-/// Whether the request is one of this kind, for the object.
-fn strikes(kind: Kind, request: &Request) -> bool {
-    let body = String::from_utf8_lossy(&request.body);
-    let path = &request.path;
-    match kind {
-        Kind::Describe => body.contains(&format!("sobjects/{BAD}/describe")),
-        Kind::Page => path.ends_with("/composite") && body.contains(&format!("FROM+{BAD}")),
-        Kind::Look => body.contains(&format!("sobjects/{BAD}/updated")),
-        Kind::Create => path.ends_with("/jobs/query") && body.contains(&format!("FROM {BAD}")),
-        Kind::Poll => path.contains("/jobs/query/") && !path.contains("/results"),
-        Kind::Results => path.contains("/results"),
-        Kind::File => path.contains(&TinyOrg::id(3)) && path.ends_with("/Body"),
-    }
-}
-
-fn is_composite(kind: Kind) -> bool {
-    matches!(kind, Kind::Describe | Kind::Page | Kind::Look)
-}
-
-/// The answer in its place.
-fn instead(trouble: Trouble, kind: Kind, request: &Request, reply: Reply) -> Reply {
-    let error = |code: &str, message: &str| serde_json::json!([{"errorCode": code, "message": message}]);
-    let sub = |status: u16, code: &str, message: &str| {
-        if !is_composite(kind) {
-            return Reply::status(status, error(code, message).to_string());
-        }
-        let wanted: serde_json::Value = serde_json::from_slice(&request.body).unwrap();
-        let mut answer: serde_json::Value = serde_json::from_slice(reply.body()).unwrap();
-        for (n, part) in wanted["compositeRequest"].as_array().unwrap().iter().enumerate() {
-            let url = part["url"].as_str().unwrap();
-            if url.contains(&format!("FROM+{BAD}")) || url.contains(&format!("sobjects/{BAD}/")) {
-                answer["compositeResponse"][n]["httpStatusCode"] = status.into();
-                answer["compositeResponse"][n]["body"] = error(code, message);
-            }
-        }
-        Reply::ok(answer.to_string())
-    };
-    match trouble {
-        Trouble::Unavailable => Reply::status(503, "<html>down for maintenance</html>"),
-        Trouble::TooMany => Reply::status(429, ""),
-        Trouble::Html if kind == Kind::File => Reply::ok("<html>down for maintenance</html>"),
-        Trouble::Html => Reply::ok("<html>down for maintenance</html>"),
-        Trouble::Unreadable => Reply::ok(
-            [
-                b"{\"compositeResponse\":[{\"body\":{\"a\":\"".as_slice(),
-                &[0xDF],
-                b"\"}".as_slice(),
-            ]
-            .concat(),
-        ),
-        Trouble::Cut => Reply::error(SendError::OutcomeUnknown("connection reset".into())),
-        Trouble::CutBody => reply.cut_at(20),
-        Trouble::SubUnknown => sub(500, "UNKNOWN_EXCEPTION", "An unexpected error occurred. ErrorId: 1"),
-        // Of one part of several; by itself it is the session.
-        Trouble::SubSession if is_composite(kind) => sub(401, "INVALID_SESSION_ID", "Session expired or invalid"),
-        Trouble::SubSession => Reply::status(503, ""),
-        Trouble::Timeout => sub(400, "QUERY_TIMEOUT", "Your query request was running for too long."),
-    }
-}
-
-fn org(kind: Kind) -> TinyOrg {
+/// An org of five objects; whether one of them has files.
+fn org(files: bool) -> TinyOrg {
     let mut org = TinyOrg::new(&[
         ("Account", 123, Oddity::None),
         (BAD, 31, Oddity::None),
@@ -122,90 +14,8 @@ fn org(kind: Kind) -> TinyOrg {
         ("Lead", 10, Oddity::None),
         ("Task", 1, Oddity::None),
     ]);
-    org.objects.get_mut(BAD).unwrap().files = kind == Kind::File;
+    org.objects.get_mut(BAD).unwrap().files = files;
     org
-}
-
-/// A job whose requests of this kind fail, so often.
-fn job(kind: Kind, trouble: Trouble, times: usize) -> (Job, Rc<RefCell<usize>>) {
-    let left = Rc::new(RefCell::new(times));
-    let counted = Rc::clone(&left);
-    let fault: Fault = Box::new(move |_, request, reply| {
-        let mut left = counted.borrow_mut();
-        if *left > 0 && strikes(kind, request) {
-            *left -= 1;
-            return instead(trouble, kind, request, reply);
-        }
-        reply
-    });
-    let job = Job::with_faults(org(kind), fault);
-    if matches!(kind, Kind::Create | Kind::Poll | Kind::Results) {
-        set_bulk(&job, 31);
-    }
-    (job, left)
-}
-
-/// Runs to the end, and says how many of the object's requests failed.
-fn failed_requests(job: &mut Job, left: &Rc<RefCell<usize>>) -> usize {
-    let before = *left.borrow();
-    job.run();
-    before - *left.borrow()
-}
-
-#[test]
-fn what_fails_once_or_twice_is_read_and_what_fails_for_good_costs_itself_alone() {
-    for kind in KINDS {
-        for trouble in TROUBLES {
-            for times in [1, 2, 1_000_000] {
-                let context = format!("{kind:?} {trouble:?} {times}");
-                let (mut job, left) = job(kind, trouble, if kind == Kind::Look { 0 } else { times });
-                let mut failed = failed_requests(&mut job, &left);
-                if kind == Kind::Look {
-                    next_backup(&job, |_| {});
-                    *left.borrow_mut() = times;
-                    failed = failed_requests(&mut job, &left);
-                }
-                // A try of the host's is five, but of what it got an answer to.
-                assert!(failed <= 12, "{context}: {failed} requests failed");
-                let is_bad = !job.host.failures.borrow().is_empty() || !job.host.failed_parts.borrow().is_empty();
-                if times < 3 {
-                    assert!(!is_bad, "{context}: {:?}", job.host.failures.borrow());
-                    assert_equals_org(&job, &context);
-                }
-                for (object, rows) in [("Account", 123), ("Contact", 47), ("Lead", 10), ("Task", 1)] {
-                    if !matches!(kind, Kind::Poll | Kind::Results) {
-                        job.assert_whole(object, rows);
-                    }
-                }
-                assert!(job.host.skips.borrow().is_empty(), "{context}: {:?}", job.host.skips.borrow());
-                // The cause goes: the next backup has everything.
-                job.host.failures.borrow_mut().clear();
-                job.host.failed_parts.borrow_mut().clear();
-                if times > 3 {
-                    *left.borrow_mut() = 1_000_000;
-                    next_backup(&job, |_| {});
-                    let failed = failed_requests(&mut job, &left);
-                    let bound = if is_bad { 3 } else { 12 };
-                    assert!(failed <= bound, "{context}: {failed} in the next run");
-                }
-                *left.borrow_mut() = 0;
-                next_backup(&job, |_| {});
-                job.host.now.set(job.host.now.get() + 8 * 24 * 3_600_000);
-                job.host.failures.borrow_mut().clear();
-                job.host.failed_parts.borrow_mut().clear();
-                job.run();
-                assert!(
-                    job.host.failures.borrow().is_empty(),
-                    "{context}: {:?}",
-                    job.host.failures.borrow()
-                );
-                assert!(job.host.failed_parts.borrow().is_empty(), "{context}");
-                assert_equals_org(&job, &format!("{context}, afterwards"));
-                let files = job.host.current.borrow().blobs.len();
-                assert_eq!(files, if kind == Kind::File { 31 } else { 0 }, "{context}");
-            }
-        }
-    }
 }
 
 #[test]
@@ -312,7 +122,7 @@ fn wrong_bytes_are_no_file() {
 #[test]
 fn a_session_that_ends_at_any_request_is_an_error_and_the_same_snapshot_goes_on_with_a_new_one() {
     let org = || {
-        let mut org = org(Kind::File);
+        let mut org = org(true);
         org.looks = 0;
         org
     };
@@ -372,7 +182,7 @@ fn a_session_that_ends_at_any_request_is_an_error_and_the_same_snapshot_goes_on_
 #[test]
 fn a_field_that_queries_refuse_costs_the_field() {
     let mut job = Job::with_faults(
-        org(Kind::Page),
+        org(false),
         Box::new(|_, request, reply| match reads_objects(request) {
             true => instead_of_case(request, reply),
             false => reply,
@@ -401,7 +211,7 @@ fn instead_of_case(request: &Request, reply: Reply) -> Reply {
 
 #[test]
 fn what_is_damaged_in_the_predecessor_is_read_in_full() {
-    let mut job = Job::of(org(Kind::Page));
+    let mut job = Job::of(org(false));
     job.run();
     next_backup(&job, |_| {});
     {
@@ -417,4 +227,119 @@ fn what_is_damaged_in_the_predecessor_is_read_in_full() {
         warnings.keys().collect::<Vec<_>>(),
         [&("damaged-base".to_owned(), Some(BAD.to_owned()))]
     );
+}
+
+#[test]
+fn an_org_that_asks_to_be_left_alone_is_left_alone_for_as_long_as_it_asks() {
+    type Struck = fn(&Request) -> bool;
+    let at: [(&str, Struck); 6] = [
+        ("the first request", |_| true),
+        ("a describe", |request| {
+            String::from_utf8_lossy(&request.body).contains("/describe")
+        }),
+        ("a page", reads_objects),
+        ("a job", |request| request.path.contains("/jobs/query")),
+        ("a page of a job", |request| request.path.contains("/results")),
+        ("a file", |request| request.path.ends_with("/Body")),
+    ];
+    for (what, is_struck) in at {
+        for asked in ["300", "Fri, 15 Jan 2027 08:10:00 GMT", "86400"] {
+            for status in [503, 429] {
+                // When it was refused, and until when.
+                let until: Rc<RefCell<Option<(u64, u64)>>> = Rc::default();
+                let (set, clock) = (Rc::clone(&until), Rc::new(RefCell::new(0_u64)));
+                let now = Rc::clone(&clock);
+                let mut beside = 0;
+                let mut job = Job::with_faults(
+                    org(true),
+                    Box::new(move |_, request, reply| {
+                        let mut set = set.borrow_mut();
+                        let now = *now.borrow();
+                        match *set {
+                            None if is_struck(request) => {
+                                *set = Some((
+                                    now,
+                                    match asked {
+                                        "300" => now + 300_000,
+                                        "86400" => now + 3_600_000,
+                                        _ => 1_800_000_600_000,
+                                    },
+                                ));
+                                Reply::status(status, "").header("Retry-After", asked)
+                            }
+                            // Files that are under way beside it were sent before it was heard.
+                            Some((_, until)) if until > now => {
+                                beside += 1;
+                                assert!(
+                                    beside <= if what == "a file" { 3 } else { 0 },
+                                    "{what} {asked}: sent too early"
+                                );
+                                reply
+                            }
+                            _ => reply,
+                        }
+                    }),
+                );
+                set_bulk(&job, 31);
+                job.host.now.set(1_800_000_060_000);
+                // The script can't see the host's clock.
+                let mut next = loop {
+                    *clock.borrow_mut() = job.host.now.get();
+                    match plan_backup(&job.host, OPTIONS).unwrap() {
+                        Planned::AgainAfter(seconds) => job.wait(seconds),
+                        Planned::Ready(BatchResult { at, next }) => {
+                            job.host.commit();
+                            job.checkpoint = Some(at);
+                            break next;
+                        }
+                        _ => {}
+                    }
+                };
+                while next != Next::Done {
+                    if let Next::AgainAfter(seconds) = next {
+                        job.wait(seconds);
+                    }
+                    *clock.borrow_mut() = job.host.now.get();
+                    next = job.batch().unwrap();
+                }
+                let (at, until) = until.borrow().unwrap();
+                let waited = |seconds: &u32| u64::from(*seconds) * 1_000 == until - at;
+                assert!(job.waits.iter().any(waited), "{what} {asked}: {:?}", job.waits);
+                assert!(job.waits.iter().all(|seconds| *seconds <= 3_600), "{what} {asked}");
+                assert!(
+                    job.host.failures.borrow().is_empty() && job.host.failed_parts.borrow().is_empty(),
+                    "{what}"
+                );
+                assert_equals_org(&job, what);
+            }
+        }
+    }
+}
+
+#[test]
+fn an_org_that_stays_busy_ends_the_run_and_nothing_has_failed_by_name() {
+    let busy = Rc::new(RefCell::new(false));
+    let is_busy = Rc::clone(&busy);
+    let refusal = r#"[{"errorCode":"REQUEST_LIMIT_EXCEEDED","message":"ConcurrentPerOrgLongTxn Limit exceeded."}]"#;
+    let mut job = Job::with_faults(
+        org(false),
+        Box::new(move |_, _, reply| match *is_busy.borrow() {
+            true => Reply::status(403, refusal),
+            false => reply,
+        }),
+    );
+    let next = job.plan();
+    *busy.borrow_mut() = true;
+    let before = job.host.sent();
+    let error = job.run_on(next).unwrap_err();
+    assert!(
+        matches!(&error, ConnectorError::Source(why) if why.code == "org-busy"),
+        "{error:?}"
+    );
+    assert!(job.host.sent() - before <= 15, "{} requests", job.host.sent() - before);
+    assert!(job.waits.iter().sum::<u32>() >= 600, "{:?}", job.waits);
+    *busy.borrow_mut() = false;
+    job.run_on(Next::Batch(1)).unwrap();
+    assert!(job.host.failures.borrow().is_empty());
+    assert_equals_org(&job, "no longer busy");
 }

@@ -400,3 +400,42 @@ fn a_creator_who_left_costs_the_field_that_names_it() {
         assert!(why.contains("CreatedById") && !why.contains("owner is inactive"), "{why}");
     }
 }
+
+#[test]
+fn a_field_that_two_records_make_whole_collections_fail_by_is_left_out_for_all_and_said() {
+    for (bad, requests) in [(1, 12), (2, 16), (260, 16), (1_000, 16)] {
+        let fixture = accounts(1_000);
+        {
+            let mut source = fixture.host.source.borrow_mut();
+            let rows = source.as_mut().unwrap().rows.get_mut("Account").unwrap();
+            for row in rows.values_mut().take(bad) {
+                let mut record: Value = serde_json::from_slice(&row.body).unwrap();
+                record["Note"] = json!("2020-13-45");
+                row.body = serde_json::to_vec(&record).unwrap();
+            }
+        }
+        fixture.org.borrow_mut().unread = Some(("Note".into(), "2020-13-45".into()));
+        fixture.restore(&fixture.everything(), 8);
+        assert_eq!((fixture.tally().created, fixture.tally().failed), (1_000, 0), "{bad}");
+        let names = names(&fixture);
+        assert!(names.windows(2).all(|pair| pair[0] != pair[1]), "{bad}: one is there twice");
+        let sent = fixture.org.borrow().requests;
+        assert!(sent <= requests, "{bad}: {sent}");
+        // Each record that came without its value is named.
+        let without = fixture
+            .org
+            .borrow()
+            .records
+            .values()
+            .filter(|record| record["Note"].is_null())
+            .count();
+        assert_eq!(told(&fixture, RecordOutcome::Incomplete), without, "{bad}");
+        assert!(without >= bad && (bad > 1 || without == 1), "{bad}: {without}");
+        let remarks = fixture.host.remarks.borrow();
+        let said = remarks
+            .iter()
+            .filter(|(object, why)| object == "Account" && why.code == "field-left-out")
+            .count();
+        assert_eq!(said, usize::from(bad > 1), "{bad}: {remarks:?}");
+    }
+}

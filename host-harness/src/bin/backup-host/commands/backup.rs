@@ -85,7 +85,8 @@ fn print_reasons(objects: &[ObjectResult]) -> Result<(), Failure> {
             ObjectState::Skipped => ("skipped", reason.replace(&object.name, "it")),
             ObjectState::Failed if object.stale => ("failed, its records are of an earlier backup", reason.clone()),
             ObjectState::Failed => ("failed", reason.clone()),
-            _ => ("note", reason.clone()),
+            // What many objects have to note is one line; `--json` has each.
+            _ => ("note", reason.replace(&format!("{}: ", object.name), "")),
         };
         grouped.entry((what, reason)).or_default().push(&object.name);
     }
