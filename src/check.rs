@@ -132,7 +132,7 @@ fn checked(subs: &[Sub<Rows>]) -> Result<Checked, ConnectorError> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::host::scripted::{Reply, ScriptedHost};
+    use crate::testing::scripted::{Reply, ScriptedHost};
 
     const ORG: &str = r#"{"totalSize":1,"done":true,"records":[{"attributes":{},"Id":"00D000000000001EAA","Name":"Acme","IsSandbox":false,"NamespacePrefix":null}]}"#;
 

@@ -5,7 +5,8 @@
 //!
 //! - [`quota`]: what is known of the org's daily requests; `decide`.
 //! - [`org`]: sends, and hears in every answer the usage and the refusals that concern all requests alike.
-//! - [`salesforce`]: shapes of answers. [`soql`]: texts of queries.
+//! - [`salesforce`]: shapes of answers, limits of requests. [`soql`]: texts of queries. [`schema`]: what is known of definitions.
+//!   [`values`]: what is kept between calls.
 //! - [`check`]: who the connection is, and what it may see. [`plan`]: which objects there are, and how each will be read.
 //! - [`backup`]: reads them, batch by batch, from checkpoint to checkpoint. [`restore`]: writes them back, each once.
 
@@ -19,7 +20,11 @@ pub mod plan;
 pub mod quota;
 pub mod restore;
 pub mod salesforce;
+pub mod schema;
 pub mod soql;
+#[cfg(test)]
+mod testing;
+pub mod values;
 mod verdict;
 
 pub use check::check;
@@ -27,6 +32,9 @@ pub use verdict::{decide, read_quota};
 
 /// Version of the checkpoints and values that this connector writes, and the only one that it reads.
 pub const STATE_VERSION: u32 = 1;
+
+/// A batch sends no more. Small enough that what a crash repeats is little, large enough that commits are few.
+pub const BATCH_REQUESTS: u32 = 8;
 
 /// Goes on from a checkpoint: a backup's, or a restore's.
 pub fn run_batch<H: host::Host>(host: &H, state_version: u32, at: &[u8]) -> Result<host::BatchResult, host::ConnectorError> {

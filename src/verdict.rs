@@ -87,10 +87,8 @@ fn ask_limits<H: Host>(host: &H) -> Result<(), Stopped> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::host::{
-        self, Reading,
-        scripted::{Reply, ScriptedHost},
-    };
+    use crate::host::{self, Reading};
+    use crate::testing::scripted::{Reply, ScriptedHost};
 
     const LIMITS: &str = r#"{"DailyApiRequests":{"Max":5000,"Remaining":4937},"DataStorageMB":{"Max":5,"Remaining":5}}"#;
 

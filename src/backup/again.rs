@@ -2,6 +2,7 @@
 //! count outlives commands and snapshots; values are the connection's.
 
 use crate::host::{ConnectorError, Failure, Host};
+use crate::values::{self, key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
@@ -10,9 +11,6 @@ const FIRST_DISTANCE_MS: u64 = 10 * 60_000;
 
 /// The longest distance.
 const LONGEST_DISTANCE_MS: u64 = 7 * 24 * 3_600_000;
-
-/// Values are asked for so many at once.
-const VALUES_AT_ONCE: usize = 100;
 
 /// Parts of an object that are remembered; others are tried by every backup.
 const MAX_PARTS: usize = 2_000;
@@ -59,41 +57,23 @@ impl Again {
     }
 }
 
-fn key(object: &str) -> String {
-    format!("v1/failed/{object}")
-}
-
-fn parts_key(object: &str) -> String {
-    format!("v1/failed-parts/{object}")
-}
-
-fn unwritable(error: &serde_json::Error) -> ConnectorError {
-    ConnectorError::State(Failure::new("failed", format!("what failed can't be kept: {error}")))
-}
-
 /// What is known of these objects, in their order.
 pub fn known<H: Host>(host: &H, objects: &[&str]) -> Result<Vec<Option<Again>>, ConnectorError> {
-    let mut known = Vec::with_capacity(objects.len());
-    for some in objects.chunks(VALUES_AT_ONCE) {
-        let values = host.get(some.iter().map(|object| key(object)).collect())?;
-        known.extend((0..some.len()).map(|n| serde_json::from_slice(values.get(n)?.as_deref()?).ok()));
-    }
-    Ok(known)
+    values::cached_each(host, objects.iter().map(|object| key::failed(object)))
 }
 
 /// An object failed.
 pub fn failed<H: Host>(host: &H, object: &str, why: &Failure) -> Result<(), ConnectorError> {
     let before = known(host, &[object])?.remove(0);
     let again = Again::after(before.as_ref(), host.now(), why);
-    let value = serde_json::to_vec(&again).map_err(|error| unwritable(&error))?;
-    Ok(host.put(vec![(key(object), Some(value))])?)
+    Ok(host.put(vec![values::entry(key::failed(object), &again)?])?)
 }
 
 /// These objects were read.
 pub fn forget<H: Host>(host: &H, objects: &[&str]) -> Result<(), ConnectorError> {
     let known = known(host, objects)?;
     let failed = objects.iter().zip(known).filter(|(_, known)| known.is_some());
-    let entries: Vec<_> = failed.map(|(object, _)| (key(object), None)).collect();
+    let entries: Vec<_> = failed.map(|(object, _)| values::removal(key::failed(object))).collect();
     if !entries.is_empty() {
         host.put(entries)?;
     }
@@ -102,19 +82,13 @@ pub fn forget<H: Host>(host: &H, objects: &[&str]) -> Result<(), ConnectorError>
 
 /// Records that could not be read, by their Ids, of each of these objects, and when each is tried again.
 pub fn unreadable<H: Host>(host: &H, objects: &[&str]) -> Result<Vec<Vec<(String, Again)>>, ConnectorError> {
-    let mut unreadable = Vec::with_capacity(objects.len());
-    for some in objects.chunks(VALUES_AT_ONCE) {
-        let mut values = host.get(some.iter().map(|object| parts_key(object)).collect())?;
-        values.resize(some.len(), None);
-        unreadable.extend(values.into_iter().map(|value| {
-            let parts: BTreeMap<String, Again> = value
-                .and_then(|value| serde_json::from_slice(&value).ok())
-                .unwrap_or_default();
-            // A file is named by its record and its field.
-            parts.into_iter().filter(|(part, _)| !part.contains('/')).collect()
-        }));
-    }
-    Ok(unreadable)
+    let parts = values::cached_each(host, objects.iter().map(|object| key::failed_parts(object)))?;
+    let records = |parts: Option<BTreeMap<String, Again>>| {
+        // A file is named by its record and its field.
+        let parts = parts.unwrap_or_default().into_iter();
+        parts.filter(|(part, _)| !part.contains('/')).collect()
+    };
+    Ok(parts.into_iter().map(records).collect())
 }
 
 /// Parts of an object that failed, by their name: files, and records by their Ids.
@@ -127,11 +101,8 @@ pub struct Parts {
 impl Parts {
     /// What is known of an object's.
     pub fn load<H: Host>(host: &H, object: &str) -> Result<Parts, ConnectorError> {
-        let value = host.get(vec![parts_key(object)])?.into_iter().next().flatten();
         Ok(Parts {
-            parts: value
-                .and_then(|value| serde_json::from_slice(&value).ok())
-                .unwrap_or_default(),
+            parts: values::cached(host, &key::failed_parts(object))?.unwrap_or_default(),
             changed: false,
         })
     }
@@ -159,9 +130,13 @@ impl Parts {
     /// Keeps what was changed.
     pub fn keep<H: Host>(&mut self, host: &H, object: &str) -> Result<(), ConnectorError> {
         if std::mem::take(&mut self.changed) {
-            let value = serde_json::to_vec(&self.parts).map_err(|error| unwritable(&error))?;
-            let value = (!self.parts.is_empty()).then_some(value);
-            host.put(vec![(parts_key(object), value)])?;
+            let key = key::failed_parts(object);
+            let entry = if self.parts.is_empty() {
+                values::removal(key)
+            } else {
+                values::entry(key, &self.parts)?
+            };
+            host.put(vec![entry])?;
         }
         Ok(())
     }

@@ -11,14 +11,12 @@ use super::packing::{self, Load, Part};
 use super::reads::Asked;
 use super::trouble::can_be_narrowed;
 use super::{Checkpoint, Event};
+use crate::BATCH_REQUESTS;
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Next};
 use crate::org::{Org, Stopped};
-use crate::plan::describes;
 use crate::salesforce::{ApiError, Describe};
+use crate::schema::describes;
 use std::collections::{BTreeMap, BTreeSet};
-
-/// A batch sends no more. Small enough that what a crash repeats is little, large enough that commits are few.
-pub const MAX_REQUESTS: u32 = 8;
 
 /// More at once gain nothing: Salesforce answers composite requests in seconds, and allows few long ones.
 const MAX_AT_ONCE: usize = 4;
@@ -153,7 +151,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             && self.outage.is_none()
             && !self.busy
             && self.org.asks_to_wait().is_none()
-            && self.sent < MAX_REQUESTS
+            && self.sent < BATCH_REQUESTS
             && under_way < at_once
             && (under_way == 0 || self.org.is_confirmed())
             && host.requests_left() > 0
@@ -363,5 +361,5 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
 
 /// Requests of the next batch, as far as is known.
 pub fn next_batch(checkpoint: &Checkpoint) -> u32 {
-    checkpoint.requests().clamp(1, MAX_REQUESTS)
+    checkpoint.requests().clamp(1, BATCH_REQUESTS)
 }

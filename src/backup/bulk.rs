@@ -12,6 +12,7 @@ use super::{Checkpoint, Cursor, Object, Phase, Way, packing, ways};
 use crate::host::{ConnectorError, Host, Level, Pause, StorageError};
 use crate::org::{Refused, Stopped, daily_standing};
 use crate::quota;
+use crate::salesforce::limits;
 use crate::salesforce::{
     Broken, Class, Describe, JobState, NewJob, RecordSink, named_column, read_csv_header, read_csv_rows, read_job, read_jobs,
 };
@@ -173,7 +174,7 @@ impl<H: Host> Batch<'_, '_, H> {
             .filter(|(other, _)| *other != n)
             .map(|(_, object)| packing::pages(object))
             .sum::<u64>()
-            / packing::PLACES as u64;
+            / limits::COMPOSITE_QUERIES as u64;
         if self.allowance()? > needed + others {
             self.checkpoint.objects[n].read_by_queries();
         }

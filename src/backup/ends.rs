@@ -3,10 +3,11 @@
 
 use super::Phase;
 use super::batch::Batch;
-use super::mark::{Mark, describe_key};
+use super::files::images;
 use super::object::Since;
 use crate::host::{ConnectorError, Host, Which};
-use crate::plan::{describes, images};
+use crate::schema::describes;
+use crate::schema::{Mark, describe_key};
 
 /// A backup that took longer is followed by a pass over what was changed meanwhile, in milliseconds.
 const CATCH_UP_AFTER: u64 = 24 * 3_600_000;

@@ -14,10 +14,8 @@ mod bulk;
 mod changed;
 mod checkpoint;
 mod ends;
-mod files;
-pub mod groups;
+pub mod files;
 mod lists;
-mod mark;
 mod object;
 pub mod packing;
 pub mod ranges;
@@ -28,12 +26,10 @@ mod trouble;
 mod unreadable;
 mod ways;
 
-pub use batch::{MAX_REQUESTS, next_batch, run_batch};
+pub use batch::{next_batch, run_batch};
 pub use checkpoint::{BulkJobs, Chain, Checkpoint};
-pub use mark::{Mark, describe_key, marks, no_mark};
 pub use object::{
-    Bulk, Cursor, Event, Files, Listed, MAX_GROUPS, MIN_PAGE_ROWS, Object, Outcome, PAGE_ROWS, Phase, Planned, Range,
-    RangeState, Since, Way, by_nature, skipped,
+    Bulk, Cursor, Event, Files, Listed, Object, Outcome, Phase, Planned, Range, RangeState, Since, Way, by_nature, skipped,
 };
 pub use ways::by_bulk;
 

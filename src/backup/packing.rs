@@ -5,17 +5,9 @@
 //! short ones fill what the long ones leave. A page is one of [`super::Object::rows_a_page`] rows.
 
 use super::{Chain, Checkpoint, Cursor, Object, Phase, Range, RangeState, Since, Way};
+use crate::salesforce::limits::{COMPOSITE_QUERIES, PAGE_ROWS, SUBREQUESTS};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
-
-/// Queries and collections that a composite request may have.
-pub const PLACES: usize = 5;
-
-/// Parts that a composite request may have.
-pub const SUBREQUESTS: usize = 25;
-
-/// Parts that are left for single records beside those.
-pub const SINGLES: usize = SUBREQUESTS - PLACES;
 
 /// What one composite request does for one object.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,7 +41,7 @@ impl Address {
 /// What a composite request does.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Load {
-    /// Queries in at most [`PLACES`], and addresses; together at most [`SUBREQUESTS`].
+    /// Queries in at most [`COMPOSITE_QUERIES`], and addresses; together at most [`SUBREQUESTS`].
     Reads(Vec<Part>, Vec<Address>),
     /// Describes of these objects, at most [`SUBREQUESTS`].
     Describes(Vec<usize>),
@@ -72,7 +64,7 @@ impl Load {
         match self {
             Load::Reads(parts, addresses) => {
                 let places = parts.iter().map(|part| part.places).sum::<usize>();
-                places == PLACES || places + addresses.len() == SUBREQUESTS
+                places == COMPOSITE_QUERIES || places + addresses.len() == SUBREQUESTS
             }
             Load::Describes(objects) => objects.len() == SUBREQUESTS,
         }
@@ -175,7 +167,7 @@ fn queries(checkpoint: &Checkpoint, mut queue: Vec<usize>) -> Vec<Part> {
         (object.cursor == Cursor::Start, Reverse(pages(object)), *n)
     });
     let mut parts: Vec<Part> = Vec::new();
-    let (mut room, mut bytes) = (PLACES, checkpoint.answer_bytes);
+    let (mut room, mut bytes) = (COMPOSITE_QUERIES, checkpoint.answer_bytes);
     for n in queue {
         let object = &objects[n];
         if let Some(places) = places_together(object) {
@@ -191,7 +183,7 @@ fn queries(checkpoint: &Checkpoint, mut queue: Vec<usize>) -> Vec<Part> {
         let page_bytes = page_bytes(object);
         // The first page goes in whatever it weighs: nothing would ever read it otherwise.
         let affordable = (bytes / page_bytes).max(u64::from(parts.is_empty()));
-        let places = usize::try_from(wanted.min(affordable)).unwrap_or(PLACES);
+        let places = usize::try_from(wanted.min(affordable)).unwrap_or(COMPOSITE_QUERIES);
         if places > 0 {
             parts.push(Part { object: n, places });
             room -= places;
@@ -254,14 +246,14 @@ pub fn requests(checkpoint: &Checkpoint) -> u32 {
             // How many are missing shows on walking the rows: until then, a batch's worth.
             Phase::Files => {
                 let listed = object.files.as_ref().and_then(|files| files.list.as_ref());
-                others += listed.map_or(u64::from(super::MAX_REQUESTS), |list| list.left);
+                others += listed.map_or(u64::from(crate::BATCH_REQUESTS), |list| list.left);
             }
             phase if asks_queries(phase) => {
                 places = places.saturating_add(pages(object));
                 if let Some(together) = places_together(object) {
                     let whole = pages(object).div_ceil(together as u64);
                     longest = whole.max(longest);
-                    apart = apart.saturating_add(if together * 2 > PLACES { whole } else { 0 });
+                    apart = apart.saturating_add(if together * 2 > COMPOSITE_QUERIES { whole } else { 0 });
                 }
             }
             _ => {}
@@ -269,7 +261,7 @@ pub fn requests(checkpoint: &Checkpoint) -> u32 {
         addresses += u64::from(object.since.as_ref().is_some_and(Since::deletions_due));
     }
     let composite = places
-        .div_ceil(PLACES as u64)
+        .div_ceil(COMPOSITE_QUERIES as u64)
         .max(places.saturating_add(addresses).div_ceil(SUBREQUESTS as u64))
         .max(longest)
         .max(apart);
@@ -314,7 +306,7 @@ pub fn pages(object: &Object) -> u64 {
         Phase::Asking => object.ask_again.len() as u64,
         Phase::Bounding => 2,
         Phase::Listing => object.lists.as_ref().map_or(1, |lists| lists.queries().max(1) as u64),
-        Phase::Scanning => object.records().div_ceil(u64::from(super::PAGE_ROWS)).max(1),
+        Phase::Scanning => object.records().div_ceil(u64::from(PAGE_ROWS)).max(1),
         _ => 0,
     }
 }
@@ -341,11 +333,11 @@ pub fn weigh_page(object: &mut Object, bytes: u64) {
 fn longest_chain(object: &Object, chain: Chain) -> usize {
     match (object.phase, object.way, chain) {
         // Its queries don't hang on one another.
-        (Phase::Listing, ..) => PLACES,
+        (Phase::Listing, ..) => COMPOSITE_QUERIES,
         (Phase::Counting | Phase::Confirming | Phase::Comparing | Phase::Asking, ..)
         | (_, _, Chain::None)
         | (_, Way::Plain, Chain::LastRecord) => 1,
-        _ => PLACES,
+        _ => COMPOSITE_QUERIES,
     }
 }
 
@@ -380,7 +372,7 @@ mod tests {
                     let Load::Reads(parts, _) = load else {
                         panic!("nothing is undescribed")
                     };
-                    assert!(parts.iter().map(|p| p.places).sum::<usize>() <= PLACES);
+                    assert!(parts.iter().map(|p| p.places).sum::<usize>() <= COMPOSITE_QUERIES);
                     for part in parts {
                         let object = &mut checkpoint.objects[part.object];
                         let rows = (part.places as u64 * 2_000).min(object.remaining().unwrap());

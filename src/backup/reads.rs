@@ -3,15 +3,15 @@
 use super::batch::Batch;
 use super::packing::{Address, Part};
 use super::rows::{Keep, Place, Rows};
-use super::{Chain, Cursor, Event, Object, Outcome, Phase, Way, groups};
+use super::{Chain, Cursor, Event, Object, Outcome, Phase, Way};
 use crate::host::{ConnectorError, Failure, Host, Level, Row};
 use crate::org::{Body, Refused, Stopped, Subrequest};
-use crate::plan::describes;
-use crate::plan::predecessor::schema_remarks;
 use crate::salesforce::{
     ApiError, Bodies, Broken, Class, Deleted, Describe, DescribeBodies, Page, PageBodies, Sub, SubBody, Updated, classify,
     moment_url, read_deleted, read_record, read_updated, refusal,
 };
+use crate::schema::schema_remarks;
+use crate::schema::{describes, groups};
 use crate::soql::{Bound, Filter, Operator, Query};
 use serde::de::{self, MapAccess, value::MapAccessDeserializer};
 use serde_json::value::RawValue;

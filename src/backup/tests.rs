@@ -10,11 +10,11 @@ mod refusals;
 mod trouble;
 
 use super::*;
-use crate::STATE_VERSION;
-use crate::host::scripted::{Reply, ScriptedHost};
-use crate::host::tiny_org::{Oddity, TinyOrg};
 use crate::host::{BatchResult, ConnectorError, Host, Next, Planned, ReadingSource, Request, Row, SendError};
 use crate::plan::{Options, plan_backup};
+use crate::testing::scripted::{Reply, ScriptedHost};
+use crate::testing::tiny_org::{Oddity, TinyOrg};
+use crate::{BATCH_REQUESTS, STATE_VERSION};
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::rc::Rc;
@@ -110,7 +110,7 @@ impl Job {
             match next {
                 Next::Done => return Ok(()),
                 Next::Batch(requests) => {
-                    assert!(requests <= MAX_REQUESTS);
+                    assert!(requests <= BATCH_REQUESTS);
                     if self.host.requests_left() == 0 {
                         self.host.allow(10_000);
                     }

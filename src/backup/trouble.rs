@@ -132,7 +132,7 @@ impl<H: Host> Batch<'_, '_, H> {
     pub(super) fn object_failed(&self, n: usize, why: Failure) -> Result<(), ConnectorError> {
         let name = self.name(n);
         super::again::failed(self.host(), name, &why)?;
-        self.host().annotate(vec![super::mark::no_mark(name)])?;
+        self.host().annotate(vec![crate::schema::no_mark(name)])?;
         self.host().failed(name, why);
         debug_assert_eq!(self.checkpoint.objects[n].phase, Phase::Failed);
         Ok(())

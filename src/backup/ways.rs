@@ -3,7 +3,8 @@
 //! Pure. A composite request gives five pages of 2,000 rows, and what an object leaves empty of it others fill; a job takes one
 //! request to begin, one for each page of results, and its share of the looks whether it is ready, of which one serves all jobs.
 
-use super::{Object, PAGE_ROWS, packing, ranges};
+use super::{Object, ranges};
+use crate::salesforce::limits::{self, PAGE_ROWS};
 
 /// Requests of a job apart from pages of results beyond the first: to begin it, and for the first page.
 const JOB_REQUESTS: u64 = 2;
@@ -15,12 +16,12 @@ const LOOKS: u64 = 2;
 pub fn query_requests(object: &Object) -> u64 {
     let rows = object.remaining().unwrap_or(0);
     let pages = rows.div_ceil(u64::from(object.rows_a_page())) * object.field_groups() as u64;
-    pages.div_ceil(packing::PLACES as u64)
+    pages.div_ceil(limits::COMPOSITE_QUERIES as u64)
 }
 
 /// From so many records on a job takes fewer requests than queries; `configured`: what the connection says.
 pub fn bulk_from(configured: Option<u64>) -> u64 {
-    configured.unwrap_or((JOB_REQUESTS + 1) * packing::PLACES as u64 * u64::from(PAGE_ROWS))
+    configured.unwrap_or((JOB_REQUESTS + 1) * limits::COMPOSITE_QUERIES as u64 * u64::from(PAGE_ROWS))
 }
 
 /// Fifths of requests that a job saves; 0 where it doesn't.
@@ -29,7 +30,7 @@ fn saving(object: &Object) -> u64 {
     let fifths = rows.div_ceil(u64::from(object.rows_a_page()));
     let ranges = ranges::how_many(rows, object.row_bytes) as u64;
     let results = rows.div_ceil(object.page_records()).max(ranges);
-    fifths.saturating_sub(((JOB_REQUESTS - 1) * ranges + results) * packing::PLACES as u64)
+    fifths.saturating_sub(((JOB_REQUESTS - 1) * ranges + results) * limits::COMPOSITE_QUERIES as u64)
 }
 
 /// Which of the objects are read by bulk query jobs. `configured`: from so many records on, whatever that costs.
@@ -43,7 +44,7 @@ pub fn by_bulk(objects: &[Object], configured: Option<u64>) -> Vec<usize> {
         .filter(|n| able(&objects[*n]) && saving(&objects[*n]) > 0)
         .collect();
     let saved: u64 = cheaper.iter().map(|n| saving(&objects[*n])).sum();
-    if saved > LOOKS * packing::PLACES as u64 {
+    if saved > LOOKS * limits::COMPOSITE_QUERIES as u64 {
         cheaper
     } else {
         Vec::new()

@@ -5,14 +5,11 @@
 
 use super::{Body, Org, Stopped, Subrequest};
 use crate::host::{ConnectorError, Failure, Host};
+use crate::salesforce::limits::{COMPOSITE_QUERIES, SUBREQUESTS};
 use crate::salesforce::{Bodies, Broken, Part, Sub, SubBody, read_composite, read_parts};
 use crate::soql;
 use serde::Deserialize;
 use serde::de::{MapAccess, value::MapAccessDeserializer};
-
-/// Composite requests take 25 parts, of which five may query or read collections.
-const MAX_PARTS: usize = 25;
-const MAX_QUERIES: usize = 5;
 
 const ORGANIZATION: &str = "SELECT Id FROM Organization";
 
@@ -20,10 +17,10 @@ const ORGANIZATION: &str = "SELECT Id FROM Organization";
 /// `None`: nothing is to be confirmed, or there is no room.
 pub(super) fn question<H: Host>(org: &Org<'_, H>, parts: &[Subrequest]) -> Option<Subrequest> {
     let scope = org.to_confirm()?;
-    if parts.len() >= MAX_PARTS {
+    if parts.len() >= SUBREQUESTS {
         return None;
     }
-    let url = match parts.iter().filter(|part| part.is_query()).count() < MAX_QUERIES {
+    let url = match parts.iter().filter(|part| part.is_query()).count() < COMPOSITE_QUERIES {
         true => org.path(&format!("query?q={}", soql::encode(ORGANIZATION))),
         false => org.path(&format!("sobjects/Organization/{scope}?fields=Id")),
     };

@@ -472,7 +472,7 @@ fn stopped(error: SendError) -> Stopped {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::host::scripted::{Reply, ScriptedHost};
+    use crate::testing::scripted::{Reply, ScriptedHost};
 
     fn ask(reply: Reply) -> (ScriptedHost, Result<String, Stopped>) {
         let host = ScriptedHost::new(5, move |_| reply.clone());

@@ -1,16 +1,15 @@
 //! Makes the first checkpoint of what planning learnt, and tells people what will be read, how, and what that costs.
 
-use super::describes::{self, Known};
 use super::estimate;
-use super::predecessor::{Reads, reads, schema_remarks};
+use super::predecessor::{Reads, reads};
 use super::state::{Candidate, State};
-use crate::backup::{
-    Checkpoint, Files, MAX_GROUPS, MIN_PAGE_ROWS, Mark, Object, PAGE_ROWS, Range, Since, Way, again, by_bulk, describe_key,
-    marks, next_batch, no_mark, ranges, skipped,
-};
+use crate::backup::{Checkpoint, Files, Object, Range, Since, Way, again, by_bulk, next_batch, ranges, skipped};
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned, Snapshot};
 use crate::org::Org;
+use crate::salesforce::limits::{MIN_PAGE_ROWS, PAGE_ROWS};
 use crate::salesforce::{ApiError, Describe, PERMISSIONS, Skip};
+use crate::schema::describes::{self, Known};
+use crate::schema::{MAX_GROUPS, Mark, describe_key, marks, no_mark, schema_remarks};
 use std::collections::BTreeMap;
 
 /// What a field weighs in an answer besides its name: quotes, colon, comma, and a value that is short or null.

@@ -1,19 +1,20 @@
 //! Asks the org for what planning doesn't know yet: describe global, record counts, describes. Everything that is learnt is kept
 //! before the next request is waited for.
 
-use super::describes::{self, Answered, Entry, Known};
-use super::held;
 use super::state::{Candidate, State, clamped};
 use super::tally;
 use crate::backup::again;
-use crate::backup::packing::PLACES;
+use crate::backup::files::held;
 use crate::host::{ConnectorError, Failure, Host, Level, Planned};
 use crate::org::{Body, Org, Stopped, Subrequest};
+use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::salesforce::{
     ApiError, Bodies, Broken, Class, DescribeBodies, GlobalObject, PERMISSIONS, Permission, PermissionRows, Skip, Sub, SubBody,
     Updated, classify, is_granted, moment_url, permission_queries, read_counts, read_global, read_updated,
 };
+use crate::schema::describes::{self, Answered, Known};
 use crate::soql;
+use crate::values::Entry;
 use serde::de::{MapAccess, value::MapAccessDeserializer};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -122,7 +123,7 @@ fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<Stri
     for (candidate, held) in candidates.iter_mut().zip(held) {
         candidate.files = held.map(|held| candidate.counted.unwrap_or(0).saturating_sub(held));
     }
-    for some in tally::questions(candidates, known, files).chunks(PLACES) {
+    for some in tally::questions(candidates, known, files).chunks(COMPOSITE_QUERIES) {
         let parts = some.iter().enumerate().filter_map(|(n, question)| {
             let path = org.path(&question.path(candidates, known)?);
             Some(Subrequest::get(path, format!("t{n}")))

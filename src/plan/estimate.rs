@@ -3,9 +3,9 @@
 //! The rules it keeps: all objects together are the plan's total, and no more files are told than the connection's `file_requests`
 //! lets one backup fetch.
 
-use super::held;
-use super::images::{self, Images};
 use super::state::Candidate;
+use crate::backup::files::held;
+use crate::backup::files::images::{self, Images};
 use crate::backup::{Checkpoint, Object, Phase, Planned, Way};
 use crate::host::{ConnectorError, Host};
 use crate::org::{Configuration, Org};

@@ -9,12 +9,9 @@
 //!   costs, `predecessor`: and of what an earlier snapshot has.
 
 mod assembly;
-pub mod describes;
 mod discovery;
 mod estimate;
-pub mod held;
-pub mod images;
-pub(crate) mod predecessor;
+mod predecessor;
 pub mod state;
 mod tally;
 

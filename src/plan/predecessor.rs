@@ -2,9 +2,9 @@
 //!
 //! The rule it keeps: whatever can't be told from the changes alone — a field that is new, a type that is another — is read in full.
 
-use crate::backup::{Mark, PAGE_ROWS};
-use crate::host::Failure;
 use crate::salesforce::Describe;
+use crate::salesforce::limits::PAGE_ROWS;
+use crate::schema::{Mark, added_fields};
 
 /// An object with so many records has changes almost certainly: they are asked for without looking first.
 const SURELY_CHANGED: u64 = 2_000;
@@ -26,7 +26,7 @@ pub(super) fn reads(mark: &Mark, now: &Describe) -> Reads {
     if !now.since || mark.describe.revision != now.revision {
         return Reads::Full("it has no field that tells when a record was changed");
     }
-    if added(&mark.describe, now).next().is_some() {
+    if added_fields(&mark.describe, now).next().is_some() {
         return Reads::Full("its definition was changed");
     }
     if mark.disagrees {
@@ -41,53 +41,11 @@ pub(super) fn reads(mark: &Mark, now: &Describe) -> Reads {
     }
 }
 
-/// Fields that are there now in a form that they didn't have.
-fn added<'a>(before: &'a Describe, now: &'a Describe) -> impl Iterator<Item = &'a str> {
-    let fields = now
-        .fields
-        .iter()
-        .filter(|field| before.field(&field.name).is_none_or(|old| old.kind != field.kind))
-        .map(|field| field.name.as_str());
-    let bodies = now.bodies.iter().filter(|body| !before.bodies.contains(body));
-    fields.chain(bodies.map(String::as_str))
-}
-
-/// What people should know of a definition that was changed since the snapshot before.
-pub(crate) fn schema_remarks(object: &str, before: &Describe, now: &Describe) -> Vec<Failure> {
-    let mut remarks = Vec::new();
-    let new: Vec<&str> = added(before, now).collect();
-    if !new.is_empty() {
-        remarks.push(
-            Failure::new(
-                "schema-changed",
-                format!("{object}: new or changed fields: {}", new.join(", ")),
-            )
-            .about(object)
-            .detail("fields", new.join(",")),
-        );
-    }
-    let hidden: Vec<&str> = before.names().into_iter().filter(|name| now.field(name).is_none()).collect();
-    if !hidden.is_empty() {
-        remarks.push(
-            Failure::new(
-                "fields-not-visible",
-                format!(
-                    "{object}: fields that are gone or hidden from the user now: {}",
-                    hidden.join(", ")
-                ),
-            )
-            .remedy("records that weren't changed since keep them; give the user access to the fields if they still exist")
-            .about(object)
-            .detail("fields", hidden.join(",")),
-        );
-    }
-    remarks
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::salesforce::{Field, Kind};
+    use crate::schema::schema_remarks;
 
     fn describe(fields: &[(&str, Kind)]) -> Describe {
         Describe {

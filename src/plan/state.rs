@@ -1,15 +1,10 @@
 //! What planning has learnt so far, kept in one value until the first batch begins.
 
-use super::describes::Entry;
-use crate::backup::packing::SUBREQUESTS;
-use crate::host::{ConnectorError, Failure, Host};
+use crate::host::{ConnectorError, Host};
+use crate::salesforce::limits::SUBREQUESTS;
+use crate::values::{self, Entry, key};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-const KEY: &str = "v1/plan";
-
-/// How far the org's clock is ahead of the host's: known from one planning to the next.
-const CLOCK_KEY: &str = "v1/clock";
 
 /// Planning that nobody went on with for so long begins anew: the org has changed.
 const STALE_MS: u64 = 7 * 24 * 3_600_000;
@@ -89,10 +84,8 @@ impl State {
     /// Planning that is under way for the same objects, or a new one.
     pub fn load<H: Host>(host: &H, wanted: &[String], full: bool) -> Result<State, ConnectorError> {
         let now = host.now();
-        let mut values = host.get(vec![KEY.to_owned(), CLOCK_KEY.to_owned()])?.into_iter();
-        let (value, clock) = (values.next().flatten(), values.next().flatten());
-        let ahead = clock.and_then(|clock| serde_json::from_slice(&clock).ok()).unwrap_or(0);
-        let known = value.and_then(|value| serde_json::from_slice::<State>(&value).ok());
+        let ahead = values::cached(host, key::CLOCK)?.unwrap_or(0);
+        let known: Option<State> = values::cached(host, key::PLAN)?;
         let usable =
             |state: &State| state.wanted == wanted && state.full == full && now.saturating_sub(state.touched) < STALE_MS;
         Ok(known.filter(usable).unwrap_or_else(|| State {
@@ -117,14 +110,11 @@ impl State {
     /// As entries to be put, together with what else was learnt.
     pub fn entries<H: Host>(&mut self, host: &H) -> Result<Vec<Entry>, ConnectorError> {
         self.touched = host.now();
-        let value = serde_json::to_vec(self)
-            .map_err(|error| ConnectorError::State(Failure::new("plan", format!("the plan can't be written: {error}"))))?;
-        let clock = self.ahead.to_string().into_bytes();
-        Ok(vec![(KEY.to_owned(), Some(value)), (CLOCK_KEY.to_owned(), Some(clock))])
+        Ok(vec![values::entry(key::PLAN, self)?, values::entry(key::CLOCK, &self.ahead)?])
     }
 }
 
 /// Planning is over: the next one begins anew.
 pub fn forget<H: Host>(host: &H) -> Result<(), ConnectorError> {
-    Ok(host.put(vec![(KEY.to_owned(), None)])?)
+    Ok(host.put(vec![values::removal(key::PLAN)])?)
 }

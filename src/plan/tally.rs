@@ -4,11 +4,10 @@
 //! Pure: which questions are worth a place of a composite request, and what their answers do to a candidate. The rule it keeps: it
 //! asks only where more depends on the answer than asking costs.
 
-use super::describes::Known;
 use super::state::{Candidate, clamped};
-use crate::backup::PAGE_ROWS;
-use crate::backup::packing::PLACES;
+use crate::salesforce::limits::{COMPOSITE_QUERIES, PAGE_ROWS};
 use crate::salesforce::{Describe, told};
+use crate::schema::describes::Known;
 use crate::soql::{Bound, Filter, Operator, Query};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
@@ -17,7 +16,7 @@ use std::collections::BTreeMap;
 const FEW_FILES: u64 = 20;
 
 /// So many records may be missed: the pages of a composite request.
-const FEW_RECORDS: u64 = PAGE_ROWS as u64 * PLACES as u64;
+const FEW_RECORDS: u64 = PAGE_ROWS as u64 * COMPOSITE_QUERIES as u64;
 
 /// Endings of objects that hang on another and are left out of record counts, and what the other's name ends with in their place.
 const DEPENDENTS: [(&str, &str); 7] = [
@@ -91,7 +90,7 @@ pub(super) fn questions(candidates: &[Candidate], known: &BTreeMap<String, Known
     }
     of_records.sort_by_key(|question| std::cmp::Reverse(question.weight));
     // All about files, since each is a request; of the others those that go beside them, or into one request.
-    let places = of_files.len().div_ceil(PLACES).max(1) * PLACES;
+    let places = of_files.len().div_ceil(COMPOSITE_QUERIES).max(1) * COMPOSITE_QUERIES;
     of_records.truncate(places - of_files.len());
     of_files.extend(of_records);
     of_files
@@ -296,7 +295,7 @@ mod tests {
             .iter()
             .map(|name| (name.as_str(), counted(name), Describe::default()))
             .collect();
-        assert_eq!(asked(&objects, true).len(), PLACES);
+        assert_eq!(asked(&objects, true).len(), COMPOSITE_QUERIES);
     }
 
     #[test]

@@ -5,9 +5,9 @@
 use super::*;
 use crate::STATE_VERSION;
 use crate::backup::Checkpoint;
-use crate::host::scripted::{Reply, ScriptedHost};
-use crate::host::tiny_org::{Oddity, TinyOrg};
 use crate::host::{Next, Request, SendError};
+use crate::testing::scripted::{Reply, ScriptedHost};
+use crate::testing::tiny_org::{Oddity, TinyOrg};
 use std::collections::BTreeSet;
 
 fn org_of(objects: usize) -> TinyOrg {

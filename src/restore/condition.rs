@@ -4,8 +4,8 @@
 //! compared as numbers where both sides are, everything else as text, in which dates and moments of the snapshot's form sort
 //! right. `LIKE` takes `%` at either end.
 
-use super::rules::Values;
 use crate::host::Failure;
+use crate::restore::rules::Values;
 use std::cmp::Ordering;
 use std::collections::BTreeSet;
 

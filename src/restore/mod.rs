@@ -11,39 +11,19 @@
 //! The rule it keeps: nothing is sent that may create a record before it is durable what it will create, and nothing else is
 //! sent before it is known what came of it.
 
-mod adopt;
-mod again;
 pub mod condition;
-mod culprits;
-mod describe;
-mod documents;
-mod estimate;
-mod fill;
-mod ingest;
-pub mod intent;
-pub mod job;
-mod lookup;
-mod lost;
-mod names;
 pub mod order;
 mod plan;
 pub mod prepare;
 pub mod refused;
-pub mod rehearsal;
 pub mod request;
-mod results;
-pub mod roll;
 pub mod rules;
 mod run;
-mod select;
-mod settle;
-pub mod standing;
-pub mod table;
-mod verify;
+mod state;
 mod write;
 
-pub use job::{Selection, is_restore};
 pub use plan::plan_restore;
+pub use state::job::{Selection, is_restore};
 pub use write::run_batch;
 
 #[cfg(test)]

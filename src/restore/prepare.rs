@@ -3,9 +3,9 @@
 //! Pure, but for asking what a reference leads to. Only fields that can be set, with the snapshot's own bytes; references by the
 //! target's Ids. The rule it keeps: what can't be set as it was is named, never dropped in silence.
 
-use super::request::{Attached, Form, Placed, Verb, reference};
-use super::rules;
 use crate::host::{ConnectorError, Failure, Row};
+use crate::restore::request::{Attached, Form, Placed, Verb, reference};
+use crate::restore::rules;
 use crate::salesforce::{Writable, WritableField};
 
 /// What a reference leads to.

@@ -6,26 +6,17 @@
 //! refers to; and what a composite request can't carry (files, texts that look like references) goes in requests of another
 //! [`Form`].
 
-use super::standing::Apart;
-use crate::backup::packing::{PLACES, SINGLES};
 use crate::host::{Content, FormPart};
 use crate::org::WRITE_HEADERS;
+use crate::restore::state::standing::Apart;
+use crate::salesforce::limits::{COLLECTION_RECORDS, COLLECTION_RUNS, COMPOSITE_QUERIES, MAX_FILE_BYTES, SINGLES};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// Records of a collection.
-pub const RECORDS: usize = 200;
-
 /// Records that one counted request writes at least, where there are so many: in its collections.
-pub const RECORDS_A_REQUEST: u64 = (PLACES * RECORDS) as u64;
-
-/// A collection is worked through in runs of one type, of which it may have so many.
-const RUNS: usize = 10;
+pub const RECORDS_A_REQUEST: u64 = (COMPOSITE_QUERIES * COLLECTION_RECORDS) as u64;
 
 /// Bytes of records in a request. Salesforce's own limit is far beyond; an answer that is cut costs as much as was sent.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
-
-/// Bytes of the files of a request. Salesforce takes 500 MB (REST API Developer Guide, *Insert or Update Blob Data*).
-pub const MAX_FILE_BYTES: u64 = 400 * 1024 * 1024;
 
 /// Which request carries a record.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,7 +52,7 @@ impl Form {
     /// Collections of a request.
     fn collections(self) -> usize {
         match self {
-            Form::Composite => PLACES,
+            Form::Composite => COMPOSITE_QUERIES,
             _ => 1,
         }
     }
@@ -70,7 +61,7 @@ impl Form {
     fn records(self) -> usize {
         match self {
             Form::Single => 1,
-            _ => RECORDS,
+            _ => COLLECTION_RECORDS,
         }
     }
 }
@@ -267,7 +258,7 @@ impl Request {
         let from = after.map_or(0, |after| after + 1);
         let has_room = |collection: &Collection| {
             let new_run = collection.records.last().is_none_or(|last| last.object != record.object);
-            let has_place = collection.records.len() < form.records() && (!new_run || collection.runs < RUNS);
+            let has_place = collection.records.len() < form.records() && (!new_run || collection.runs < COLLECTION_RUNS);
             collection.verb == verb && collection.apart == record.apart && has_place
         };
         let found = (from..self.collections.len().min(form.collections())).find(|n| has_room(&self.collections[*n]));
@@ -367,7 +358,7 @@ impl Request {
             if n > 0 {
                 body.push(',');
             }
-            let single = collection.records.first().filter(|_| n >= PLACES);
+            let single = collection.records.first().filter(|_| n >= COMPOSITE_QUERIES);
             let url = path(&single.map_or_else(|| COLLECTIONS.to_owned(), Placed::address));
             let [duplicates, assignment] = WRITE_HEADERS.map(|(name, value)| format!("\"{name}\":\"{value}\""));
             body.push_str(&format!(
@@ -391,7 +382,7 @@ impl Request {
 
 /// The reference to a record that an earlier part of the same request creates.
 pub fn reference((collection, record): (usize, usize)) -> String {
-    if collection < PLACES {
+    if collection < COMPOSITE_QUERIES {
         format!("@{{c{collection}[{record}].id}}")
     } else {
         format!("@{{c{collection}.id}}")
@@ -402,7 +393,7 @@ pub fn reference((collection, record): (usize, usize)) -> String {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::backup::packing::SUBREQUESTS;
+    use crate::salesforce::limits::SUBREQUESTS;
 
     fn record(object: &str, n: usize) -> Placed {
         Placed {
@@ -471,7 +462,7 @@ mod tests {
         for n in 0..1_000 {
             assert_eq!(request.add(Verb::Create, None, record("Account", n)), Added::Yes);
         }
-        assert_eq!((request.len(), request.collections.len()), (1_000, PLACES));
+        assert_eq!((request.len(), request.collections.len()), (1_000, COMPOSITE_QUERIES));
         for n in 1_000..1_019 {
             assert_eq!(request.add(Verb::Create, None, record("Account", n)), Added::Yes);
         }
@@ -510,11 +501,11 @@ mod tests {
         assert_eq!(request.add(Verb::Create, Some(parent), record("Contact", 1)), Added::Yes);
         assert_eq!(request.place("Contact00001"), Some((1, 0)));
         assert_eq!(reference((1, 0)), "@{c1[0].id}");
-        for after in 1..PLACES - 1 {
+        for after in 1..COMPOSITE_QUERIES - 1 {
             assert_eq!(request.add(Verb::Create, Some(after), record("Case", after)), Added::Yes);
         }
         // Beyond the collections each stands alone, after the one before.
-        for after in PLACES - 1..SUBREQUESTS - 1 {
+        for after in COMPOSITE_QUERIES - 1..SUBREQUESTS - 1 {
             assert_eq!(request.add(Verb::Create, Some(after), record("Case", after)), Added::Yes);
         }
         assert_eq!(request.place("Case00004"), Some((5, 0)));
@@ -533,10 +524,16 @@ mod tests {
             assert_eq!(request.add(Verb::Create, after, record("A", n)), Added::Yes);
         }
         for n in 1..MAX_PASSED {
-            assert_eq!(request.add(Verb::Create, Some(PLACES - 1), record("B", n)), Added::NotThis);
+            assert_eq!(
+                request.add(Verb::Create, Some(COMPOSITE_QUERIES - 1), record("B", n)),
+                Added::NotThis
+            );
         }
         assert_eq!(request.add(Verb::Create, None, record("A", 99)), Added::Yes);
-        assert_eq!(request.add(Verb::Create, Some(PLACES - 1), record("B", 0)), Added::Full);
+        assert_eq!(
+            request.add(Verb::Create, Some(COMPOSITE_QUERIES - 1), record("B", 0)),
+            Added::Full
+        );
     }
 
     #[test]

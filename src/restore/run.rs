@@ -1,22 +1,23 @@
 //! What planning and writing share: the restore's state, the snapshot that it reads, and what references lead to.
 
-use super::fill::Passed;
-use super::intent::Intent;
-use super::job::{Job, Stage};
-use super::prepare::{LeftOut, Target};
-use super::request::Request;
-use super::roll::Roll;
-use super::standing::What;
 use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row, Snapshot, Which};
 use crate::org::{Body, Org, Stopped, Subrequest};
+use crate::restore::prepare::{LeftOut, Target};
+use crate::restore::request::Request;
+use crate::restore::state::intent::Intent;
+use crate::restore::state::job::{Job, Stage};
+use crate::restore::state::roll::Roll;
+use crate::restore::state::standing::What;
+use crate::restore::write::fill::Passed;
 use crate::salesforce::{Part, Writable};
 use crate::soql::encode;
+use crate::values;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// What is made of a reference to a record that is still to come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum ToCome {
+pub(in crate::restore) enum ToCome {
     /// It will have been written by then, for who goes through it without sending.
     Written,
     /// It is waited for.
@@ -26,22 +27,22 @@ pub(super) enum ToCome {
 }
 
 /// Of any object.
-pub(super) const IN_THE_END: fn(&str) -> ToCome = |_| ToCome::InTheEnd;
+pub(in crate::restore) const IN_THE_END: fn(&str) -> ToCome = |_| ToCome::InTheEnd;
 
 /// See the module.
 pub struct Run<'o, 'h, H: Host> {
-    pub(super) org: &'o Org<'h, H>,
-    pub(super) source: H::Snapshot,
-    pub(super) job: Job,
-    pub(super) roll: Roll<'h, H>,
+    pub(in crate::restore) org: &'o Org<'h, H>,
+    pub(in crate::restore) source: H::Snapshot,
+    pub(in crate::restore) job: Job,
+    pub(in crate::restore) roll: Roll<'h, H>,
     space: &'static str,
     writables: BTreeMap<String, Option<Rc<Writable>>>,
     /// It is known what came of the last request, and not durable yet.
-    pub(super) settled: bool,
+    pub(in crate::restore) settled: bool,
     /// An answer was read.
-    pub(super) got_somewhere: bool,
+    pub(in crate::restore) got_somewhere: bool,
     /// What the walk passed by.
-    pub(super) passed: Passed,
+    pub(in crate::restore) passed: Passed,
 }
 
 impl<'o, 'h, H: Host> Run<'o, 'h, H> {
@@ -68,18 +69,18 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
         })
     }
 
-    pub(super) fn host(&self) -> &'h H {
+    pub(in crate::restore) fn host(&self) -> &'h H {
         self.org.host()
     }
 
     /// Makes all that is known durable.
-    pub(super) fn save(&mut self) -> Result<(), ConnectorError> {
+    pub(in crate::restore) fn save(&mut self) -> Result<(), ConnectorError> {
         let entries = self.unsaved()?;
         Ok(self.host().put(entries)?)
     }
 
     /// All that is known and not durable yet, as entries to be put.
-    pub(super) fn unsaved(&mut self) -> Result<Vec<super::table::Entry>, ConnectorError> {
+    pub(in crate::restore) fn unsaved(&mut self) -> Result<Vec<crate::values::Entry>, ConnectorError> {
         self.job.ahead = self.org.ahead();
         let mut entries = self.roll.changes()?;
         entries.push(self.job.entry(self.space)?);
@@ -90,17 +91,16 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// Whether somebody waits for this call to end, or its time is up.
-    pub(super) fn must_end(&self) -> bool {
+    pub(in crate::restore) fn must_end(&self) -> bool {
         self.host().should_stop() || self.host().now() >= self.host().ends_at()
     }
 
     /// What is known about writing an object; `None` where it can't be.
-    pub(super) fn writable(&mut self, object: &str) -> Result<Option<Rc<Writable>>, ConnectorError> {
+    pub(in crate::restore) fn writable(&mut self, object: &str) -> Result<Option<Rc<Writable>>, ConnectorError> {
         if let Some(known) = self.writables.get(object) {
             return Ok(known.clone());
         }
-        let value = self.host().get(vec![self.writable_key(object)])?.into_iter().next().flatten();
-        let known = value.and_then(|value| serde_json::from_slice(&value).ok()).map(Rc::new);
+        let known = values::cached(self.host(), &self.writable_key(object))?.map(Rc::new);
         self.writables.insert(object.to_owned(), known.clone());
         Ok(known)
     }
@@ -111,28 +111,25 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// Whether it is known how an object is written, or that it can't be.
-    pub(super) fn is_described(&mut self, object: &str) -> Result<bool, ConnectorError> {
+    pub(in crate::restore) fn is_described(&mut self, object: &str) -> Result<bool, ConnectorError> {
         Ok(self.job.closed.contains_key(object) || self.writable(object)?.is_some())
     }
 
     /// Takes what was learnt about writing an object.
-    pub(super) fn set_writable(&mut self, object: &str, writable: Writable) -> Result<(), ConnectorError> {
-        let value = serde_json::to_vec(&writable).map_err(|error| {
-            ConnectorError::State(Failure::new("describe", format!("a describe can't be written: {error}")).about(object))
-        })?;
-        self.host().put(vec![(self.writable_key(object), Some(value))])?;
+    pub(in crate::restore) fn set_writable(&mut self, object: &str, writable: Writable) -> Result<(), ConnectorError> {
+        self.host().put(vec![values::entry(self.writable_key(object), &writable)?])?;
         self.writables.insert(object.to_owned(), Some(Rc::new(writable)));
         Ok(())
     }
 
     /// Nothing (more) of an object is written.
-    pub(super) fn close(&mut self, object: &str, code: &str, why: &str) {
+    pub(in crate::restore) fn close(&mut self, object: &str, code: &str, why: &str) {
         self.host().skipped(object, Failure::new(code, why).about(object));
         self.job.closed.insert(object.to_owned(), (code.to_owned(), why.to_owned()));
     }
 
     /// The object whose records an Id is one of.
-    pub(super) fn object_of(&self, refers_to: &[String], id: &str) -> Option<String> {
+    pub(in crate::restore) fn object_of(&self, refers_to: &[String], id: &str) -> Option<String> {
         if let [only] = refers_to {
             return Some(only.clone());
         }
@@ -142,7 +139,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
 
     /// What a reference leads to. `request`: what is under way. `to_come`: what is made of records of an object that are still to
     /// come.
-    pub(super) fn resolve(
+    pub(in crate::restore) fn resolve(
         &mut self,
         request: &Request,
         refers_to: &[String],
@@ -183,12 +180,12 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// The rows of these records.
-    pub(super) fn rows(&self, object: &str, keys: &[String]) -> Result<Vec<Option<Row>>, ConnectorError> {
+    pub(in crate::restore) fn rows(&self, object: &str, keys: &[String]) -> Result<Vec<Option<Row>>, ConnectorError> {
         Ok(self.source.find(object, keys)?)
     }
 
     /// Source keys and lengths of the blobs of these records, in their order: of objects that have files.
-    pub(super) fn blobs(
+    pub(in crate::restore) fn blobs(
         &self,
         object: &str,
         writable: &Writable,
@@ -202,12 +199,12 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// Tells people of one record.
-    pub(super) fn tell(&self, object: &str, key: &str, what: RecordOutcome, why: Failure) {
+    pub(in crate::restore) fn tell(&self, object: &str, key: &str, what: RecordOutcome, why: Failure) {
         self.host().record_outcome(object, key, what, why.about(object));
     }
 
     /// Tells people what a record is written without.
-    pub(super) fn tell_left_out(&self, object: &str, key: &str, left_out: &[LeftOut]) {
+    pub(in crate::restore) fn tell_left_out(&self, object: &str, key: &str, left_out: &[LeftOut]) {
         if left_out.is_empty() {
             return;
         }
@@ -219,13 +216,13 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// Sends a composite request that only reads, and its parts' answers.
-    pub(super) fn ask(&mut self, parts: &[Subrequest]) -> Result<Vec<Part>, Stopped> {
+    pub(in crate::restore) fn ask(&mut self, parts: &[Subrequest]) -> Result<Vec<Part>, Stopped> {
         let mut body = self.answer_to(parts)?;
         self.org.read_parts(&mut body)
     }
 
     /// Sends queries, at most as many as a request takes, and their answers.
-    pub(super) fn ask_queries(&mut self, queries: impl IntoIterator<Item = String>) -> Result<Vec<Part>, Stopped> {
+    pub(in crate::restore) fn ask_queries(&mut self, queries: impl IntoIterator<Item = String>) -> Result<Vec<Part>, Stopped> {
         let path = |query: &String| self.org.path(&format!("query?q={}", encode(query)));
         let parts: Vec<Subrequest> = queries
             .into_iter()
@@ -238,7 +235,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// Sends a composite request that only reads.
-    pub(super) fn answer_to(&mut self, parts: &[Subrequest]) -> Result<Body<H::Answer>, Stopped> {
+    pub(in crate::restore) fn answer_to(&mut self, parts: &[Subrequest]) -> Result<Body<H::Answer>, Stopped> {
         let pending = self.org.composite(parts)?;
         if self.job.stage < Stage::Write {
             self.job.asked += 1;
@@ -247,14 +244,14 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// Tells people what was done so far.
-    pub(super) fn tell_tallies(&self) {
+    pub(in crate::restore) fn tell_tallies(&self) {
         for (object, tally) in &self.job.tallies {
             self.host().restored(object, *tally);
         }
     }
 
     /// Whether a request that stopped is a normal end: of what may be sent, or of the org's day.
-    pub(super) fn is_normal(stopped: &Stopped) -> bool {
+    pub(in crate::restore) fn is_normal(stopped: &Stopped) -> bool {
         matches!(stopped, Stopped::AllowanceSpent | Stopped::DailyLimit)
     }
 }

@@ -15,6 +15,7 @@ mod describe;
 mod global;
 mod ingest;
 mod job;
+pub mod limits;
 mod page;
 mod permissions;
 mod record;

@@ -6,7 +6,8 @@
 
 use super::found::File;
 use crate::backup::object::Listed;
-use crate::host::{ConnectorError, Failure, Host};
+use crate::host::{ConnectorError, Host};
+use crate::values::{self, key};
 
 /// Files of a piece: a value of about a hundred kilobytes.
 const PIECE_FILES: usize = 1_000;
@@ -16,7 +17,7 @@ const PIECES: u32 = 20;
 
 fn key(object: &str, round: u32, piece: u32) -> String {
     // Two lists at most are there at once: the committed one, and the one after it.
-    format!("v1/files/{object}/{}", round % 2 * PIECES + piece)
+    key::due_files(object, round % 2 * PIECES + piece)
 }
 
 /// Writes a list.
@@ -65,13 +66,8 @@ impl<'h, H: Host> Writer<'h, H> {
     }
 
     fn write_piece(&mut self) -> Result<(), ConnectorError> {
-        let value = serde_json::to_vec(&self.piece).map_err(|error| {
-            ConnectorError::State(
-                Failure::new("files", format!("a list of files can't be written: {error}")).about(&self.object),
-            )
-        })?;
         let key = key(&self.object, self.listed.round, self.listed.pieces);
-        self.host.put(vec![(key, Some(value))])?;
+        self.host.put(vec![values::entry(key, &self.piece)?])?;
         self.listed.pieces += 1;
         self.piece.clear();
         Ok(())
@@ -80,17 +76,12 @@ impl<'h, H: Host> Writer<'h, H> {
 
 /// The piece of a list that is taken from now; `None` where it is not there, or not as it was.
 pub(super) fn piece<H: Host>(host: &H, object: &str, listed: &Listed) -> Result<Option<Vec<File>>, ConnectorError> {
-    let value = host
-        .get(vec![key(object, listed.round, listed.piece)])?
-        .into_iter()
-        .next()
-        .flatten();
-    let files: Option<Vec<File>> = value.and_then(|value| serde_json::from_slice(&value).ok());
+    let files: Option<Vec<File>> = values::cached(host, &key(object, listed.round, listed.piece))?;
     Ok(files.filter(|files| files.len() > listed.at as usize))
 }
 
 /// The object's lists are done with. One that is left by a backup that never came so far is overwritten by the next.
 pub(super) fn forget<H: Host>(host: &H, object: &str) -> Result<(), ConnectorError> {
     let keys = (0..2).flat_map(|round| (0..PIECES).map(move |piece| key(object, round, piece)));
-    Ok(host.put(keys.map(|key| (key, None)).collect())?)
+    Ok(host.put(keys.map(values::removal).collect())?)
 }

@@ -8,6 +8,8 @@
 mod due;
 mod failing;
 mod found;
+pub mod held;
+pub mod images;
 
 pub use found::File;
 
@@ -17,7 +19,6 @@ use super::batch::Batch;
 use super::object::{Files, Phase};
 use crate::host::{ConnectorError, Failure, Host, Snapshot, Which};
 use crate::org::Stopped;
-use crate::plan::{held, images};
 use std::collections::BTreeSet;
 
 /// Under way at once.

@@ -5,7 +5,7 @@
 //! the page gives.
 
 use super::{Event, Object, Outcome, Phase};
-use crate::backup::packing::PLACES;
+use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::salesforce::{ApiError, Class};
 use serde::{Deserialize, Serialize};
 
@@ -57,7 +57,7 @@ impl Lists {
 
     /// After which Id a request's worth of them is to be loaded; `None` where it is.
     pub fn wants_ids_after(&self) -> Option<&str> {
-        let is_enough = self.all || self.ids.len() >= PLACES * LIST_IDS;
+        let is_enough = self.all || self.ids.len() >= COMPOSITE_QUERIES * LIST_IDS;
         (!is_enough).then(|| self.ids.last().unwrap_or(&self.after).as_str())
     }
 

@@ -20,21 +20,15 @@ mod trouble;
 pub use changes::Since;
 pub use jobs::{Bulk, Range, RangeState};
 pub use lists::{ListPlace, Lists, listed_by};
-pub use pages::{MAX_GROUPS, Outcome, skipped};
+pub use pages::{Outcome, skipped};
 pub use records::Narrowing;
 pub use trouble::by_nature;
 
 use super::files::File;
 use crate::host::Failure;
 use crate::salesforce::Describe;
+use crate::salesforce::limits::PAGE_ROWS;
 use serde::{Deserialize, Serialize};
-
-/// Rows of a full page.
-pub const PAGE_ROWS: u32 = 2_000;
-
-/// Salesforce's smallest page, and the largest of objects with two or more custom fields of long text (REST API developer guide,
-/// *Query Options Header*).
-pub const MIN_PAGE_ROWS: u32 = 200;
 
 /// Bytes of rows that are asked of the store at once: a call has a limit.
 const STORED_BYTES: u32 = 4 * 1024 * 1024;

@@ -1,10 +1,12 @@
 //! Pages of queries: how they move an object on, and each rule for one that doesn't behave: pages cut short, ids that identify
 //! nothing, objects that take no cursor or give no second page, counts that disagree, refusals.
 
-use super::{Cursor, Event, MAX_RESTARTS, MIN_PAGE_ROWS, Object, PAGE_ROWS, Phase, Way};
+use super::{Cursor, Event, MAX_RESTARTS, Object, Phase, Way};
 use crate::backup::Chain;
 use crate::host::Failure;
+use crate::salesforce::limits::{MIN_PAGE_ROWS, PAGE_ROWS};
 use crate::salesforce::{ApiError, Class, Ids, Page};
+use crate::schema::MAX_GROUPS;
 
 /// What came back in one place of a composite request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,9 +18,6 @@ pub enum Outcome {
     /// The answer broke off before.
     Missing,
 }
-
-/// All groups of a page's fields are read by one composite request, which takes no more queries.
-pub const MAX_GROUPS: u8 = 5;
 
 /// So many pages without rows, one after the other, lead nowhere.
 const MAX_EMPTY_PAGES: u8 = 20;

@@ -7,10 +7,10 @@
 //!
 //! Later backups leave the record out of their queries and ask for it alone, once, when all else is read.
 
-use super::{Event, Object, PAGE_ROWS, Phase, Way, skipped};
-use crate::backup::packing::PLACES;
+use super::{Event, Object, Phase, Way, skipped};
 use crate::host::Failure;
 use crate::salesforce::ApiError;
+use crate::salesforce::limits::{COMPOSITE_QUERIES, PAGE_ROWS};
 use serde::{Deserialize, Serialize};
 
 /// A row that fails alone is sent so often.
@@ -72,7 +72,7 @@ impl Object {
     }
 
     fn begin_narrowing(&mut self, error: &ApiError) {
-        let request = self.rows_a_page().saturating_mul(PLACES as u32);
+        let request = self.rows_a_page().saturating_mul(COMPOSITE_QUERIES as u32);
         let among = match (&mut self.since, self.phase) {
             (Some(since), Phase::Singles) => {
                 // A query finds them too.

@@ -6,8 +6,9 @@
 //! sent alone three times at most; then the object has failed, by name, and the others go on. An object that failed in an earlier
 //! backup gets one attempt.
 
-use super::{Event, MAX_TRIES, MIN_PAGE_ROWS, Object, Phase, Way, skipped};
+use super::{Event, MAX_TRIES, Object, Phase, Way, skipped};
 use crate::host::Failure;
+use crate::salesforce::limits::MIN_PAGE_ROWS;
 use crate::salesforce::{ApiError, Class, named_column};
 
 /// From so many failures on it is asked for alone.

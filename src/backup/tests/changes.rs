@@ -1,7 +1,7 @@
 //! Backups that go on from an earlier one, that read by bulk query jobs, and that fetch files.
 
 use super::*;
-use crate::backup::marks;
+use crate::schema::marks;
 
 /// Changes of a test happen at this moment: after what the first backup covers, before the host's now.
 pub(super) const LATER: u64 = 1_799_999_980_000;

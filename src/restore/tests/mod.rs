@@ -4,9 +4,9 @@
 
 use super::*;
 use crate::STATE_VERSION;
-use crate::host::scripted::ScriptedHost;
-use crate::host::target_org::{Fault, TargetField, TargetOrg};
 use crate::host::{Next, Planned, RecordOutcome, Tally};
+use crate::testing::scripted::ScriptedHost;
+use crate::testing::target_org::{Fault, TargetField, TargetOrg};
 mod files;
 mod ingest;
 mod packing;
@@ -120,7 +120,7 @@ impl Fixture {
 
     /// Every record of the snapshot is in the org, once, with all that it had.
     fn assert_whole(&self) {
-        let mut roll = roll::Roll::new(&self.host, roll::RESTORE, "00D1");
+        let mut roll = state::roll::Roll::new(&self.host, crate::values::key::RESTORE, "00D1");
         let org = self.org.borrow();
         assert_eq!(org.records.len(), self.before.records.len(), "none is missing, none is twice");
         let shelf = self.before.shelf();
@@ -655,7 +655,11 @@ fn a_plan_tells_what_will_be_and_writes_nothing() {
     assert!(expected.iter().all(|(_, tally)| tally.created == 6));
     // Two requests of records (one text looks like a reference), one of references;
     assert_eq!(fixture.host.needed.get(), 5, "and two of planning it again");
-    assert!(job::Job::load(&fixture.host, roll::RESTORE).unwrap().is_none());
+    assert!(
+        state::job::Job::load(&fixture.host, crate::values::key::RESTORE)
+            .unwrap()
+            .is_none()
+    );
 }
 
 #[test]

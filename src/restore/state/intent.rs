@@ -1,0 +1,81 @@
+//! What a request is about to create, kept before it is sent: should its answer never come, these records are looked for before
+//! anything else is sent.
+//!
+//! Changing a record twice does no harm, so that only what is created is in it.
+
+use crate::host::{ConnectorError, Host};
+use crate::restore::request::{Placed, Request, Verb};
+use crate::values::{self, Entry, key};
+use serde::{Deserialize, Serialize};
+
+/// See the module.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Intent {
+    /// When it was sent by the org's clock, in milliseconds since 1970.
+    pub at: u64,
+    /// The records, in the request's order: what a record refers to comes before it.
+    pub creates: Vec<Created>,
+}
+
+/// A record that is about to be created.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Created {
+    /// API name of its object.
+    #[serde(rename = "o")]
+    pub object: String,
+    /// Its key in the snapshot.
+    #[serde(rename = "k")]
+    pub key: String,
+    /// References that it is sent without.
+    #[serde(rename = "m", default, skip_serializing_if = "Vec::is_empty")]
+    pub omitted: Vec<String>,
+    /// Something of it is to be set in the end.
+    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    pub later: bool,
+    /// The key of a record that Salesforce creates together with it.
+    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    pub brings: Option<String>,
+}
+
+impl Created {
+    /// Of a record in a request.
+    pub fn of(record: &Placed) -> Created {
+        Created {
+            object: record.object.clone(),
+            key: record.key.clone(),
+            omitted: record.omitted.clone(),
+            later: record.later,
+            brings: record.brings.clone(),
+        }
+    }
+}
+
+impl Intent {
+    /// Of a request that is about to be sent.
+    pub fn of(request: &Request, at: u64) -> Intent {
+        let creates = request
+            .collections
+            .iter()
+            .filter(|collection| collection.verb == Verb::Create);
+        let records = creates.flat_map(|collection| &collection.records);
+        Intent {
+            at,
+            creates: records.map(Created::of).collect(),
+        }
+    }
+
+    /// The one whose outcome isn't known, where there is one.
+    pub fn load<H: Host>(host: &H) -> Result<Option<Intent>, ConnectorError> {
+        values::load(host, key::INTENT)
+    }
+
+    /// As an entry to be put.
+    pub fn entry(&self) -> Result<Entry, ConnectorError> {
+        values::entry(key::INTENT, self)
+    }
+
+    /// The entry that says: it is known what came of the last one.
+    pub fn settled() -> Entry {
+        values::removal(key::INTENT)
+    }
+}

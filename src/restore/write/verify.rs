@@ -1,0 +1,335 @@
+//! Reads records back, and compares them with what is sent of them: after writing, to tell what differs; and before, to leave alone
+//! what only looks changed.
+//!
+//! A thousand records to a collection, five to a request. A trigger or a rule of the org may have changed a value: that is no
+//! fault of the restore, but something that people should know. Archived records are told by a query of all alone: those that were
+//! archived in the snapshot are asked for so at once, others when they weren't found.
+
+use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row};
+use crate::org::{Stopped, Subrequest};
+use crate::restore::plan;
+use crate::restore::prepare::{Outcome, Preparation};
+use crate::restore::request::Request;
+use crate::restore::rules::{self, Values};
+use crate::restore::run::{IN_THE_END, Run};
+use crate::restore::state::job::{Place, Stage};
+use crate::restore::state::standing::{Standing, What};
+use crate::restore::write::Ended;
+use crate::salesforce::limits::COMPOSITE_QUERIES;
+use crate::salesforce::{Broken, Part, Writable, canonical};
+use crate::soql::{encode, literal};
+use serde::Deserialize;
+use serde_json::json;
+use std::collections::BTreeMap;
+use std::rc::Rc;
+
+/// Records of one: the same as are kept together.
+const RECORDS: usize = 1_000;
+
+/// Records that one request reads back.
+pub(in crate::restore) const RECORDS_A_REQUEST: u64 = (COMPOSITE_QUERIES * RECORDS) as u64;
+
+/// In place of the tries of a record that was written: it wasn't found, and may be archived.
+const MAY_BE_ARCHIVED: u8 = 9;
+
+/// Records by whether a query of all asks for them.
+type ByArchive = Vec<(bool, Vec<(String, Standing)>)>;
+
+/// Records of one object that are read back together.
+struct Asked {
+    object: String,
+    writable: Rc<Writable>,
+    /// Keys in the snapshot, and what is known of them.
+    records: Vec<(String, Standing)>,
+    /// By a query of all.
+    archived: bool,
+}
+
+impl Asked {
+    fn ids(&self) -> impl Iterator<Item = &str> {
+        self.records
+            .iter()
+            .map(|(key, standing)| standing.in_target(key).unwrap_or(key))
+    }
+
+    /// The records that were found, in the order of what was asked for.
+    fn found(&self, part: &Part) -> Result<Vec<Option<Values>>, Broken> {
+        #[derive(Deserialize)]
+        struct Page {
+            records: Vec<Values>,
+        }
+        if part.status >= 300 {
+            return Err(Broken(part.why()));
+        }
+        if !self.archived {
+            return part.read();
+        }
+        let with_id = |record: Values| Some((rules::text(&record, "Id")?, record));
+        let mut found: BTreeMap<String, Values> = part.read::<Page>()?.records.into_iter().filter_map(with_id).collect();
+        Ok(self.ids().map(|id| found.remove(id)).collect())
+    }
+}
+
+impl<H: Host> Run<'_, '_, H> {
+    /// Reads back the records that come next; why the batch ends, where it does. The stage is over where none do.
+    pub(in crate::restore) fn verify(&mut self) -> Result<Option<Ended>, ConnectorError> {
+        if self.host().requests_left() == 0 {
+            return Ok(Some(Ended::Stopped(Stopped::AllowanceSpent)));
+        }
+        let from = self.job.at.clone();
+        let written = |standing: &Standing| matches!(standing.what, What::Created | What::Updated | What::Relinked);
+        let second = self.job.verifies_archived;
+        let asked = self.choose_to_read(
+            |standing| written(standing) && (!second || standing.tries == MAY_BE_ARCHIVED),
+            second,
+        )?;
+        if asked.is_empty() {
+            let again = self.job.moved && !second;
+            self.job.verifies_archived = again;
+            self.job.enter(if again { Stage::Verify } else { Stage::Done });
+            return Ok(None);
+        }
+        let parts = match self.read_back(&asked) {
+            Ok(parts) => parts,
+            Err(stopped) => {
+                self.job.at = from;
+                return Ok(Some(Ended::Stopped(stopped)));
+            }
+        };
+        for (asked, part) in asked.iter().zip(&parts) {
+            self.tell_differences(asked, part)?;
+        }
+        Ok(None)
+    }
+
+    /// Leaves alone what has a new stamp and the snapshot's values all the same: what this or an earlier restore wrote, for instance.
+    pub(in crate::restore) fn compare(&mut self) -> Result<plan::Ended, ConnectorError> {
+        while self.job.selection.overwrite {
+            if self.must_end() {
+                return Ok(plan::Ended::Call);
+            }
+            let from = self.job.at.clone();
+            let asked = self.choose_to_read(|standing| standing.what == What::Update, false)?;
+            if asked.is_empty() {
+                break;
+            }
+            if self.host().requests_left() == 0 {
+                self.job.at = from;
+                return Ok(plan::Ended::Stopped(Stopped::AllowanceSpent));
+            }
+            let parts = match self.read_back(&asked) {
+                Ok(parts) => parts,
+                Err(stopped) => {
+                    self.job.at = from;
+                    return Ok(plan::Ended::Stopped(stopped));
+                }
+            };
+            for (asked, part) in asked.iter().zip(&parts) {
+                self.leave_alone(asked, part)?;
+            }
+            self.save()?;
+        }
+        self.job.enter(Stage::Rehearse);
+        Ok(plan::Ended::Stage)
+    }
+
+    /// The next records of which this holds, as many as one request reads. `all`: by queries of all.
+    fn choose_to_read(&mut self, wanted: impl Fn(&Standing) -> bool, all: bool) -> Result<Vec<Asked>, ConnectorError> {
+        let mut asked: Vec<Asked> = Vec::new();
+        let objects = self.job.objects.clone();
+        while let Some(object) = objects.get(self.job.at.object) {
+            let Some(writable) = self.writable(object)? else {
+                self.job.at.object += 1;
+                continue;
+            };
+            loop {
+                let some = self.roll.after(object, &self.job.at.after)?;
+                let Some((last, _)) = some.last() else { break };
+                let last = last.clone();
+                let records: Vec<(String, Standing)> = some.into_iter().filter(|(_, standing)| wanted(standing)).collect();
+                for (archived, records) in self.by_archive(object, records, all)? {
+                    asked.push(Asked {
+                        object: object.clone(),
+                        writable: Rc::clone(&writable),
+                        records,
+                        archived,
+                    });
+                }
+                if asked.len() > COMPOSITE_QUERIES {
+                    // This page's come with the next request.
+                    let before = |asked: &Asked| asked.object != *object || asked.records[0].0 <= self.job.at.after;
+                    asked.retain(before);
+                    return Ok(asked);
+                }
+                self.job.at.after = last;
+                if asked.len() == COMPOSITE_QUERIES {
+                    return Ok(asked);
+                }
+            }
+            self.job.at = Place {
+                object: self.job.at.object + 1,
+                after: String::new(),
+            };
+        }
+        Ok(asked)
+    }
+
+    /// These records by whether they are asked for by a query of all; none empty.
+    fn by_archive(&self, object: &str, records: Vec<(String, Standing)>, all: bool) -> Result<ByArchive, ConnectorError> {
+        let keys: Vec<String> = records.iter().map(|(key, _)| key.clone()).collect();
+        let first = self.rows(object, &keys[..keys.len().min(1)])?.into_iter().flatten().next();
+        let archives = match &first {
+            Some(row) => rules::is_archived(&rules::values(object, row)?).is_some(),
+            None => false,
+        };
+        let mut parts = vec![(all, Vec::new()), (!all, Vec::new())];
+        if !archives || all {
+            parts[0].1 = records;
+        } else {
+            for (record, row) in records.into_iter().zip(self.rows(object, &keys)?) {
+                let archived = match row {
+                    Some(row) => rules::is_archived(&rules::values(object, &row)?) == Some(true),
+                    None => false,
+                };
+                parts[usize::from(archived)].1.push(record);
+            }
+        }
+        parts.retain(|(_, records)| !records.is_empty());
+        Ok(parts)
+    }
+
+    fn read_back(&mut self, asked: &[Asked]) -> Result<Vec<Part>, Stopped> {
+        let parts: Vec<Subrequest> = asked
+            .iter()
+            .enumerate()
+            .map(|(n, asked)| {
+                let fields = asked.writable.fields.iter().filter(|field| field.update && !field.binary);
+                let fields: Vec<&str> = fields.map(|field| field.name.as_str()).collect();
+                if asked.archived {
+                    let ids: Vec<String> = asked.ids().map(literal).collect();
+                    let (fields, ids) = (fields.join(","), ids.join(","));
+                    let query = format!(
+                        "SELECT Id,{fields} FROM {} WHERE IsDeleted = false AND Id IN ({ids})",
+                        asked.object
+                    );
+                    return Subrequest::get(self.org.path(&format!("queryAll?q={}", encode(&query))), format!("v{n}"));
+                }
+                let ids: Vec<&str> = asked.ids().collect();
+                let path = self.org.path(&format!("composite/sobjects/{}", asked.object));
+                Subrequest::post(path, format!("v{n}"), json!({ "ids": ids, "fields": fields }))
+            })
+            .collect();
+        let parts = self.ask(&parts)?;
+        self.got_somewhere = true;
+        Ok(parts)
+    }
+
+    fn tell_differences(&mut self, asked: &Asked, part: &Part) -> Result<(), ConnectorError> {
+        let object = asked.object.as_str();
+        let found = match asked.found(part) {
+            Ok(found) => found,
+            Err(why) => {
+                let failure = Failure::new("not-verified", format!("its records can't be read back: {why}"));
+                self.host().remark(object, failure.about(object));
+                return Ok(());
+            }
+        };
+        let keys: Vec<String> = asked.records.iter().map(|(key, _)| key.clone()).collect();
+        let rows = self.rows(object, &keys)?;
+        for (((key, standing), found), row) in asked.records.iter().zip(found).zip(rows) {
+            let Some(row) = row else { continue };
+            let Some(found) = found else {
+                self.not_found(asked, key, standing, &row)?;
+                continue;
+            };
+            let differs = self.differing(asked, (key, standing), &row, &found)?.unwrap_or_default();
+            if !differs.is_empty() {
+                let why = format!("the org has other values than were sent of {}", differs.join(", "));
+                let why = Failure::new("differs", why)
+                    .detail("fields", differs.join(","))
+                    .detail("id", standing.in_target(key).unwrap_or(key));
+                self.tell(object, key, RecordOutcome::Differs, why);
+            }
+        }
+        Ok(())
+    }
+
+    /// A record that was written isn't found: it may be archived.
+    fn not_found(&mut self, asked: &Asked, key: &str, standing: &Standing, row: &Row) -> Result<(), ConnectorError> {
+        let object = asked.object.as_str();
+        let archives = rules::is_archived(&rules::values(object, row)?).is_some();
+        if archives && !asked.archived {
+            self.job.moved = true;
+            let tries = MAY_BE_ARCHIVED;
+            return self.roll.set(
+                object,
+                key,
+                Standing {
+                    tries,
+                    ..standing.clone()
+                },
+            );
+        }
+        let id = standing.in_target(key).unwrap_or(key);
+        let why = Failure::new("differs", format!("it was written as {id}, and is not there any more"));
+        self.tell(object, key, RecordOutcome::Differs, why);
+        Ok(())
+    }
+
+    fn leave_alone(&mut self, asked: &Asked, part: &Part) -> Result<(), ConnectorError> {
+        // Where they can't be read, they are written.
+        let Ok(found) = asked.found(part) else { return Ok(()) };
+        let object = asked.object.as_str();
+        let keys: Vec<String> = asked.records.iter().map(|(key, _)| key.clone()).collect();
+        let rows = self.rows(object, &keys)?;
+        for (((key, standing), found), row) in asked.records.iter().zip(found).zip(rows) {
+            let (Some(found), Some(row)) = (found, row) else { continue };
+            if self.differing(asked, (key, standing), &row, &found)? == Some(Vec::new()) {
+                self.job.tally(object).skipped += 1;
+                let standing = Standing::new(What::Same).with_id(standing.id.clone());
+                self.roll.set(object, key, standing)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Fields by which a record of the org differs from what is sent of it; none where that can't be told.
+    fn differing(
+        &mut self,
+        asked: &Asked,
+        (key, standing): (&str, &Standing),
+        row: &Row,
+        found: &Values,
+    ) -> Result<Option<Vec<String>>, ConnectorError> {
+        let object = asked.object.as_str();
+        let without = self.roll.without(object, key)?;
+        let kept = self.roll.kept(object, key)?;
+        let blobs = self.blobs(object, &asked.writable, &[key.to_owned()])?.concat();
+        let preparation = Preparation {
+            object,
+            writable: &asked.writable,
+            without: &without,
+            blobs: &blobs,
+            by_picklists: self.job.refuses_values,
+            relinks: standing.is_relink().then_some(&kept),
+        };
+        let empty = Request::default();
+        let mut resolve = |refers_to: &[String], id: &str| self.resolve(&empty, refers_to, id, &IN_THE_END);
+        let Outcome::Ready(sent) = preparation.prepare(row, standing.in_target(key), &mut resolve)? else {
+            return Ok(None);
+        };
+        // A file's bytes aren't read; what is to come isn't there yet.
+        if self.job.stage < Stage::Write && (sent.record.file.is_some() || sent.record.later) {
+            return Ok(None);
+        }
+        let sent: Values = serde_json::from_str(&sent.record.json).unwrap_or_default();
+        let differs = sent
+            .iter()
+            .filter(|(field, _)| *field != "attributes" && *field != "Id" && !rules::is_stamp(field))
+            .filter(|(field, value)| {
+                let now = found.get(*field).map_or("null", |now| now.get());
+                canonical(now) != canonical(value.get())
+            });
+        Ok(Some(differs.map(|(field, _)| field.clone()).collect()))
+    }
+}
