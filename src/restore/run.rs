@@ -26,6 +26,13 @@ pub(in crate::restore) enum ToCome {
     InTheEnd,
 }
 
+/// Seconds until the org is asked again that took no more, at first and at most.
+const FIRST_WAIT: u32 = 5;
+const LONGEST_WAIT: u32 = 300;
+
+/// So many times in a row a restore bears with it.
+const MAX_BUSY: u8 = 8;
+
 /// Of any object.
 pub(in crate::restore) const IN_THE_END: fn(&str) -> ToCome = |_| ToCome::InTheEnd;
 
@@ -248,6 +255,20 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
         for (object, tally) in &self.job.tallies {
             self.host().restored(object, *tally);
         }
+    }
+
+    /// Seconds until the next request, where a call ended since the org takes no more at this moment: twice as long each time, or what
+    /// the org asks for. `None`: it isn't so, or was too often in a row.
+    pub(super) fn seconds_to_wait(&mut self, stopped: Option<&Stopped>) -> Option<u32> {
+        let asked = self.org.asks_to_wait();
+        if !stopped.is_some_and(|stopped| *stopped == Stopped::Later || asked.is_some()) {
+            self.job.busy = 0;
+            return None;
+        }
+        self.job.busy = self.job.busy.saturating_add(1);
+        let own = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(u32::from(self.job.busy - 1)));
+        let wait = own.min(LONGEST_WAIT).max(asked.unwrap_or_default());
+        (self.job.busy <= MAX_BUSY).then_some(wait)
     }
 
     /// Whether a request that stopped is a normal end: of what may be sent, or of the org's day.

@@ -138,6 +138,10 @@ pub fn read_ingest_results<R: io::Read>(body: R, mut take: impl FnMut(IngestResu
     let broken = |error: csv::Error| Broken(error.to_string());
     let mut csv = csv::ReaderBuilder::new().from_reader(body);
     let names = csv.headers().map_err(broken)?.clone();
+    // A page of HTML has rows too, and what they don't tell of would be written again.
+    if !names.iter().any(|name| name == "sf__Id") {
+        return Err(Broken("the results have no column sf__Id".to_owned()));
+    }
     let mut rows = 0;
     for record in csv.into_records() {
         let record = record.map_err(broken)?;
@@ -210,6 +214,17 @@ mod tests {
         assert_eq!(
             serde_json::to_string(&NewIngest::new("Account", true)).unwrap(),
             r#"{"object":"Account","operation":"insert","contentType":"CSV","columnDelimiter":"COMMA","lineEnding":"LF"}"#
+        );
+    }
+
+    #[test]
+    fn what_is_no_table_of_results_is_broken_and_not_empty() {
+        for text in ["", "<html>\n<body>down for maintenance</body>\n</html>", "Id,Name\n1,a\n"] {
+            assert!(read_ingest_results(text.as_bytes(), |_| ()).is_err(), "{text}");
+        }
+        assert_eq!(
+            read_ingest_results(b"sf__Id,sf__Created,Name\n".as_slice(), |_| ()).map_err(|why| why.0),
+            Ok(0)
         );
     }
 }

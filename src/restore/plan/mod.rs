@@ -34,9 +34,6 @@ const ROWS_A_CALL: usize = 40_000;
 /// Rows that are asked of the snapshot at once.
 pub(in crate::restore) const ROWS_AT_ONCE: u32 = 1_000;
 
-/// Describes are tried again after so many seconds where the org is busy.
-const BUSY_SECONDS: u32 = 10;
-
 /// Why a stage isn't over.
 pub(in crate::restore) enum Ended {
     /// It is; the next one can begin.
@@ -77,13 +74,20 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
     let mut budget = ROWS_A_CALL;
     while run.job.stage < Stage::Write {
         let ended = run.plan_stage(&mut budget)?;
+        let busy = match &ended {
+            Ended::Stopped(stopped) => run.seconds_to_wait(Some(stopped)),
+            _ => run.seconds_to_wait(None),
+        };
         run.save()?;
+        if let Some(seconds) = busy {
+            return Ok(Planned::AgainAfter(seconds));
+        }
         match ended {
             Ended::Stage => {}
             Ended::Call => return Ok(Planned::More(1)),
             Ended::Blocked(failure) => return Ok(Planned::Blocked(failure)),
             Ended::Stopped(Stopped::Host(error)) => return Err(*error),
-            Ended::Stopped(Stopped::Later) => return Ok(Planned::AgainAfter(BUSY_SECONDS)),
+            Ended::Stopped(stopped @ Stopped::Later) => return Err(stopped.into_error()),
             Ended::Stopped(stopped) if Run::<H>::is_normal(&stopped) || run.got_somewhere => {
                 let (planning, all) = run.needed_at_most()?;
                 host.needed(all);
@@ -109,12 +113,16 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
 impl<H: Host> Run<'_, '_, H> {
     fn settle_first(&mut self) -> Result<Option<Planned>, ConnectorError> {
         let ended = self.settle()?;
+        let busy = match &ended {
+            Some(write::Ended::Stopped(stopped)) => self.seconds_to_wait(Some(stopped)),
+            _ => None,
+        };
         self.save()?;
         Ok(match ended {
             None => None,
             Some(write::Ended::Call) => Some(Planned::More(1)),
             Some(write::Ended::Wait(seconds)) => Some(Planned::AgainAfter(seconds)),
-            Some(write::Ended::Stopped(Stopped::Later)) => Some(Planned::AgainAfter(BUSY_SECONDS)),
+            Some(write::Ended::Stopped(_)) if busy.is_some() => busy.map(Planned::AgainAfter),
             Some(write::Ended::Stopped(stopped)) if Run::<H>::is_normal(&stopped) => Some(Planned::More(1)),
             Some(write::Ended::Stopped(stopped)) => return Err(stopped.into_error()),
         })

@@ -277,6 +277,12 @@ pub struct Job {
     /// Fields that all records of an object are written without, and why.
     #[serde(default)]
     pub left_out: BTreeMap<String, BTreeMap<String, String>>,
+    /// Requests that write, one after the other, of which no answer came.
+    #[serde(default)]
+    pub unanswered: u8,
+    /// Calls that ended, one after the other, since the org took no more at this moment.
+    #[serde(default)]
+    pub busy: u8,
     /// How far the org's clock is ahead of the host's, in milliseconds.
     #[serde(default)]
     pub ahead: i64,

@@ -4,13 +4,14 @@
 
 use super::*;
 use crate::STATE_VERSION;
-use crate::host::{Next, Planned, RecordOutcome, Tally};
-use crate::testing::scripted::ScriptedHost;
+use crate::host::{Next, Planned, RecordOutcome, Request, Tally};
+use crate::testing::scripted::{Reply, ScriptedHost};
 use crate::testing::target_org::{Fault, TargetField, TargetOrg};
 mod files;
 mod ingest;
 mod packing;
 mod refusals;
+mod table;
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -29,10 +30,15 @@ struct Fixture {
 impl Fixture {
     /// The org as it is becomes the snapshot.
     fn new(org: TargetOrg) -> Fixture {
+        Fixture::with_faults(org, TargetOrg::serve)
+    }
+
+    /// The same; `serve` answers requests.
+    fn with_faults(org: TargetOrg, mut serve: impl FnMut(&mut TargetOrg, &Request) -> Reply + 'static) -> Fixture {
         let before = org.clone();
         let shared = Rc::new(RefCell::new(org));
         let served = Rc::clone(&shared);
-        let host = ScriptedHost::new(0, move |request| served.borrow_mut().serve(request));
+        let host = ScriptedHost::new(0, move |request| serve(&mut served.borrow_mut(), request));
         shared.borrow_mut().blobs = before.shelf().blobs;
         *host.source.borrow_mut() = Some(before.shelf());
         // A minute passes.

@@ -173,7 +173,13 @@ impl<H: Host> Run<'_, '_, H> {
             Ok(_) => {}
             // It has one already: the host sent it twice.
             Err(Stopped::Refused(refused)) if refused.status == 400 => {}
-            Err(stopped) => return Ok(Some(Ended::Stopped(stopped))),
+            Err(stopped) => {
+                // Each job that is begun again would cost as much: what is left goes another way.
+                if !Self::is_normal(&stopped) && stopped != Stopped::Later {
+                    self.not_by_bulk(object, "its table could not be sent");
+                }
+                return Ok(Some(Ended::Stopped(stopped)));
+            }
         }
         job.at = At::Filled;
         self.keep(&job)?;

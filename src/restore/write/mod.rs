@@ -31,12 +31,16 @@ use crate::values::key;
 /// Seconds until records are tried again that a lock refused; each time twice as many, two and a half minutes in all.
 const LOCKED_SECONDS: u32 = 5;
 
+/// Of so many requests in a row that write no answer came: then it isn't the request.
+const MAX_UNANSWERED: u8 = 5;
+
 /// Goes on with a restore.
 pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<BatchResult, ConnectorError> {
     let job = at_checkpoint(host, state_version, at)?;
     let org = Org::open(host)?;
     let mut run = Run::open(&org, key::RESTORE, job)?;
     let ended = run.batch()?;
+    let busy = run.seconds_to_wait(ended.stopped());
     run.save()?;
     run.tell_tallies();
     let needed = run.needed();
@@ -44,7 +48,8 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
     let next = match ended {
         _ if run.job.stage == Stage::Done => Next::Done,
         Ended::Stopped(Stopped::Host(error)) => return Err(*error),
-        Ended::Stopped(Stopped::Later) => Next::AgainAfter(LOCKED_SECONDS),
+        Ended::Stopped(_) if busy.is_some() => busy.map_or(Next::Done, Next::AgainAfter),
+        Ended::Stopped(stopped @ Stopped::Later) => return Err(stopped.into_error()),
         Ended::Stopped(stopped) if !Run::<H>::is_normal(&stopped) && !run.got_somewhere => return Err(stopped.into_error()),
         Ended::Wait(seconds) => Next::AgainAfter(seconds),
         Ended::Stopped(_) | Ended::Call => Next::Batch(u32::try_from(needed).unwrap_or(u32::MAX).clamp(1, BATCH_REQUESTS)),
@@ -63,6 +68,15 @@ pub(in crate::restore) enum Ended {
     Wait(u32),
     /// A request stopped.
     Stopped(Stopped),
+}
+
+impl Ended {
+    pub(super) fn stopped(&self) -> Option<&Stopped> {
+        match self {
+            Ended::Stopped(stopped) => Some(stopped),
+            Ended::Call | Ended::Wait(_) => None,
+        }
+    }
 }
 
 impl<H: Host> Run<'_, '_, H> {
@@ -194,6 +208,7 @@ impl<H: Host> Run<'_, '_, H> {
             Err(stopped) => return self.not_answered(request, stopped),
         };
         self.got_somewhere = true;
+        self.job.unanswered = 0;
         let mut refusals = Refusals::default();
         let mut unclear = Vec::new();
         for (n, collection) in request.collections.iter().enumerate() {
@@ -285,8 +300,23 @@ impl<H: Host> Run<'_, '_, H> {
         }
         match stopped {
             Stopped::Host(error) => Err(*error),
-            stopped if self.host().requests_left() == 0 => Ok(Some(Ended::Stopped(stopped))),
-            _ => Ok(self.settle()?),
+            stopped if self.host().requests_left() == 0 || self.org.asks_to_wait().is_some() => {
+                // The next call begins with what came of it.
+                Ok(Some(Ended::Stopped(stopped)))
+            }
+            stopped => {
+                self.job.unanswered = self.job.unanswered.saturating_add(1);
+                let times = self.job.unanswered;
+                if let Some(ended) = self.settle()? {
+                    return Ok(Some(ended));
+                }
+                if times > MAX_UNANSWERED {
+                    // The host tries again, and then ends the restore; the same restore goes on later.
+                    self.got_somewhere = false;
+                    return Ok(Some(Ended::Stopped(stopped)));
+                }
+                Ok((times > 1).then(|| Ended::Wait(LOCKED_SECONDS << (times - 1))))
+            }
         }
     }
 }

@@ -46,6 +46,7 @@ impl TargetOrg {
                 self.jobs[nth].state = "Aborted";
                 (200, self.told(nth))
             }
+            (Method::Patch, None) if self.jobs[nth].table.is_none() => refused("it has no table"),
             (Method::Patch, None) => {
                 self.jobs[nth].state = "InProgress";
                 self.work(nth);
