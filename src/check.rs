@@ -3,7 +3,7 @@
 //! Each permission that a backup wants is asked for, and what its lack hides is said in words.
 
 use crate::host::{Checked, ConnectorError, Failure, Host};
-use crate::org::{Org, Refused, Stopped, Subrequest};
+use crate::org::{Org, Refused, SendFailure, Subrequest};
 use crate::salesforce::{ApiError, Bodies, PERMISSIONS, Sub, SubBody, is_granted, permission_queries, read_composite};
 use crate::soql;
 use serde::Deserialize;
@@ -22,7 +22,7 @@ pub fn check<H: Host>(host: &H) -> Result<Checked, ConnectorError> {
     match ask_all(&org) {
         Ok(subs) => checked(&subs),
         // Composite itself may be refused where the API isn't: the org's id is needed whatever else is unknown.
-        Err(Stopped::Refused(refused)) if !matches!(refused.status, 401 | 500..=599) && host.requests_left() > 0 => {
+        Err(SendFailure::Refused(refused)) if !matches!(refused.status, 401 | 500..=599) && host.requests_left() > 0 => {
             let organization = ask_organization(&org).map_err(|_| refused.into_error())?;
             checked(&[Sub {
                 status: 200,
@@ -49,7 +49,7 @@ impl Bodies for RowBodies {
     }
 }
 
-fn ask_all<H: Host>(org: &Org<'_, H>) -> Result<Vec<Sub<Rows>>, Stopped> {
+fn ask_all<H: Host>(org: &Org<'_, H>) -> Result<Vec<Sub<Rows>>, SendFailure> {
     let query = |soql: &str, reference: &str| {
         Subrequest::get(org.path(&format!("query?q={}", soql::encode(soql))), reference.to_owned())
     };
@@ -59,13 +59,13 @@ fn ask_all<H: Host>(org: &Org<'_, H>) -> Result<Vec<Sub<Rows>>, Stopped> {
     }
     let mut body = org.finish(org.composite(&parts)?)?;
     let mut subs = Vec::new();
-    read_composite(&mut body, &mut RowBodies, &mut subs).map_err(|why| body.gave_up(&why))?;
+    read_composite(&mut body, &mut RowBodies, &mut subs).map_err(|why| body.parse_failed(&why))?;
     Ok(subs)
 }
 
-fn ask_organization<H: Host>(org: &Org<'_, H>) -> Result<Rows, Stopped> {
+fn ask_organization<H: Host>(org: &Org<'_, H>) -> Result<Rows, SendFailure> {
     let mut body = org.finish(org.get(&format!("query?q={}", soql::encode(ORGANIZATION_ID)))?)?;
-    serde_json::from_reader(&mut body).map_err(|why| body.gave_up(&why.into()))
+    serde_json::from_reader(&mut body).map_err(|why| body.parse_failed(&why.into()))
 }
 
 /// A query that an org can't answer it won't answer the next time either.

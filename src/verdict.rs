@@ -1,7 +1,7 @@
 //! The exports `decide` and `read-quota`: the quota rules of [`quota`], fed from the host.
 
 use crate::host::{ConnectorError, Host, ReadingSource, StorageError};
-use crate::org::{Org, Stopped, daily_standing};
+use crate::org::{Org, SendFailure, daily_standing};
 use crate::quota::{self, Facts, Hour, Percent, Source, Standing, Usage, Verdict};
 use std::io::Read as _;
 
@@ -54,8 +54,8 @@ fn hours<H: Host>(host: &H) -> Result<Vec<Hour>, StorageError> {
 pub fn read_quota<H: Host>(host: &H) -> Result<(), ConnectorError> {
     match ask_limits(host) {
         // Not every user may read the limits, and a refusal of the daily limit is an answer to the question: the reading is told.
-        Ok(()) | Err(Stopped::DailyLimit) => Ok(()),
-        Err(Stopped::Refused(refused))
+        Ok(()) | Err(SendFailure::DailyLimit) => Ok(()),
+        Err(SendFailure::Refused(refused))
             if matches!(refused.code(), "API_DISABLED_FOR_ORG" | "INSUFFICIENT_ACCESS" | "FORBIDDEN") =>
         {
             Ok(())
@@ -64,15 +64,15 @@ pub fn read_quota<H: Host>(host: &H) -> Result<(), ConnectorError> {
     }
 }
 
-fn ask_limits<H: Host>(host: &H) -> Result<(), Stopped> {
-    let org = Org::open(host).map_err(|error| Stopped::Host(Box::new(error)))?;
+fn ask_limits<H: Host>(host: &H) -> Result<(), SendFailure> {
+    let org = Org::open(host).map_err(|error| SendFailure::Host(Box::new(error)))?;
     let mut body = org.finish(org.get("limits")?)?;
-    if body.told_usage() {
+    if body.has_usage_header() {
         return Ok(());
     }
     let mut text = Vec::new();
     if body.by_ref().take(MAX_LIMITS_BYTES).read_to_end(&mut text).is_err() {
-        return Err(body.gave_up(&crate::salesforce::Broken("the limits".into())));
+        return Err(body.parse_failed(&crate::salesforce::Broken("the limits".into())));
     }
     match quota::parse_limits(&text)
         .into_iter()

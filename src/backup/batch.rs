@@ -8,12 +8,12 @@
 use super::again::Parts;
 use super::changed::Changed;
 use super::packing::{self, Load, Part};
-use super::reads::Asked;
+use super::requests::SubRequests;
 use super::trouble::can_be_narrowed;
 use super::{Checkpoint, Event};
 use crate::BATCH_REQUESTS;
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Next};
-use crate::org::{Org, Stopped};
+use crate::org::{Org, SendFailure};
 use crate::salesforce::{ApiError, Describe};
 use crate::schema::describes;
 use std::collections::{BTreeMap, BTreeSet};
@@ -58,7 +58,7 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
 struct UnderWay<P> {
     pending: P,
     load: Load,
-    asked: Option<Asked>,
+    asked: Option<SubRequests>,
 }
 
 pub(super) struct Batch<'o, 'h, H: Host> {
@@ -77,7 +77,7 @@ pub(super) struct Batch<'o, 'h, H: Host> {
     /// Requests of this batch.
     pub(super) sent: u32,
     /// Nothing more is sent, and why.
-    pub(super) ends: Option<Stopped>,
+    pub(super) ends: Option<SendFailure>,
     /// An answer was read.
     pub(super) got_somewhere: bool,
     /// The org takes no more at this moment.
@@ -193,7 +193,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             self.org.send_once(false);
             return match sent {
                 Ok(pending) => Ok(Some(UnderWay { pending, load, asked })),
-                Err(Stopped::Host(error)) => Err(*error),
+                Err(SendFailure::Host(error)) => Err(*error),
                 Err(stopped) => {
                     self.ends = Some(stopped);
                     Ok(None)
@@ -230,7 +230,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             Err(stopped) => (Some(stopped), true),
         };
         match stopped {
-            Some(Stopped::TooLarge(limit)) => {
+            Some(SendFailure::TooLarge(limit)) => {
                 self.ask_for_less(&one.load, limit)?;
                 Ok(())
             }
@@ -240,11 +240,11 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     }
 
     /// Takes note of how a request ended.
-    pub(super) fn stopped(&mut self, stopped: Option<Stopped>) -> Result<(), ConnectorError> {
+    pub(super) fn stopped(&mut self, stopped: Option<SendFailure>) -> Result<(), ConnectorError> {
         match stopped {
             None => self.answer_came(),
-            Some(Stopped::Host(error)) => return Err(*error),
-            Some(Stopped::Later) => self.org_is_busy(),
+            Some(SendFailure::Host(error)) => return Err(*error),
+            Some(SendFailure::Later) => self.org_is_busy(),
             // The first reason stands: what comes after it is its consequence, or the same.
             Some(stopped) => {
                 self.log("a request gave no answer that could be read", &stopped);
@@ -319,9 +319,9 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         Ok(())
     }
 
-    pub(super) fn log(&self, message: &str, stopped: &Stopped) {
+    pub(super) fn log(&self, message: &str, stopped: &SendFailure) {
         let why = match stopped {
-            Stopped::NotSent(failure) | Stopped::Broken(failure) => failure.message.clone(),
+            SendFailure::NotSent(failure) | SendFailure::Broken(failure) => failure.message.clone(),
             other => format!("{other:?}"),
         };
         self.host().log(Level::Warn, message, &[("why", why)]);
@@ -329,7 +329,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
 
     fn result(mut self) -> Result<BatchResult, ConnectorError> {
         if let Some(stopped) = self.ends.take() {
-            let normal_end = matches!(stopped, Stopped::AllowanceSpent | Stopped::DailyLimit);
+            let normal_end = matches!(stopped, SendFailure::AllowanceSpent | SendFailure::DailyLimit);
             if !normal_end && !self.got_somewhere {
                 return Err(stopped.into_error());
             }

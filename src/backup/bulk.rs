@@ -5,12 +5,12 @@
 
 use super::batch::Batch;
 use super::object::{Range, RangeState};
-use super::reads::object_filters;
+use super::requests::object_filters;
 use super::rows::{Keep, Place, Rows};
 use super::trouble::as_error;
 use super::{Checkpoint, Cursor, Object, Phase, Way, packing, ways};
 use crate::host::{ConnectorError, Host, Level, Pause, StorageError};
-use crate::org::{Refused, Stopped, daily_standing};
+use crate::org::{Refused, SendFailure, daily_standing};
 use crate::quota;
 use crate::salesforce::limits;
 use crate::salesforce::{
@@ -116,7 +116,7 @@ impl<H: Host> Batch<'_, '_, H> {
         let answer = self.org.post("jobs/query", &NewJob::new(&query, describe.archived));
         self.org.send_once(false);
         self.sent += 1;
-        let begun = answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.gave_up(&why)));
+        let begun = answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.parse_failed(&why)));
         let now = self.host().now();
         match begun {
             Ok(job) => {
@@ -132,7 +132,7 @@ impl<H: Host> Batch<'_, '_, H> {
                 }
                 Ok(())
             }
-            Err(Stopped::Refused(refused)) if !refused.ends_session() => {
+            Err(SendFailure::Refused(refused)) if !refused.ends_session() => {
                 self.got_somewhere = true;
                 self.job_refused(n, &refused)
             }
@@ -242,13 +242,13 @@ impl<H: Host> Batch<'_, '_, H> {
             let answer = self.org.ask(&format!("jobs/query/{job}"));
             self.org.send_once(false);
             self.sent += 1;
-            match answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.gave_up(&why))) {
+            match answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.parse_failed(&why))) {
                 Ok(job) => {
                     self.answer_came();
                     self.looked(n, nth, job.state, job.error_message.as_deref());
                 }
                 Err(stopped) if may_pass(&stopped) => self.job_waits(n, stopped)?,
-                Err(Stopped::Refused(refused)) if !refused.ends_session() => self.checkpoint.objects[n].job_lost(nth),
+                Err(SendFailure::Refused(refused)) if !refused.ends_session() => self.checkpoint.objects[n].job_lost(nth),
                 Err(stopped) => return self.stopped(Some(stopped)),
             }
             self.got_somewhere = true;
@@ -260,7 +260,7 @@ impl<H: Host> Batch<'_, '_, H> {
     fn look_at_all(&mut self, running: &[(usize, usize, String)]) -> Result<(), ConnectorError> {
         let answer = self.org.ask("jobs/query?jobType=V2Query");
         self.sent += 1;
-        match answer.and_then(|mut body| read_jobs(&mut body).map_err(|why| body.gave_up(&why))) {
+        match answer.and_then(|mut body| read_jobs(&mut body).map_err(|why| body.parse_failed(&why))) {
             Ok(jobs) => {
                 for (n, nth, id) in running {
                     // An id may come with or without its check characters.
@@ -273,8 +273,8 @@ impl<H: Host> Batch<'_, '_, H> {
                 self.got_somewhere = true;
                 Ok(())
             }
-            Err(Stopped::Refused(refused)) if refused.ends_session() => self.stopped(Some(Stopped::Refused(refused))),
-            Err(Stopped::Refused(_) | Stopped::NotSent(_) | Stopped::Broken(_)) => {
+            Err(SendFailure::Refused(refused)) if refused.ends_session() => self.stopped(Some(SendFailure::Refused(refused))),
+            Err(SendFailure::Refused(_) | SendFailure::NotSent(_) | SendFailure::Broken(_)) => {
                 self.checkpoint.bulk.one_by_one = true;
                 self.got_somewhere = true;
                 Ok(())
@@ -284,7 +284,7 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// A job can't be looked at, or its results not be had, at the moment: it is kept, and asked again after a while.
-    fn job_waits(&mut self, n: usize, stopped: Stopped) -> Result<(), ConnectorError> {
+    fn job_waits(&mut self, n: usize, stopped: SendFailure) -> Result<(), ConnectorError> {
         let error = as_error(&stopped);
         let mut events = Vec::new();
         if self.alone_failed(n, stopped) {
@@ -340,12 +340,12 @@ impl<H: Host> Batch<'_, '_, H> {
                 self.stopped(None)
             }
             Err(stopped) if may_pass(&stopped) => self.job_waits(n, stopped),
-            Err(Stopped::Refused(refused)) if !refused.ends_session() => {
+            Err(SendFailure::Refused(refused)) if !refused.ends_session() => {
                 self.got_somewhere = true;
                 self.checkpoint.objects[n].job_lost(nth);
                 Ok(())
             }
-            Err(Stopped::TooLarge(_)) => {
+            Err(SendFailure::TooLarge(_)) => {
                 self.got_somewhere = true;
                 self.checkpoint.objects[n].results_too_large();
                 Ok(())
@@ -469,10 +469,10 @@ impl<H: Host> Batch<'_, '_, H> {
 }
 
 /// The same request may be answered a little later.
-fn may_pass(stopped: &Stopped) -> bool {
+fn may_pass(stopped: &SendFailure) -> bool {
     match stopped {
-        Stopped::Broken(_) => true,
-        Stopped::Refused(refused) => refused.may_pass(),
+        SendFailure::Broken(_) => true,
+        SendFailure::Refused(refused) => refused.may_pass(),
         _ => false,
     }
 }

@@ -2,7 +2,7 @@
 
 use super::batch::Batch;
 use super::object::{ListPlace, Lists, Phase, listed_by};
-use super::reads::object_filters;
+use super::requests::object_filters;
 use super::{Checkpoint, Object};
 use crate::host::{ConnectorError, Host, Snapshot, Which};
 use crate::salesforce::Describe;

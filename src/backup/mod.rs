@@ -19,7 +19,7 @@ mod lists;
 mod object;
 pub mod packing;
 pub mod ranges;
-mod reads;
+mod requests;
 mod rows;
 mod scan;
 mod trouble;

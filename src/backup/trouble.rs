@@ -6,7 +6,7 @@
 use super::batch::Batch;
 use super::object::Phase;
 use crate::host::{ConnectorError, Failure, Host};
-use crate::org::Stopped;
+use crate::org::SendFailure;
 use crate::salesforce::{ApiError, Class};
 
 /// So many different things that fail one after the other are an outage.
@@ -22,10 +22,10 @@ const BUSY_WAITS: [u32; 8] = [5, 10, 20, 30, 60, 120, 240, 300];
 const MAX_BUSY: u8 = BUSY_WAITS.len() as u8;
 
 /// The request failed for a reason that one of its parts may be the cause of, or that may pass.
-pub(super) fn can_be_narrowed(stopped: &Stopped) -> bool {
+pub(super) fn can_be_narrowed(stopped: &SendFailure) -> bool {
     match stopped {
-        Stopped::Broken(_) => true,
-        Stopped::Refused(refused) => {
+        SendFailure::Broken(_) => true,
+        SendFailure::Refused(refused) => {
             refused.may_pass() || (refused.status == 400 && refused.class() == Class::Unclear("refused"))
         }
         _ => false,
@@ -33,10 +33,10 @@ pub(super) fn can_be_narrowed(stopped: &Stopped) -> bool {
 }
 
 /// The same as an error of Salesforce's, for texts.
-pub(super) fn as_error(stopped: &Stopped) -> ApiError {
+pub(super) fn as_error(stopped: &SendFailure) -> ApiError {
     match stopped {
-        Stopped::Refused(refused) => refused.error(),
-        Stopped::NotSent(failure) | Stopped::Broken(failure) | Stopped::Differs(failure) => ApiError {
+        SendFailure::Refused(refused) => refused.error(),
+        SendFailure::NotSent(failure) | SendFailure::Broken(failure) | SendFailure::Differs(failure) => ApiError {
             code: failure.code.to_ascii_uppercase().replace('-', "_"),
             message: failure.message.clone(),
         },
@@ -49,7 +49,7 @@ pub(super) fn as_error(stopped: &Stopped) -> ApiError {
 
 impl<H: Host> Batch<'_, '_, H> {
     /// A request for these objects failed as a whole, or broke off before it told of them. `whole`: the host had no answer.
-    pub(super) fn narrow(&mut self, objects: &[usize], whole: bool, stopped: Stopped) -> Result<(), ConnectorError> {
+    pub(super) fn narrow(&mut self, objects: &[usize], whole: bool, stopped: SendFailure) -> Result<(), ConnectorError> {
         let error = as_error(&stopped);
         let alone = matches!(objects, [one] if self.checkpoint.objects[*one].is_alone());
         self.log("a request gave no answer that could be read", &stopped);
@@ -70,7 +70,7 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// A request of one object's own failed as a whole; true where that was once too often.
-    pub(super) fn alone_failed(&mut self, n: usize, stopped: Stopped) -> bool {
+    pub(super) fn alone_failed(&mut self, n: usize, stopped: SendFailure) -> bool {
         self.log("a request gave no answer that could be read", &stopped);
         self.got_somewhere = true;
         self.busy = true;
@@ -79,7 +79,7 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// Takes note of what failed, and ends the run where it looks like an outage.
-    pub(super) fn troubled(&mut self, n: usize, stopped: Stopped) {
+    pub(super) fn troubled(&mut self, n: usize, stopped: SendFailure) {
         if !self.checkpoint.troubled.contains(&n) {
             self.checkpoint.troubled.push(n);
         }

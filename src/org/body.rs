@@ -1,6 +1,6 @@
 //! An answer's body as a stream, so that parsers can read what never is in memory as a whole.
 
-use super::Stopped;
+use super::SendFailure;
 use crate::host::{Answer, Failure, SendError};
 use crate::salesforce::Broken;
 use std::io;
@@ -11,7 +11,7 @@ const PIECE: u32 = 64 * 1024;
 /// Reads an answer's body.
 pub struct Body<A> {
     answer: A,
-    told_usage: bool,
+    has_usage_header: bool,
     asked_identity: bool,
     piece: Vec<u8>,
     given: usize,
@@ -22,10 +22,10 @@ pub struct Body<A> {
 }
 
 impl<A: Answer> Body<A> {
-    pub(super) fn new(answer: A, told_usage: bool, asked_identity: bool) -> Body<A> {
+    pub(super) fn new(answer: A, has_usage_header: bool, asked_identity: bool) -> Body<A> {
         Body {
             answer,
-            told_usage,
+            has_usage_header,
             asked_identity,
             piece: Vec::new(),
             given: 0,
@@ -41,8 +41,8 @@ impl<A: Answer> Body<A> {
     }
 
     /// Whether the answer's header told the usage.
-    pub fn told_usage(&self) -> bool {
-        self.told_usage
+    pub fn has_usage_header(&self) -> bool {
+        self.has_usage_header
     }
 
     /// Whether the request asked who the org is, before everything else.
@@ -74,19 +74,19 @@ impl<A: Answer> Body<A> {
     }
 
     /// Stages the body as the blob of this source key, where nothing of it was read; its length in bytes.
-    pub fn save(&self, blob: &str) -> Result<u64, Stopped> {
+    pub fn save(&self, blob: &str) -> Result<u64, SendFailure> {
         self.answer.save(blob).map_err(super::stopped)
     }
 
     /// What it means that a parser gave up on this body.
-    pub fn gave_up(&self, why: &Broken) -> Stopped {
+    pub fn parse_failed(&self, why: &Broken) -> SendFailure {
         match &self.failed {
             Some(error) => super::stopped(error.clone()),
-            None if self.first == Some(b'<') => Stopped::Broken(
+            None if self.first == Some(b'<') => SendFailure::Broken(
                 Failure::new("unexpected-answer", "the org answered with a page of HTML instead of data")
                     .remedy("see trust.salesforce.com for maintenance; the backup can go on later"),
             ),
-            None => Stopped::Broken(Failure::new(
+            None => SendFailure::Broken(Failure::new(
                 "unexpected-answer",
                 format!("an answer of the org can't be read, after {} bytes: {}", self.bytes, why.0),
             )),

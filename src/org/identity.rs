@@ -3,7 +3,7 @@
 //!
 //! The rule it keeps: who answers is confirmed before anything else of that answer is read.
 
-use super::{Body, Org, Stopped, Subrequest};
+use super::{Body, Org, SendFailure, Subrequest};
 use crate::host::{ConnectorError, Failure, Host};
 use crate::salesforce::limits::{COMPOSITE_QUERIES, SUBREQUESTS};
 use crate::salesforce::{Bodies, Broken, Part, Sub, SubBody, read_composite, read_parts};
@@ -35,9 +35,9 @@ impl<H: Host> Org<'_, H> {
         body: &mut Body<H::Answer>,
         bodies: &mut B,
         into: &mut Vec<Sub<B::Body>>,
-    ) -> Result<(), Stopped> {
+    ) -> Result<(), SendFailure> {
         if !body.asked_identity() {
-            return read_composite(&mut *body, bodies, into).map_err(|why| body.gave_up(&why));
+            return read_composite(&mut *body, bodies, into).map_err(|why| body.parse_failed(&why));
         }
         let mut subs = Vec::new();
         let mut behind = Behind {
@@ -57,13 +57,13 @@ impl<H: Host> Org<'_, H> {
                 SubBody::Read(Heard::Identity) | SubBody::Empty => SubBody::Empty,
             },
         }));
-        read.map_err(|why| body.gave_up(&why))?;
+        read.map_err(|why| body.parse_failed(&why))?;
         self.confirm()
     }
 
     /// The same where the parts' answers are read as they are.
-    pub fn read_parts(&self, body: &mut Body<H::Answer>) -> Result<Vec<Part>, Stopped> {
-        let mut parts = read_parts(&mut *body).map_err(|why| body.gave_up(&why))?;
+    pub fn read_parts(&self, body: &mut Body<H::Answer>) -> Result<Vec<Part>, SendFailure> {
+        let mut parts = read_parts(&mut *body).map_err(|why| body.parse_failed(&why))?;
         if body.asked_identity() {
             let identity = parts.drain(..1.min(parts.len())).next();
             let organization = identity.and_then(|part| part.read::<Organization>().ok());
@@ -88,16 +88,17 @@ impl<H: Host> Org<'_, H> {
     }
 
     /// Asks who the org is by a request of its own, where this run doesn't know it yet.
-    pub fn confirm(&self) -> Result<(), Stopped> {
+    pub fn confirm(&self) -> Result<(), SendFailure> {
         if self.is_confirmed() {
             return Ok(());
         }
         let mut body = self.ask(&format!("query?q={}", soql::encode(ORGANIZATION)))?;
-        let answer: Organization = serde_json::from_reader(&mut body).map_err(|why| body.gave_up(&Broken(why.to_string())))?;
+        let answer: Organization =
+            serde_json::from_reader(&mut body).map_err(|why| body.parse_failed(&Broken(why.to_string())))?;
         match answer.id() {
             Some(id) if self.host.confirm_scope(id) => Ok(()),
             Some(_) => Err(another_org()),
-            None => Err(Stopped::Host(Box::new(ConnectorError::Authorization(
+            None => Err(SendFailure::Host(Box::new(ConnectorError::Authorization(
                 Failure::new("org-unknown", "the org doesn't tell its id")
                     .remedy("let the connection's user read the object Organization"),
             )))),
@@ -106,8 +107,8 @@ impl<H: Host> Org<'_, H> {
 }
 
 /// The host knows which org it is, and says so.
-fn another_org() -> Stopped {
-    Stopped::Host(Box::new(ConnectorError::Configuration(
+fn another_org() -> SendFailure {
+    SendFailure::Host(Box::new(ConnectorError::Configuration(
         Failure::new("another-org", "another org than the connection's answers at its address")
             .remedy("check instance_url and the credential, or add another connection for that org"),
     )))

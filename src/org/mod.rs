@@ -26,7 +26,7 @@ const MAX_ERROR_BYTES: usize = 64 * 1024;
 
 /// Why a request gave nothing to read.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Stopped {
+pub enum SendFailure {
     /// What may be sent is spent; a normal end.
     AllowanceSpent,
     /// The org has no requests left today. The host knows it by now.
@@ -47,28 +47,30 @@ pub enum Stopped {
     Host(Box<ConnectorError>),
 }
 
-impl Stopped {
+impl SendFailure {
     /// As the error that ends a call which has nothing to commit. For a spent allowance, which is none, that too.
     pub fn into_error(self) -> ConnectorError {
         match self {
-            Stopped::AllowanceSpent => ConnectorError::Source(
+            SendFailure::AllowanceSpent => ConnectorError::Source(
                 Failure::new("allowance-spent", "no request is left for this call")
                     .remedy("raise the usage limit, or wait until requests come free"),
             ),
-            Stopped::DailyLimit => ConnectorError::Source(
+            SendFailure::DailyLimit => ConnectorError::Source(
                 Failure::new("org-limit", "the org has used up its daily API requests")
                     .remedy("wait until requests come free: Salesforce counts the last 24 hours"),
             ),
-            Stopped::Later => ConnectorError::Source(
+            SendFailure::Later => ConnectorError::Source(
                 Failure::new("org-busy", "the org takes no more requests at this moment").remedy("try again in a minute"),
             ),
-            Stopped::TooLarge(limit) => ConnectorError::Source(Failure::new(
+            SendFailure::TooLarge(limit) => ConnectorError::Source(Failure::new(
                 "answer-too-large",
                 format!("an answer has more than the {limit} bytes that the host takes"),
             )),
-            Stopped::NotSent(failure) | Stopped::Broken(failure) | Stopped::Differs(failure) => ConnectorError::Source(failure),
-            Stopped::Refused(refused) => refused.into_error(),
-            Stopped::Host(error) => *error,
+            SendFailure::NotSent(failure) | SendFailure::Broken(failure) | SendFailure::Differs(failure) => {
+                ConnectorError::Source(failure)
+            }
+            SendFailure::Refused(refused) => refused.into_error(),
+            SendFailure::Host(error) => *error,
         }
     }
 }
@@ -224,37 +226,37 @@ impl<'h, H: Host> Org<'h, H> {
     }
 
     /// Sends a `GET` of a resource.
-    pub fn get(&self, resource: &str) -> Result<H::Pending, Stopped> {
+    pub fn get(&self, resource: &str) -> Result<H::Pending, SendFailure> {
         self.send(reads(Method::Get, self.path(resource), JSON, Vec::new()))
     }
 
     /// Sends a `GET` of a file.
-    pub fn start_file(&self, resource: &str) -> Result<H::Pending, Stopped> {
+    pub fn start_file(&self, resource: &str) -> Result<H::Pending, SendFailure> {
         self.send(reads(Method::Get, self.path(resource), ANY, Vec::new()))
     }
 
     /// A `GET` of a resource, and its answer.
-    pub fn ask(&self, resource: &str) -> Result<Body<H::Answer>, Stopped> {
+    pub fn ask(&self, resource: &str) -> Result<Body<H::Answer>, SendFailure> {
         self.finish(self.get(resource)?)
     }
 
     /// A `GET` of a resource that answers CSV, and its answer.
-    pub fn ask_csv(&self, resource: &str) -> Result<Body<H::Answer>, Stopped> {
+    pub fn ask_csv(&self, resource: &str) -> Result<Body<H::Answer>, SendFailure> {
         self.finish(self.send(reads(Method::Get, self.path(resource), CSV, Vec::new()))?)
     }
 
     /// A `POST` to a resource that does no harm when it is sent twice, and its answer.
-    pub fn post(&self, resource: &str, body: &impl Serialize) -> Result<Body<H::Answer>, Stopped> {
+    pub fn post(&self, resource: &str, body: &impl Serialize) -> Result<Body<H::Answer>, SendFailure> {
         self.finish(self.send(reads(Method::Post, self.path(resource), JSON, written(body)?))?)
     }
 
     /// A `PATCH` of a resource that does no harm when it is sent twice, and its answer.
-    pub fn patch(&self, resource: &str, body: &impl Serialize) -> Result<Body<H::Answer>, Stopped> {
+    pub fn patch(&self, resource: &str, body: &impl Serialize) -> Result<Body<H::Answer>, SendFailure> {
         self.finish(self.send(reads(Method::Patch, self.path(resource), JSON, written(body)?))?)
     }
 
     /// Uploads a table to a job, which takes it once.
-    pub fn upload(&self, resource: &str, table: Vec<u8>) -> Result<Body<H::Answer>, Stopped> {
+    pub fn upload(&self, resource: &str, table: Vec<u8>) -> Result<Body<H::Answer>, SendFailure> {
         self.finish(self.send(Request {
             content_type: CSV,
             ..reads(Method::Put, self.path(resource), JSON, table)
@@ -262,7 +264,7 @@ impl<'h, H: Host> Org<'h, H> {
     }
 
     /// Sends what may create records, which the host never sends again by itself.
-    pub fn write(&self, method: Method, resource: &str, body: Vec<u8>) -> Result<H::Pending, Stopped> {
+    pub fn write(&self, method: Method, resource: &str, body: Vec<u8>) -> Result<H::Pending, SendFailure> {
         self.send(Request {
             repeatable: false,
             headers: &WRITE_HEADERS,
@@ -271,7 +273,7 @@ impl<'h, H: Host> Org<'h, H> {
     }
 
     /// The same, with files.
-    pub fn write_form(&self, method: Method, resource: &str, form: Vec<FormPart>) -> Result<H::Pending, Stopped> {
+    pub fn write_form(&self, method: Method, resource: &str, form: Vec<FormPart>) -> Result<H::Pending, SendFailure> {
         self.send(Request {
             repeatable: false,
             headers: &WRITE_HEADERS,
@@ -284,7 +286,7 @@ impl<'h, H: Host> Org<'h, H> {
     ///
     /// As long as this run doesn't know whose org it is, the request asks for that too: then it is the next one to be finished, and
     /// read by [`Org::read_composite`].
-    pub fn composite(&self, parts: &[Subrequest]) -> Result<H::Pending, Stopped> {
+    pub fn composite(&self, parts: &[Subrequest]) -> Result<H::Pending, SendFailure> {
         #[derive(Serialize)]
         struct Composite<'a> {
             #[serde(rename = "allOrNone")]
@@ -303,16 +305,16 @@ impl<'h, H: Host> Org<'h, H> {
     }
 
     /// Sends a request as it is.
-    pub fn send(&self, mut request: Request) -> Result<H::Pending, Stopped> {
+    pub fn send(&self, mut request: Request) -> Result<H::Pending, SendFailure> {
         if self.host.requests_left() == 0 {
-            return Err(Stopped::AllowanceSpent);
+            return Err(SendFailure::AllowanceSpent);
         }
         request.repeatable &= !self.once.get();
         self.host.start(request).map_err(stopped)
     }
 
     /// Waits for an answer, tells its reading, and gives its body where it is one to read.
-    pub fn finish(&self, pending: H::Pending) -> Result<Body<H::Answer>, Stopped> {
+    pub fn finish(&self, pending: H::Pending) -> Result<Body<H::Answer>, SendFailure> {
         let answer = self.host.finish(pending).map_err(|error| {
             self.asks_identity.set(false);
             stopped(error)
@@ -341,10 +343,10 @@ impl<'h, H: Host> Org<'h, H> {
         match class {
             Class::DailyLimit => {
                 self.refused_by_daily_limit(usage, Some(request))?;
-                Err(Stopped::DailyLimit)
+                Err(SendFailure::DailyLimit)
             }
-            Class::Later if status == 403 => Err(Stopped::Later),
-            _ => Err(Stopped::Refused(Refused { status, errors })),
+            Class::Later if status == 403 => Err(SendFailure::Later),
+            _ => Err(SendFailure::Refused(Refused { status, errors })),
         }
     }
 
@@ -369,7 +371,7 @@ impl<'h, H: Host> Org<'h, H> {
     }
 
     /// Tells the host that the org has none left. `usage`: as the same answer's header has it.
-    pub fn refused_by_daily_limit(&self, usage: Option<Usage>, request: Option<u64>) -> Result<(), Stopped> {
+    pub fn refused_by_daily_limit(&self, usage: Option<Usage>, request: Option<u64>) -> Result<(), SendFailure> {
         let known = match usage {
             Some(usage) => usage,
             None => self.last_usage()?.unwrap_or(Usage { used: 0, max: 0 }),
@@ -386,7 +388,7 @@ impl<'h, H: Host> Org<'h, H> {
     }
 
     /// Tells a reading of the daily API requests.
-    pub fn observe(&self, usage: Usage, source: ReadingSource, request: u64) -> Result<(), Stopped> {
+    pub fn observe(&self, usage: Usage, source: ReadingSource, request: u64) -> Result<(), SendFailure> {
         self.tell(Reading {
             quota: quota::DAILY_API_REQUESTS.to_owned(),
             used: usage.used,
@@ -397,14 +399,14 @@ impl<'h, H: Host> Org<'h, H> {
         })
     }
 
-    fn tell(&self, reading: Reading) -> Result<(), Stopped> {
+    fn tell(&self, reading: Reading) -> Result<(), SendFailure> {
         self.host
             .observe(reading)
-            .map_err(|error| Stopped::Host(Box::new(error.into())))
+            .map_err(|error| SendFailure::Host(Box::new(error.into())))
     }
 
-    fn last_usage(&self) -> Result<Option<Usage>, Stopped> {
-        let standing = daily_standing(self.host).map_err(|error| Stopped::Host(Box::new(error.into())))?;
+    fn last_usage(&self) -> Result<Option<Usage>, SendFailure> {
+        let standing = daily_standing(self.host).map_err(|error| SendFailure::Host(Box::new(error.into())))?;
         Ok(standing.map(|standing| Usage {
             used: standing.last.used,
             max: standing.last.max,
@@ -432,37 +434,37 @@ fn reads(method: Method, path: String, accept: &'static str, body: Vec<u8>) -> R
     }
 }
 
-fn written(body: &impl Serialize) -> Result<Vec<u8>, Stopped> {
+fn written(body: &impl Serialize) -> Result<Vec<u8>, SendFailure> {
     serde_json::to_vec(body).map_err(|error| {
-        Stopped::Broken(Failure::new(
+        SendFailure::Broken(Failure::new(
             "request",
             format!("a request can't be written as JSON: {error}"),
         ))
     })
 }
 
-fn stopped(error: SendError) -> Stopped {
+fn stopped(error: SendError) -> SendFailure {
     match error {
-        SendError::AllowanceSpent => Stopped::AllowanceSpent,
-        SendError::TooLarge(limit) => Stopped::TooLarge(limit),
-        SendError::NotPermitted(_) => Stopped::Host(Box::new(ConnectorError::Host(Failure::new(
+        SendError::AllowanceSpent => SendFailure::AllowanceSpent,
+        SendError::TooLarge(limit) => SendFailure::TooLarge(limit),
+        SendError::NotPermitted(_) => SendFailure::Host(Box::new(ConnectorError::Host(Failure::new(
             "not-permitted",
             error.to_string(),
         )))),
-        SendError::NotSent(_) => Stopped::NotSent(
+        SendError::NotSent(_) => SendFailure::NotSent(
             Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
         ),
-        SendError::ContentDiffers(_) => Stopped::Differs(Failure::new("content-differs", error.to_string())),
-        SendError::Store(_) => Stopped::Host(Box::new(ConnectorError::Host(
+        SendError::ContentDiffers(_) => SendFailure::Differs(Failure::new("content-differs", error.to_string())),
+        SendError::Store(_) => SendFailure::Host(Box::new(ConnectorError::Host(
             Failure::new("storage", error.to_string()).remedy(
                 "make room for it, or repair it; what is committed stands, and the same run again continues from there",
             ),
         ))),
-        SendError::CredentialRefused(why) => Stopped::Host(Box::new(ConnectorError::Authorization(
+        SendError::CredentialRefused(why) => SendFailure::Host(Box::new(ConnectorError::Authorization(
             Failure::new("credentials-refused", why)
                 .remedy("renew the connection's credential; its user must be active and may use the API"),
         ))),
-        SendError::OutcomeUnknown(_) | SendError::Other(_) => Stopped::Broken(
+        SendError::OutcomeUnknown(_) | SendError::Other(_) => SendFailure::Broken(
             Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
         ),
     }
@@ -474,7 +476,7 @@ mod tests {
     use super::*;
     use crate::testing::scripted::{Reply, ScriptedHost};
 
-    fn ask(reply: Reply) -> (ScriptedHost, Result<String, Stopped>) {
+    fn ask(reply: Reply) -> (ScriptedHost, Result<String, SendFailure>) {
         let host = ScriptedHost::new(5, move |_| reply.clone());
         let result = {
             let org = Org::open(&host).unwrap();
@@ -488,10 +490,10 @@ mod tests {
     #[test]
     fn a_failure_of_the_host_s_own_store_is_none_of_the_org() {
         let told = stopped(SendError::Store("no space left on device".to_owned()));
-        let Stopped::Host(error) = told else { panic!("{told:?}") };
+        let SendFailure::Host(error) = told else { panic!("{told:?}") };
         assert!(matches!(*error, ConnectorError::Host(ref why) if !why.message.contains("network")));
         let told = stopped(SendError::CredentialRefused("invalid_grant".to_owned()));
-        assert!(matches!(told, Stopped::Host(error) if matches!(*error, ConnectorError::Authorization(_))));
+        assert!(matches!(told, SendFailure::Host(error) if matches!(*error, ConnectorError::Authorization(_))));
     }
 
     #[test]
@@ -509,7 +511,7 @@ mod tests {
     fn the_daily_limit_is_told_as_a_refusal_whatever_the_header_says() {
         let refusal = r#"[{"message":"TotalRequests Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#;
         let (host, result) = ask(Reply::status(403, refusal).usage(10, 100));
-        assert_eq!(result, Err(Stopped::DailyLimit));
+        assert_eq!(result, Err(SendFailure::DailyLimit));
         let told = host.told();
         assert_eq!(
             (told[1].used, told[1].max, told[1].source),
@@ -522,7 +524,7 @@ mod tests {
     fn too_much_at_once_is_no_daily_limit() {
         let refusal = r#"[{"message":"ConcurrentRequests (Concurrent API Requests) Limit exceeded.","errorCode":"REQUEST_LIMIT_EXCEEDED"}]"#;
         let (host, result) = ask(Reply::status(403, refusal));
-        assert_eq!(result, Err(Stopped::Later));
+        assert_eq!(result, Err(SendFailure::Later));
         assert!(host.told().is_empty());
     }
 
@@ -530,7 +532,7 @@ mod tests {
     fn nothing_is_sent_where_nothing_is_left() {
         let host = ScriptedHost::new(0, |_| Reply::ok("{}"));
         let org = Org::open(&host).unwrap();
-        assert_eq!(org.get("limits").err(), Some(Stopped::AllowanceSpent));
+        assert_eq!(org.get("limits").err(), Some(SendFailure::AllowanceSpent));
         assert_eq!(host.sent(), 0);
     }
 

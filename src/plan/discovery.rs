@@ -6,7 +6,7 @@ use super::tally;
 use crate::backup::again;
 use crate::backup::files::held;
 use crate::host::{ConnectorError, Failure, Host, Level, Planned};
-use crate::org::{Body, Org, Stopped, Subrequest};
+use crate::org::{Body, Org, SendFailure, Subrequest};
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::salesforce::{
     ApiError, Bodies, Broken, Class, DescribeBodies, GlobalObject, PERMISSIONS, Permission, PermissionRows, Skip, Sub, SubBody,
@@ -43,17 +43,21 @@ pub(super) fn discover<H: Host>(org: &Org<'_, H>, state: &mut State) -> Result<F
     let stopped = match ask(org, state, &mut known)? {
         Asked::All => return Ok(Found::All(known)),
         Asked::Unknown(names) => return Ok(Found::NotYet(Planned::Blocked(unknown_objects(&names)))),
-        Asked::Stopped(stopped) => stopped,
+        Asked::SendFailure(stopped) => stopped,
     };
     let more = Planned::More(u32::try_from(still_needed(state, &known).clamp(1, MAX_MORE)).unwrap_or(1));
     match stopped {
-        Stopped::AllowanceSpent | Stopped::DailyLimit => Ok(Found::NotYet(more)),
-        stopped if state.refused_in_a_row <= MAX_REFUSALS && (stopped == Stopped::Later || org.asks_to_wait().is_some()) => {
+        SendFailure::AllowanceSpent | SendFailure::DailyLimit => Ok(Found::NotYet(more)),
+        stopped
+            if state.refused_in_a_row <= MAX_REFUSALS && (stopped == SendFailure::Later || org.asks_to_wait().is_some()) =>
+        {
             let seconds = (u32::from(state.refused_in_a_row) * 5).clamp(5, 30);
             let seconds = org.asks_to_wait().map_or(seconds, |asked| asked.max(seconds));
             Ok(Found::NotYet(Planned::AgainAfter(seconds)))
         }
-        Stopped::NotSent(_) | Stopped::Broken(_) | Stopped::TooLarge(_) if state.learnt && state.failing < OUTAGE => {
+        SendFailure::NotSent(_) | SendFailure::Broken(_) | SendFailure::TooLarge(_)
+            if state.learnt && state.failing < OUTAGE =>
+        {
             Ok(Found::NotYet(more))
         }
         stopped => Err(stopped.into_error()),
@@ -63,7 +67,7 @@ pub(super) fn discover<H: Host>(org: &Org<'_, H>, state: &mut State) -> Result<F
 enum Asked {
     All,
     Unknown(Vec<String>),
-    Stopped(Stopped),
+    SendFailure(SendFailure),
 }
 
 fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String, Known>) -> Result<Asked, ConnectorError> {
@@ -92,14 +96,14 @@ fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String
                 }
             }
             // Needs View Setup. Without counts estimates are rough, and that is all.
-            Err(Stopped::Refused(refused)) if !refused.ends_session() && org.asks_to_wait().is_none() => {
+            Err(SendFailure::Refused(refused)) if !refused.ends_session() && org.asks_to_wait().is_none() => {
                 host.log(
                     Level::Info,
                     "record counts can't be read",
                     &[("why", refused.code().to_owned())],
                 );
             }
-            Err(Stopped::Broken(failure)) => {
+            Err(SendFailure::Broken(failure)) => {
                 host.log(Level::Info, "record counts can't be read", &[("why", failure.message)]);
             }
             Err(stopped) => return stop(org, state, stopped),
@@ -139,17 +143,17 @@ fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<Stri
         match read {
             Ok(request) if subs.iter().any(is_daily_limit) => {
                 let stopped = org.refused_by_daily_limit(None, Some(request)).err();
-                return stop(org, state, stopped.unwrap_or(Stopped::DailyLimit));
+                return stop(org, state, stopped.unwrap_or(SendFailure::DailyLimit));
             }
             Ok(_) => {}
-            Err(Stopped::Refused(refused)) if !refused.ends_session() => {
+            Err(SendFailure::Refused(refused)) if !refused.ends_session() => {
                 host.log(
                     Level::Info,
                     "what record counts leave out can't be counted",
                     &[("why", refused.code().to_owned())],
                 );
             }
-            Err(Stopped::Broken(failure)) => {
+            Err(SendFailure::Broken(failure)) => {
                 let why = [("why", failure.message)];
                 host.log(Level::Info, "what record counts leave out can't be counted", &why);
             }
@@ -227,7 +231,7 @@ const COVERED_SPAN_MS: u64 = 3_600_000;
 /// Describe global, what tells which definitions were changed, up to where changes are known, and what the user may see: answers
 /// for one request.
 /// An org that refuses to give them together is asked for the objects alone; without the others all is described, and overlaps.
-fn first<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
+fn first<H: Host>(org: &Org<'_, H>) -> Result<First, SendFailure> {
     let now = org.now();
     let updated = moment_url(COVERED_BY, "updated", now.saturating_sub(COVERED_SPAN_MS), now);
     let query =
@@ -240,7 +244,7 @@ fn first<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
     let permissions = permission_queries().into_iter().enumerate();
     parts.extend(permissions.map(|(n, soql)| query(&soql, format!("permissions{n}"))));
     let mut body = match org.composite(&parts).and_then(|pending| org.finish(pending)) {
-        Err(Stopped::Refused(refused)) if refused.status != 401 && org.asks_to_wait().is_none() => return alone(org),
+        Err(SendFailure::Refused(refused)) if refused.status != 401 && org.asks_to_wait().is_none() => return alone(org),
         body => body?,
     };
     let mut subs = Vec::new();
@@ -261,9 +265,9 @@ fn first<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
             SubBody::Refused(errors) => match classify(sub.status, &errors) {
                 Class::DailyLimit => {
                     org.refused_by_daily_limit(None, Some(request))?;
-                    return Err(Stopped::DailyLimit);
+                    return Err(SendFailure::DailyLimit);
                 }
-                Class::Later => return Err(Stopped::Later),
+                Class::Later => return Err(SendFailure::Later),
                 _ => {}
             },
             SubBody::Read(_) | SubBody::Empty => {}
@@ -282,7 +286,7 @@ fn first<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
     Ok(First { global, ..first })
 }
 
-fn alone<H: Host>(org: &Org<'_, H>) -> Result<First, Stopped> {
+fn alone<H: Host>(org: &Org<'_, H>) -> Result<First, SendFailure> {
     let global = ask_one(org, "sobjects", |body| {
         let mut json = serde_json::Deserializer::from_reader(io::BufReader::new(body));
         read_global(&mut json).map_err(Broken::from)
@@ -317,9 +321,9 @@ fn ask_one<H: Host, T>(
     org: &Org<'_, H>,
     resource: &str,
     parse: impl FnOnce(&mut Body<H::Answer>) -> Result<T, Broken>,
-) -> Result<T, Stopped> {
+) -> Result<T, SendFailure> {
     let mut body = org.ask(resource)?;
-    parse(&mut body).map_err(|why| body.gave_up(&why))
+    parse(&mut body).map_err(|why| body.parse_failed(&why))
 }
 
 fn ask_describes<H: Host>(
@@ -359,7 +363,7 @@ fn ask_describes<H: Host>(
     loop {
         while stopped.is_none() && !waiting.is_empty() && under_way.len() < at_once(host, state) {
             if host.should_stop() || host.now() >= host.ends_at() {
-                stopped = Some(Stopped::AllowanceSpent);
+                stopped = Some(SendFailure::AllowanceSpent);
                 break;
             }
             let together = waiting
@@ -392,7 +396,7 @@ fn ask_describes<H: Host>(
     match stopped {
         Some(stopped) => stop(org, state, stopped),
         None if all_known(state, known) => Ok(Asked::All),
-        None => Ok(Asked::Stopped(Stopped::Broken(Failure::new(
+        None => Ok(Asked::SendFailure(SendFailure::Broken(Failure::new(
             "unexpected-answer",
             "an answer has fewer describes than were asked for",
         )))),
@@ -453,7 +457,12 @@ const ALONE_TRIES: u8 = 3;
 
 /// A request for these describes failed as a whole: from now on each is asked for alone, and one that fails alone again and again
 /// costs its object only.
-fn narrow<H: Host>(host: &H, state: &mut State, missing: &[String], stopped: Stopped) -> Result<Stopped, ConnectorError> {
+fn narrow<H: Host>(
+    host: &H,
+    state: &mut State,
+    missing: &[String],
+    stopped: SendFailure,
+) -> Result<SendFailure, ConnectorError> {
     let failed_alone = |one: &String| state.alone.get(one).is_some_and(|tries| *tries > 0);
     if !matches!(missing, [one] if failed_alone(one)) {
         state.failing = state.failing.saturating_add(1);
@@ -466,11 +475,11 @@ fn narrow<H: Host>(host: &H, state: &mut State, missing: &[String], stopped: Sto
         if *tries >= ALONE_TRIES {
             state.alone.remove(one);
             let error = match &stopped {
-                Stopped::Refused(refused) => refused.error(),
+                SendFailure::Refused(refused) => refused.error(),
                 other => ApiError {
                     code: "NOT_ANSWERED".to_owned(),
                     message: match other {
-                        Stopped::Broken(failure) => failure.message.clone(),
+                        SendFailure::Broken(failure) => failure.message.clone(),
                         other => format!("{other:?}"),
                     },
                 },
@@ -491,8 +500,8 @@ fn narrow<H: Host>(host: &H, state: &mut State, missing: &[String], stopped: Sto
         return Ok(stopped);
     }
     // What failed is known, so another call asks for something else.
-    Ok(Stopped::Broken(match stopped {
-        Stopped::Broken(failure) => failure,
+    Ok(SendFailure::Broken(match stopped {
+        SendFailure::Broken(failure) => failure,
         other => Failure::new("org-unavailable", other.into_error().to_string()),
     }))
 }
@@ -527,7 +536,7 @@ fn take_describes<H: Host>(
     older: &BTreeMap<String, Known>,
     pending: H::Pending,
     asked: &[String],
-) -> Result<Result<(), Stopped>, ConnectorError> {
+) -> Result<Result<(), SendFailure>, ConnectorError> {
     let mut subs: Vec<Sub<crate::salesforce::Described>> = Vec::new();
     let mut stopped = match org.finish(pending) {
         Ok(mut body) => org.read_composite(&mut body, &mut DescribeBodies, &mut subs).err(),
@@ -535,7 +544,7 @@ fn take_describes<H: Host>(
     };
     let came = subs.len();
     if stopped.is_none() && came < asked.len() {
-        stopped = Some(Stopped::Broken(Failure::new(
+        stopped = Some(SendFailure::Broken(Failure::new(
             "unexpected-answer",
             "an answer has fewer describes than were asked for",
         )));
@@ -560,7 +569,7 @@ fn take_describes<H: Host>(
                 Err(Skip::Refused(error))
             }
             Answered::Later(_) => {
-                stopped.get_or_insert(Stopped::Later);
+                stopped.get_or_insert(SendFailure::Later);
                 continue;
             }
         };
@@ -574,7 +583,7 @@ fn take_describes<H: Host>(
         entries.push(describes::entry(name, &found)?);
         known.insert(name.clone(), found);
     }
-    if let Some(Stopped::TooLarge(limit)) = stopped {
+    if let Some(SendFailure::TooLarge(limit)) = stopped {
         if let [alone] = asked {
             let found = Known {
                 began: state.began,
@@ -595,12 +604,12 @@ fn take_describes<H: Host>(
     if stopped.is_none() {
         (state.refused_in_a_row, state.failing) = (0, 0);
     }
-    if !entries.is_empty() || matches!(stopped, Some(Stopped::TooLarge(_))) {
+    if !entries.is_empty() || matches!(stopped, Some(SendFailure::TooLarge(_))) {
         keep(org.host(), state, entries)?;
     }
     let can_be_narrowed = match &stopped {
-        Some(Stopped::Broken(_)) => true,
-        Some(Stopped::Refused(refused)) => refused.may_pass(),
+        Some(SendFailure::Broken(_)) => true,
+        Some(SendFailure::Refused(refused)) => refused.may_pass(),
         _ => false,
     };
     Ok(match stopped {
@@ -623,17 +632,17 @@ fn keep<H: Host>(host: &H, state: &mut State, mut entries: Vec<Entry>) -> Result
     Ok(host.put(entries)?)
 }
 
-fn stop<H: Host>(org: &Org<'_, H>, state: &mut State, stopped: Stopped) -> Result<Asked, ConnectorError> {
+fn stop<H: Host>(org: &Org<'_, H>, state: &mut State, stopped: SendFailure) -> Result<Asked, ConnectorError> {
     let host = org.host();
     match stopped {
-        Stopped::Host(error) => return Err(*error),
-        _ if stopped == Stopped::Later || org.asks_to_wait().is_some() => {
+        SendFailure::Host(error) => return Err(*error),
+        _ if stopped == SendFailure::Later || org.asks_to_wait().is_some() => {
             state.refused_in_a_row = state.refused_in_a_row.saturating_add(1);
             host.put(state.entries(host)?)?;
         }
         _ => {}
     }
-    Ok(Asked::Stopped(stopped))
+    Ok(Asked::SendFailure(stopped))
 }
 
 fn still_needed(state: &State, known: &BTreeMap<String, Known>) -> usize {

@@ -8,7 +8,7 @@
 
 use crate::host::{Content, FormPart};
 use crate::org::WRITE_HEADERS;
-use crate::restore::state::standing::Apart;
+use crate::restore::state::record::Apart;
 use crate::salesforce::limits::{COLLECTION_RECORDS, COLLECTION_RUNS, COMPOSITE_QUERIES, MAX_FILE_BYTES, SINGLES};
 use std::collections::{BTreeMap, BTreeSet};
 

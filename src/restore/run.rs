@@ -1,13 +1,13 @@
 //! What planning and writing share: the restore's state, the snapshot that it reads, and what references lead to.
 
 use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row, Snapshot, Which};
-use crate::org::{Body, Org, Stopped, Subrequest};
+use crate::org::{Body, Org, SendFailure, Subrequest};
 use crate::restore::prepare::{LeftOut, Target};
 use crate::restore::request::Request;
 use crate::restore::state::intent::Intent;
 use crate::restore::state::job::{Job, Stage};
-use crate::restore::state::roll::Roll;
-use crate::restore::state::standing::What;
+use crate::restore::state::record::RecordState;
+use crate::restore::state::records::RecordTable;
 use crate::restore::write::fill::Passed;
 use crate::salesforce::{Part, Writable};
 use crate::soql::encode;
@@ -41,7 +41,7 @@ pub struct Run<'o, 'h, H: Host> {
     pub(in crate::restore) org: &'o Org<'h, H>,
     pub(in crate::restore) source: H::Snapshot,
     pub(in crate::restore) job: Job,
-    pub(in crate::restore) roll: Roll<'h, H>,
+    pub(in crate::restore) records: RecordTable<'h, H>,
     space: &'static str,
     writables: BTreeMap<String, Option<Rc<Writable>>>,
     /// It is known what came of the last request, and not durable yet.
@@ -62,13 +62,13 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
             ))
         })?;
         org.set_ahead(job.ahead);
-        let roll = Roll::new(org.host(), space, &job.selection.source);
+        let records = RecordTable::new(org.host(), space, &job.selection.source);
         Ok(Run {
             org,
             space,
             source,
             job,
-            roll,
+            records,
             writables: BTreeMap::new(),
             settled: false,
             got_somewhere: false,
@@ -89,7 +89,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     /// All that is known and not durable yet, as entries to be put.
     pub(in crate::restore) fn unsaved(&mut self) -> Result<Vec<crate::values::Entry>, ConnectorError> {
         self.job.ahead = self.org.ahead();
-        let mut entries = self.roll.changes()?;
+        let mut entries = self.records.changes()?;
         entries.push(self.job.entry(self.space)?);
         if std::mem::take(&mut self.settled) {
             entries.push(Intent::settled());
@@ -158,30 +158,32 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
         let Some(object) = self.object_of(refers_to, id) else {
             return same();
         };
-        let Some(standing) = self.roll.get(&object, id)? else {
+        let Some(entry) = self.records.get(&object, id)? else {
             return same();
         };
-        if let Some(now) = standing.in_target(id) {
+        if let Some(now) = entry.in_target(id) {
             let now = now.to_owned();
             return Ok(match request.changes(id) {
                 Some(collection) => Target::Changing(now, collection),
-                None if standing.what == What::Inactive && self.job.refuses_inactive => Target::Inactive(now),
+                None if entry.what == RecordState::Inactive && self.job.refuses_inactive => Target::Inactive(now),
                 None => Target::Id(now),
             });
         }
-        Ok(match standing.what {
-            What::Create | What::Coming | What::Begun => {
+        Ok(match entry.what {
+            RecordState::Create | RecordState::WithParent | RecordState::AwaitingId => {
                 let (to_come, place) = (to_come(&object), request.place(id));
-                match (standing.what, place, to_come) {
-                    (What::Create, Some(place), _) => Target::InRequest(place),
-                    (What::Create | What::Coming, _, ToCome::Written) => Target::Id(id.to_owned()),
-                    (What::Coming, ..) if !request.brings(id) => Target::Coming,
+                match (entry.what, place, to_come) {
+                    (RecordState::Create, Some(place), _) => Target::InRequest(place),
+                    (RecordState::Create | RecordState::WithParent, _, ToCome::Written) => Target::Id(id.to_owned()),
+                    (RecordState::WithParent, ..) if !request.brings(id) => Target::Coming,
                     (.., ToCome::Awaited) => Target::Awaited,
                     _ => Target::Later,
                 }
             }
-            What::Referred | What::Needed | What::Wanted | What::Spared => Target::Id(id.to_owned()),
-            What::Failed | What::Ambiguous => Target::Failed,
+            RecordState::Reference | RecordState::RequiredReference | RecordState::Selected | RecordState::Excluded => {
+                Target::Id(id.to_owned())
+            }
+            RecordState::Failed | RecordState::Ambiguous => Target::Failed,
             _ => Target::Gone,
         })
     }
@@ -223,13 +225,16 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// Sends a composite request that only reads, and its parts' answers.
-    pub(in crate::restore) fn ask(&mut self, parts: &[Subrequest]) -> Result<Vec<Part>, Stopped> {
+    pub(in crate::restore) fn ask(&mut self, parts: &[Subrequest]) -> Result<Vec<Part>, SendFailure> {
         let mut body = self.answer_to(parts)?;
         self.org.read_parts(&mut body)
     }
 
     /// Sends queries, at most as many as a request takes, and their answers.
-    pub(in crate::restore) fn ask_queries(&mut self, queries: impl IntoIterator<Item = String>) -> Result<Vec<Part>, Stopped> {
+    pub(in crate::restore) fn ask_queries(
+        &mut self,
+        queries: impl IntoIterator<Item = String>,
+    ) -> Result<Vec<Part>, SendFailure> {
         let path = |query: &String| self.org.path(&format!("query?q={}", encode(query)));
         let parts: Vec<Subrequest> = queries
             .into_iter()
@@ -242,7 +247,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// Sends a composite request that only reads.
-    pub(in crate::restore) fn answer_to(&mut self, parts: &[Subrequest]) -> Result<Body<H::Answer>, Stopped> {
+    pub(in crate::restore) fn answer_to(&mut self, parts: &[Subrequest]) -> Result<Body<H::Answer>, SendFailure> {
         let pending = self.org.composite(parts)?;
         if self.job.stage < Stage::Write {
             self.job.asked += 1;
@@ -259,9 +264,9 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
 
     /// Seconds until the next request, where a call ended since the org takes no more at this moment: twice as long each time, or what
     /// the org asks for. `None`: it isn't so, or was too often in a row.
-    pub(super) fn seconds_to_wait(&mut self, stopped: Option<&Stopped>) -> Option<u32> {
+    pub(super) fn seconds_to_wait(&mut self, stopped: Option<&SendFailure>) -> Option<u32> {
         let asked = self.org.asks_to_wait();
-        if !stopped.is_some_and(|stopped| *stopped == Stopped::Later || asked.is_some()) {
+        if !stopped.is_some_and(|stopped| *stopped == SendFailure::Later || asked.is_some()) {
             self.job.busy = 0;
             return None;
         }
@@ -272,7 +277,7 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
     }
 
     /// Whether a request that stopped is a normal end: of what may be sent, or of the org's day.
-    pub(in crate::restore) fn is_normal(stopped: &Stopped) -> bool {
-        matches!(stopped, Stopped::AllowanceSpent | Stopped::DailyLimit)
+    pub(in crate::restore) fn is_normal(stopped: &SendFailure) -> bool {
+        matches!(stopped, SendFailure::AllowanceSpent | SendFailure::DailyLimit)
     }
 }

@@ -9,7 +9,7 @@ use super::super::object::Late;
 use super::super::trouble::as_error;
 use super::File;
 use crate::host::{ConnectorError, Failure, Host};
-use crate::org::Stopped;
+use crate::org::SendFailure;
 
 /// Attempts that a file is worth in one backup, each of as many as the host makes.
 const MAX_TRIES: u8 = 3;
@@ -25,16 +25,22 @@ const MAX_LATE: usize = 100;
 
 impl<H: Host> Batch<'_, '_, H> {
     /// A file didn't come; true where the next one is to be asked for.
-    pub(super) fn file_failed(&mut self, n: usize, file: &File, tries: u8, stopped: Stopped) -> Result<bool, ConnectorError> {
+    pub(super) fn file_failed(
+        &mut self,
+        n: usize,
+        file: &File,
+        tries: u8,
+        stopped: SendFailure,
+    ) -> Result<bool, ConnectorError> {
         let may_pass = match &stopped {
-            Stopped::Refused(refused) if refused.ends_session() => return self.stopped(Some(stopped)).map(|()| false),
-            Stopped::Refused(refused) => refused.may_pass(),
-            Stopped::TooLarge(_) => false,
-            Stopped::Broken(_) | Stopped::Differs(_) | Stopped::Later => true,
+            SendFailure::Refused(refused) if refused.ends_session() => return self.stopped(Some(stopped)).map(|()| false),
+            SendFailure::Refused(refused) => refused.may_pass(),
+            SendFailure::TooLarge(_) => false,
+            SendFailure::Broken(_) | SendFailure::Differs(_) | SendFailure::Later => true,
             _ => return self.stopped(Some(stopped)).map(|()| false),
         };
         self.got_somewhere = true;
-        self.busy |= stopped == Stopped::Later;
+        self.busy |= stopped == SendFailure::Later;
         let error = as_error(&stopped);
         let alike = self.checkpoint.failing_files.take().filter(|(_, code)| *code == error.code);
         let many = alike.map_or(0, |(many, _)| many) + 1;
@@ -54,10 +60,10 @@ impl<H: Host> Batch<'_, '_, H> {
         files.failed += 1;
         let name = self.name(n).to_owned();
         let code = match &stopped {
-            Stopped::Differs(_) => "content-differs",
-            Stopped::TooLarge(_) => "file-too-large",
-            Stopped::Refused(refused) if refused.status == 403 => "no-access",
-            Stopped::Refused(refused) if refused.status == 404 => "not-found",
+            SendFailure::Differs(_) => "content-differs",
+            SendFailure::TooLarge(_) => "file-too-large",
+            SendFailure::Refused(refused) if refused.status == 403 => "no-access",
+            SendFailure::Refused(refused) if refused.status == 404 => "not-found",
             _ if may_pass => "not-answered",
             _ => "refused",
         };

@@ -18,7 +18,7 @@ use super::again::Parts;
 use super::batch::Batch;
 use super::object::{Files, Phase};
 use crate::host::{ConnectorError, Failure, Host, Snapshot, Which};
-use crate::org::Stopped;
+use crate::org::SendFailure;
 use std::collections::BTreeSet;
 
 /// Under way at once.
@@ -255,7 +255,7 @@ impl<H: Host> Batch<'_, '_, H> {
         let stopped = match (saved, promised) {
             (Ok(length), Some(promised)) if length != promised => {
                 self.host().drop_blob(&blob)?;
-                Stopped::Differs(Failure::new(
+                SendFailure::Differs(Failure::new(
                     "content-differs",
                     format!("the body has {length} bytes, its record says {promised}"),
                 ))

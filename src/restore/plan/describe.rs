@@ -1,13 +1,13 @@
 //! Asks the org, while a restore is planned, how objects are written: 25 to a request, and none where a backup asked within a day.
 
 use crate::host::{ConnectorError, Host};
-use crate::org::{Stopped, Subrequest};
+use crate::org::{SendFailure, Subrequest};
 use crate::restore::plan::Ended;
 use crate::restore::rules;
 use crate::restore::run::Run;
 use crate::restore::state::job::Stage;
-use crate::restore::state::roll::Pages;
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::record::{RecordEntry, RecordState};
+use crate::restore::state::records::Pages;
 use crate::salesforce::limits::SUBREQUESTS;
 use crate::salesforce::{ApiError, Class, SubBody, Writable, WritableBodies, refusal};
 use crate::schema::describes;
@@ -37,7 +37,7 @@ impl<H: Host> Run<'_, '_, H> {
             }
             let parts = describes::subrequests(self.org, some.iter().map(|object| (object.as_str(), None)));
             if let Some(stopped) = self.ask_describes(some, &parts)? {
-                return Ok(Ended::Stopped(stopped));
+                return Ok(Ended::SendFailure(stopped));
             }
         }
         self.spare_closed()?;
@@ -49,9 +49,9 @@ impl<H: Host> Run<'_, '_, H> {
     fn spare_closed(&mut self) -> Result<(), ConnectorError> {
         for object in self.job.closed.keys().cloned().collect::<Vec<_>>() {
             let mut pages = Pages::default();
-            while let Some(some) = pages.next(&mut self.roll, &object)? {
-                for (key, _) in some.iter().filter(|(_, standing)| standing.what == What::Wanted) {
-                    self.roll.set(&object, key, Standing::new(What::Spared))?;
+            while let Some(some) = pages.next(&mut self.records, &object)? {
+                for (key, _) in some.iter().filter(|(_, entry)| entry.what == RecordState::Selected) {
+                    self.records.set(&object, key, RecordEntry::new(RecordState::Excluded))?;
                 }
             }
         }
@@ -60,8 +60,8 @@ impl<H: Host> Run<'_, '_, H> {
 
     pub(in crate::restore) fn is_wanted(&mut self, object: &str) -> Result<bool, ConnectorError> {
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.roll, object)? {
-            if some.iter().any(|(_, standing)| standing.is_wanted()) {
+        while let Some(some) = pages.next(&mut self.records, object)? {
+            if some.iter().any(|(_, entry)| entry.is_wanted()) {
                 return Ok(true);
             }
         }
@@ -83,7 +83,7 @@ impl<H: Host> Run<'_, '_, H> {
         &mut self,
         objects: &[String],
         parts: &[Subrequest],
-    ) -> Result<Option<Stopped>, ConnectorError> {
+    ) -> Result<Option<SendFailure>, ConnectorError> {
         let mut body = match self.answer_to(parts) {
             Ok(body) => body,
             Err(stopped) => return Ok(Some(stopped)),
@@ -96,8 +96,8 @@ impl<H: Host> Run<'_, '_, H> {
                 SubBody::Read(writable) if sub.status < 300 => self.take_describe(object, writable)?,
                 SubBody::Read(_) | SubBody::Empty => self.not_described(object, &ApiError::of_status(sub.status)),
                 SubBody::Refused(errors) => match refusal(sub.status, errors) {
-                    (Class::Later | Class::TimedOut, _) => return Ok(Some(Stopped::Later)),
-                    (Class::DailyLimit, _) => return Ok(Some(Stopped::DailyLimit)),
+                    (Class::Later | Class::TimedOut, _) => return Ok(Some(SendFailure::Later)),
+                    (Class::DailyLimit, _) => return Ok(Some(SendFailure::DailyLimit)),
                     (_, error) => self.not_described(object, &error),
                 },
             }

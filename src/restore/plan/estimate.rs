@@ -6,8 +6,8 @@ use crate::restore::request::RECORDS_A_REQUEST;
 use crate::restore::rules;
 use crate::restore::run::Run;
 use crate::restore::state::job::Stage;
-use crate::restore::state::roll::Pages;
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::record::{RecordEntry, RecordState};
+use crate::restore::state::records::Pages;
 use crate::restore::write::documents::DOCUMENTS_A_REQUEST;
 use crate::restore::write::ingest;
 use crate::restore::write::verify;
@@ -104,10 +104,10 @@ impl<H: Host> Run<'_, '_, H> {
         for object in self.job.objects.clone() {
             let (mut unknown, mut wanted) = (0_u64, 0_u64);
             let mut pages = Pages::default();
-            while let Some(some) = pages.next(&mut self.roll, &object)? {
-                let may_be_written = |standing: &Standing| standing.is_wanted() && standing.what != What::Same;
-                unknown += some.iter().filter(|(_, standing)| standing.is_unknown()).count() as u64;
-                wanted += some.iter().filter(|(_, standing)| may_be_written(standing)).count() as u64;
+            while let Some(some) = pages.next(&mut self.records, &object)? {
+                let may_be_written = |entry: &RecordEntry| entry.is_wanted() && entry.what != RecordState::Same;
+                unknown += some.iter().filter(|(_, entry)| entry.is_unknown()).count() as u64;
+                wanted += some.iter().filter(|(_, entry)| may_be_written(entry)).count() as u64;
             }
             looks += unknown.div_ceil(IDS_A_REQUEST / COMPOSITE_QUERIES as u64);
             written += wanted;

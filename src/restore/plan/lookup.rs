@@ -5,13 +5,13 @@
 //! when they weren't found, in what room requests have left.
 
 use crate::host::{ConnectorError, Host, RecordOutcome, Row};
-use crate::org::{Stopped, Subrequest};
+use crate::org::{SendFailure, Subrequest};
 use crate::restore::plan::Ended;
 use crate::restore::rules;
 use crate::restore::run::Run;
 use crate::restore::state::job::{Place, STAMPS, Stage};
-use crate::restore::state::roll::{DOUBTFUL, Pages};
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::record::{RecordEntry, RecordState};
+use crate::restore::state::records::{DOUBTFUL, Pages};
 use crate::salesforce::limits::{COLLECTION_IDS, COMPOSITE_QUERIES, SINGLES};
 use crate::salesforce::{ApiError, Class, Found, Part, refusal};
 use crate::soql::{encode, literal};
@@ -121,7 +121,7 @@ impl<H: Host> Run<'_, '_, H> {
                 return Ok(Ended::Call);
             }
             if let Some(stopped) = self.describe_anew()? {
-                return Ok(Ended::Stopped(stopped));
+                return Ok(Ended::SendFailure(stopped));
             }
             let from = self.job.at.clone();
             let mut looks = Looks::default();
@@ -139,7 +139,7 @@ impl<H: Host> Run<'_, '_, H> {
             }
             if let Some(stopped) = self.ask_for(&looks.asked)? {
                 self.job.at = from;
-                return Ok(Ended::Stopped(stopped));
+                return Ok(Ended::SendFailure(stopped));
             }
             self.save()?;
         }
@@ -153,7 +153,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// Looks up the records that sounded gone; why it stopped, where it did.
-    pub(in crate::restore) fn look_up_doubted(&mut self) -> Result<Option<Stopped>, ConnectorError> {
+    pub(in crate::restore) fn look_up_doubted(&mut self) -> Result<Option<SendFailure>, ConnectorError> {
         let mut objects = self.objects_to_look_up()?;
         objects.retain(|object| self.job.doubted.contains(&object.name));
         let end = Place {
@@ -162,7 +162,7 @@ impl<H: Host> Run<'_, '_, H> {
         };
         loop {
             if self.host().requests_left() == 0 {
-                return Ok(Some(Stopped::AllowanceSpent));
+                return Ok(Some(SendFailure::AllowanceSpent));
             }
             let mut looks = Looks {
                 together: true,
@@ -194,7 +194,7 @@ impl<H: Host> Run<'_, '_, H> {
     /// Whether Salesforce archives records of this object, as any row of it tells.
     fn archives(&mut self, object: &str) -> Result<bool, ConnectorError> {
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.roll, object)? {
+        while let Some(some) = pages.next(&mut self.records, object)? {
             for some in some.chunks(ROWS_AT_ONCE) {
                 let keys: Vec<String> = some.iter().map(|(key, _)| key.clone()).collect();
                 if let Some(row) = self.rows(object, &keys)?.into_iter().flatten().next() {
@@ -232,18 +232,18 @@ impl<H: Host> Run<'_, '_, H> {
         let mut gathered = [(live, Gathered::default()), (Way::QueryAll, Gathered::default())];
         let mut after = self.job.at.after.clone();
         loop {
-            let mut some = self.roll.after(&object.name, &after)?;
+            let mut some = self.records.after(&object.name, &after)?;
             some.retain(|(key, _)| until.is_none_or(|until| key.as_str() <= until));
             let Some((last, _)) = some.last() else { break };
             let last = last.clone();
-            some.retain(|(_, standing)| standing.is_unknown());
+            some.retain(|(_, entry)| entry.is_unknown());
             let archived = self.archived_of(object, &some)?;
-            for (key, standing) in some {
-                let id = self.roll.mapped(&object.name, &key)?.unwrap_or_else(|| key.clone());
+            for (key, entry) in some {
+                let id = self.records.mapped(&object.name, &key)?.unwrap_or_else(|| key.clone());
                 if id == DOUBTFUL {
-                    self.take_doubt(&object.name, &key, &standing)?;
+                    self.take_doubt(&object.name, &key, &entry)?;
                 } else {
-                    let was_not_found = standing.tries > 0;
+                    let was_not_found = entry.tries > 0;
                     let (way, these) = &mut gathered[usize::from(was_not_found || archived.contains(&key))];
                     if these.ids.len() == COLLECTION_IDS && !looks.add(object, *way, &mut these.ids) {
                         self.goes_on_with(&gathered);
@@ -277,7 +277,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// Those of these records that were archived when they were backed up.
-    fn archived_of(&self, object: &Object, some: &[(String, Standing)]) -> Result<BTreeSet<String>, ConnectorError> {
+    fn archived_of(&self, object: &Object, some: &[(String, RecordEntry)]) -> Result<BTreeSet<String>, ConnectorError> {
         let mut archived = BTreeSet::new();
         if !object.archives {
             return Ok(archived);
@@ -292,10 +292,14 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// An earlier restore may have created it, and nothing tells.
-    fn take_doubt(&mut self, object: &str, key: &str, standing: &Standing) -> Result<(), ConnectorError> {
-        let what = if standing.is_wanted() { What::Ambiguous } else { What::Gone };
-        self.roll.set(object, key, Standing::new(what))?;
-        if standing.is_wanted() {
+    fn take_doubt(&mut self, object: &str, key: &str, entry: &RecordEntry) -> Result<(), ConnectorError> {
+        let what = if entry.is_wanted() {
+            RecordState::Ambiguous
+        } else {
+            RecordState::Gone
+        };
+        self.records.set(object, key, RecordEntry::new(what))?;
+        if entry.is_wanted() {
             self.job.tally(object).ambiguous += 1;
             self.tell(object, key, RecordOutcome::Ambiguous, crate::restore::write::settle::doubt());
         }
@@ -303,7 +307,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// Looks records up; why it stopped, where it did.
-    fn ask_for(&mut self, asked: &[Asked]) -> Result<Option<Stopped>, ConnectorError> {
+    fn ask_for(&mut self, asked: &[Asked]) -> Result<Option<SendFailure>, ConnectorError> {
         let parts: Vec<Subrequest> = asked
             .iter()
             .enumerate()
@@ -411,12 +415,12 @@ impl<H: Host> Run<'_, '_, H> {
         }: &Ways,
         status: u16,
         errors: Vec<ApiError>,
-    ) -> Result<Option<Stopped>, ConnectorError> {
+    ) -> Result<Option<SendFailure>, ConnectorError> {
         let object = &asked.object;
         let (class, error) = refusal(status, errors);
         match class {
-            Class::Later | Class::TimedOut | Class::Halted => return Ok(Some(Stopped::Later)),
-            Class::DailyLimit => return Ok(Some(Stopped::DailyLimit)),
+            Class::Later | Class::TimedOut | Class::Halted => return Ok(Some(SendFailure::Later)),
+            Class::DailyLimit => return Ok(Some(SendFailure::DailyLimit)),
             // Others of this object in the same request were refused for the same.
             // The describe may be old; where it isn't, none of this object's references is set.
             _ if error.code == "INVALID_FIELD" && !without_references.contains(object) && self.has_references(object)? => {
@@ -441,19 +445,22 @@ impl<H: Host> Run<'_, '_, H> {
         }
         let in_doubt = self.job.stage >= Stage::Write;
         for (key, _) in &asked.ids {
-            let standing = self.roll.get(object, key)?.unwrap_or(Standing::new(What::Referred));
-            if standing.what == What::Doubted {
-                self.not_looked_up(object, key, &standing)?;
+            let entry = self
+                .records
+                .get(object, key)?
+                .unwrap_or(RecordEntry::new(RecordState::Reference));
+            if entry.what == RecordState::Doubted {
+                self.not_looked_up(object, key, &entry)?;
                 continue;
             }
             // What is only referred to is believed to be there: the org will tell. What should be written can't be, since it might
             // be written twice.
-            let what = if standing.is_wanted() || class == Class::Never("not-visible") {
-                What::Gone
+            let what = if entry.is_wanted() || class == Class::Never("not-visible") {
+                RecordState::Gone
             } else {
-                What::There
+                RecordState::There
             };
-            self.roll.set(object, key, Standing::new(what))?;
+            self.records.set(object, key, RecordEntry::new(what))?;
         }
         if in_doubt {
             return Ok(None);
@@ -467,20 +474,20 @@ impl<H: Host> Run<'_, '_, H> {
     /// Takes what was found of one record.
     fn take_look(&mut self, asked: &Asked, key: &str, id: &str, found: Option<&Found>) -> Result<(), ConnectorError> {
         let object = asked.object.as_str();
-        let Some(mut standing) = self.roll.get(object, key)? else {
+        let Some(mut entry) = self.records.get(object, key)? else {
             return Ok(());
         };
         if found.is_none() && asked.may_be_archived {
-            standing.tries = 1;
-            return self.roll.set(object, key, standing);
+            entry.tries = 1;
+            return self.records.set(object, key, entry);
         }
-        if standing.what == What::Doubted {
-            return self.take_second_look(object, key, &standing, found.is_some());
+        if entry.what == RecordState::Doubted {
+            return self.take_second_look(object, key, &entry, found.is_some());
         }
         let other_id = (key != id).then(|| id.to_owned());
         let closed = self.job.closed.contains_key(object);
-        let what = match (standing.what, found) {
-            (What::Wanted, Some(found)) if !closed => {
+        let what = match (entry.what, found) {
+            (RecordState::Selected, Some(found)) if !closed => {
                 let row = self.rows(object, &[key.to_owned()])?.into_iter().flatten().next();
                 // Also of one that may turn out to be as it was, once its values are compared.
                 if let Some(row) = &row {
@@ -488,26 +495,28 @@ impl<H: Host> Run<'_, '_, H> {
                 }
                 if self.stays(row.as_ref(), found) {
                     self.job.tally(object).skipped += 1;
-                    What::Same
+                    RecordState::Same
                 } else {
-                    What::Update
+                    RecordState::Update
                 }
             }
-            (_, Some(found)) if found.is_active == Some(false) => What::Inactive,
-            (_, Some(_)) => What::There,
-            (What::Wanted, None) if !closed => {
+            (_, Some(found)) if found.is_active == Some(false) => RecordState::Inactive,
+            (_, Some(_)) => RecordState::There,
+            (RecordState::Selected, None) if !closed => {
                 self.job.creating.insert(object.to_owned());
-                What::Create
+                RecordState::Create
             }
-            (What::Needed, None) if self.job.selection.with_related => return self.needed_and_gone(object, key),
-            (_, None) => What::Gone,
+            (RecordState::RequiredReference, None) if self.job.selection.with_related => {
+                return self.needed_and_gone(object, key);
+            }
+            (_, None) => RecordState::Gone,
         };
         if found.is_some() && other_id.is_some() {
             self.job.mapped.insert(object.to_owned());
         }
         // One that is gone again is created under a new Id.
         let id = if found.is_some() { other_id } else { None };
-        self.roll.set(object, key, Standing::new(what).with_id(id))
+        self.records.set(object, key, RecordEntry::new(what).with_id(id))
     }
 
     /// Whether a record that the target has stays as it is.
@@ -538,6 +547,6 @@ impl<H: Host> Run<'_, '_, H> {
         if kept.is_empty() {
             return Ok(());
         }
-        self.roll.set_kept(object, &row.key, kept)
+        self.records.set_kept(object, &row.key, kept)
     }
 }

@@ -13,7 +13,7 @@ mod select;
 
 use crate::BATCH_REQUESTS;
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned, RecordOutcome, Row, Snapshot};
-use crate::org::{Org, Stopped};
+use crate::org::{Org, SendFailure};
 use crate::restore::order::{self, References};
 use crate::restore::plan::rehearsal::Rehearsal;
 use crate::restore::prepare::{Outcome, Preparation};
@@ -21,7 +21,7 @@ use crate::restore::request::{Form, Verb};
 use crate::restore::rules;
 use crate::restore::run::{Run, ToCome};
 use crate::restore::state::job::{Job, Selection, Stage};
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::restore::write;
 use crate::salesforce::{Writable, WritableField};
 use crate::values::key;
@@ -41,7 +41,7 @@ pub(in crate::restore) enum Ended {
     /// This call is, and planning goes on in the next.
     Call,
     /// A request stopped.
-    Stopped(Stopped),
+    SendFailure(SendFailure),
     /// There will be no plan.
     Blocked(Failure),
 }
@@ -75,7 +75,7 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
     while run.job.stage < Stage::Write {
         let ended = run.plan_stage(&mut budget)?;
         let busy = match &ended {
-            Ended::Stopped(stopped) => run.seconds_to_wait(Some(stopped)),
+            Ended::SendFailure(stopped) => run.seconds_to_wait(Some(stopped)),
             _ => run.seconds_to_wait(None),
         };
         run.save()?;
@@ -86,14 +86,14 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
             Ended::Stage => {}
             Ended::Call => return Ok(Planned::More(1)),
             Ended::Blocked(failure) => return Ok(Planned::Blocked(failure)),
-            Ended::Stopped(Stopped::Host(error)) => return Err(*error),
-            Ended::Stopped(stopped @ Stopped::Later) => return Err(stopped.into_error()),
-            Ended::Stopped(stopped) if Run::<H>::is_normal(&stopped) || run.got_somewhere => {
+            Ended::SendFailure(SendFailure::Host(error)) => return Err(*error),
+            Ended::SendFailure(stopped @ SendFailure::Later) => return Err(stopped.into_error()),
+            Ended::SendFailure(stopped) if Run::<H>::is_normal(&stopped) || run.got_somewhere => {
                 let (planning, all) = run.needed_at_most()?;
                 host.needed(all);
                 return Ok(Planned::More(u32::try_from(planning).unwrap_or(u32::MAX).min(BATCH_REQUESTS)));
             }
-            Ended::Stopped(stopped) => return Err(stopped.into_error()),
+            Ended::SendFailure(stopped) => return Err(stopped.into_error()),
         }
     }
     run.tell_plan()?;
@@ -114,7 +114,7 @@ impl<H: Host> Run<'_, '_, H> {
     fn settle_first(&mut self) -> Result<Option<Planned>, ConnectorError> {
         let ended = self.settle()?;
         let busy = match &ended {
-            Some(write::Ended::Stopped(stopped)) => self.seconds_to_wait(Some(stopped)),
+            Some(write::Ended::SendFailure(stopped)) => self.seconds_to_wait(Some(stopped)),
             _ => None,
         };
         self.save()?;
@@ -122,9 +122,9 @@ impl<H: Host> Run<'_, '_, H> {
             None => None,
             Some(write::Ended::Call) => Some(Planned::More(1)),
             Some(write::Ended::Wait(seconds)) => Some(Planned::AgainAfter(seconds)),
-            Some(write::Ended::Stopped(_)) if busy.is_some() => busy.map(Planned::AgainAfter),
-            Some(write::Ended::Stopped(stopped)) if Run::<H>::is_normal(&stopped) => Some(Planned::More(1)),
-            Some(write::Ended::Stopped(stopped)) => return Err(stopped.into_error()),
+            Some(write::Ended::SendFailure(_)) if busy.is_some() => busy.map(Planned::AgainAfter),
+            Some(write::Ended::SendFailure(stopped)) if Run::<H>::is_normal(&stopped) => Some(Planned::More(1)),
+            Some(write::Ended::SendFailure(stopped)) => return Err(stopped.into_error()),
         })
     }
 
@@ -153,7 +153,7 @@ impl<H: Host> Run<'_, '_, H> {
                     self.job.at.object = self.place_of(object);
                     return Ok(Ended::Call);
                 }
-                let some = self.roll.after(object, &self.job.at.after)?;
+                let some = self.records.after(object, &self.job.at.after)?;
                 let Some((last, _)) = some.last() else { break };
                 let last = last.clone();
                 let keys: Vec<String> = some.into_iter().filter(|(_, s)| s.is_wanted()).map(|(key, _)| key).collect();
@@ -192,16 +192,20 @@ impl<H: Host> Run<'_, '_, H> {
         let Some(object) = self.object_of(refers_to, id) else {
             return Ok(());
         };
-        let what = if required { What::Needed } else { What::Referred };
-        match self.roll.get(&object, id)?.map(|standing| standing.what) {
+        let what = if required {
+            RecordState::RequiredReference
+        } else {
+            RecordState::Reference
+        };
+        match self.records.get(&object, id)?.map(|entry| entry.what) {
             None => {
-                self.roll.set(&object, id, Standing::new(what))?;
+                self.records.set(&object, id, RecordEntry::new(what))?;
                 self.takes_part(&object);
             }
-            Some(What::Spared) => self.roll.set(&object, id, Standing::new(what))?,
-            Some(What::Referred) if required => self.roll.set(&object, id, Standing::new(what))?,
+            Some(RecordState::Excluded) => self.records.set(&object, id, RecordEntry::new(what))?,
+            Some(RecordState::Reference) if required => self.records.set(&object, id, RecordEntry::new(what))?,
             // It was looked up for one that could be without it.
-            Some(What::Gone) if required && self.job.selection.with_related => {
+            Some(RecordState::Gone) if required && self.job.selection.with_related => {
                 self.needed_and_gone(&object, id)?;
             }
             Some(_) => {}
@@ -221,11 +225,11 @@ impl<H: Host> Run<'_, '_, H> {
         let what = if has && rules::never(object).is_none() {
             self.job.moved = true;
             self.job.creating.insert(object.to_owned());
-            What::Create
+            RecordState::Create
         } else {
-            What::Gone
+            RecordState::Gone
         };
-        self.roll.set(object, id, Standing::new(what))
+        self.records.set(object, id, RecordEntry::new(what))
     }
 
     /// Goes through all records in order, without sending, to tell what will become of each.
@@ -243,11 +247,11 @@ impl<H: Host> Run<'_, '_, H> {
                     self.job.composites += rehearsal.requests();
                     return Ok(Ended::Call);
                 }
-                let mut some = self.roll.after(object, &self.job.at.after)?;
+                let mut some = self.records.after(object, &self.job.at.after)?;
                 let Some((last, _)) = some.last() else { break };
                 let last = last.clone();
                 self.relink(object, writable, &mut some)?;
-                let open: Vec<(String, Standing)> = some.into_iter().filter(|(_, s)| s.is_open()).collect();
+                let open: Vec<(String, RecordEntry)> = some.into_iter().filter(|(_, s)| s.is_open()).collect();
                 *budget = budget.saturating_sub(open.len());
                 self.rehearse_some(object, writable, &open, &place, &mut rehearsal)?;
                 self.job.at.after = last;
@@ -263,7 +267,7 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Deleting a record empties references to it, and doesn't always tell by their records' `SystemModstamp`. Where they led to what
     /// this or an earlier restore created, and nobody has set them to something else, they are set again.
-    fn relink(&mut self, object: &str, writable: &Writable, some: &mut [(String, Standing)]) -> Result<(), ConnectorError> {
+    fn relink(&mut self, object: &str, writable: &Writable, some: &mut [(String, RecordEntry)]) -> Result<(), ConnectorError> {
         let new = |of: &String| self.job.creating.contains(of) || self.job.mapped.contains(of);
         let fields: Vec<&WritableField> = writable
             .fields
@@ -274,14 +278,14 @@ impl<H: Host> Run<'_, '_, H> {
         if fields.is_empty() || !writable.updateable || without {
             return Ok(());
         }
-        let same: Vec<usize> = (0..some.len()).filter(|n| some[*n].1.what == What::Same).collect();
+        let same: Vec<usize> = (0..some.len()).filter(|n| some[*n].1.what == RecordState::Same).collect();
         let keys: Vec<String> = same.iter().map(|n| some[*n].0.clone()).collect();
         for (n, row) in same.into_iter().zip(self.rows(object, &keys)?) {
             let Some(row) = row else { continue };
             if self.leads_to_new(object, &fields, &row)? {
-                let (key, standing) = &mut some[n];
-                standing.what = What::Relink;
-                self.roll.set(object, key, standing.clone())?;
+                let (key, entry) = &mut some[n];
+                entry.what = RecordState::Relink;
+                self.records.set(object, key, entry.clone())?;
                 let skipped = &mut self.job.tally(object).skipped;
                 *skipped = skipped.saturating_sub(1);
             }
@@ -292,7 +296,7 @@ impl<H: Host> Run<'_, '_, H> {
     /// Whether one of these fields, that nobody has set since, led to what this or an earlier restore created.
     fn leads_to_new(&mut self, object: &str, fields: &[&WritableField], row: &Row) -> Result<bool, ConnectorError> {
         let values = rules::values(object, row)?;
-        let kept = self.roll.kept(object, &row.key)?;
+        let kept = self.records.kept(object, &row.key)?;
         for field in fields.iter().filter(|field| !kept.contains(&field.name)) {
             let Some(id) = rules::text(&values, &field.name) else {
                 continue;
@@ -300,11 +304,11 @@ impl<H: Host> Run<'_, '_, H> {
             let Some(of) = self.object_of(&field.refers_to, &id) else {
                 continue;
             };
-            let Some(standing) = self.roll.get(&of, &id)? else {
+            let Some(entry) = self.records.get(&of, &id)? else {
                 continue;
             };
-            let created_before = standing.in_target(&id).is_some_and(|now| now != id);
-            if matches!(standing.what, What::Create | What::Coming) || created_before {
+            let created_before = entry.in_target(&id).is_some_and(|now| now != id);
+            if matches!(entry.what, RecordState::Create | RecordState::WithParent) || created_before {
                 return Ok(true);
             }
         }
@@ -315,7 +319,7 @@ impl<H: Host> Run<'_, '_, H> {
         &mut self,
         object: &str,
         writable: &Writable,
-        open: &[(String, Standing)],
+        open: &[(String, RecordEntry)],
         place: &BTreeMap<&str, usize>,
         rehearsal: &mut Rehearsal,
     ) -> Result<(), ConnectorError> {
@@ -324,24 +328,24 @@ impl<H: Host> Run<'_, '_, H> {
         let blobs = self.blobs(object, writable, &keys)?;
         let here = place.get(object).copied().unwrap_or_default();
         let (refers_to_new, refers_to_own) = (Cell::new(false), Cell::new(false));
-        for (((key, standing), row), blobs) in open.iter().zip(rows).zip(&blobs) {
-            let mut expected = standing.what;
+        for (((key, entry), row), blobs) in open.iter().zip(rows).zip(&blobs) {
+            let mut expected = entry.what;
             let outcome = match &row {
                 Some(row) => {
-                    if expected == What::Create && self.will_come(object, writable, row)? {
-                        expected = What::Adopted;
+                    if expected == RecordState::Create && self.will_come(object, writable, row)? {
+                        expected = RecordState::Adopted;
                     }
-                    self.expect_document(object, standing, row)?;
-                    let kept = self.roll.kept(object, key)?;
+                    self.expect_document(object, entry, row)?;
+                    let kept = self.records.kept(object, key)?;
                     let preparation = Preparation {
                         object,
                         writable,
                         without: &[],
                         blobs,
                         by_picklists: self.job.refuses_values,
-                        relinks: standing.is_relink().then_some(&kept),
+                        relinks: entry.is_relink().then_some(&kept),
                     };
-                    let target = standing.in_target(key);
+                    let target = entry.in_target(key);
                     refers_to_new.set(false);
                     refers_to_own.set(false);
                     let to_come = |of: &str| {
@@ -358,32 +362,36 @@ impl<H: Host> Run<'_, '_, H> {
                 }
                 None => Outcome::Cannot(Failure::new("not-in-snapshot", "the snapshot no longer has it")),
             };
-            let cannot = match (standing.what, outcome) {
-                (What::Create, _) if object == rules::BROUGHT.2 => Some(no_version()),
-                (What::Create, _) if !writable.createable => Some(not_allowed("created")),
-                (What::Update | What::Relink, _) if !writable.updateable => Some(not_allowed("changed")),
+            let cannot = match (entry.what, outcome) {
+                (RecordState::Create, _) if object == rules::BROUGHT.2 => Some(no_version()),
+                (RecordState::Create, _) if !writable.createable => Some(not_allowed("created")),
+                (RecordState::Update | RecordState::Relink, _) if !writable.updateable => Some(not_allowed("changed")),
                 // It will be there, once its parent is.
-                (What::Create, Outcome::Cannot(failure)) if failure.code == rules::BY_SALESFORCE && object == "Contact" => None,
+                (RecordState::Create, Outcome::Cannot(failure))
+                    if failure.code == rules::BY_SALESFORCE && object == "Contact" =>
+                {
+                    None
+                }
                 (_, Outcome::Cannot(failure)) => Some(failure),
                 (_, Outcome::Ready(prepared)) => {
                     self.job.unconnected += u64::from(prepared.record.later);
                     self.job.count_form(&prepared.record);
                     if let Some(row) = &row {
-                        self.count_lost(object, writable, standing.verb(), row)?;
+                        self.count_lost(object, writable, entry.verb(), row)?;
                     }
                     self.tell_left_out(object, key, &prepared.left_out);
-                    if standing.what == What::Create && refers_to_own.get() {
+                    if entry.what == RecordState::Create && refers_to_own.get() {
                         *self.job.to_own.entry(object.to_owned()).or_default() += 1;
                     }
-                    match standing.verb() {
+                    match entry.verb() {
                         _ if prepared.record.form != Form::Composite => {}
                         Verb::Update if refers_to_new.get() => {
                             rehearsal.add_last();
-                            let standing = Standing {
+                            let entry = RecordEntry {
                                 later: true,
-                                ..standing.clone()
+                                ..entry.clone()
                             };
-                            self.roll.set(object, key, standing)?;
+                            self.records.set(object, key, entry)?;
                         }
                         verb => rehearsal.add(verb, prepared.after, prepared.record),
                     }
@@ -394,14 +402,7 @@ impl<H: Host> Run<'_, '_, H> {
                     self.tell_left_out(object, key, &left_out);
                     rehearsal.add_last();
                     let later = refers_to_new.get();
-                    self.roll.set(
-                        object,
-                        key,
-                        Standing {
-                            later,
-                            ..standing.clone()
-                        },
-                    )?;
+                    self.records.set(object, key, RecordEntry { later, ..entry.clone() })?;
                     None
                 }
                 (_, Outcome::NotYet) => {
@@ -411,7 +412,7 @@ impl<H: Host> Run<'_, '_, H> {
             };
             match cannot {
                 Some(failure) => {
-                    self.roll.set(object, key, Standing::new(What::Failed))?;
+                    self.records.set(object, key, RecordEntry::new(RecordState::Failed))?;
                     self.job.tally(object).failed += 1;
                     self.tell(object, key, RecordOutcome::Failed, failure);
                 }
@@ -421,29 +422,29 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(())
     }
 
-    fn expect_write(&mut self, object: &str, what: What) {
+    fn expect_write(&mut self, object: &str, what: RecordState) {
         *self.job.open.entry(object.to_owned()).or_default() += 1;
         let counts = match what {
-            What::Update => &mut self.job.updates,
-            What::Relink => &mut self.job.relinks,
+            RecordState::Update => &mut self.job.updates,
+            RecordState::Relink => &mut self.job.relinks,
             _ => return,
         };
         *counts.entry(object.to_owned()).or_default() += 1;
     }
 
     /// A version that is to be created brings its document, where the target doesn't have it.
-    fn expect_document(&mut self, object: &str, standing: &Standing, row: &Row) -> Result<(), ConnectorError> {
+    fn expect_document(&mut self, object: &str, entry: &RecordEntry, row: &Row) -> Result<(), ConnectorError> {
         let (version, field, document) = rules::BROUGHT;
-        if object != version || standing.what != What::Create {
+        if object != version || entry.what != RecordState::Create {
             return Ok(());
         }
         let Some(id) = rules::text(&rules::values(object, row)?, field) else {
             return Ok(());
         };
-        let known = self.roll.get(document, &id)?.map(|standing| standing.what);
-        if matches!(known, Some(What::Create | What::Gone)) {
-            self.roll.set(document, &id, Standing::new(What::Coming))?;
-            self.expect_write(document, What::Coming);
+        let known = self.records.get(document, &id)?.map(|entry| entry.what);
+        if matches!(known, Some(RecordState::Create | RecordState::Gone)) {
+            self.records.set(document, &id, RecordEntry::new(RecordState::WithParent))?;
+            self.expect_write(document, RecordState::WithParent);
         }
         Ok(())
     }

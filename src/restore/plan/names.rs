@@ -9,7 +9,7 @@ use crate::restore::plan::Ended;
 use crate::restore::rules::{self, Values};
 use crate::restore::run::Run;
 use crate::restore::state::job::{Place, Stage};
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::salesforce::canonical;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::soql::literal;
@@ -64,7 +64,7 @@ impl<H: Host> Run<'_, '_, H> {
                 Ok(parts) => parts,
                 Err(stopped) => {
                     self.job.at = from;
-                    return Ok(Ended::Stopped(stopped));
+                    return Ok(Ended::SendFailure(stopped));
                 }
             };
             for (asked, part) in asked.iter().zip(&parts) {
@@ -88,13 +88,13 @@ impl<H: Host> Run<'_, '_, H> {
         let mut asked = Vec::new();
         while let Some((object, told_by)) = NAMED.get(self.job.at.object).copied() {
             loop {
-                let some = self.roll.after(object, &self.job.at.after)?;
+                let some = self.records.after(object, &self.job.at.after)?;
                 let Some((last, _)) = some.last() else { break };
                 let last = last.clone();
                 // What is to be created is looked for too: an org takes no second queue or folder of a name.
                 let gone = some
                     .into_iter()
-                    .filter(|(_, standing)| matches!(standing.what, What::Gone | What::Create));
+                    .filter(|(_, entry)| matches!(entry.what, RecordState::Gone | RecordState::Create));
                 let keys: Vec<String> = gone.map(|(key, _)| key).collect();
                 for some in keys.chunks(RECORDS) {
                     if asked.len() == COMPOSITE_QUERIES {
@@ -146,19 +146,19 @@ impl<H: Host> Run<'_, '_, H> {
                 _ => None,
             };
             let Some(id) = names.iter().find_map(of_name) else { continue };
-            let was = self.roll.get(asked.object, key)?.map(|standing| standing.what);
+            let was = self.records.get(asked.object, key)?.map(|entry| entry.what);
             let what = match was {
-                Some(What::Create) if self.job.selection.overwrite => What::Update,
-                Some(What::Create) => {
+                Some(RecordState::Create) if self.job.selection.overwrite => RecordState::Update,
+                Some(RecordState::Create) => {
                     self.job.tally(asked.object).skipped += 1;
-                    What::Same
+                    RecordState::Same
                 }
-                _ if inactive.contains(&id) => What::Inactive,
-                _ => What::There,
+                _ if inactive.contains(&id) => RecordState::Inactive,
+                _ => RecordState::There,
             };
-            self.roll
-                .set(asked.object, key, Standing::new(what).with_id(Some(id.clone())))?;
-            self.roll.map(asked.object, key, &id)?;
+            self.records
+                .set(asked.object, key, RecordEntry::new(what).with_id(Some(id.clone())))?;
+            self.records.map(asked.object, key, &id)?;
         }
         Ok(())
     }

@@ -6,7 +6,7 @@ use crate::restore::plan::{Ended, ROWS_AT_ONCE};
 use crate::restore::rules;
 use crate::restore::run::Run;
 use crate::restore::state::job::Stage;
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::salesforce::Writable;
 use crate::schema::describe_key;
 use std::collections::BTreeSet;
@@ -161,9 +161,9 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// A record is part of the restore. Whether that is new.
     pub(in crate::restore) fn want(&mut self, object: &str, key: &str) -> Result<bool, ConnectorError> {
-        let new = self.roll.get(object, key)?.is_none_or(|standing| !standing.is_wanted());
+        let new = self.records.get(object, key)?.is_none_or(|entry| !entry.is_wanted());
         if new {
-            self.roll.set(object, key, Standing::new(What::Wanted))?;
+            self.records.set(object, key, RecordEntry::new(RecordState::Selected))?;
             self.takes_part(object);
         }
         Ok(new)
@@ -273,7 +273,7 @@ impl<H: Host> Run<'_, '_, H> {
                 continue;
             };
             if let Some(parent) = self.object_of(refers_to, &id)
-                && self.roll.get(&parent, &id)?.is_some_and(|standing| standing.is_wanted())
+                && self.records.get(&parent, &id)?.is_some_and(|entry| entry.is_wanted())
             {
                 return Ok(true);
             }

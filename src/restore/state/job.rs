@@ -1,4 +1,4 @@
-//! Where a restore stands, but for its records, of which the [`crate::restore::state::roll`] tells.
+//! Where a restore stands, but for its records, of which the [`super::records`] tells.
 //!
 //! It is a value and not the checkpoint: values are durable before a request is sent, so that a crash in the middle of a batch
 //! loses nothing of what was written. The checkpoint only names it.
@@ -99,17 +99,19 @@ pub enum Stage {
 
 /// What a walk over the records still waits for. Each is left only when nothing more can be done by it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Patience {
+pub enum WaitFor {
     /// A record is created once all that it refers to is there, or stands before it in the request; but for objects that come later.
     /// One that is changed and refers to what is created waits until all that can be is: then changes fill their requests to the last
     /// place.
     #[default]
-    Full,
+    #[serde(rename = "full")]
+    AllReferences,
     /// What is changed may refer to what the same request creates.
-    Some,
+    #[serde(rename = "some")]
+    OtherRequests,
     /// Nothing is waited for that a record can be without: they refer to each other in a circle.
-    None,
+    #[serde(rename = "none")]
+    Nothing,
 }
 
 /// A place in a walk over objects and their records.
@@ -162,11 +164,12 @@ pub struct Job {
     pub moved: bool,
     /// What the walk waits for.
     #[serde(default)]
-    pub patience: Patience,
+    #[serde(rename = "patience")]
+    pub wait_for: WaitFor,
     /// Objects by the first three characters of their Ids, as the snapshot's records have them.
     #[serde(default)]
     pub prefixes: BTreeMap<String, String>,
-    /// All objects that records of the roll are of, sorted; in the order of writing from [`Stage::Rehearse`] on.
+    /// All objects that records of the table are of, sorted; in the order of writing from [`Stage::Rehearse`] on.
     #[serde(default)]
     pub objects: Vec<String>,
     /// Objects of which nothing (more) is written, with the code and the text that says why.
@@ -349,17 +352,17 @@ impl Job {
     /// Another stage begins, from the first object.
     pub fn enter(&mut self, stage: Stage) {
         self.stage = stage;
-        self.patience = Patience::default();
+        self.wait_for = WaitFor::default();
         self.again();
     }
 
     /// A walk found nothing that can be done: less is waited for, if that leaves anything to be done. `all_sent`: nothing is under
     /// way that others could refer to.
     pub fn wait_for_less(&mut self, all_sent: bool) -> bool {
-        self.patience = match self.patience {
-            Patience::Full => Patience::Some,
-            Patience::Some if all_sent => Patience::None,
-            Patience::Some | Patience::None => return false,
+        self.wait_for = match self.wait_for {
+            WaitFor::AllReferences => WaitFor::OtherRequests,
+            WaitFor::OtherRequests if all_sent => WaitFor::Nothing,
+            WaitFor::OtherRequests | WaitFor::Nothing => return false,
         };
         true
     }

@@ -3,6 +3,6 @@
 
 pub mod intent;
 pub mod job;
-pub mod roll;
-pub mod standing;
+pub mod record;
+pub mod records;
 pub mod table;

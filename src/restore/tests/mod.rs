@@ -126,7 +126,7 @@ impl Fixture {
 
     /// Every record of the snapshot is in the org, once, with all that it had.
     fn assert_whole(&self) {
-        let mut roll = state::roll::Roll::new(&self.host, crate::values::key::RESTORE, "00D1");
+        let mut records = state::records::RecordTable::new(&self.host, crate::values::key::RESTORE, "00D1");
         let org = self.org.borrow();
         assert_eq!(org.records.len(), self.before.records.len(), "none is missing, none is twice");
         let shelf = self.before.shelf();
@@ -135,7 +135,7 @@ impl Fixture {
             objects.find(|(_, rows)| rows.contains_key(id)).map(|(object, _)| object)
         };
         let mut now = |id: &str| match object_of(id) {
-            Some(object) => roll.mapped(object, id).unwrap().unwrap_or_else(|| id.to_owned()),
+            Some(object) => records.mapped(object, id).unwrap().unwrap_or_else(|| id.to_owned()),
             None => id.to_owned(),
         };
         for (id, was) in &self.before.records {

@@ -2,13 +2,13 @@
 //! created, and changed in place.
 
 use crate::host::{ConnectorError, Host, Row};
-use crate::org::Stopped;
+use crate::org::SendFailure;
 use crate::restore::prepare::Target;
 use crate::restore::request::Request;
 use crate::restore::rules::{self, CREATED_WITH_PARENT, Values};
 use crate::restore::run::{IN_THE_END, Run};
-use crate::restore::state::roll::Pages;
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::record::{RecordEntry, RecordState};
+use crate::restore::state::records::Pages;
 use crate::restore::write::Ended;
 use crate::restore::write::fill::Filled;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
@@ -60,15 +60,15 @@ impl<H: Host> Run<'_, '_, H> {
         };
         let (mut created, mut in_request, mut to_come) = (false, false, false);
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.roll, object)? {
+        while let Some(some) = pages.next(&mut self.records, object)? {
             for (_, values) in self.that_may_come(object, some)? {
                 let Some((of, id)) = rules::text(&values, parent).and_then(|id| Some((self.object_of(&refers_to, &id)?, id)))
                 else {
                     continue;
                 };
-                match self.roll.get(&of, &id)?.map(|standing| standing.what) {
-                    Some(What::Created) => created = true,
-                    Some(What::Create | What::Coming | What::Begun) => {
+                match self.records.get(&of, &id)?.map(|entry| entry.what) {
+                    Some(RecordState::Created) => created = true,
+                    Some(RecordState::Create | RecordState::WithParent | RecordState::AwaitingId) => {
                         to_come = true;
                         in_request |= request.place(&id).is_some() || request.brings(&id);
                     }
@@ -132,13 +132,13 @@ impl<H: Host> Run<'_, '_, H> {
         let Some(of) = self.object_of(&field.refers_to, &id) else {
             return Ok(None);
         };
-        let parent = self.roll.get(&of, &id)?.map(|standing| standing.what);
-        Ok(matches!(parent, Some(What::Create | What::Coming)).then_some((of, id)))
+        let parent = self.records.get(&of, &id)?.map(|entry| entry.what);
+        Ok(matches!(parent, Some(RecordState::Create | RecordState::WithParent)).then_some((of, id)))
     }
 
     /// Those of these records that are to be created and may have come to be by themselves: keys and fields.
-    fn that_may_come(&self, object: &str, some: Vec<(String, Standing)>) -> Result<Vec<(String, Values)>, ConnectorError> {
-        let create = some.into_iter().filter(|(_, standing)| standing.what == What::Create);
+    fn that_may_come(&self, object: &str, some: Vec<(String, RecordEntry)>) -> Result<Vec<(String, Values)>, ConnectorError> {
+        let create = some.into_iter().filter(|(_, entry)| entry.what == RecordState::Create);
         let keys: Vec<String> = create.map(|(key, _)| key).collect();
         let mut found = Vec::new();
         for row in self.rows(object, &keys)?.into_iter().flatten() {
@@ -175,7 +175,7 @@ impl<H: Host> Run<'_, '_, H> {
             }
             if let Some(stopped) = self.adopt(some)? {
                 self.forget_looks(&queries);
-                return Ok(Some(Filled::Ended(Ended::Stopped(stopped))));
+                return Ok(Some(Filled::Ended(Ended::SendFailure(stopped))));
             }
         }
         self.save()?;
@@ -197,7 +197,7 @@ impl<H: Host> Run<'_, '_, H> {
         };
         let (mut wanted, mut to_come) = (Vec::new(), false);
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.roll, object)? {
+        while let Some(some) = pages.next(&mut self.records, object)? {
             for (key, values) in self.that_may_come(object, some)? {
                 let mut target = |field: &str| -> Result<Option<(String, bool)>, ConnectorError> {
                     let Some(value) = values.get(field) else { return Ok(None) };
@@ -237,7 +237,7 @@ impl<H: Host> Run<'_, '_, H> {
         Ok((wanted, to_come))
     }
 
-    fn adopt(&mut self, queries: &[(Kind, Vec<Wanted>)]) -> Result<Option<Stopped>, ConnectorError> {
+    fn adopt(&mut self, queries: &[(Kind, Vec<Wanted>)]) -> Result<Option<SendFailure>, ConnectorError> {
         #[derive(Deserialize)]
         struct Page {
             records: Vec<Values>,
@@ -279,13 +279,17 @@ impl<H: Host> Run<'_, '_, H> {
 
     fn take_adopted(&mut self, object: &str, key: &str, id: &str) -> Result<(), ConnectorError> {
         // A person's contact is the account's other half, and is changed through it.
-        let what = if object == "Contact" { What::Same } else { What::Adopted };
-        if what == What::Same {
+        let what = if object == "Contact" {
+            RecordState::Same
+        } else {
+            RecordState::Adopted
+        };
+        if what == RecordState::Same {
             self.job.tally(object).skipped += 1;
             self.one_less(object);
         }
-        let standing = Standing::new(what).with_id(Some(id.to_owned()));
-        self.roll.set(object, key, standing)?;
-        self.roll.map(object, key, id)
+        let entry = RecordEntry::new(what).with_id(Some(id.to_owned()));
+        self.records.set(object, key, entry)?;
+        self.records.map(object, key, id)
     }
 }

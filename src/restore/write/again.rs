@@ -4,14 +4,14 @@
 //! The rule it keeps: an error text is no knowledge of the org.
 
 use crate::host::{ConnectorError, Failure, Host};
-use crate::org::{Refused, Stopped};
+use crate::org::{Refused, SendFailure};
 use crate::restore::refused::{self, Whole};
 use crate::restore::request::{Placed, Request, Verb};
 use crate::restore::run::Run;
 use crate::restore::state::intent::{Created, Intent};
 use crate::restore::state::job::Place;
-use crate::restore::state::roll::Pages;
-use crate::restore::state::standing::{Apart, Standing, What};
+use crate::restore::state::record::{Apart, RecordEntry, RecordState};
+use crate::restore::state::records::Pages;
 use crate::restore::write::Ended;
 use crate::restore::write::results::{MAX_TRIES, Refusals};
 use crate::salesforce::limits::{COMPOSITE_QUERIES, SUBREQUESTS};
@@ -35,12 +35,12 @@ impl<H: Host> Run<'_, '_, H> {
         &mut self,
         object: &str,
         key: &str,
-        standing: &Standing,
+        entry: &RecordEntry,
         error: &SaveError,
     ) -> Result<(), ConnectorError> {
-        self.roll.set_error(object, key, &error.text())?;
-        self.roll
-            .set(object, key, Standing::new(What::Doubted).with_id(standing.id.clone()))?;
+        self.records.set_error(object, key, &error.text())?;
+        self.records
+            .set(object, key, RecordEntry::new(RecordState::Doubted).with_id(entry.id.clone()))?;
         self.job.doubted.insert(object.to_owned());
         self.job.moved = true;
         Ok(())
@@ -52,17 +52,17 @@ impl<H: Host> Run<'_, '_, H> {
             return Ok(None);
         }
         if let Some(stopped) = self.describe_anew()? {
-            return Ok(Some(Ended::Stopped(stopped)));
+            return Ok(Some(Ended::SendFailure(stopped)));
         }
         self.look_again()
     }
 
     /// Asks anew how objects are written that the org says are otherwise.
-    pub(in crate::restore) fn describe_anew(&mut self) -> Result<Option<Stopped>, ConnectorError> {
+    pub(in crate::restore) fn describe_anew(&mut self) -> Result<Option<SendFailure>, ConnectorError> {
         let objects: Vec<String> = self.job.to_describe.iter().cloned().collect();
         for some in objects.chunks(SUBREQUESTS) {
             if self.host().requests_left() == 0 {
-                return Ok(Some(Stopped::AllowanceSpent));
+                return Ok(Some(SendFailure::AllowanceSpent));
             }
             let parts = describes::subrequests(self.org, some.iter().map(|object| (object.as_str(), None)));
             if let Some(stopped) = self.ask_describes(some, &parts)? {
@@ -85,9 +85,9 @@ impl<H: Host> Run<'_, '_, H> {
             return Ok(());
         };
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.roll, object)? {
-            for (key, standing) in some.into_iter().filter(|(_, standing)| standing.is_unwritten()) {
-                self.fail(object, &key, &standing, Failure::new(&code, why.clone()))?;
+        while let Some(some) = pages.next(&mut self.records, object)? {
+            for (key, entry) in some.into_iter().filter(|(_, entry)| entry.is_unwritten()) {
+                self.fail(object, &key, &entry, Failure::new(&code, why.clone()))?;
             }
         }
         Ok(())
@@ -105,7 +105,7 @@ impl<H: Host> Run<'_, '_, H> {
         if stopped.is_none() {
             self.job.doubted.clear();
         }
-        Ok(stopped.map(Ended::Stopped))
+        Ok(stopped.map(Ended::SendFailure))
     }
 
     /// What a look told of a record that sounded gone.
@@ -113,16 +113,16 @@ impl<H: Host> Run<'_, '_, H> {
         &mut self,
         object: &str,
         key: &str,
-        standing: &Standing,
+        entry: &RecordEntry,
         found: bool,
     ) -> Result<(), ConnectorError> {
         if found {
-            let why = self.roll.error(object, key)?;
+            let why = self.records.error(object, key)?;
             let failure = Failure::new("refused", format!("{why}; the org has the record, and did not change it"));
-            return self.fail(object, key, standing, failure);
+            return self.fail(object, key, entry, failure);
         }
         self.job.creating.insert(object.to_owned());
-        self.roll.set(object, key, Standing::new(What::Create))
+        self.records.set(object, key, RecordEntry::new(RecordState::Create))
     }
 
     /// Nobody may look a record up that sounded gone.
@@ -130,14 +130,14 @@ impl<H: Host> Run<'_, '_, H> {
         &mut self,
         object: &str,
         key: &str,
-        standing: &Standing,
+        entry: &RecordEntry,
     ) -> Result<(), ConnectorError> {
-        let why = self.roll.error(object, key)?;
+        let why = self.records.error(object, key)?;
         let failure = Failure::new(
             "refused",
             format!("{why}; whether the org still has the record can't be looked up"),
         );
-        self.fail(object, key, standing, failure)
+        self.fail(object, key, entry, failure)
     }
 
     /// A whole collection was refused, or has no answer that tells of its records.
@@ -163,28 +163,28 @@ impl<H: Host> Run<'_, '_, H> {
         }
         for record in records {
             let (object, key) = (record.object.as_str(), record.key.as_str());
-            let Some(standing) = self.roll.get(object, key)? else {
+            let Some(entry) = self.records.get(object, key)? else {
                 continue;
             };
             if kind == Whole::Parts && !is_unclear(part.status) {
-                self.refused_alone(record, &standing, &error, refusals)?;
+                self.refused_alone(record, &entry, &error, refusals)?;
                 continue;
             }
             if server_failed {
-                self.roll.set_error(object, key, &error.text())?;
-                let tries = standing.tries + FAILED_ALONE;
-                self.roll.set(object, key, Standing { tries, ..standing })?;
+                self.records.set_error(object, key, &error.text())?;
+                let tries = entry.tries + FAILED_ALONE;
+                self.records.set(object, key, RecordEntry { tries, ..entry })?;
                 self.job.moved = true;
                 continue;
             }
-            if standing.tries >= MAX_TRIES {
-                refusals.failed.push((record.clone(), standing, error.clone()));
+            if entry.tries >= MAX_TRIES {
+                refusals.failed.push((record.clone(), entry, error.clone()));
                 continue;
             }
             if kind != Whole::Halted {
-                self.job.locked = self.job.locked.max(standing.tries + 1);
+                self.job.locked = self.job.locked.max(entry.tries + 1);
             }
-            self.try_again(object, key, &standing)?;
+            self.try_again(object, key, &entry)?;
         }
         Ok(())
     }
@@ -193,7 +193,7 @@ impl<H: Host> Run<'_, '_, H> {
     fn refused_alone(
         &mut self,
         record: &Placed,
-        standing: &Standing,
+        entry: &RecordEntry,
         error: &SaveError,
         refusals: &mut Refusals,
     ) -> Result<(), ConnectorError> {
@@ -201,7 +201,7 @@ impl<H: Host> Run<'_, '_, H> {
         *alone = alone.saturating_add(1);
         let verb = if record.id.is_some() { Verb::Update } else { Verb::Create };
         self.blame_fields(verb, record, error)?;
-        self.refused(verb, record, standing, error, refusals)
+        self.refused(verb, record, entry, error, refusals)
     }
 
     /// Whether so many records of these objects were refused alone, and none was ever written, that smaller parts tell nothing new.
@@ -215,8 +215,8 @@ impl<H: Host> Run<'_, '_, H> {
 
     fn give_up_all(&mut self, records: &[Placed], error: &SaveError, refusals: &mut Refusals) -> Result<(), ConnectorError> {
         for record in records {
-            if let Some(standing) = self.roll.get(&record.object, &record.key)? {
-                refusals.failed.push((record.clone(), standing, error.clone()));
+            if let Some(entry) = self.records.get(&record.object, &record.key)? {
+                refusals.failed.push((record.clone(), entry, error.clone()));
             }
         }
         Ok(())
@@ -233,9 +233,9 @@ impl<H: Host> Run<'_, '_, H> {
             self.job.parts += 1;
             let part = self.job.parts;
             for record in some {
-                if let Some(mut standing) = self.roll.get(&record.object, &record.key)? {
-                    standing.apart = Some(Apart { part, whole_request });
-                    self.roll.set(&record.object, &record.key, standing)?;
+                if let Some(mut entry) = self.records.get(&record.object, &record.key)? {
+                    entry.apart = Some(Apart { part, whole_request });
+                    self.records.set(&record.object, &record.key, entry)?;
                 }
             }
         }
@@ -261,8 +261,8 @@ impl<H: Host> Run<'_, '_, H> {
         let error = refused.errors.first().map(SaveError::of_api).unwrap_or_default();
         match records.as_slice() {
             [record] => {
-                if let Some(standing) = self.roll.get(&record.object, &record.key)? {
-                    self.refused_alone(record, &standing, &error, &mut refusals)?;
+                if let Some(entry) = self.records.get(&record.object, &record.key)? {
+                    self.refused_alone(record, &entry, &error, &mut refusals)?;
                 }
             }
             records if self.is_hopeless(records) => self.give_up_all(records, &error, &mut refusals)?,

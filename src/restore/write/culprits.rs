@@ -7,7 +7,7 @@ use crate::restore::prepare::LeftOut;
 use crate::restore::refused;
 use crate::restore::request::{Placed, Verb};
 use crate::restore::run::Run;
-use crate::restore::state::roll::Pages;
+use crate::restore::state::records::Pages;
 use crate::salesforce::SaveError;
 
 impl<H: Host> Run<'_, '_, H> {
@@ -65,13 +65,10 @@ impl<H: Host> Run<'_, '_, H> {
     /// What came in smaller parts for the search comes together again.
     fn send_together(&mut self, object: &str) -> Result<(), ConnectorError> {
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.roll, object)? {
-            for (key, mut standing) in some
-                .into_iter()
-                .filter(|(_, standing)| standing.is_open() && standing.apart.is_some())
-            {
-                standing.apart = None;
-                self.roll.set(object, &key, standing)?;
+        while let Some(some) = pages.next(&mut self.records, object)? {
+            for (key, mut entry) in some.into_iter().filter(|(_, entry)| entry.is_open() && entry.apart.is_some()) {
+                entry.apart = None;
+                self.records.set(object, &key, entry)?;
             }
         }
         Ok(())

@@ -2,12 +2,12 @@
 //! asked for, so that later versions and links can name it.
 
 use crate::host::{ConnectorError, Host};
-use crate::org::Stopped;
+use crate::org::SendFailure;
 use crate::restore::rules::BROUGHT;
 use crate::restore::run::Run;
-use crate::restore::state::job::Patience;
-use crate::restore::state::roll::Pages;
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::job::WaitFor;
+use crate::restore::state::record::{RecordEntry, RecordState};
+use crate::restore::state::records::Pages;
 use crate::restore::write::Ended;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::soql::literal;
@@ -32,10 +32,10 @@ impl<H: Host> Run<'_, '_, H> {
                 return Ok(Some(Ended::Call));
             }
             if self.host().requests_left() == 0 {
-                return Ok(Some(Ended::Stopped(Stopped::AllowanceSpent)));
+                return Ok(Some(Ended::SendFailure(SendFailure::AllowanceSpent)));
             }
             if let Some(stopped) = self.ask_for_documents(some)? {
-                return Ok(Some(Ended::Stopped(stopped)));
+                return Ok(Some(Ended::SendFailure(stopped)));
             }
             self.save()?;
         }
@@ -45,14 +45,14 @@ impl<H: Host> Run<'_, '_, H> {
     fn begun(&mut self) -> Result<Vec<Begun>, ConnectorError> {
         let mut begun = Vec::new();
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.roll, BROUGHT.2)? {
-            let some = some.into_iter().filter(|(_, standing)| standing.what == What::Begun);
-            begun.extend(some.filter_map(|(key, standing)| Some((key, standing.id?))));
+        while let Some(some) = pages.next(&mut self.records, BROUGHT.2)? {
+            let some = some.into_iter().filter(|(_, entry)| entry.what == RecordState::AwaitingId);
+            begun.extend(some.filter_map(|(key, entry)| Some((key, entry.id?))));
         }
         Ok(begun)
     }
 
-    fn ask_for_documents(&mut self, begun: &[Begun]) -> Result<Option<Stopped>, ConnectorError> {
+    fn ask_for_documents(&mut self, begun: &[Begun]) -> Result<Option<SendFailure>, ConnectorError> {
         #[derive(Deserialize)]
         struct Page {
             records: Vec<Version>,
@@ -84,13 +84,13 @@ impl<H: Host> Run<'_, '_, H> {
         }
         for (key, version) in begun {
             let Some(id) = found.get(version) else { continue };
-            let standing = Standing::new(What::Created).with_id(Some(id.clone()));
-            self.roll.set(document, key, standing)?;
-            self.roll.map(document, key, id)?;
+            let entry = RecordEntry::new(RecordState::Created).with_id(Some(id.clone()));
+            self.records.set(document, key, entry)?;
+            self.records.map(document, key, id)?;
             self.job.tally(document).created += 1;
             self.job.looked_for.clear();
             // What waited for it, and what waits for that, may come as everything does.
-            self.job.patience = Patience::default();
+            self.job.wait_for = WaitFor::default();
             self.one_less(document);
         }
         Ok(None)

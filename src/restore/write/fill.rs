@@ -1,7 +1,7 @@
 //! Fills requests with the records that come next, so that as few requests as possible write them all.
 //!
 //! A walk goes through all objects in the order of writing. It waits for what a record refers to as long as that comes to be
-//! without it ([`Patience`]): each reference that is set at once is a second write less. And it fills a request to the last place
+//! without it ([`WaitFor`]): each reference that is set at once is a second write less. And it fills a request to the last place
 //! before it goes back to the first record that had none.
 
 use crate::host::{ConnectorError, Failure, Host, Row};
@@ -9,9 +9,9 @@ use crate::restore::prepare::{Outcome, Preparation, Prepared};
 use crate::restore::request::{Added, Request, Verb};
 use crate::restore::rules;
 use crate::restore::run::{Run, ToCome};
-use crate::restore::state::job::{Patience, Place, Stage};
-use crate::restore::state::roll::Pages;
-use crate::restore::state::standing::Standing;
+use crate::restore::state::job::{Place, Stage, WaitFor};
+use crate::restore::state::record::RecordEntry;
+use crate::restore::state::records::Pages;
 use crate::restore::write::Ended;
 use crate::restore::write::adopt::Adoption;
 use crate::restore::write::results::MAX_TRIES;
@@ -31,12 +31,12 @@ pub(in crate::restore) struct Due<'a> {
     /// Objects whose records it waits for.
     pub awaits: &'a [String],
     pub key: &'a str,
-    pub standing: &'a Standing,
+    pub entry: &'a RecordEntry,
 }
 
 impl Due<'_> {
     fn verb(&self) -> Verb {
-        self.standing.verb()
+        self.entry.verb()
     }
 }
 
@@ -163,12 +163,12 @@ impl<H: Host> Run<'_, '_, H> {
             if self.must_end() {
                 return Ok(Some(Filled::MustEnd));
             }
-            let some = self.roll.after(object, &self.job.at.after)?;
+            let some = self.records.after(object, &self.job.at.after)?;
             let Some((last, _)) = some.last() else { return Ok(None) };
             let last = last.clone();
             let looked_at = some.len();
             self.passed.records += some.iter().filter(|(_, s)| s.comes_last() && !self.is_due(s)).count() as u64;
-            let due: Vec<(String, Standing)> = some.into_iter().filter(|(_, s)| self.is_due(s)).collect();
+            let due: Vec<(String, RecordEntry)> = some.into_iter().filter(|(_, s)| self.is_due(s)).collect();
             let (may_fit, no_room): (Vec<_>, Vec<_>) = due.into_iter().partition(|(_, s)| request.has_room(s.verb()));
             if !no_room.is_empty() {
                 self.had_no_room();
@@ -190,10 +190,10 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Records that a lock refused, those of one parent together: for one whose parent is locked, Salesforce refuses all of its
     /// transaction, so the fewer transactions have one the better.
-    fn locked_by_parent(&mut self, object: &str, writable: &Writable) -> Result<Vec<(String, Standing)>, ConnectorError> {
+    fn locked_by_parent(&mut self, object: &str, writable: &Writable) -> Result<Vec<(String, RecordEntry)>, ConnectorError> {
         let mut locked = Vec::new();
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.roll, object)? {
+        while let Some(some) = pages.next(&mut self.records, object)? {
             locked.extend(some.into_iter().filter(|(_, s)| self.is_due(s) && s.tries > 0));
         }
         let preparation = Preparation {
@@ -219,10 +219,10 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(by_parent.into_iter().map(|(_, one)| one).collect())
     }
 
-    pub(in crate::restore) fn is_due(&self, standing: &Standing) -> bool {
+    pub(in crate::restore) fn is_due(&self, entry: &RecordEntry) -> bool {
         match self.job.stage {
-            Stage::Write => standing.is_open() && !(self.job.patience == Patience::Full && standing.comes_last()),
-            _ => standing.is_unconnected(),
+            Stage::Write => entry.is_open() && !(self.job.wait_for == WaitFor::AllReferences && entry.comes_last()),
+            _ => entry.is_unconnected(),
         }
     }
 
@@ -239,13 +239,13 @@ impl<H: Host> Run<'_, '_, H> {
         request: &mut Request,
         objects: &[String],
         writable: &Writable,
-        some: &[(String, Standing)],
+        some: &[(String, RecordEntry)],
     ) -> Result<bool, ConnectorError> {
         let Some(object) = objects.last() else { return Ok(false) };
         let keys: Vec<String> = some.iter().map(|(key, _)| key.clone()).collect();
         let rows = self.rows(object, &keys)?;
         let blobs = self.blobs(object, writable, &keys)?;
-        for (((key, standing), row), blobs) in some.iter().zip(rows).zip(&blobs) {
+        for (((key, entry), row), blobs) in some.iter().zip(rows).zip(&blobs) {
             if request.has(key) {
                 continue;
             }
@@ -254,7 +254,7 @@ impl<H: Host> Run<'_, '_, H> {
                 writable,
                 awaits: objects,
                 key,
-                standing,
+                entry,
             };
             let Some(Prepared {
                 mut record,
@@ -264,7 +264,7 @@ impl<H: Host> Run<'_, '_, H> {
             else {
                 continue;
             };
-            record.apart = standing.apart;
+            record.apart = entry.apart;
             match request.add(due.verb(), after, record) {
                 Added::Yes => {}
                 Added::Full => return Ok(true),
@@ -291,7 +291,7 @@ impl<H: Host> Run<'_, '_, H> {
             return Ok(None);
         };
         // What it refers to may be refused again, and all that stands beside it with it: it waits until that is there.
-        if prepared.after.is_some() && (due.standing.tries > 0 || due.standing.apart.is_some()) {
+        if prepared.after.is_some() && (due.entry.tries > 0 || due.entry.apart.is_some()) {
             self.passed.records += 1;
             self.job.moved = true;
             return Ok(None);
@@ -312,31 +312,31 @@ impl<H: Host> Run<'_, '_, H> {
             writable,
             awaits,
             key,
-            standing,
+            entry,
         } = *due;
         let Some(row) = row else {
             let why = Failure::new("not-in-snapshot", "the snapshot no longer has it");
-            self.fail(object, key, standing, why)?;
+            self.fail(object, key, entry, why)?;
             return Ok(None);
         };
-        if standing.tries > MAX_TRIES {
-            let why = self.roll.error(object, key)?;
-            self.fail(object, key, standing, Failure::new("refused", why))?;
+        if entry.tries > MAX_TRIES {
+            let why = self.records.error(object, key)?;
+            self.fail(object, key, entry, Failure::new("refused", why))?;
             return Ok(None);
         }
-        let mut without = self.roll.without(object, key)?;
+        let mut without = self.records.without(object, key)?;
         without.extend(self.left_out_of(object));
-        let kept = self.roll.kept(object, key)?;
+        let kept = self.records.kept(object, key)?;
         let preparation = Preparation {
             object,
             writable,
             without: &without,
             blobs,
             by_picklists: self.job.refuses_values,
-            relinks: standing.is_relink().then_some(&kept),
+            relinks: entry.is_relink().then_some(&kept),
         };
-        let (stage, target) = (self.job.stage, standing.in_target(key));
-        let patient = self.job.patience != Patience::None;
+        let (stage, target) = (self.job.stage, entry.in_target(key));
+        let patient = self.job.wait_for != WaitFor::Nothing;
         let to_come = |other: &str| match patient && (target.is_some() || awaits.iter().any(|awaited| awaited == other)) {
             true => ToCome::Awaited,
             false => ToCome::InTheEnd,
@@ -344,15 +344,15 @@ impl<H: Host> Run<'_, '_, H> {
         let mut resolve = |refers_to: &[String], id: &str| self.resolve(request, refers_to, id, &to_come);
         match (stage, target) {
             (Stage::Write, _) => match preparation.prepare(row, target, &mut resolve)? {
-                Outcome::Ready(prepared) if standing.is_relink() && prepared.record.sets == 0 => {
+                Outcome::Ready(prepared) if entry.is_relink() && prepared.record.sets == 0 => {
                     // All of it is set in the end.
-                    self.updated(&prepared.record, standing)?;
+                    self.updated(&prepared.record, entry)?;
                     Ok(None)
                 }
                 Outcome::Ready(prepared) => Ok(Some(*prepared)),
                 Outcome::Nothing(left_out) => {
                     self.tell_left_out(object, key, &left_out);
-                    self.left_alone(object, key, standing)?;
+                    self.left_alone(object, key, entry)?;
                     Ok(None)
                 }
                 Outcome::NotYet => {
@@ -366,7 +366,7 @@ impl<H: Host> Run<'_, '_, H> {
                     Ok(None)
                 }
                 Outcome::Cannot(failure) => {
-                    self.fail(object, key, standing, failure)?;
+                    self.fail(object, key, entry, failure)?;
                     Ok(None)
                 }
             },
@@ -375,7 +375,7 @@ impl<H: Host> Run<'_, '_, H> {
                 nothing => {
                     let left_out = nothing.map(|prepared| prepared.left_out).unwrap_or_default();
                     self.tell_left_out(object, key, &left_out);
-                    self.connected(object, key, standing)?;
+                    self.connected(object, key, entry)?;
                     Ok(None)
                 }
             },

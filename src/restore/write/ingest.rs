@@ -6,13 +6,13 @@
 //! are told by what was sent of them; of two that are the same in all that was sent, either may become either.
 
 use crate::host::{ConnectorError, Failure, Host, Level, RecordOutcome};
-use crate::org::Stopped;
+use crate::org::SendFailure;
 use crate::restore::request::{Placed, RECORDS_A_REQUEST, Request, Verb};
 use crate::restore::run::Run;
 use crate::restore::state::intent::Created;
 use crate::restore::state::job::Stage;
-use crate::restore::state::roll::DOUBTFUL;
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::record::{RecordEntry, RecordState};
+use crate::restore::state::records::DOUBTFUL;
 use crate::restore::write::Ended;
 use crate::restore::write::fill::{Due, ROWS_AT_ONCE};
 use crate::restore::write::results::Refusals;
@@ -145,13 +145,13 @@ impl<H: Host> Run<'_, '_, H> {
         }
         let creates = filled.verb == Verb::Create;
         let created = self.org.post("jobs/ingest", &NewIngest::new(object, creates));
-        let id = match created.and_then(|mut body| read_job(&mut body).map_err(|why| body.gave_up(&why))) {
+        let id = match created.and_then(|mut body| read_job(&mut body).map_err(|why| body.parse_failed(&why))) {
             Ok(job) => job.id,
-            Err(Stopped::Refused(refused)) if refused.status < 500 => {
+            Err(SendFailure::Refused(refused)) if refused.status < 500 => {
                 self.not_by_bulk(object, refused.code());
                 return Ok(None);
             }
-            Err(stopped) => return Ok(Some(Ended::Stopped(stopped))),
+            Err(stopped) => return Ok(Some(Ended::SendFailure(stopped))),
         };
         self.got_somewhere = true;
         let mut job = Ingest {
@@ -172,13 +172,13 @@ impl<H: Host> Run<'_, '_, H> {
         match self.org.upload(&format!("{}/batches", job.resource()), table) {
             Ok(_) => {}
             // It has one already: the host sent it twice.
-            Err(Stopped::Refused(refused)) if refused.status == 400 => {}
+            Err(SendFailure::Refused(refused)) if refused.status == 400 => {}
             Err(stopped) => {
                 // Each job that is begun again would cost as much: what is left goes another way.
-                if !Self::is_normal(&stopped) && stopped != Stopped::Later {
+                if !Self::is_normal(&stopped) && stopped != SendFailure::Later {
                     self.not_by_bulk(object, "its table could not be sent");
                 }
-                return Ok(Some(Ended::Stopped(stopped)));
+                return Ok(Some(Ended::SendFailure(stopped)));
             }
         }
         job.at = At::Filled;
@@ -194,13 +194,13 @@ impl<H: Host> Run<'_, '_, H> {
         let mut filled: Option<Filled> = None;
         let mut after = String::new();
         loop {
-            let some = self.roll.after(object, &after)?;
+            let some = self.records.after(object, &after)?;
             let Some((last, _)) = some.last() else {
                 return Ok(filled);
             };
             after.clone_from(last);
             // What was refused before goes where it is told at once what came of it.
-            let due: Vec<(String, Standing)> = some
+            let due: Vec<(String, RecordEntry)> = some
                 .into_iter()
                 .filter(|(_, s)| self.is_due(s) && s.tries == 0 && s.apart.is_none())
                 .collect();
@@ -210,15 +210,15 @@ impl<H: Host> Run<'_, '_, H> {
                     return Ok(filled);
                 }
                 let keys: Vec<String> = some.iter().map(|(key, _)| key.clone()).collect();
-                for ((key, standing), row) in some.iter().zip(self.rows(object, &keys)?) {
+                for ((key, entry), row) in some.iter().zip(self.rows(object, &keys)?) {
                     let due = Due {
                         object,
                         writable,
                         awaits: &before,
                         key,
-                        standing,
+                        entry,
                     };
-                    let verb = standing.verb();
+                    let verb = entry.verb();
                     let Some(prepared) = self.prepared(&request, &due, row.as_ref(), &[])? else {
                         continue;
                     };
@@ -269,8 +269,8 @@ impl<H: Host> Run<'_, '_, H> {
         match self.org.patch(&job.resource(), &json!({ "state": "UploadComplete" })) {
             Ok(_) => {}
             // It may have been told so before; a look tells.
-            Err(Stopped::Refused(refused)) if refused.status == 400 => {}
-            Err(stopped) => return Ok(Some(Ended::Stopped(stopped))),
+            Err(SendFailure::Refused(refused)) if refused.status == 400 => {}
+            Err(stopped) => return Ok(Some(Ended::SendFailure(stopped))),
         }
         self.got_somewhere = true;
         job.at = At::Running;
@@ -280,22 +280,22 @@ impl<H: Host> Run<'_, '_, H> {
 
     fn abort(&mut self, job: &Ingest) -> Result<Option<Ended>, ConnectorError> {
         match self.org.patch(&job.resource(), &json!({ "state": "Aborted" })) {
-            Ok(_) | Err(Stopped::Refused(_)) => self.end_job(job),
-            Err(stopped) => Ok(Some(Ended::Stopped(stopped))),
+            Ok(_) | Err(SendFailure::Refused(_)) => self.end_job(job),
+            Err(stopped) => Ok(Some(Ended::SendFailure(stopped))),
         }
     }
 
     /// Looks whether a job has ended.
     fn look(&mut self, job: &mut Ingest) -> Result<Option<Ended>, ConnectorError> {
         let answer = self.org.ask(&job.resource());
-        let info: Job = match answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.gave_up(&why))) {
+        let info: Job = match answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.parse_failed(&why))) {
             Ok(info) => info,
-            Err(Stopped::Refused(refused)) if refused.status == 404 => {
+            Err(SendFailure::Refused(refused)) if refused.status == 404 => {
                 // Somebody deleted it, or a week has passed: nobody can tell what it wrote.
                 job.unknown = u64::MAX;
                 return self.end_job(job);
             }
-            Err(stopped) => return Ok(Some(Ended::Stopped(stopped))),
+            Err(stopped) => return Ok(Some(Ended::SendFailure(stopped))),
         };
         self.got_somewhere = true;
         match info.state {
@@ -328,7 +328,7 @@ impl<H: Host> Run<'_, '_, H> {
     fn take_written(&mut self, job: &mut Ingest, refused: bool) -> Result<Option<Ended>, ConnectorError> {
         let written = match self.results(job, "successfulResults") {
             Ok(written) => written,
-            Err(stopped) => return Ok(Some(Ended::Stopped(stopped))),
+            Err(stopped) => return Ok(Some(Ended::SendFailure(stopped))),
         };
         let mut rows = self.sent_rows(job)?;
         for result in written {
@@ -337,16 +337,16 @@ impl<H: Host> Run<'_, '_, H> {
                 continue;
             };
             let object = job.object.as_str();
-            let Some(standing) = self.roll.get(object, &key)? else {
+            let Some(entry) = self.records.get(object, &key)? else {
                 continue;
             };
             if self.job.stage == Stage::Connect {
-                self.connected(object, &key, &standing)?;
+                self.connected(object, &key, &entry)?;
             } else if job.creates {
                 let created = Created::of(&Placed::named(object, &key, later));
                 self.was_created(&created, &result.id)?;
             } else {
-                self.updated(&Placed::named(object, &key, later), &standing)?;
+                self.updated(&Placed::named(object, &key, later), &entry)?;
             }
         }
         if !refused {
@@ -361,7 +361,7 @@ impl<H: Host> Run<'_, '_, H> {
     fn take_refused(&mut self, job: &Ingest) -> Result<Option<Ended>, ConnectorError> {
         let failed = match self.results(job, "failedResults") {
             Ok(failed) => failed,
-            Err(stopped) => return Ok(Some(Ended::Stopped(stopped))),
+            Err(stopped) => return Ok(Some(Ended::SendFailure(stopped))),
         };
         let mut rows = self.sent_rows(job)?;
         let verb = if job.creates { Verb::Create } else { Verb::Update };
@@ -370,21 +370,21 @@ impl<H: Host> Run<'_, '_, H> {
             let Some((key, later)) = rows.get_mut(&result.row).and_then(Vec::pop) else {
                 continue;
             };
-            let Some(standing) = self.roll.get(&job.object, &key)? else {
+            let Some(entry) = self.records.get(&job.object, &key)? else {
                 continue;
             };
             let error = SaveError::of_bulk(&result.error);
             if error.code == "DUPLICATES_DETECTED" {
                 // Only a collection can say that it may be saved all the same.
-                let next = Standing {
-                    tries: standing.tries + 1,
-                    ..standing
+                let next = RecordEntry {
+                    tries: entry.tries + 1,
+                    ..entry
                 };
-                self.roll.set(&job.object, &key, next)?;
+                self.records.set(&job.object, &key, next)?;
                 continue;
             }
             let record = Placed::named(&job.object, &key, later);
-            self.refused(verb, &record, &standing, &error, &mut refusals)?;
+            self.refused(verb, &record, &entry, &error, &mut refusals)?;
         }
         self.spare(&refusals)?;
         self.end_job(job)
@@ -396,8 +396,8 @@ impl<H: Host> Run<'_, '_, H> {
         if doubtful {
             let object = job.object.as_str();
             for (key, _) in self.sent_rows(job)?.into_values().flatten() {
-                self.roll.set(object, &key, Standing::new(What::Ambiguous))?;
-                self.roll.map(object, &key, DOUBTFUL)?;
+                self.records.set(object, &key, RecordEntry::new(RecordState::Ambiguous))?;
+                self.records.map(object, &key, DOUBTFUL)?;
                 self.job.tally(object).ambiguous += 1;
                 self.one_less(object);
                 let why = Failure::new(
@@ -420,10 +420,10 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(None)
     }
 
-    fn results(&mut self, job: &Ingest, which: &str) -> Result<Vec<IngestResult>, Stopped> {
+    fn results(&mut self, job: &Ingest, which: &str) -> Result<Vec<IngestResult>, SendFailure> {
         let mut body = self.org.ask_csv(&format!("{}/{which}", job.resource()))?;
         let mut results = Vec::new();
-        read_ingest_results(&mut body, |result| results.push(result)).map_err(|why| body.gave_up(&why))?;
+        read_ingest_results(&mut body, |result| results.push(result)).map_err(|why| body.parse_failed(&why))?;
         self.got_somewhere = true;
         Ok(results)
     }
@@ -435,10 +435,7 @@ impl<H: Host> Run<'_, '_, H> {
             let piece: Option<Vec<Sent>> = values::load(self.host(), &key::ingest_piece(number))?;
             let piece = piece.ok_or_else(|| broken(&job.object, "a part of its rows is gone"))?;
             for Sent(key, row, later) in piece {
-                let due = self
-                    .roll
-                    .get(&job.object, &key)?
-                    .is_some_and(|standing| self.is_due(&standing));
+                let due = self.records.get(&job.object, &key)?.is_some_and(|entry| self.is_due(&entry));
                 if let (true, Ok(row)) = (due, Fingerprint::from_str_radix(&row, 16)) {
                     rows.entry(row).or_default().push((key, later));
                 }

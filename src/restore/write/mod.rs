@@ -16,12 +16,12 @@ pub(in crate::restore) mod verify;
 
 use crate::BATCH_REQUESTS;
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Method, Next};
-use crate::org::{Org, Stopped};
+use crate::org::{Org, SendFailure};
 use crate::restore::request::{COLLECTIONS, Form, Placed, Request, Verb};
 use crate::restore::run::Run;
 use crate::restore::state::intent::{Created, Intent};
 use crate::restore::state::job::{Stage, at_checkpoint};
-use crate::restore::state::roll::Pages;
+use crate::restore::state::records::Pages;
 use crate::restore::write::fill::Filled;
 use crate::restore::write::results::Refusals;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
@@ -47,12 +47,12 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
     host.needed(needed);
     let next = match ended {
         _ if run.job.stage == Stage::Done => Next::Done,
-        Ended::Stopped(Stopped::Host(error)) => return Err(*error),
-        Ended::Stopped(_) if busy.is_some() => busy.map_or(Next::Done, Next::AgainAfter),
-        Ended::Stopped(stopped @ Stopped::Later) => return Err(stopped.into_error()),
-        Ended::Stopped(stopped) if !Run::<H>::is_normal(&stopped) && !run.got_somewhere => return Err(stopped.into_error()),
+        Ended::SendFailure(SendFailure::Host(error)) => return Err(*error),
+        Ended::SendFailure(_) if busy.is_some() => busy.map_or(Next::Done, Next::AgainAfter),
+        Ended::SendFailure(stopped @ SendFailure::Later) => return Err(stopped.into_error()),
+        Ended::SendFailure(stopped) if !Run::<H>::is_normal(&stopped) && !run.got_somewhere => return Err(stopped.into_error()),
         Ended::Wait(seconds) => Next::AgainAfter(seconds),
-        Ended::Stopped(_) | Ended::Call => Next::Batch(u32::try_from(needed).unwrap_or(u32::MAX).clamp(1, BATCH_REQUESTS)),
+        Ended::SendFailure(_) | Ended::Call => Next::Batch(u32::try_from(needed).unwrap_or(u32::MAX).clamp(1, BATCH_REQUESTS)),
     };
     Ok(BatchResult {
         at: run.job.checkpoint()?,
@@ -67,13 +67,13 @@ pub(in crate::restore) enum Ended {
     /// Nothing can be done for so many seconds.
     Wait(u32),
     /// A request stopped.
-    Stopped(Stopped),
+    SendFailure(SendFailure),
 }
 
 impl Ended {
-    pub(super) fn stopped(&self) -> Option<&Stopped> {
+    pub(super) fn stopped(&self) -> Option<&SendFailure> {
         match self {
-            Ended::Stopped(stopped) => Some(stopped),
+            Ended::SendFailure(stopped) => Some(stopped),
             Ended::Call | Ended::Wait(_) => None,
         }
     }
@@ -86,7 +86,7 @@ impl<H: Host> Run<'_, '_, H> {
         }
         // Planning's look-ups have asked it, or what was lost; where none was sent in this run, it is asked before anything is written.
         if let Err(stopped) = self.org.confirm() {
-            return Ok(Ended::Stopped(stopped));
+            return Ok(Ended::SendFailure(stopped));
         }
         let mut sent = 0;
         while self.job.stage < Stage::Done {
@@ -103,7 +103,7 @@ impl<H: Host> Run<'_, '_, H> {
                 }
             }
             if self.host().requests_left() == 0 {
-                return Ok(Ended::Stopped(Stopped::AllowanceSpent));
+                return Ok(Ended::SendFailure(SendFailure::AllowanceSpent));
             }
             let mut request = Request::default();
             let more = match self.fill(&mut request)? {
@@ -167,8 +167,8 @@ impl<H: Host> Run<'_, '_, H> {
         let mut count = 0;
         for object in self.job.objects.clone() {
             let mut pages = Pages::default();
-            while let Some(some) = pages.next(&mut self.roll, &object)? {
-                count += some.iter().filter(|(_, standing)| standing.is_unconnected()).count() as u64;
+            while let Some(some) = pages.next(&mut self.records, &object)? {
+                count += some.iter().filter(|(_, entry)| entry.is_unconnected()).count() as u64;
             }
         }
         Ok(count)
@@ -178,9 +178,9 @@ impl<H: Host> Run<'_, '_, H> {
     fn give_up_circles(&mut self) -> Result<(), ConnectorError> {
         for object in self.job.objects.clone() {
             let mut pages = Pages::default();
-            while let Some(some) = pages.next(&mut self.roll, &object)? {
-                for (key, standing) in some.into_iter().filter(|(_, standing)| standing.is_unwritten()) {
-                    let why = if standing.comes_by_itself() {
+            while let Some(some) = pages.next(&mut self.records, &object)? {
+                for (key, entry) in some.into_iter().filter(|(_, entry)| entry.is_unwritten()) {
+                    let why = if entry.comes_by_itself() {
                         Failure::new("not-created", "the record that it comes to be with could not be written")
                     } else {
                         Failure::new(
@@ -188,7 +188,7 @@ impl<H: Host> Run<'_, '_, H> {
                             "it needs a record that needs it in turn, or one that could not be written",
                         )
                     };
-                    self.fail(&object, &key, &standing, why)?;
+                    self.fail(&object, &key, &entry, why)?;
                 }
             }
         }
@@ -235,7 +235,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// Sends a request, and reads its answer: a part for each of its collections.
-    fn answer(&mut self, request: &Request) -> Result<Vec<Part>, Stopped> {
+    fn answer(&mut self, request: &Request) -> Result<Vec<Part>, SendFailure> {
         let verb = request.collections.first().map(|collection| collection.verb);
         let method = match verb {
             Some(Verb::Update) if request.form() != Form::Composite => Method::Patch,
@@ -254,18 +254,18 @@ impl<H: Host> Run<'_, '_, H> {
         };
         match (request.form(), org.finish(pending)) {
             (Form::Composite, Ok(mut body)) => {
-                let mut parts = read_parts(&mut body).map_err(|why| body.gave_up(&why))?;
+                let mut parts = read_parts(&mut body).map_err(|why| body.parse_failed(&why))?;
                 let singles = parts.split_off(parts.len().min(COMPOSITE_QUERIES));
                 parts.extend(singles.into_iter().map(Part::of_record));
                 Ok(parts)
             }
             (Form::Single, Ok(mut body)) => Part::of_one(&mut body)
                 .map(|part| vec![part])
-                .map_err(|why| body.gave_up(&why)),
+                .map_err(|why| body.parse_failed(&why)),
             (_, Ok(mut body)) => Part::alone(&mut body)
                 .map(|part| vec![part])
-                .map_err(|why| body.gave_up(&why)),
-            (Form::Single, Err(Stopped::Refused(refused))) if refused.is_about_a_record() => {
+                .map_err(|why| body.parse_failed(&why)),
+            (Form::Single, Err(SendFailure::Refused(refused))) if refused.is_about_a_record() => {
                 Ok(vec![Part::refused_one(&refused.errors)])
             }
             (_, Err(stopped)) => Err(stopped),
@@ -273,11 +273,11 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// A request of which no whole answer came. Where it can't have had an effect, its records are as they were.
-    fn not_answered(&mut self, request: &Request, stopped: Stopped) -> Result<Option<Ended>, ConnectorError> {
+    fn not_answered(&mut self, request: &Request, stopped: SendFailure) -> Result<Option<Ended>, ConnectorError> {
         let without_effect = match &stopped {
-            Stopped::AllowanceSpent | Stopped::DailyLimit | Stopped::Later | Stopped::NotSent(_) => true,
-            Stopped::Refused(refused) => refused.status < 500,
-            Stopped::TooLarge(_) | Stopped::Broken(_) | Stopped::Differs(_) | Stopped::Host(_) => false,
+            SendFailure::AllowanceSpent | SendFailure::DailyLimit | SendFailure::Later | SendFailure::NotSent(_) => true,
+            SendFailure::Refused(refused) => refused.status < 500,
+            SendFailure::TooLarge(_) | SendFailure::Broken(_) | SendFailure::Differs(_) | SendFailure::Host(_) => false,
         };
         self.host().log(
             Level::Warn,
@@ -287,7 +287,7 @@ impl<H: Host> Run<'_, '_, H> {
         // Whatever came of it, its records are gone through again.
         self.job.again();
         self.job.moved = true;
-        if let Stopped::Refused(refused) = &stopped
+        if let SendFailure::Refused(refused) = &stopped
             && self.request_refused(request, refused)?
         {
             self.got_somewhere = true;
@@ -296,13 +296,13 @@ impl<H: Host> Run<'_, '_, H> {
         }
         if without_effect {
             self.settled = true;
-            return Ok(Some(Ended::Stopped(stopped)));
+            return Ok(Some(Ended::SendFailure(stopped)));
         }
         match stopped {
-            Stopped::Host(error) => Err(*error),
+            SendFailure::Host(error) => Err(*error),
             stopped if self.host().requests_left() == 0 || self.org.asks_to_wait().is_some() => {
                 // The next call begins with what came of it.
-                Ok(Some(Ended::Stopped(stopped)))
+                Ok(Some(Ended::SendFailure(stopped)))
             }
             stopped => {
                 self.job.unanswered = self.job.unanswered.saturating_add(1);
@@ -313,7 +313,7 @@ impl<H: Host> Run<'_, '_, H> {
                 if times > MAX_UNANSWERED {
                     // The host tries again, and then ends the restore; the same restore goes on later.
                     self.got_somewhere = false;
-                    return Ok(Some(Ended::Stopped(stopped)));
+                    return Ok(Some(Ended::SendFailure(stopped)));
                 }
                 Ok((times > 1).then(|| Ended::Wait(LOCKED_SECONDS << (times - 1))))
             }

@@ -8,7 +8,7 @@ use crate::restore::rules;
 use crate::restore::run::Run;
 use crate::restore::state::intent::Created;
 use crate::restore::state::job::Stage;
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::salesforce::{SaveError, Saved, Writable};
 
 /// A record that a lock refused is tried so often.
@@ -17,7 +17,7 @@ pub(in crate::restore) const MAX_TRIES: u8 = 5;
 /// What one answer refused.
 #[derive(Default)]
 pub(in crate::restore) struct Refusals {
-    pub(in crate::restore) failed: Vec<(Placed, Standing, SaveError)>,
+    pub(in crate::restore) failed: Vec<(Placed, RecordEntry, SaveError)>,
     /// The org takes no more data.
     full: bool,
 }
@@ -31,16 +31,16 @@ impl<H: Host> Run<'_, '_, H> {
         saved: Saved,
         refusals: &mut Refusals,
     ) -> Result<(), ConnectorError> {
-        let Some(standing) = self.roll.get(&record.object, &record.key)? else {
+        let Some(entry) = self.records.get(&record.object, &record.key)? else {
             return Ok(());
         };
         match (saved.success, saved.id) {
             (true, Some(id)) if verb == Verb::Create => self.was_created(&Created::of(record), &id),
-            (true, _) if self.job.stage == Stage::Connect => self.connected(&record.object, &record.key, &standing),
-            (true, _) => self.updated(record, &standing),
+            (true, _) if self.job.stage == Stage::Connect => self.connected(&record.object, &record.key, &entry),
+            (true, _) => self.updated(record, &entry),
             (false, _) => {
                 let error = refused::decisive(saved.errors);
-                self.refused(verb, record, &standing, &error, refusals)
+                self.refused(verb, record, &entry, &error, refusals)
             }
         }
     }
@@ -48,40 +48,40 @@ impl<H: Host> Run<'_, '_, H> {
     /// A record was created under this Id.
     pub(in crate::restore) fn was_created(&mut self, created: &Created, id: &str) -> Result<(), ConnectorError> {
         let (object, key) = (created.object.as_str(), created.key.as_str());
-        let mut standing = Standing::new(What::Created).with_id(Some(id.to_owned()));
-        standing.later = created.later;
-        self.roll.set(object, key, standing)?;
-        self.roll.map(object, key, id)?;
+        let mut entry = RecordEntry::new(RecordState::Created).with_id(Some(id.to_owned()));
+        entry.later = created.later;
+        self.records.set(object, key, entry)?;
+        self.records.map(object, key, id)?;
         self.job.tally(object).created += 1;
         self.job.looked_for.clear();
         self.one_less(object);
         if let Some(brought) = &created.brings {
-            let begun = Standing::new(What::Begun).with_id(Some(id.to_owned()));
-            self.roll.set(rules::BROUGHT.2, brought, begun)?;
+            let begun = RecordEntry::new(RecordState::AwaitingId).with_id(Some(id.to_owned()));
+            self.records.set(rules::BROUGHT.2, brought, begun)?;
         }
         Ok(())
     }
 
-    pub(in crate::restore) fn updated(&mut self, record: &Placed, standing: &Standing) -> Result<(), ConnectorError> {
+    pub(in crate::restore) fn updated(&mut self, record: &Placed, entry: &RecordEntry) -> Result<(), ConnectorError> {
         let tally = self.job.tally(&record.object);
-        let what = match standing.what {
-            What::Relink => {
+        let what = match entry.what {
+            RecordState::Relink => {
                 tally.relinked += 1;
-                What::Relinked
+                RecordState::Relinked
             }
             // It was gone, and came with its parent.
-            What::Adopted => {
+            RecordState::Adopted => {
                 tally.created += 1;
-                What::Created
+                RecordState::Created
             }
             _ => {
                 tally.updated += 1;
-                What::Updated
+                RecordState::Updated
             }
         };
-        let mut now = Standing::new(what).with_id(standing.id.clone());
+        let mut now = RecordEntry::new(what).with_id(entry.id.clone());
         now.later = record.later;
-        self.roll.set(&record.object, &record.key, now)?;
+        self.records.set(&record.object, &record.key, now)?;
         self.one_less(&record.object);
         Ok(())
     }
@@ -91,22 +91,22 @@ impl<H: Host> Run<'_, '_, H> {
         &mut self,
         object: &str,
         key: &str,
-        standing: &Standing,
+        entry: &RecordEntry,
     ) -> Result<(), ConnectorError> {
-        self.roll
-            .set(object, key, Standing::new(What::Same).with_id(standing.id.clone()))?;
+        self.records
+            .set(object, key, RecordEntry::new(RecordState::Same).with_id(entry.id.clone()))?;
         self.job.tally(object).skipped += 1;
         self.one_less(object);
         Ok(())
     }
 
-    pub(in crate::restore) fn connected(&mut self, object: &str, key: &str, standing: &Standing) -> Result<(), ConnectorError> {
+    pub(in crate::restore) fn connected(&mut self, object: &str, key: &str, entry: &RecordEntry) -> Result<(), ConnectorError> {
         self.job.unconnected = self.job.unconnected.saturating_sub(1);
-        let now = Standing {
+        let now = RecordEntry {
             later: false,
-            ..standing.clone()
+            ..entry.clone()
         };
-        self.roll.set(object, key, now)
+        self.records.set(object, key, now)
     }
 
     /// A record can't be written.
@@ -114,17 +114,17 @@ impl<H: Host> Run<'_, '_, H> {
         &mut self,
         object: &str,
         key: &str,
-        standing: &Standing,
+        entry: &RecordEntry,
         why: Failure,
     ) -> Result<(), ConnectorError> {
-        if standing.is_unwritten() {
-            self.roll.set(object, key, Standing::new(What::Failed))?;
+        if entry.is_unwritten() {
+            self.records.set(object, key, RecordEntry::new(RecordState::Failed))?;
             self.job.tally(object).failed += 1;
             self.one_less(object);
             self.tell(object, key, RecordOutcome::Failed, why);
         } else {
             // It is written, but for what should have been set in the end.
-            self.connected(object, key, standing)?;
+            self.connected(object, key, entry)?;
             self.tell(object, key, RecordOutcome::Incomplete, why);
         }
         Ok(())
@@ -142,12 +142,12 @@ impl<H: Host> Run<'_, '_, H> {
         &mut self,
         verb: Verb,
         record: &Placed,
-        standing: &Standing,
+        entry: &RecordEntry,
         error: &SaveError,
         refusals: &mut Refusals,
     ) -> Result<(), ConnectorError> {
         let (object, key) = (record.object.as_str(), record.key.as_str());
-        let again = standing.tries < MAX_TRIES;
+        let again = entry.tries < MAX_TRIES;
         let named = refused::with_fields(error, &record.json);
         if named != *error {
             // With others it would have had them refused too.
@@ -161,22 +161,22 @@ impl<H: Host> Run<'_, '_, H> {
         }
         match refused::meaning(error) {
             Refused::Locked if again => {
-                self.job.locked = self.job.locked.max(standing.tries + 1);
+                self.job.locked = self.job.locked.max(entry.tries + 1);
                 self.job.locked_of.insert(object.to_owned());
-                self.try_again(object, key, standing)
+                self.try_again(object, key, entry)
             }
-            Refused::Early if again => self.try_again(object, key, standing),
+            Refused::Early if again => self.try_again(object, key, entry),
             // Who has the value may be set back too, and give it up.
             Refused::Taken if again && self.job.updates.get(object).is_some_and(|updates| *updates > 0) => {
-                self.try_again(object, key, standing)
+                self.try_again(object, key, entry)
             }
-            Refused::Gone if verb == Verb::Update && standing.is_open() => self.doubt(object, key, standing, error),
+            Refused::Gone if verb == Verb::Update && entry.is_open() => self.doubt(object, key, entry, error),
             Refused::Fields(fields) if again && self.goes_without(verb, record, &fields, error)? => {
-                self.try_again(object, key, standing)
+                self.try_again(object, key, entry)
             }
             meaning => {
                 refusals.full |= meaning == Refused::StorageFull;
-                refusals.failed.push((record.clone(), standing.clone(), error.clone()));
+                refusals.failed.push((record.clone(), entry.clone(), error.clone()));
                 Ok(())
             }
         }
@@ -212,7 +212,7 @@ impl<H: Host> Run<'_, '_, H> {
         // What would be refused for the same is sent without it at once.
         self.job.refuses_inactive |= inactive;
         self.job.refuses_values |= error.code == refused::NOT_IN_PICKLIST;
-        self.roll.leave_out(object, key, &left_out)
+        self.records.leave_out(object, key, &left_out)
     }
 
     /// Fields of a record by which it names inactive users; where none is known to be, all that may.
@@ -227,8 +227,8 @@ impl<H: Host> Run<'_, '_, H> {
             let Some(user) = rules::text(&values, field).filter(|_| can_be_set) else {
                 continue;
             };
-            let known = self.roll.get(rules::INACTIVE.0, &user)?;
-            if known.is_some_and(|standing| standing.what == What::Inactive) {
+            let known = self.records.get(rules::INACTIVE.0, &user)?;
+            if known.is_some_and(|entry| entry.what == RecordState::Inactive) {
                 inactive.push(field.to_owned());
             }
             named.push(field.to_owned());
@@ -237,18 +237,18 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// A record is written again with a later request.
-    pub(in crate::restore) fn try_again(&mut self, object: &str, key: &str, standing: &Standing) -> Result<(), ConnectorError> {
+    pub(in crate::restore) fn try_again(&mut self, object: &str, key: &str, entry: &RecordEntry) -> Result<(), ConnectorError> {
         self.job.moved = true;
-        let mut next = standing.clone();
+        let mut next = entry.clone();
         next.tries += 1;
-        self.roll.set(object, key, next)
+        self.records.set(object, key, next)
     }
 
     /// Takes note of what was refused for good. A full storage closes the object: its other records would only cost requests. No
     /// other refusal does, however many records get it: what was refused says nothing of what wasn't tried.
     pub(in crate::restore) fn spare(&mut self, refusals: &Refusals) -> Result<(), ConnectorError> {
-        for (record, standing, error) in &refusals.failed {
-            self.fail(&record.object, &record.key, standing, refused::failure(error))?;
+        for (record, entry, error) in &refusals.failed {
+            self.fail(&record.object, &record.key, entry, refused::failure(error))?;
         }
         if !refusals.full {
             return Ok(());

@@ -6,15 +6,15 @@
 //! same, nobody can tell: the record is reported, and never created twice.
 
 use crate::host::{ConnectorError, Failure, Host, Level, RecordOutcome};
-use crate::org::{Stopped, Subrequest};
+use crate::org::{SendFailure, Subrequest};
 use crate::restore::prepare::{Outcome, Preparation};
 use crate::restore::request::Request;
 use crate::restore::rules::{self, Values};
 use crate::restore::run::{IN_THE_END, Run};
 use crate::restore::state::intent::{Created, Intent};
 use crate::restore::state::job::Stage;
-use crate::restore::state::roll::{DOUBTFUL, Pages};
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::record::{RecordEntry, RecordState};
+use crate::restore::state::records::{DOUBTFUL, Pages};
 use crate::restore::write::Ended;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::salesforce::{Class, Part, Updated, canonical, moment_url, read_updated, refusal};
@@ -58,9 +58,9 @@ impl<H: Host> Run<'_, '_, H> {
         let mut open = Vec::new();
         for created in &intent.creates {
             if self
-                .roll
+                .records
                 .get(&created.object, &created.key)?
-                .is_some_and(|standing| standing.what == What::Create)
+                .is_some_and(|entry| entry.what == RecordState::Create)
             {
                 open.push(created.clone());
             }
@@ -111,7 +111,7 @@ impl<H: Host> Run<'_, '_, H> {
         };
         while !search.waiting.is_empty() {
             if self.host().requests_left() == 0 {
-                return Ok(Err(Ended::Stopped(Stopped::AllowanceSpent)));
+                return Ok(Err(Ended::SendFailure(SendFailure::AllowanceSpent)));
             }
             let some: Vec<(String, String)> = search.waiting.iter().take(COMPOSITE_QUERIES).cloned().collect();
             let mut parts = Vec::new();
@@ -123,7 +123,7 @@ impl<H: Host> Run<'_, '_, H> {
             parts.extend(asked.map(|(n, (_, url))| Subrequest::get(url.clone(), format!("q{n}"))));
             let answered = match self.ask(&parts) {
                 Ok(parts) => parts,
-                Err(stopped) => return Ok(Err(Ended::Stopped(stopped))),
+                Err(stopped) => return Ok(Err(Ended::SendFailure(stopped))),
             };
             let mut answered = answered.into_iter();
             if !search.over {
@@ -139,9 +139,11 @@ impl<H: Host> Run<'_, '_, H> {
                 let (records, next) = match page(&object, &part) {
                     Ok(page) => page,
                     Err(stopped) => match refusal(part.status, part.errors()).0 {
-                        Class::Later | Class::TimedOut | Class::Halted => return Ok(Err(Ended::Stopped(Stopped::Later))),
-                        Class::DailyLimit => return Ok(Err(Ended::Stopped(Stopped::DailyLimit))),
-                        _ if part.status >= 500 => return Ok(Err(Ended::Stopped(stopped))),
+                        Class::Later | Class::TimedOut | Class::Halted => {
+                            return Ok(Err(Ended::SendFailure(SendFailure::Later)));
+                        }
+                        Class::DailyLimit => return Ok(Err(Ended::SendFailure(SendFailure::DailyLimit))),
+                        _ if part.status >= 500 => return Ok(Err(Ended::SendFailure(stopped))),
                         _ => {
                             // It never will be answered: nobody can tell what became of its records.
                             search.refused.insert(object);
@@ -209,10 +211,10 @@ impl<H: Host> Run<'_, '_, H> {
     fn created_ids(&mut self, object: &str) -> Result<BTreeSet<String>, ConnectorError> {
         let mut ids = BTreeSet::new();
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.roll, object)? {
+        while let Some(some) = pages.next(&mut self.records, object)? {
             ids.extend(
                 some.iter()
-                    .filter_map(|(key, standing)| standing.in_target(key).map(ToOwned::to_owned)),
+                    .filter_map(|(key, entry)| entry.in_target(key).map(ToOwned::to_owned)),
             );
         }
         Ok(ids)
@@ -232,8 +234,8 @@ impl<H: Host> Run<'_, '_, H> {
         for (object, key, sent) in others {
             let of_object = candidates.by_object.entry(object.clone()).or_default();
             if candidates.unknown.contains(&object) || sent.is_like_one_of(of_object) {
-                self.roll.set(&object, &key, Standing::new(What::Ambiguous))?;
-                self.roll.map(&object, &key, DOUBTFUL)?;
+                self.records.set(&object, &key, RecordEntry::new(RecordState::Ambiguous))?;
+                self.records.map(&object, &key, DOUBTFUL)?;
                 self.job.tally(&object).ambiguous += 1;
                 self.one_less(&object);
                 self.tell(&object, &key, RecordOutcome::Ambiguous, doubt());
@@ -249,7 +251,7 @@ impl<H: Host> Run<'_, '_, H> {
         let (Some(row), Some(writable)) = (row, self.writable(object)?) else {
             return Ok(None);
         };
-        let without = self.roll.without(object, key)?;
+        let without = self.records.without(object, key)?;
         let blobs = self.blobs(object, &writable, &[key.to_owned()])?.concat();
         let preparation = Preparation {
             object,
@@ -365,7 +367,7 @@ impl Search {
 }
 
 /// A page of candidates, and where the next one is.
-fn page(object: &str, part: &Part) -> Result<(Vec<Values>, Option<String>), Stopped> {
+fn page(object: &str, part: &Part) -> Result<(Vec<Values>, Option<String>), SendFailure> {
     #[derive(Deserialize)]
     #[serde(rename_all = "camelCase")]
     struct Page {
@@ -383,7 +385,7 @@ fn page(object: &str, part: &Part) -> Result<(Vec<Values>, Option<String>), Stop
         _ => {
             let why = format!("records of {object} can't be looked for: {}", part.why());
             let failure = Failure::new("look-refused", why);
-            Err(Stopped::Broken(failure.about(object)))
+            Err(SendFailure::Broken(failure.about(object)))
         }
     }
 }

@@ -6,14 +6,14 @@
 //! archived in the snapshot are asked for so at once, others when they weren't found.
 
 use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row};
-use crate::org::{Stopped, Subrequest};
+use crate::org::{SendFailure, Subrequest};
 use crate::restore::plan;
 use crate::restore::prepare::{Outcome, Preparation};
 use crate::restore::request::Request;
 use crate::restore::rules::{self, Values};
 use crate::restore::run::{IN_THE_END, Run};
 use crate::restore::state::job::{Place, Stage};
-use crate::restore::state::standing::{Standing, What};
+use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::restore::write::Ended;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::salesforce::{Broken, Part, Writable, canonical};
@@ -33,23 +33,21 @@ pub(in crate::restore) const RECORDS_A_REQUEST: u64 = (COMPOSITE_QUERIES * RECOR
 const MAY_BE_ARCHIVED: u8 = 9;
 
 /// Records by whether a query of all asks for them.
-type ByArchive = Vec<(bool, Vec<(String, Standing)>)>;
+type ByArchive = Vec<(bool, Vec<(String, RecordEntry)>)>;
 
 /// Records of one object that are read back together.
 struct Asked {
     object: String,
     writable: Rc<Writable>,
     /// Keys in the snapshot, and what is known of them.
-    records: Vec<(String, Standing)>,
+    records: Vec<(String, RecordEntry)>,
     /// By a query of all.
     archived: bool,
 }
 
 impl Asked {
     fn ids(&self) -> impl Iterator<Item = &str> {
-        self.records
-            .iter()
-            .map(|(key, standing)| standing.in_target(key).unwrap_or(key))
+        self.records.iter().map(|(key, entry)| entry.in_target(key).unwrap_or(key))
     }
 
     /// The records that were found, in the order of what was asked for.
@@ -74,15 +72,17 @@ impl<H: Host> Run<'_, '_, H> {
     /// Reads back the records that come next; why the batch ends, where it does. The stage is over where none do.
     pub(in crate::restore) fn verify(&mut self) -> Result<Option<Ended>, ConnectorError> {
         if self.host().requests_left() == 0 {
-            return Ok(Some(Ended::Stopped(Stopped::AllowanceSpent)));
+            return Ok(Some(Ended::SendFailure(SendFailure::AllowanceSpent)));
         }
         let from = self.job.at.clone();
-        let written = |standing: &Standing| matches!(standing.what, What::Created | What::Updated | What::Relinked);
+        let written = |entry: &RecordEntry| {
+            matches!(
+                entry.what,
+                RecordState::Created | RecordState::Updated | RecordState::Relinked
+            )
+        };
         let second = self.job.verifies_archived;
-        let asked = self.choose_to_read(
-            |standing| written(standing) && (!second || standing.tries == MAY_BE_ARCHIVED),
-            second,
-        )?;
+        let asked = self.choose_to_read(|entry| written(entry) && (!second || entry.tries == MAY_BE_ARCHIVED), second)?;
         if asked.is_empty() {
             let again = self.job.moved && !second;
             self.job.verifies_archived = again;
@@ -93,7 +93,7 @@ impl<H: Host> Run<'_, '_, H> {
             Ok(parts) => parts,
             Err(stopped) => {
                 self.job.at = from;
-                return Ok(Some(Ended::Stopped(stopped)));
+                return Ok(Some(Ended::SendFailure(stopped)));
             }
         };
         for (asked, part) in asked.iter().zip(&parts) {
@@ -109,19 +109,19 @@ impl<H: Host> Run<'_, '_, H> {
                 return Ok(plan::Ended::Call);
             }
             let from = self.job.at.clone();
-            let asked = self.choose_to_read(|standing| standing.what == What::Update, false)?;
+            let asked = self.choose_to_read(|entry| entry.what == RecordState::Update, false)?;
             if asked.is_empty() {
                 break;
             }
             if self.host().requests_left() == 0 {
                 self.job.at = from;
-                return Ok(plan::Ended::Stopped(Stopped::AllowanceSpent));
+                return Ok(plan::Ended::SendFailure(SendFailure::AllowanceSpent));
             }
             let parts = match self.read_back(&asked) {
                 Ok(parts) => parts,
                 Err(stopped) => {
                     self.job.at = from;
-                    return Ok(plan::Ended::Stopped(stopped));
+                    return Ok(plan::Ended::SendFailure(stopped));
                 }
             };
             for (asked, part) in asked.iter().zip(&parts) {
@@ -134,7 +134,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// The next records of which this holds, as many as one request reads. `all`: by queries of all.
-    fn choose_to_read(&mut self, wanted: impl Fn(&Standing) -> bool, all: bool) -> Result<Vec<Asked>, ConnectorError> {
+    fn choose_to_read(&mut self, wanted: impl Fn(&RecordEntry) -> bool, all: bool) -> Result<Vec<Asked>, ConnectorError> {
         let mut asked: Vec<Asked> = Vec::new();
         let objects = self.job.objects.clone();
         while let Some(object) = objects.get(self.job.at.object) {
@@ -143,10 +143,10 @@ impl<H: Host> Run<'_, '_, H> {
                 continue;
             };
             loop {
-                let some = self.roll.after(object, &self.job.at.after)?;
+                let some = self.records.after(object, &self.job.at.after)?;
                 let Some((last, _)) = some.last() else { break };
                 let last = last.clone();
-                let records: Vec<(String, Standing)> = some.into_iter().filter(|(_, standing)| wanted(standing)).collect();
+                let records: Vec<(String, RecordEntry)> = some.into_iter().filter(|(_, entry)| wanted(entry)).collect();
                 for (archived, records) in self.by_archive(object, records, all)? {
                     asked.push(Asked {
                         object: object.clone(),
@@ -175,7 +175,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// These records by whether they are asked for by a query of all; none empty.
-    fn by_archive(&self, object: &str, records: Vec<(String, Standing)>, all: bool) -> Result<ByArchive, ConnectorError> {
+    fn by_archive(&self, object: &str, records: Vec<(String, RecordEntry)>, all: bool) -> Result<ByArchive, ConnectorError> {
         let keys: Vec<String> = records.iter().map(|(key, _)| key.clone()).collect();
         let first = self.rows(object, &keys[..keys.len().min(1)])?.into_iter().flatten().next();
         let archives = match &first {
@@ -198,7 +198,7 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(parts)
     }
 
-    fn read_back(&mut self, asked: &[Asked]) -> Result<Vec<Part>, Stopped> {
+    fn read_back(&mut self, asked: &[Asked]) -> Result<Vec<Part>, SendFailure> {
         let parts: Vec<Subrequest> = asked
             .iter()
             .enumerate()
@@ -236,18 +236,18 @@ impl<H: Host> Run<'_, '_, H> {
         };
         let keys: Vec<String> = asked.records.iter().map(|(key, _)| key.clone()).collect();
         let rows = self.rows(object, &keys)?;
-        for (((key, standing), found), row) in asked.records.iter().zip(found).zip(rows) {
+        for (((key, entry), found), row) in asked.records.iter().zip(found).zip(rows) {
             let Some(row) = row else { continue };
             let Some(found) = found else {
-                self.not_found(asked, key, standing, &row)?;
+                self.not_found(asked, key, entry, &row)?;
                 continue;
             };
-            let differs = self.differing(asked, (key, standing), &row, &found)?.unwrap_or_default();
+            let differs = self.differing(asked, (key, entry), &row, &found)?.unwrap_or_default();
             if !differs.is_empty() {
                 let why = format!("the org has other values than were sent of {}", differs.join(", "));
                 let why = Failure::new("differs", why)
                     .detail("fields", differs.join(","))
-                    .detail("id", standing.in_target(key).unwrap_or(key));
+                    .detail("id", entry.in_target(key).unwrap_or(key));
                 self.tell(object, key, RecordOutcome::Differs, why);
             }
         }
@@ -255,22 +255,15 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// A record that was written isn't found: it may be archived.
-    fn not_found(&mut self, asked: &Asked, key: &str, standing: &Standing, row: &Row) -> Result<(), ConnectorError> {
+    fn not_found(&mut self, asked: &Asked, key: &str, entry: &RecordEntry, row: &Row) -> Result<(), ConnectorError> {
         let object = asked.object.as_str();
         let archives = rules::is_archived(&rules::values(object, row)?).is_some();
         if archives && !asked.archived {
             self.job.moved = true;
             let tries = MAY_BE_ARCHIVED;
-            return self.roll.set(
-                object,
-                key,
-                Standing {
-                    tries,
-                    ..standing.clone()
-                },
-            );
+            return self.records.set(object, key, RecordEntry { tries, ..entry.clone() });
         }
-        let id = standing.in_target(key).unwrap_or(key);
+        let id = entry.in_target(key).unwrap_or(key);
         let why = Failure::new("differs", format!("it was written as {id}, and is not there any more"));
         self.tell(object, key, RecordOutcome::Differs, why);
         Ok(())
@@ -282,12 +275,12 @@ impl<H: Host> Run<'_, '_, H> {
         let object = asked.object.as_str();
         let keys: Vec<String> = asked.records.iter().map(|(key, _)| key.clone()).collect();
         let rows = self.rows(object, &keys)?;
-        for (((key, standing), found), row) in asked.records.iter().zip(found).zip(rows) {
+        for (((key, entry), found), row) in asked.records.iter().zip(found).zip(rows) {
             let (Some(found), Some(row)) = (found, row) else { continue };
-            if self.differing(asked, (key, standing), &row, &found)? == Some(Vec::new()) {
+            if self.differing(asked, (key, entry), &row, &found)? == Some(Vec::new()) {
                 self.job.tally(object).skipped += 1;
-                let standing = Standing::new(What::Same).with_id(standing.id.clone());
-                self.roll.set(object, key, standing)?;
+                let entry = RecordEntry::new(RecordState::Same).with_id(entry.id.clone());
+                self.records.set(object, key, entry)?;
             }
         }
         Ok(())
@@ -297,13 +290,13 @@ impl<H: Host> Run<'_, '_, H> {
     fn differing(
         &mut self,
         asked: &Asked,
-        (key, standing): (&str, &Standing),
+        (key, entry): (&str, &RecordEntry),
         row: &Row,
         found: &Values,
     ) -> Result<Option<Vec<String>>, ConnectorError> {
         let object = asked.object.as_str();
-        let without = self.roll.without(object, key)?;
-        let kept = self.roll.kept(object, key)?;
+        let without = self.records.without(object, key)?;
+        let kept = self.records.kept(object, key)?;
         let blobs = self.blobs(object, &asked.writable, &[key.to_owned()])?.concat();
         let preparation = Preparation {
             object,
@@ -311,11 +304,11 @@ impl<H: Host> Run<'_, '_, H> {
             without: &without,
             blobs: &blobs,
             by_picklists: self.job.refuses_values,
-            relinks: standing.is_relink().then_some(&kept),
+            relinks: entry.is_relink().then_some(&kept),
         };
         let empty = Request::default();
         let mut resolve = |refers_to: &[String], id: &str| self.resolve(&empty, refers_to, id, &IN_THE_END);
-        let Outcome::Ready(sent) = preparation.prepare(row, standing.in_target(key), &mut resolve)? else {
+        let Outcome::Ready(sent) = preparation.prepare(row, entry.in_target(key), &mut resolve)? else {
             return Ok(None);
         };
         // A file's bytes aren't read; what is to come isn't there yet.

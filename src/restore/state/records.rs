@@ -1,4 +1,4 @@
-//! The roll: every record that a restore has to do with, by object, and which record of the target each became.
+//! The records: every record that a restore has to do with, by object, and which record of the target each became.
 //!
 //! Two tables an object. The roll itself is the restore's, and ends with it. The id map belongs to the pair of orgs and outlives
 //! it: a record that was restored before is known by its new Id, so that restoring it from another snapshot doesn't create it
@@ -6,7 +6,7 @@
 
 use crate::host::{ConnectorError, Host};
 use crate::restore::prepare::LeftOut;
-use crate::restore::state::standing::Standing;
+use crate::restore::state::record::RecordEntry;
 use crate::restore::state::table::Table;
 use crate::values::{Entry, key};
 use std::collections::BTreeMap;
@@ -21,26 +21,26 @@ const MAX_ERROR: usize = 250;
 const MAX_CHAIN: usize = 64;
 
 /// See the module.
-pub struct Roll<'h, H> {
+pub struct RecordTable<'h, H> {
     host: &'h H,
     space: &'static str,
     /// What the source's Ids belong to.
     source: String,
-    standings: BTreeMap<String, Table<Standing>>,
+    entries: BTreeMap<String, Table<RecordEntry>>,
     ids: BTreeMap<String, Table<String>>,
     refused: BTreeMap<String, Table<Vec<String>>>,
     errors: BTreeMap<String, Table<String>>,
     kept: BTreeMap<String, Table<Vec<String>>>,
 }
 
-impl<'h, H: Host> Roll<'h, H> {
+impl<'h, H: Host> RecordTable<'h, H> {
     /// Of the restore that is kept there, from this source.
-    pub fn new(host: &'h H, space: &'static str, source: &str) -> Roll<'h, H> {
-        Roll {
+    pub fn new(host: &'h H, space: &'static str, source: &str) -> RecordTable<'h, H> {
+        RecordTable {
             host,
             space,
             source: source.to_owned(),
-            standings: BTreeMap::new(),
+            entries: BTreeMap::new(),
             ids: BTreeMap::new(),
             refused: BTreeMap::new(),
             errors: BTreeMap::new(),
@@ -49,26 +49,26 @@ impl<'h, H: Host> Roll<'h, H> {
     }
 
     /// What is known of a record.
-    pub fn get(&mut self, object: &str, key: &str) -> Result<Option<Standing>, ConnectorError> {
+    pub fn get(&mut self, object: &str, key: &str) -> Result<Option<RecordEntry>, ConnectorError> {
         let host = self.host;
-        self.standings(object)?.get(host, key)
+        self.entries(object)?.get(host, key)
     }
 
     /// Sets what is known of a record.
-    pub fn set(&mut self, object: &str, key: &str, standing: Standing) -> Result<(), ConnectorError> {
+    pub fn set(&mut self, object: &str, key: &str, entry: RecordEntry) -> Result<(), ConnectorError> {
         let host = self.host;
-        self.standings(object)?.set(host, key, standing)
+        self.entries(object)?.set(host, key, entry)
     }
 
     /// Records after a key (exclusive; empty: from the first), as many as are kept together; none at the end.
-    pub fn after(&mut self, object: &str, key: &str) -> Result<Vec<(String, Standing)>, ConnectorError> {
+    pub fn after(&mut self, object: &str, key: &str) -> Result<Vec<(String, RecordEntry)>, ConnectorError> {
         let host = self.host;
-        self.standings(object)?.after(host, key)
+        self.entries(object)?.after(host, key)
     }
 
     /// How many records of an object there are.
     pub fn len(&mut self, object: &str) -> Result<u64, ConnectorError> {
-        Ok(self.standings(object)?.len())
+        Ok(self.entries(object)?.len())
     }
 
     /// The Id that a record got when it was restored last.
@@ -163,7 +163,7 @@ impl<'h, H: Host> Roll<'h, H> {
     /// What was changed since the last time, as entries to be put.
     pub fn changes(&mut self) -> Result<Vec<Entry>, ConnectorError> {
         let mut entries = Vec::new();
-        for table in self.standings.values_mut() {
+        for table in self.entries.values_mut() {
             entries.extend(table.changes()?);
         }
         for table in self.ids.values_mut() {
@@ -181,9 +181,9 @@ impl<'h, H: Host> Roll<'h, H> {
         Ok(entries)
     }
 
-    fn standings(&mut self, object: &str) -> Result<&mut Table<Standing>, ConnectorError> {
+    fn entries(&mut self, object: &str) -> Result<&mut Table<RecordEntry>, ConnectorError> {
         let space = self.space;
-        opened(self.host, &mut self.standings, object, || format!("{space}roll/{object}"))
+        opened(self.host, &mut self.entries, object, || format!("{space}roll/{object}"))
     }
 
     fn ids(&mut self, object: &str) -> Result<&mut Table<String>, ConnectorError> {
@@ -235,10 +235,10 @@ impl Pages {
     /// The records that come next; none at the end.
     pub fn next<H: Host>(
         &mut self,
-        roll: &mut Roll<'_, H>,
+        records: &mut RecordTable<'_, H>,
         object: &str,
-    ) -> Result<Option<Vec<(String, Standing)>>, ConnectorError> {
-        let some = roll.after(object, &self.after)?;
+    ) -> Result<Option<Vec<(String, RecordEntry)>>, ConnectorError> {
+        let some = records.after(object, &self.after)?;
         let Some((last, _)) = some.last() else { return Ok(None) };
         self.after.clone_from(last);
         Ok(Some(some))
@@ -249,21 +249,23 @@ impl Pages {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::restore::state::standing::What;
+    use crate::restore::state::record::RecordState;
     use crate::testing::scripted::{Reply, ScriptedHost};
 
     #[test]
     fn a_record_that_was_restored_again_and_again_is_known_by_its_last_id() {
         let host = ScriptedHost::new(0, |_| Reply::ok(""));
-        let mut roll = Roll::new(&host, key::RESTORE, "00D1");
-        roll.map("Account", "001A", "001B").unwrap();
-        roll.map("Account", "001B", "001C").unwrap();
-        host.put(roll.changes().unwrap()).unwrap();
-        let mut again = Roll::new(&host, key::RESTORE, "00D1");
+        let mut records = RecordTable::new(&host, key::RESTORE, "00D1");
+        records.map("Account", "001A", "001B").unwrap();
+        records.map("Account", "001B", "001C").unwrap();
+        host.put(records.changes().unwrap()).unwrap();
+        let mut again = RecordTable::new(&host, key::RESTORE, "00D1");
         assert_eq!(again.mapped("Account", "001A").unwrap().as_deref(), Some("001C"));
         assert_eq!(again.mapped("Account", "001C").unwrap(), None);
         assert_eq!(
-            Roll::new(&host, key::RESTORE, "00D2").mapped("Account", "001A").unwrap(),
+            RecordTable::new(&host, key::RESTORE, "00D2")
+                .mapped("Account", "001A")
+                .unwrap(),
             None
         );
     }
@@ -271,31 +273,32 @@ mod tests {
     #[test]
     fn a_map_that_turns_in_a_circle_ends() {
         let host = ScriptedHost::new(0, |_| Reply::ok(""));
-        let mut roll = Roll::new(&host, key::RESTORE, "00D1");
-        roll.map("Account", "001A", "001B").unwrap();
-        roll.map("Account", "001B", "001A").unwrap();
-        assert!(roll.mapped("Account", "001A").unwrap().is_some());
+        let mut records = RecordTable::new(&host, key::RESTORE, "00D1");
+        records.map("Account", "001A", "001B").unwrap();
+        records.map("Account", "001B", "001A").unwrap();
+        assert!(records.mapped("Account", "001A").unwrap().is_some());
     }
 
     #[test]
     fn what_the_org_refused_adds_up() {
         let host = ScriptedHost::new(0, |_| Reply::ok(""));
-        let mut roll = Roll::new(&host, key::RESTORE, "00D1");
+        let mut records = RecordTable::new(&host, key::RESTORE, "00D1");
         let left_out = |field: &str, why: &str| LeftOut {
             field: field.into(),
             why: why.into(),
         };
-        assert!(roll.leave_out("A", "1", &[left_out("X", "E: too long")]).unwrap());
+        assert!(records.leave_out("A", "1", &[left_out("X", "E: too long")]).unwrap());
         assert!(
-            roll.leave_out("A", "1", &[left_out("Y", "no"), left_out("X", "again")])
+            records
+                .leave_out("A", "1", &[left_out("Y", "no"), left_out("X", "again")])
                 .unwrap()
         );
-        assert!(!roll.leave_out("A", "1", &[left_out("Y", "no")]).unwrap());
+        assert!(!records.leave_out("A", "1", &[left_out("Y", "no")]).unwrap());
         assert_eq!(
-            roll.without("A", "1").unwrap(),
+            records.without("A", "1").unwrap(),
             [left_out("X", "E: too long"), left_out("Y", "no")]
         );
-        roll.set("A", "1", Standing::new(What::Create)).unwrap();
-        assert_eq!(roll.len("A").unwrap(), 1);
+        records.set("A", "1", RecordEntry::new(RecordState::Create)).unwrap();
+        assert_eq!(records.len("A").unwrap(), 1);
     }
 }

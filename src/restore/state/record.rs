@@ -9,15 +9,15 @@ use std::str::FromStr;
 
 /// What is known of a record.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum What {
+pub enum RecordState {
     /// Only referred to; not looked up yet.
-    Referred,
+    Reference,
     /// Referred to by a record that can't be without it; not looked up yet.
-    Needed,
+    RequiredReference,
     /// To be restored; not looked up yet.
-    Wanted,
+    Selected,
     /// Asked for, but none of its object's records can be written, and no other record refers to it.
-    Spared,
+    Excluded,
     /// Only referred to, and the target has it.
     There,
     /// Only referred to: a user whom the target has, and who isn't active any more.
@@ -27,9 +27,9 @@ pub enum What {
     /// To be created.
     Create,
     /// Will come to be with another record that is to be created.
-    Coming,
-    /// Came to be with another record; its Id isn't known yet. The standing's Id is the other record's.
-    Begun,
+    WithParent,
+    /// Came to be with another record; its Id isn't known yet. The entry's Id is the other record's.
+    AwaitingId,
     /// To be given the snapshot's values.
     Update,
     /// The target has it; references of it that are empty are to be set, and nothing else.
@@ -52,28 +52,28 @@ pub enum What {
     Ambiguous,
 }
 
-/// Letters of [`What`], as they are stored.
-const LETTERS: [(What, char); 20] = [
-    (What::Referred, 'r'),
-    (What::Needed, 'n'),
-    (What::Wanted, 'w'),
-    (What::Spared, 'p'),
-    (What::There, 't'),
-    (What::Inactive, 'i'),
-    (What::Gone, 'g'),
-    (What::Create, 'c'),
-    (What::Coming, 'k'),
-    (What::Begun, 'b'),
-    (What::Update, 'u'),
-    (What::Relink, 'l'),
-    (What::Adopted, 'd'),
-    (What::Doubted, 'q'),
-    (What::Same, 's'),
-    (What::Created, 'C'),
-    (What::Updated, 'U'),
-    (What::Relinked, 'L'),
-    (What::Failed, 'f'),
-    (What::Ambiguous, 'a'),
+/// Letters of [`RecordState`], as they are stored.
+const LETTERS: [(RecordState, char); 20] = [
+    (RecordState::Reference, 'r'),
+    (RecordState::RequiredReference, 'n'),
+    (RecordState::Selected, 'w'),
+    (RecordState::Excluded, 'p'),
+    (RecordState::There, 't'),
+    (RecordState::Inactive, 'i'),
+    (RecordState::Gone, 'g'),
+    (RecordState::Create, 'c'),
+    (RecordState::WithParent, 'k'),
+    (RecordState::AwaitingId, 'b'),
+    (RecordState::Update, 'u'),
+    (RecordState::Relink, 'l'),
+    (RecordState::Adopted, 'd'),
+    (RecordState::Doubted, 'q'),
+    (RecordState::Same, 's'),
+    (RecordState::Created, 'C'),
+    (RecordState::Updated, 'U'),
+    (RecordState::Relinked, 'L'),
+    (RecordState::Failed, 'f'),
+    (RecordState::Ambiguous, 'a'),
 ];
 
 /// A collection, or a request, was refused as a whole: what stood in it is sent in smaller parts, until the culprit is alone.
@@ -88,9 +88,9 @@ pub struct Apart {
 /// What a restore knows of one record.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(try_from = "String", into = "String")]
-pub struct Standing {
+pub struct RecordEntry {
     /// What is known.
-    pub what: What,
+    pub what: RecordState,
     /// Writing it was refused so often, for reasons that pass; of one that isn't known yet: it was looked for so often.
     pub tries: u8,
     /// References that could not be set yet are to be set in the end. Of one that is still to be changed: it refers to what is created,
@@ -102,10 +102,10 @@ pub struct Standing {
     pub id: Option<String>,
 }
 
-impl Standing {
+impl RecordEntry {
     /// With nothing else known.
-    pub fn new(what: What) -> Standing {
-        Standing {
+    pub fn new(what: RecordState) -> RecordEntry {
+        RecordEntry {
             what,
             tries: 0,
             later: false,
@@ -116,59 +116,70 @@ impl Standing {
 
     /// The same, found in the target under this Id.
     #[must_use]
-    pub fn with_id(mut self, id: Option<String>) -> Standing {
+    pub fn with_id(mut self, id: Option<String>) -> RecordEntry {
         self.id = id;
         self
     }
 
     /// It isn't known yet whether the target has it.
     pub fn is_unknown(&self) -> bool {
-        matches!(self.what, What::Referred | What::Needed | What::Wanted | What::Doubted)
+        matches!(
+            self.what,
+            RecordState::Reference | RecordState::RequiredReference | RecordState::Selected | RecordState::Doubted
+        )
     }
 
     /// What is done to have the target's record as it was.
     pub fn verb(&self) -> Verb {
         match self.what {
-            What::Create => Verb::Create,
+            RecordState::Create => Verb::Create,
             _ => Verb::Update,
         }
     }
 
     /// To be changed when what it refers to was created.
     pub fn comes_last(&self) -> bool {
-        matches!(self.what, What::Update | What::Relink) && self.later
+        matches!(self.what, RecordState::Update | RecordState::Relink) && self.later
     }
 
     /// Written, but for references that are set in the end.
     pub fn is_unconnected(&self) -> bool {
-        self.later && matches!(self.what, What::Created | What::Updated | What::Relinked)
+        self.later && matches!(self.what, RecordState::Created | RecordState::Updated | RecordState::Relinked)
     }
 
     /// Still to be written.
     pub fn is_open(&self) -> bool {
-        matches!(self.what, What::Create | What::Update | What::Relink | What::Adopted)
+        matches!(
+            self.what,
+            RecordState::Create | RecordState::Update | RecordState::Relink | RecordState::Adopted
+        )
     }
 
     /// Not written yet, and not given up.
     pub fn is_unwritten(&self) -> bool {
-        self.is_open() || self.comes_by_itself() || self.what == What::Doubted
+        self.is_open() || self.comes_by_itself() || self.what == RecordState::Doubted
     }
 
     /// Only references of it that are empty are set.
     pub fn is_relink(&self) -> bool {
-        matches!(self.what, What::Relink | What::Relinked)
+        matches!(self.what, RecordState::Relink | RecordState::Relinked)
     }
 
     /// Will come to be, or came to be, with another record, and its Id isn't known.
     pub fn comes_by_itself(&self) -> bool {
-        matches!(self.what, What::Coming | What::Begun)
+        matches!(self.what, RecordState::WithParent | RecordState::AwaitingId)
     }
 
     /// Part of what is restored, not only referred to.
     pub fn is_wanted(&self) -> bool {
         !matches!(
             self.what,
-            What::Referred | What::Needed | What::There | What::Inactive | What::Gone | What::Spared
+            RecordState::Reference
+                | RecordState::RequiredReference
+                | RecordState::There
+                | RecordState::Inactive
+                | RecordState::Gone
+                | RecordState::Excluded
         )
     }
 
@@ -176,22 +187,22 @@ impl Standing {
     pub fn in_target<'a>(&'a self, key: &'a str) -> Option<&'a str> {
         let there = matches!(
             self.what,
-            What::There
-                | What::Inactive
-                | What::Update
-                | What::Relink
-                | What::Adopted
-                | What::Doubted
-                | What::Same
-                | What::Created
-                | What::Updated
-                | What::Relinked
+            RecordState::There
+                | RecordState::Inactive
+                | RecordState::Update
+                | RecordState::Relink
+                | RecordState::Adopted
+                | RecordState::Doubted
+                | RecordState::Same
+                | RecordState::Created
+                | RecordState::Updated
+                | RecordState::Relinked
         );
         there.then(|| self.id.as_deref().unwrap_or(key))
     }
 }
 
-impl fmt::Display for Standing {
+impl fmt::Display for RecordEntry {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let letter = LETTERS
             .iter()
@@ -214,25 +225,25 @@ impl fmt::Display for Standing {
     }
 }
 
-impl From<Standing> for String {
-    fn from(standing: Standing) -> String {
-        standing.to_string()
+impl From<RecordEntry> for String {
+    fn from(entry: RecordEntry) -> String {
+        entry.to_string()
     }
 }
 
-impl TryFrom<String> for Standing {
+impl TryFrom<String> for RecordEntry {
     type Error = String;
 
-    fn try_from(text: String) -> Result<Standing, String> {
+    fn try_from(text: String) -> Result<RecordEntry, String> {
         text.parse()
     }
 }
 
-impl FromStr for Standing {
+impl FromStr for RecordEntry {
     type Err = String;
 
-    fn from_str(text: &str) -> Result<Standing, String> {
-        let unknown = || format!("{text} is no standing of a record");
+    fn from_str(text: &str) -> Result<RecordEntry, String> {
+        let unknown = || format!("{text} is no entry of a record");
         let (head, id) = match text.split_once(':') {
             Some((head, id)) => (head, Some(id.to_owned())),
             None => (text, None),
@@ -252,7 +263,7 @@ impl FromStr for Standing {
         let letter = head.chars().next().ok_or_else(unknown)?;
         let what = LETTERS.iter().find(|(_, known)| *known == letter).map(|(what, _)| *what);
         let tries = &head[letter.len_utf8()..];
-        Ok(Standing {
+        Ok(RecordEntry {
             what: what.ok_or_else(unknown)?,
             tries: if tries.is_empty() {
                 0
@@ -282,14 +293,14 @@ mod tests {
                         (None, Some((0, false))),
                     ] {
                         let apart = apart.map(|(part, whole_request)| Apart { part, whole_request });
-                        let standing = Standing {
+                        let entry = RecordEntry {
                             what,
                             tries,
                             later,
                             apart,
                             id,
                         };
-                        assert_eq!(standing.to_string().parse(), Ok(standing));
+                        assert_eq!(entry.to_string().parse(), Ok(entry));
                     }
                 }
             }
@@ -299,7 +310,7 @@ mod tests {
     #[test]
     fn what_is_no_standing_is_refused() {
         for text in ["", "x", "c-", "é", "cc:1", "!", "c~", "c^x", "~1"] {
-            assert!(text.parse::<Standing>().is_err(), "{text}");
+            assert!(text.parse::<RecordEntry>().is_err(), "{text}");
         }
     }
 }

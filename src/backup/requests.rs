@@ -5,7 +5,7 @@ use super::packing::{Address, Part};
 use super::rows::{Keep, Place, Rows};
 use super::{Chain, Cursor, Event, Object, Outcome, Phase, Way};
 use crate::host::{ConnectorError, Failure, Host, Level, Row};
-use crate::org::{Body, Refused, Stopped, Subrequest};
+use crate::org::{Body, Refused, SendFailure, Subrequest};
 use crate::salesforce::{
     ApiError, Bodies, Broken, Class, Deleted, Describe, DescribeBodies, Page, PageBodies, Sub, SubBody, Updated, classify,
     moment_url, read_deleted, read_record, read_updated, refusal,
@@ -21,15 +21,15 @@ use std::collections::BTreeSet;
 const MAX_FIELDS_CHARS: usize = 6_000;
 
 /// What was asked for in each part of a composite request, in their order.
-pub(super) struct Asked {
-    slots: Vec<Slot>,
+pub(super) struct SubRequests {
+    expected: Vec<Expected>,
     /// The `LIMIT` of each object's pages.
     limits: Vec<Option<u32>>,
     parts: Vec<Part>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Slot {
+enum Expected {
     Page,
     Updated(usize),
     Deleted(usize),
@@ -37,7 +37,7 @@ enum Slot {
 }
 
 /// What a part of a composite answer says.
-enum Came {
+enum SubAnswer {
     Page(Page),
     Updated(Updated),
     Deleted(Deleted),
@@ -45,18 +45,18 @@ enum Came {
 }
 
 struct SlotBodies<'a, 'h, H> {
-    slots: &'a [Slot],
+    expected: &'a [Expected],
     rows: &'a mut Rows<'h, H>,
 }
 
 impl<H: Host> Bodies for SlotBodies<'_, '_, H> {
-    type Body = Came;
+    type Body = SubAnswer;
 
-    fn read<'de, M: MapAccess<'de>>(&mut self, slot: usize, mut body: M) -> Result<Came, M::Error> {
-        match self.slots.get(slot) {
-            Some(Slot::Updated(_)) => read_updated(MapAccessDeserializer::new(body)).map(Came::Updated),
-            Some(Slot::Deleted(_)) => read_deleted(MapAccessDeserializer::new(body)).map(Came::Deleted),
-            Some(Slot::Single(..)) => {
+    fn read<'de, M: MapAccess<'de>>(&mut self, expected: usize, mut body: M) -> Result<SubAnswer, M::Error> {
+        match self.expected.get(expected) {
+            Some(Expected::Updated(_)) => read_updated(MapAccessDeserializer::new(body)).map(SubAnswer::Updated),
+            Some(Expected::Deleted(_)) => read_deleted(MapAccessDeserializer::new(body)).map(SubAnswer::Deleted),
+            Some(Expected::Single(..)) => {
                 let mut record = String::from("{");
                 while let Some((name, value)) = body.next_entry::<String, Box<RawValue>>()? {
                     if record.len() > 1 {
@@ -67,10 +67,10 @@ impl<H: Host> Bodies for SlotBodies<'_, '_, H> {
                     record += value.get();
                 }
                 record.push('}');
-                read_record(&record, slot, &mut *self.rows).map_err(de::Error::custom)?;
-                Ok(Came::Single)
+                read_record(&record, expected, &mut *self.rows).map_err(de::Error::custom)?;
+                Ok(SubAnswer::Single)
             }
-            _ => PageBodies { sink: &mut *self.rows }.read(slot, body).map(Came::Page),
+            _ => PageBodies { sink: &mut *self.rows }.read(expected, body).map(SubAnswer::Page),
         }
     }
 }
@@ -111,17 +111,19 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     }
 
     /// The parts of a composite request. Addresses come first: what is said of deletions is older than what queries then find.
-    pub(super) fn subrequests(&self, parts: &[Part], addresses: &[Address]) -> (Vec<Subrequest>, Asked) {
-        let mut asked = Asked {
-            slots: Vec::new(),
+    pub(super) fn subrequests(&self, parts: &[Part], addresses: &[Address]) -> (Vec<Subrequest>, SubRequests) {
+        let mut asked = SubRequests {
+            expected: Vec::new(),
             limits: Vec::new(),
             parts: parts.to_vec(),
         };
         let mut subrequests = Vec::new();
         for (nth, address) in addresses.iter().enumerate() {
-            let Some((url, slot)) = self.address(address) else { continue };
+            let Some((url, expected)) = self.address(address) else {
+                continue;
+            };
             subrequests.push(Subrequest::get(self.org.path(&url), format!("a{nth}")));
-            asked.slots.push(slot);
+            asked.expected.push(expected);
         }
         for part in parts {
             let object = &self.checkpoint.objects[part.object];
@@ -136,28 +138,28 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     Some(rows) => subrequest.batch_size(rows),
                     None => subrequest,
                 });
-                asked.slots.push(Slot::Page);
+                asked.expected.push(Expected::Page);
             }
             asked.limits.push(limit);
         }
         (subrequests, asked)
     }
 
-    fn address(&self, address: &Address) -> Option<(String, Slot)> {
+    fn address(&self, address: &Address) -> Option<(String, Expected)> {
         let object = &self.checkpoint.objects[address.object()];
         let since = object.since.as_ref()?;
         let now = self.org.now();
         Some(match address {
-            Address::Updated(n) => (moment_url(&object.name, "updated", since.from, now), Slot::Updated(*n)),
+            Address::Updated(n) => (moment_url(&object.name, "updated", since.from, now), Expected::Updated(*n)),
             Address::Deleted(n) => (
                 moment_url(&object.name, "deleted", since.deletions_from, now),
-                Slot::Deleted(*n),
+                Expected::Deleted(*n),
             ),
             Address::Single(n, id) => {
                 let fields = self.describes.get(n)?.names().join(",");
                 (
                     format!("sobjects/{}/{id}?fields={fields}", object.name),
-                    Slot::Single(*n, id.clone()),
+                    Expected::Single(*n, id.clone()),
                 )
             }
         })
@@ -261,47 +263,47 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     pub(super) fn read_reads(
         &mut self,
         mut body: Body<H::Answer>,
-        asked: Asked,
-    ) -> Result<(Option<Stopped>, BTreeSet<usize>), ConnectorError> {
+        asked: SubRequests,
+    ) -> Result<(Option<SendFailure>, BTreeSet<usize>), ConnectorError> {
         let mut rows = Rows::new(self.host(), self.places(&asked));
         let mut subs = Vec::new();
         let mut bodies = SlotBodies {
-            slots: &asked.slots,
+            expected: &asked.expected,
             rows: &mut rows,
         };
         let read = self.org.read_composite(&mut body, &mut bodies, &mut subs);
-        let too_many = subs.len() > asked.slots.len();
-        let came_short = subs.len() < asked.slots.len();
-        let mut came: Vec<Option<Sub<Came>>> = subs.into_iter().map(Some).collect();
-        came.resize_with(asked.slots.len(), || None);
-        let of = |slot: usize| asked.addressed(slot).or_else(|| asked.object_of(slot));
+        let too_many = subs.len() > asked.expected.len();
+        let came_short = subs.len() < asked.expected.len();
+        let mut came: Vec<Option<Sub<SubAnswer>>> = subs.into_iter().map(Some).collect();
+        came.resize_with(asked.expected.len(), || None);
+        let of = |expected: usize| asked.addressed(expected).or_else(|| asked.object_of(expected));
         let objects: BTreeSet<usize> = (0..came.len()).filter_map(of).collect();
         if let Some(refused) = session_refused(&came).filter(|_| objects.len() > 1) {
-            return Ok((Some(Stopped::Refused(refused)), BTreeSet::new()));
+            return Ok((Some(SendFailure::Refused(refused)), BTreeSet::new()));
         }
-        let missed = (0..came.len()).filter(|slot| came[*slot].is_none());
+        let missed = (0..came.len()).filter(|expected| came[*expected].is_none());
         let missed = missed.filter_map(of).collect();
         self.got_somewhere |= came.iter().any(Option::is_some);
         self.refused_for_today(&came, body.request_number())?;
-        let mut slot = 0;
-        while let Some(Slot::Updated(_) | Slot::Deleted(_) | Slot::Single(..)) = asked.slots.get(slot) {
-            self.address_came(&asked.slots[slot], came[slot].take())?;
-            slot += 1;
+        let mut expected = 0;
+        while let Some(Expected::Updated(_) | Expected::Deleted(_) | Expected::Single(..)) = asked.expected.get(expected) {
+            self.address_came(&asked.expected[expected], came[expected].take())?;
+            expected += 1;
         }
         for (part, limit) in asked.parts.iter().zip(&asked.limits) {
-            let outcomes: Vec<Outcome> = came[slot..slot + part.places]
+            let outcomes: Vec<Outcome> = came[expected..expected + part.places]
                 .iter_mut()
                 .map(|sub| sub.take().map_or(Outcome::Missing, outcome))
                 .collect();
-            self.part_came(part, *limit, slot, outcomes, &mut rows)?;
-            slot += part.places;
+            self.part_came(part, *limit, expected, outcomes, &mut rows)?;
+            expected += part.places;
         }
         rows.flush()?;
         let keys = std::mem::take(&mut rows.keys);
         let too_large = std::mem::take(&mut rows.too_large);
         drop(rows);
-        for (slot, keys) in keys {
-            if let Some(object) = asked.addressed(slot).or_else(|| asked.object_of(slot)) {
+        for (expected, keys) in keys {
+            if let Some(object) = asked.addressed(expected).or_else(|| asked.object_of(expected)) {
                 self.changes.appended(object, keys);
             }
         }
@@ -309,8 +311,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             self.too_large(n, &key);
         }
         let stopped = match read {
-            Ok(()) if too_many => Some(body.gave_up(&Broken("it has more sub-answers than were asked for".to_owned()))),
-            Ok(()) if came_short => Some(body.gave_up(&Broken("it has fewer sub-answers than were asked for".to_owned()))),
+            Ok(()) if too_many => Some(body.parse_failed(&Broken("it has more sub-answers than were asked for".to_owned()))),
+            Ok(()) if came_short => Some(body.parse_failed(&Broken("it has fewer sub-answers than were asked for".to_owned()))),
             Ok(()) => None,
             Err(stopped) => Some(stopped),
         };
@@ -318,21 +320,21 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     }
 
     /// A refusal of the daily limit within the answer ends the batch, whatever its header says.
-    fn refused_for_today(&mut self, came: &[Option<Sub<Came>>], request: u64) -> Result<(), ConnectorError> {
-        let limit = |sub: &Sub<Came>| matches!(&sub.body, SubBody::Refused(errors) if classify(sub.status, errors) == Class::DailyLimit);
-        if !came.iter().flatten().any(limit) || self.ends == Some(Stopped::DailyLimit) {
+    fn refused_for_today(&mut self, came: &[Option<Sub<SubAnswer>>], request: u64) -> Result<(), ConnectorError> {
+        let limit = |sub: &Sub<SubAnswer>| matches!(&sub.body, SubBody::Refused(errors) if classify(sub.status, errors) == Class::DailyLimit);
+        if !came.iter().flatten().any(limit) || self.ends == Some(SendFailure::DailyLimit) {
             return Ok(());
         }
         match self.org.refused_by_daily_limit(None, Some(request)) {
             Ok(()) => {
-                self.ends = Some(Stopped::DailyLimit);
+                self.ends = Some(SendFailure::DailyLimit);
                 Ok(())
             }
             Err(stopped) => Err(stopped.into_error()),
         }
     }
 
-    fn places(&self, asked: &Asked) -> Vec<Place> {
+    fn places(&self, asked: &SubRequests) -> Vec<Place> {
         let place = |object: usize, keep: Keep| {
             let of = &self.checkpoint.objects[object];
             Place {
@@ -343,11 +345,11 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                 keep,
             }
         };
-        (0..asked.slots.len())
-            .map(|slot| match (&asked.slots[slot], asked.object_of(slot)) {
-                (Slot::Single(object, _), _) => place(*object, Keep::RowsAndKeys),
-                (Slot::Updated(object) | Slot::Deleted(object), _) => place(*object, Keep::Keys),
-                (Slot::Page, object) => {
+        (0..asked.expected.len())
+            .map(|expected| match (&asked.expected[expected], asked.object_of(expected)) {
+                (Expected::Single(object, _), _) => place(*object, Keep::RowsAndKeys),
+                (Expected::Updated(object) | Expected::Deleted(object), _) => place(*object, Keep::Keys),
+                (Expected::Page, object) => {
                     let object = object.unwrap_or_default();
                     let of = &self.checkpoint.objects[object];
                     let keep = match of.phase {
@@ -362,16 +364,16 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             .collect()
     }
 
-    fn address_came(&mut self, slot: &Slot, sub: Option<Sub<Came>>) -> Result<(), ConnectorError> {
+    fn address_came(&mut self, expected: &Expected, sub: Option<Sub<SubAnswer>>) -> Result<(), ConnectorError> {
         let Some(sub) = sub else { return Ok(()) };
-        let (Slot::Updated(n) | Slot::Deleted(n) | Slot::Single(n, _)) = slot else {
+        let (Expected::Updated(n) | Expected::Deleted(n) | Expected::Single(n, _)) = expected else {
             return Ok(());
         };
         let mut events = Vec::new();
         let object = &mut self.checkpoint.objects[*n];
         let status = sub.status;
-        match (slot, sub.body) {
-            (Slot::Updated(_), SubBody::Read(Came::Updated(updated))) if status < 300 => {
+        match (expected, sub.body) {
+            (Expected::Updated(_), SubBody::Read(SubAnswer::Updated(updated))) if status < 300 => {
                 let chars = |describe: &Describe| describe.fields.iter().map(|field| field.name.len() + 1).sum::<usize>();
                 let short = self
                     .describes
@@ -379,28 +381,28 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     .is_some_and(|describe| chars(describe) <= MAX_FIELDS_CHARS);
                 object.updated_came(updated, short && object.field_groups() == 1, &mut events);
             }
-            (Slot::Deleted(_), SubBody::Read(Came::Deleted(deleted))) if status < 300 => {
+            (Expected::Deleted(_), SubBody::Read(SubAnswer::Deleted(deleted))) if status < 300 => {
                 let gone = object.deleted_came(deleted, &mut events);
                 self.changes.deleted(*n, gone);
             }
-            (Slot::Single(_, id), SubBody::Read(_)) if status < 300 => object.single_came(id, &mut events),
-            (Slot::Single(_, id), SubBody::Refused(errors)) => match refusal(status, errors) {
+            (Expected::Single(_, id), SubBody::Read(_)) if status < 300 => object.single_came(id, &mut events),
+            (Expected::Single(_, id), SubBody::Refused(errors)) => match refusal(status, errors) {
                 // It went meanwhile: deletions tell it, now or the next time. Another 404 says nothing of it.
                 (_, error) if error.code == "ENTITY_IS_DELETED" => object.single_came(id, &mut events),
                 (class, error) => object.single_refused(class, &error, &mut events),
             },
-            (Slot::Updated(_), SubBody::Refused(errors)) => {
+            (Expected::Updated(_), SubBody::Refused(errors)) => {
                 let (class, error) = refusal(status, errors);
                 object.updated_refused(class, &error, &mut events);
             }
-            (Slot::Deleted(_), SubBody::Refused(errors)) => {
+            (Expected::Deleted(_), SubBody::Refused(errors)) => {
                 let (class, error) = refusal(status, errors);
                 object.deleted_refused(class, &error, &mut events);
             }
-            (Slot::Updated(_), _) => {
+            (Expected::Updated(_), _) => {
                 object.updated_refused(Class::Unclear("refused"), &ApiError::of_status(status), &mut events)
             }
-            (Slot::Deleted(_), _) => {
+            (Expected::Deleted(_), _) => {
                 object.deleted_refused(Class::Unclear("refused"), &ApiError::of_status(status), &mut events)
             }
             (_, _) => object.single_refused(Class::Unclear("refused"), &ApiError::of_status(status), &mut events),
@@ -412,7 +414,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         &mut self,
         part: &Part,
         limit: Option<u32>,
-        slot: usize,
+        expected: usize,
         mut outcomes: Vec<Outcome>,
         rows: &mut Rows<'h, H>,
     ) -> Result<(), ConnectorError> {
@@ -421,7 +423,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let phase = self.checkpoint.objects[n].phase;
         if phase == Phase::Scanning {
             let ids: Vec<Vec<String>> = (0..part.places)
-                .map(|nth| rows.keys.remove(&(slot + nth)).unwrap_or_default())
+                .map(|nth| rows.keys.remove(&(expected + nth)).unwrap_or_default())
                 .collect();
             self.scanned(n, &outcomes, ids)?;
             if self.checkpoint.objects[n].phase != Phase::Scanning {
@@ -437,12 +439,12 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             return self.asked_came(n, outcomes);
         }
         if phase == Phase::Reading && self.checkpoint.objects[n].asks_id() {
-            let ids = rows.keys.remove(&slot).unwrap_or_default();
+            let ids = rows.keys.remove(&expected).unwrap_or_default();
             return self.id_came(n, ids, outcomes);
         }
         if phase == Phase::Bounding {
             let id =
-                |nth: usize, rows: &mut Rows<'h, H>| rows.keys.remove(&(slot + nth)).and_then(|ids| ids.into_iter().next());
+                |nth: usize, rows: &mut Rows<'h, H>| rows.keys.remove(&(expected + nth)).and_then(|ids| ids.into_iter().next());
             let ids = (id(0, rows), id(1, rows));
             if outcomes.contains(&Outcome::Missing) {
                 return Ok(());
@@ -452,7 +454,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             return Ok(());
         }
         if self.checkpoint.objects[n].field_groups() > 1 && phase == Phase::Reading {
-            outcomes = vec![self.joined(n, slot, outcomes, rows)?];
+            outcomes = vec![self.joined(n, expected, outcomes, rows)?];
         }
         let tells_size = self.checkpoint.objects[n].cursor == Cursor::Start && phase == Phase::Reading;
         let events = self.checkpoint.objects[n].apply(outcomes, limit, &mut self.checkpoint.chain);
@@ -480,7 +482,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     fn joined(
         &mut self,
         n: usize,
-        slot: usize,
+        expected: usize,
         outcomes: Vec<Outcome>,
         rows: &mut Rows<'h, H>,
     ) -> Result<Outcome, ConnectorError> {
@@ -488,8 +490,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         for (nth, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
                 Outcome::Page(mut page) => {
-                    let came = rows.parts.remove(&(slot + nth)).unwrap_or_default();
-                    if rows.cut.remove(&(slot + nth)) {
+                    let came = rows.parts.remove(&(expected + nth)).unwrap_or_default();
+                    if rows.cut.remove(&(expected + nth)) {
                         page.done = false;
                         page.last_id = came.last().map(|row| row.key.clone());
                     }
@@ -504,10 +506,10 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         };
         let groups::Joined { rows: whole, page } = groups::join(parts, describe, object.tries);
         if object.since.is_some() {
-            rows.keys.insert(slot, whole.iter().map(|row| row.key.clone()).collect());
+            rows.keys.insert(expected, whole.iter().map(|row| row.key.clone()).collect());
         }
         for row in whole {
-            rows.store(slot, row)?;
+            rows.store(expected, row)?;
         }
         Ok(Outcome::Page(page))
     }
@@ -516,7 +518,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         &mut self,
         mut body: Body<H::Answer>,
         objects: &[usize],
-    ) -> Result<(Option<Stopped>, Vec<usize>), ConnectorError> {
+    ) -> Result<(Option<SendFailure>, Vec<usize>), ConnectorError> {
         let mut subs = Vec::new();
         let read = self.org.read_composite(&mut body, &mut DescribeBodies, &mut subs);
         let missed = objects.iter().skip(subs.len()).copied().collect();
@@ -573,7 +575,7 @@ fn is_natural(error: &ApiError) -> bool {
 }
 
 /// The session is over where all parts of an answer say so, and they are of several objects; otherwise they say it of themselves.
-fn session_refused(came: &[Option<Sub<Came>>]) -> Option<Refused> {
+fn session_refused(came: &[Option<Sub<SubAnswer>>]) -> Option<Refused> {
     let mut refusals = came.iter().map(|sub| match sub {
         Some(Sub {
             status,
@@ -588,20 +590,24 @@ fn session_refused(came: &[Option<Sub<Came>>]) -> Option<Refused> {
     })
 }
 
-impl Asked {
+impl SubRequests {
     /// The object that a part is of which is no query.
-    fn addressed(&self, slot: usize) -> Option<usize> {
-        match self.slots.get(slot)? {
-            Slot::Page => None,
-            Slot::Updated(n) | Slot::Deleted(n) | Slot::Single(n, _) => Some(*n),
+    fn addressed(&self, expected: usize) -> Option<usize> {
+        match self.expected.get(expected)? {
+            Expected::Page => None,
+            Expected::Updated(n) | Expected::Deleted(n) | Expected::Single(n, _) => Some(*n),
         }
     }
 
     /// The object whose query stands in this part.
-    fn object_of(&self, slot: usize) -> Option<usize> {
-        let mut at = self.slots.iter().take_while(|slot| **slot != Slot::Page).count();
+    fn object_of(&self, expected: usize) -> Option<usize> {
+        let mut at = self
+            .expected
+            .iter()
+            .take_while(|expected| **expected != Expected::Page)
+            .count();
         self.parts.iter().find_map(|part| {
-            let mine = (at..at + part.places).contains(&slot);
+            let mine = (at..at + part.places).contains(&expected);
             at += part.places;
             mine.then_some(part.object)
         })
@@ -636,9 +642,9 @@ pub(super) fn object_filters<'a>(object: &Object, describe: &'a Describe) -> Vec
     filters
 }
 
-fn outcome(sub: Sub<Came>) -> Outcome {
+fn outcome(sub: Sub<SubAnswer>) -> Outcome {
     match sub.body {
-        SubBody::Read(Came::Page(page)) if sub.status < 300 => Outcome::Page(page),
+        SubBody::Read(SubAnswer::Page(page)) if sub.status < 300 => Outcome::Page(page),
         SubBody::Refused(errors) => refused(sub.status, errors),
         SubBody::Read(_) | SubBody::Empty => refused(sub.status, Vec::new()),
     }
