@@ -352,23 +352,11 @@ impl Backup<'_> {
         outcome: &Outcome,
         asked: &mut Asked,
     ) -> Result<Option<Ended>, JobError> {
-        self.tries += 1;
-        let reason = format!("a batch sent {} requests and read nothing", attempt.requests);
-        let staged = self.writer.stage();
-        if self.tries >= TRIES {
-            self.commit_under(attempt, staged, went, outcome, None).await?;
-            return Ok(Some(Ended::Failed(reason)));
-        }
-        let ended = self.commit(attempt, staged, went, outcome, asked).await?;
-        self.before_another_try(ended, reason).await
-    }
-
-    async fn before_another_try(&self, ended: Option<Ended>, reason: String) -> Result<Option<Ended>, JobError> {
-        if ended.is_none() {
-            let wait = self.session.before_another_try(reason, self.tries, self.progress);
-            self.session.while_looking(wait).await;
-        }
-        Ok(ended)
+        let tried = Tried {
+            reason: format!("a batch sent {} requests and read nothing", attempt.requests),
+            may_pass: true,
+        };
+        self.try_again(attempt, went, tried, outcome, asked).await
     }
 
     /// What a failed step spent is kept, nothing else of it; then it is tried again, or the job is failed.
@@ -381,17 +369,35 @@ impl Backup<'_> {
     ) -> Result<Option<Ended>, JobError> {
         drop(outcome.take_staged().await);
         drop(outcome.take_reports());
-        self.tries += 1;
-        let again = self.tries < TRIES && error.may_pass();
         let same = Went::stays(self.next.clone());
-        let reason = error.to_string();
+        let tried = Tried {
+            reason: error.to_string(),
+            may_pass: error.may_pass(),
+        };
+        self.try_again(attempt, same, tried, outcome, asked).await
+    }
+
+    /// Commits what a try spent and none of its rows, and waits before the next; or ends the job, where there is to be none.
+    async fn try_again(
+        &mut self,
+        attempt: Attempt,
+        went: Went,
+        tried: Tried,
+        outcome: &Outcome,
+        asked: &mut Asked,
+    ) -> Result<Option<Ended>, JobError> {
+        self.tries += 1;
         let staged = self.writer.stage();
-        if !again {
-            self.commit_under(attempt, staged, same, outcome, None).await?;
-            return Ok(Some(Ended::Failed(reason)));
+        if self.tries >= TRIES || !tried.may_pass {
+            self.commit_under(attempt, staged, went, outcome, None).await?;
+            return Ok(Some(Ended::Failed(tried.reason)));
         }
-        let ended = self.commit(attempt, staged, same, outcome, asked).await?;
-        self.before_another_try(ended, reason).await
+        let ended = self.commit(attempt, staged, went, outcome, asked).await?;
+        if ended.is_none() {
+            let wait = self.session.before_another_try(tried.reason, self.tries, self.progress);
+            self.session.while_looking(wait).await;
+        }
+        Ok(ended)
     }
 
     async fn commit(
@@ -472,6 +478,13 @@ impl Backup<'_> {
     fn clock(&self) -> &dyn Clock {
         &*self.session.parts.clock
     }
+}
+
+/// A try that came to nothing.
+struct Tried {
+    reason: String,
+    /// Whether another one may come to more.
+    may_pass: bool,
 }
 
 /// A step that was run.
