@@ -51,7 +51,7 @@ pub(super) fn resolve(location: &str) -> Result<Location, StoreError> {
         return folder(&path).map_err(refuse);
     }
     let url = url(location)?;
-    match scheme(location).unwrap_or_default() {
+    match url.scheme() {
         "memory" => Ok(Location {
             backend: Arc::new(InMemory::new()),
             lock: Arc::new(ProcessLocks::default()),

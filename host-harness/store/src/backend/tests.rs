@@ -41,7 +41,10 @@ async fn a_folder_that_its_url_has_to_escape_is_found_again() {
     assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "reading makes nothing");
     Store::open(&location, seams.clone()).await.unwrap();
     let store = Store::open_existing(&location, seams).await.unwrap();
-    assert_eq!(store.folder(), Some(folder.path().canonicalize().unwrap().join("of acme").as_path()));
+    assert_eq!(
+        store.folder(),
+        Some(folder.path().canonicalize().unwrap().join("of acme").as_path())
+    );
 }
 
 #[tokio::test]
