@@ -7,6 +7,7 @@
 
 mod clock;
 mod components;
+mod folder;
 mod likeness;
 pub mod program;
 mod repeats;
@@ -15,6 +16,7 @@ mod transport;
 
 pub use clock::SharedClock;
 pub use components::component;
+pub(crate) use folder::folder;
 pub use likeness::Likeness;
 pub use repeats::{asks_who, repeated};
 pub use rig::{Rig, RigOptions, lines};
