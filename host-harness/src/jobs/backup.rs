@@ -8,7 +8,7 @@ use super::progress::{Progress, ProgressEvent};
 use super::results::{BackupResult, PauseResult, estimated_requests};
 use super::session::{Session, TRIES};
 use super::step::{Asked, Decision};
-use super::turn::First;
+use super::waiting::Waits;
 use super::went::{Went, blocked_text};
 use crate::connections::accepted_warnings;
 use backup_runtime::exports::BackupOptions;
@@ -19,16 +19,12 @@ use backup_store::{
     Actor, Begin, Checkpoint, Commit, ConnectionName, Event, Grant, GrantPurpose, Next, ObjectName, ObjectState, SnapshotId,
     SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
 };
-use std::time::Duration;
 
 /// Estimated requests of the first planning step; the connector tells better from then on.
 pub(super) const PLAN_REQUESTS: u32 = 8;
 
 /// Estimated requests of a batch after a wait, where no estimate was told.
 pub(super) const BATCH_REQUESTS: u32 = 8;
-
-/// While a run waits out a pause it looks this often whether the limit was raised.
-pub(super) const LIMIT_LOOK: Duration = Duration::from_secs(5);
 
 /// What to back up, and how long to stay with it.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +65,16 @@ impl Host {
         // `--full` asks for one new snapshot, not for another one after each pause.
         let mut request = request.clone();
         loop {
-            let session = self.backup_session(name, actor, &request.stop, progress).await?;
+            let waits = Waits {
+                name,
+                wait: request.wait,
+                stop: &request.stop,
+                progress,
+            };
+            let session = self.backup_session(name, actor, &request.stop, progress).await;
+            let Some(session) = self.or_wait_to_ask(session, &waits, None).await? else {
+                continue;
+            };
             let run = run(&session, &request, &mut asked, progress).await;
             sent += session.sent();
             // A host that lost the claim writes nothing more, and the error that led here is the one to tell.
@@ -78,7 +83,9 @@ impl Host {
             } else {
                 session.release().await
             };
-            let (snapshot, fold, ended) = run?;
+            let Some((snapshot, fold, ended)) = self.or_wait_to_ask(run, &waits, None).await? else {
+                continue;
+            };
             released?;
             if let Ended::Paused(pause) = &ended
                 && request.wait
@@ -89,7 +96,7 @@ impl Host {
                     pause: pause.into(),
                     wait,
                 });
-                self.wait_out(name, pause, &request.stop, None).await?;
+                self.wait_out(&waits, pause, None).await?;
                 progress.tell(&ProgressEvent::Resuming);
                 request.full = false;
                 continue;
@@ -107,30 +114,6 @@ impl Host {
             }
             return Ok(result);
         }
-    }
-
-    /// Waits until the pause should be looked at again, or the limit was raised above where it was. A restore that waits still
-    /// goes first.
-    pub(super) async fn wait_out(
-        &self,
-        name: &ConnectionName,
-        pause: &Paused,
-        stop: &StopSignal,
-        mut first: Option<&mut First>,
-    ) -> Result<(), JobError> {
-        let clock = &self.store().seams().clock;
-        let mut journal = self.journal(name).await?;
-        while clock.now() < pause.recheck_at && !stop.is_set() {
-            if let Some(first) = &mut first {
-                first.renew().await?;
-            }
-            clock.sleep(LIMIT_LOOK.min(pause.recheck_at.since(clock.now()))).await;
-            journal.refresh().await?;
-            if journal.state().usage_limit(clock.now()) > pause.limit_percent {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 
