@@ -245,7 +245,7 @@ impl Failure {
         self
     }
 
-    /// The same, about an object.
+    /// The same, about an object. The message doesn't begin with its name: who shows it puts that in front.
     #[must_use]
     pub fn about(mut self, object: &str) -> Failure {
         self.object = Some(object.to_owned());

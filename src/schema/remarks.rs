@@ -20,12 +20,9 @@ pub(crate) fn schema_remarks(object: &str, before: &Describe, now: &Describe) ->
     let new: Vec<&str> = added_fields(before, now).collect();
     if !new.is_empty() {
         remarks.push(
-            Failure::new(
-                "schema-changed",
-                format!("{object}: new or changed fields: {}", new.join(", ")),
-            )
-            .about(object)
-            .detail("fields", new.join(",")),
+            Failure::new("schema-changed", format!("new or changed fields: {}", new.join(", ")))
+                .about(object)
+                .detail("fields", new.join(",")),
         );
     }
     let hidden: Vec<&str> = before.names().into_iter().filter(|name| now.field(name).is_none()).collect();

@@ -12,7 +12,7 @@ use super::auth::Auth;
 use super::folder::{Issued, SecretsError, Stored, Vault};
 use super::secret::{Secret, SecretError};
 use super::token::{self, Refusal, Token};
-use crate::http::{ATTEMPTS, Origin, OriginError, Transport};
+use crate::http::{ATTEMPTS, Origin, OriginError, Transport, say_retrying};
 use backup_seams::{Clock, Randomness};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
 use serde::Serialize;
@@ -293,7 +293,9 @@ impl Inner {
             if failures == ATTEMPTS {
                 return Err(CredentialError::Unavailable { login, reason });
             }
-            clock.sleep(token::pause(failures, &**randomness)).await;
+            let wait = token::pause(failures, &**randomness);
+            say_retrying(&login, &reason, failures + 1, wait);
+            clock.sleep(wait).await;
         }
     }
 

@@ -12,7 +12,7 @@ use super::flights::Preparing;
 use super::gate::{Admission, Gate};
 use super::limits::Limits;
 use super::outgoing::{BrokenOff, Outgoing};
-use super::retry::{ATTEMPTS, back_off, is_passing, wait_after};
+use super::retry::{ATTEMPTS, back_off, is_passing, say_retrying, wait_after};
 use super::transport::{Transport, TransportBody, TransportError, TransportRequest, TransportResponse};
 use crate::credentials::{Access, CredentialError, Credentials};
 use backup_runtime::imports::SendError;
@@ -106,7 +106,9 @@ impl Surroundings {
                     if course.failed == ATTEMPTS {
                         return course.last.unwrap_or(Err(SendError::NotSent(reason)));
                     }
-                    self.clock.sleep(back_off(course.failed, &*self.randomness)).await;
+                    let wait = back_off(course.failed, &*self.randomness);
+                    say_retrying(access.origin(), &reason, course.failed + 1, wait);
+                    self.clock.sleep(wait).await;
                     attempt = match self.attempt(&request, access, url).await {
                         Ok(attempt) => attempt,
                         Err(error) => return course.instead_of(error),

@@ -29,5 +29,6 @@ pub use gate::Gate;
 pub use limits::Limits;
 pub use network::{Network, NetworkError};
 pub use origin::{Origin, OriginError, PathError};
-pub(crate) use retry::{ATTEMPTS, back_off, is_passing};
+pub use retry::RETRYING;
+pub(crate) use retry::{ATTEMPTS, back_off, is_passing, say_retrying};
 pub use transport::{Transport, TransportBody, TransportError, TransportRequest, TransportResponse};

@@ -114,10 +114,10 @@ fn classified(error: &reqwest::Error) -> TransportError {
     }
 }
 
-/// An error with its causes, without the URL (a query may hold content).
+/// An error with its causes, without the URL (a query may hold content). Of a connection that there isn't only the last one says why.
 fn chain(error: &(dyn Error + 'static)) -> String {
     let mut text = match error.downcast_ref::<reqwest::Error>() {
-        Some(error) if error.is_connect() => "no connection".to_owned(),
+        Some(error) if error.is_connect() => return format!("no connection: {}", root(error)),
         Some(error) if error.is_timeout() => "timed out".to_owned(),
         Some(error) if error.is_decode() => "the body can't be decompressed".to_owned(),
         Some(_) => "the exchange failed".to_owned(),
@@ -133,4 +133,17 @@ fn chain(error: &(dyn Error + 'static)) -> String {
         cause = error.source();
     }
     text
+}
+
+/// The cause of all others, as people say it: "connection refused" and not "Connection refused (os error 111)".
+fn root(error: &(dyn Error + 'static)) -> String {
+    let mut root = error;
+    while let Some(cause) = root.source() {
+        root = cause;
+    }
+    let text = root.to_string();
+    match text.split_once(" (os error ") {
+        Some((words, _)) => words.to_lowercase(),
+        None => text,
+    }
 }

@@ -1,5 +1,6 @@
 //! Which outcomes are worth another attempt, and how long to wait before it. Pure; the loop is in `exchange`.
 
+use super::origin::Origin;
 use backup_seams::{Randomness, Timestamp};
 use chrono::DateTime;
 use http::{HeaderMap, StatusCode, header};
@@ -11,6 +12,15 @@ pub(crate) const ATTEMPTS: u32 = 5;
 /// The longest wait within a request. A source that asks for more gets its answer passed to the connector, which can end the
 /// batch and have the host wait without an open request.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// What is logged with this target is for people who wait, also where nothing else is shown: seconds of silence look like a hang.
+pub const RETRYING: &str = "retrying";
+
+/// Says that `whom` can't be reached, and when the `attempt`-th attempt is made.
+pub(crate) fn say_retrying(whom: &Origin, reason: &str, attempt: u32, wait: Duration) {
+    let seconds = wait.as_secs().max(1);
+    tracing::warn!(target: RETRYING, "{whom}: {reason}; attempt {attempt} of {ATTEMPTS} in {seconds} s");
+}
 
 /// Statuses that say "not now" rather than "no".
 pub(crate) fn is_passing(status: StatusCode) -> bool {

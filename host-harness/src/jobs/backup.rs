@@ -8,7 +8,7 @@ use super::progress::{Progress, ProgressEvent};
 use super::results::{BackupResult, PauseResult, estimated_requests};
 use super::session::{Session, TRIES};
 use super::step::{Asked, Decision};
-use super::turn::First;
+use super::waiting::Waits;
 use super::went::{Went, blocked_text};
 use crate::connections::accepted_warnings;
 use backup_runtime::exports::BackupOptions;
@@ -19,16 +19,12 @@ use backup_store::{
     Actor, Begin, Checkpoint, Commit, ConnectionName, Event, Grant, GrantPurpose, Next, ObjectName, ObjectState, SnapshotId,
     SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
 };
-use std::time::Duration;
 
 /// Estimated requests of the first planning step; the connector tells better from then on.
 pub(super) const PLAN_REQUESTS: u32 = 8;
 
 /// Estimated requests of a batch after a wait, where no estimate was told.
 pub(super) const BATCH_REQUESTS: u32 = 8;
-
-/// While a run waits out a pause it looks this often whether the limit was raised.
-pub(super) const LIMIT_LOOK: Duration = Duration::from_secs(5);
 
 /// What to back up, and how long to stay with it.
 #[derive(Clone, Debug, Default)]
@@ -69,7 +65,16 @@ impl Host {
         // `--full` asks for one new snapshot, not for another one after each pause.
         let mut request = request.clone();
         loop {
-            let session = self.backup_session(name, actor, &request.stop, progress).await?;
+            let waits = Waits {
+                name,
+                wait: request.wait,
+                stop: &request.stop,
+                progress,
+            };
+            let session = self.backup_session(name, actor, &request.stop, progress).await;
+            let Some(session) = self.or_wait_to_ask(session, &waits, None).await? else {
+                continue;
+            };
             let run = run(&session, &request, &mut asked, progress).await;
             sent += session.sent();
             // A host that lost the claim writes nothing more, and the error that led here is the one to tell.
@@ -78,7 +83,9 @@ impl Host {
             } else {
                 session.release().await
             };
-            let (snapshot, fold, ended) = run?;
+            let Some((snapshot, fold, ended)) = self.or_wait_to_ask(run, &waits, None).await? else {
+                continue;
+            };
             released?;
             if let Ended::Paused(pause) = &ended
                 && request.wait
@@ -89,7 +96,7 @@ impl Host {
                     pause: pause.into(),
                     wait,
                 });
-                self.wait_out(name, pause, &request.stop, None).await?;
+                self.wait_out(&waits, pause, None).await?;
                 progress.tell(&ProgressEvent::Resuming);
                 request.full = false;
                 continue;
@@ -107,30 +114,6 @@ impl Host {
             }
             return Ok(result);
         }
-    }
-
-    /// Waits until the pause should be looked at again, or the limit was raised above where it was. A restore that waits still
-    /// goes first.
-    pub(super) async fn wait_out(
-        &self,
-        name: &ConnectionName,
-        pause: &Paused,
-        stop: &StopSignal,
-        mut first: Option<&mut First>,
-    ) -> Result<(), JobError> {
-        let clock = &self.store().seams().clock;
-        let mut journal = self.journal(name).await?;
-        while clock.now() < pause.recheck_at && !stop.is_set() {
-            if let Some(first) = &mut first {
-                first.renew().await?;
-            }
-            clock.sleep(LIMIT_LOOK.min(pause.recheck_at.since(clock.now()))).await;
-            journal.refresh().await?;
-            if journal.state().usage_limit(clock.now()) > pause.limit_percent {
-                break;
-            }
-        }
-        Ok(())
     }
 }
 
@@ -352,23 +335,11 @@ impl Backup<'_> {
         outcome: &Outcome,
         asked: &mut Asked,
     ) -> Result<Option<Ended>, JobError> {
-        self.tries += 1;
-        let reason = format!("a batch sent {} requests and read nothing", attempt.requests);
-        let staged = self.writer.stage();
-        if self.tries >= TRIES {
-            self.commit_under(attempt, staged, went, outcome, None).await?;
-            return Ok(Some(Ended::Failed(reason)));
-        }
-        let ended = self.commit(attempt, staged, went, outcome, asked).await?;
-        self.before_another_try(ended, reason).await
-    }
-
-    async fn before_another_try(&self, ended: Option<Ended>, reason: String) -> Result<Option<Ended>, JobError> {
-        if ended.is_none() {
-            let wait = self.session.before_another_try(reason, self.tries, self.progress);
-            self.session.while_looking(wait).await;
-        }
-        Ok(ended)
+        let tried = Tried {
+            reason: format!("a batch sent {} requests and read nothing", attempt.requests),
+            may_pass: true,
+        };
+        self.try_again(attempt, went, tried, outcome, asked).await
     }
 
     /// What a failed step spent is kept, nothing else of it; then it is tried again, or the job is failed.
@@ -381,17 +352,35 @@ impl Backup<'_> {
     ) -> Result<Option<Ended>, JobError> {
         drop(outcome.take_staged().await);
         drop(outcome.take_reports());
-        self.tries += 1;
-        let again = self.tries < TRIES && error.may_pass();
         let same = Went::stays(self.next.clone());
-        let reason = error.to_string();
+        let tried = Tried {
+            reason: error.to_string(),
+            may_pass: error.may_pass(),
+        };
+        self.try_again(attempt, same, tried, outcome, asked).await
+    }
+
+    /// Commits what a try spent and none of its rows, and waits before the next; or ends the job, where there is to be none.
+    async fn try_again(
+        &mut self,
+        attempt: Attempt,
+        went: Went,
+        tried: Tried,
+        outcome: &Outcome,
+        asked: &mut Asked,
+    ) -> Result<Option<Ended>, JobError> {
+        self.tries += 1;
         let staged = self.writer.stage();
-        if !again {
-            self.commit_under(attempt, staged, same, outcome, None).await?;
-            return Ok(Some(Ended::Failed(reason)));
+        if self.tries >= TRIES || !tried.may_pass {
+            self.commit_under(attempt, staged, went, outcome, None).await?;
+            return Ok(Some(Ended::Failed(tried.reason)));
         }
-        let ended = self.commit(attempt, staged, same, outcome, asked).await?;
-        self.before_another_try(ended, reason).await
+        let ended = self.commit(attempt, staged, went, outcome, asked).await?;
+        if ended.is_none() {
+            let wait = self.session.before_another_try(tried.reason, self.tries, self.progress);
+            self.session.while_looking(wait).await;
+        }
+        Ok(ended)
     }
 
     async fn commit(
@@ -472,6 +461,13 @@ impl Backup<'_> {
     fn clock(&self) -> &dyn Clock {
         &*self.session.parts.clock
     }
+}
+
+/// A try that came to nothing.
+struct Tried {
+    reason: String,
+    /// Whether another one may come to more.
+    may_pass: bool,
 }
 
 /// A step that was run.

@@ -1,17 +1,41 @@
 //! `connection check`: asks the source who the connection is, and says what may be sent.
 
-use super::error::JobError;
+use super::error::{JobError, Reached};
 use super::host::Host;
 use super::imports::StopSignal;
+use super::progress::{Progress, Silent};
 use super::results::{Calls, CheckResult};
 use super::session::Session;
+use super::step::{Asked, Decision};
 use backup_store::{Actor, ConnectionName};
+
+/// Requests of a check, where nothing goes wrong.
+const CHECK_REQUESTS: u32 = 1;
+
+/// How to check.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct CheckRequest {
+    /// At the usage limit, ask the org how many requests are used, where that may be asked.
+    pub check_now: bool,
+}
 
 impl Host {
     /// One request, where the source lets it, and within the usage limit: the first of all tells where that is.
     pub async fn check_connection(&self, name: &ConnectionName, actor: &Actor) -> Result<CheckResult, JobError> {
+        self.check_connection_with(name, actor, CheckRequest::default(), &Silent)
+            .await
+    }
+
+    /// The same, as it is asked for.
+    pub async fn check_connection_with(
+        &self,
+        name: &ConnectionName,
+        actor: &Actor,
+        request: CheckRequest,
+        progress: &dyn Progress,
+    ) -> Result<CheckResult, JobError> {
         let mut session = Session::open(self, name, "connection check", actor, StopSignal::default()).await?;
-        let checked = check(&mut session).await;
+        let checked = check(&mut session, request, progress).await;
         session.release().await?;
         let checked = checked?;
         let scope = session.claim.lock().await.scope().to_string();
@@ -23,25 +47,41 @@ impl Host {
             limit_percent: session.parts.gate.limit().get(),
             calls: Calls {
                 sent: session.sent(),
-                estimated: 1,
+                estimated: u64::from(CHECK_REQUESTS),
             },
         })
     }
 }
 
-async fn check(session: &mut Session) -> Result<backup_runtime::exports::Checked, JobError> {
+async fn check(
+    session: &mut Session,
+    request: CheckRequest,
+    progress: &dyn Progress,
+) -> Result<backup_runtime::exports::Checked, JobError> {
     if let Some(checked) = session.checked.take() {
         return Ok(checked);
     }
-    if session.parts.gate.allowance() == Some(0) {
-        let (used, max) = session.parts.gate.usage().unwrap_or_default();
-        let ceiling = crate::quota::ceiling(session.parts.gate.limit(), max);
-        return Err(JobError::LimitReached {
-            used,
-            max,
-            ceiling,
-            connection: session.name.clone(),
-        });
+    if session.parts.gate.allowance() != Some(0) {
+        return session.check().await;
     }
-    session.check().await
+    // Nothing but a question that is asked for by name: a check is no reason for one.
+    if request.check_now
+        && let Decision::Proceed(_) = session.decide(CHECK_REQUESTS, &mut Asked::Now, progress).await?
+    {
+        return session.check().await;
+    }
+    Err(JobError::LimitReached(Box::new(reached(session))))
+}
+
+fn reached(session: &Session) -> Reached {
+    let gate = &session.parts.gate;
+    let (used, max) = gate.usage().unwrap_or_default();
+    Reached {
+        used,
+        max,
+        ceiling: crate::quota::ceiling(gate.limit(), max),
+        connection: session.name.clone(),
+        asked_at: gate.asked_at(),
+        next: gate.next_probe(true),
+    }
 }

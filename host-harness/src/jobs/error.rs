@@ -3,6 +3,7 @@ use crate::credentials::{CredentialError, SecretsError};
 use backup_runtime::exports::ConnectorError;
 use backup_runtime::imports::Failure;
 use backup_runtime::{CallError, LoadError, RuntimeError};
+use backup_store::journal::rfc3339;
 use backup_store::{ConnectionName, NameError, Sha256, StoreError};
 
 /// Why a job could not begin or go on. What is committed stands; nothing is half-written.
@@ -68,7 +69,7 @@ pub enum JobError {
     /// Nothing is known of what is used, and the source was asked not long ago.
     #[error(
         "it isn't known how many requests are used, and the org was asked a short while ago: it is asked again at {}, whoever asks, so that asking never uses up the org's requests; run it again then",
-        backup_store::journal::rfc3339(*next)
+        rfc3339(*next)
     )]
     AskedLately {
         /// When it may be asked again.
@@ -107,19 +108,45 @@ pub enum JobError {
     )]
     UsageUnknown,
     /// The usage limit leaves nothing for it.
-    #[error(
-        "the usage limit leaves no request for this (a token was to be had, the org wasn't asked): {used} of {max} are used, the ceiling is {ceiling}; raise it with `backup-host limit {connection} PERCENT`"
-    )]
-    LimitReached {
-        /// Used by all applications.
-        used: u64,
-        /// Of so many.
-        max: u64,
-        /// Where to stop.
-        ceiling: u64,
-        /// Whose limit.
-        connection: ConnectionName,
-    },
+    #[error("{0}")]
+    LimitReached(Box<Reached>),
+}
+
+/// Where a usage limit leaves no request, and when the org may be asked whether it still is so.
+#[derive(Clone, Debug)]
+pub struct Reached {
+    /// Used by all applications.
+    pub used: u64,
+    /// Of so many.
+    pub max: u64,
+    /// Where to stop.
+    pub ceiling: u64,
+    /// Whose limit.
+    pub connection: ConnectionName,
+    /// When the org last answered, or was asked.
+    pub asked_at: Option<backup_seams::Timestamp>,
+    /// When it may be asked next.
+    pub next: backup_seams::Timestamp,
+}
+
+impl std::fmt::Display for Reached {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Reached {
+            used,
+            max,
+            ceiling,
+            connection,
+            ..
+        } = self;
+        let asked_at = self.asked_at.map_or_else(|| "never".to_owned(), rfc3339);
+        write!(
+            f,
+            "the usage limit leaves no request for this (a token was to be had): {used} of {max} requests are used, and the usage limit is \
+             {ceiling} of them; raise it with `backup-host limit {connection} PERCENT`, or ask the org whether requests have come free with \
+             --check-now (last asked at {asked_at}; possible from {} on)",
+            rfc3339(self.next)
+        )
+    }
 }
 
 impl JobError {
@@ -169,17 +196,23 @@ pub(super) fn is_wrong_choice(failure: &Failure) -> bool {
     )
 }
 
+/// A message beside the name of the object or field that it is about, which stands in front of it: once, also where the message begins
+/// with it.
+pub(super) fn beside<'a>(object: &str, message: &'a str) -> &'a str {
+    let rest = message.strip_prefix(object).and_then(|rest| rest.strip_prefix(": "));
+    rest.unwrap_or(message)
+}
+
 /// A failure as one sentence with its remedy.
 pub(crate) fn told(failure: &Failure) -> String {
-    let object = failure
-        .object
-        .as_ref()
-        .map(|object| format!("{object}: "))
-        .unwrap_or_default();
+    let (object, message) = match &failure.object {
+        Some(object) => (format!("{object}: "), beside(object, &failure.message)),
+        None => (String::new(), failure.message.as_str()),
+    };
     let remedy = failure
         .remedy
         .as_ref()
         .map(|remedy| format!("; {remedy}"))
         .unwrap_or_default();
-    format!("{object}{}{remedy} [{}]", failure.message, failure.code)
+    format!("{object}{message}{remedy} [{}]", failure.code)
 }

@@ -13,7 +13,9 @@ use crate::quota::forecast::{Known, forecast};
 use backup_runtime::exports::BackupOptions;
 use backup_seams::Timestamp;
 use backup_store::journal::rfc3339;
-use backup_store::{Actor, ConnectionName, Failure, Hour, ObjectName, ObjectReport, Percent, Snapshot, SnapshotKind};
+use backup_store::{
+    Actor, ConnectionName, Failure, Hour, ObjectName, ObjectReport, ObjectState, Percent, Snapshot, SnapshotKind,
+};
 use std::collections::BTreeMap;
 
 /// What to plan.
@@ -50,6 +52,8 @@ struct PlanMade {
     kind: SnapshotKind,
     first: bool,
     told: Told,
+    /// What the backup that the next one goes on from could not read, by its nature, and why.
+    skipped_before: BTreeMap<ObjectName, Failure>,
     warnings: Vec<WarningResult>,
     pause: Option<PauseResult>,
     sent: u64,
@@ -116,6 +120,7 @@ async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress)
     if pause.is_some() {
         told.clear();
     }
+    let skipped_before = predecessor.as_ref().map(skipped_in).unwrap_or_default();
     let accepted = accepted_warnings(session.journal.lock().await.state().config());
     let warnings = damaged.iter().chain(&warnings);
     let warnings = warnings.map(|warning| WarningResult::of(warning, &accepted)).collect();
@@ -124,6 +129,7 @@ async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress)
         kind,
         first: session.predecessor(&request.objects).await.is_none(),
         told,
+        skipped_before,
         warnings,
         pause,
         sent: session.sent(),
@@ -136,7 +142,10 @@ async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress)
 }
 
 fn result(name: &ConnectionName, made: PlanMade) -> PlanResult {
-    let objects = made.told.values().map(|report| planned_object(report, made.kind));
+    let objects = made.told.values().map(|report| {
+        let before = made.skipped_before.get(&report.object);
+        planned_object(report, made.kind, before)
+    });
     let objects: Vec<PlannedObject> = objects.collect();
     let sum = |of: fn(&PlannedObject) -> u64| objects.iter().map(of).fold(0, u64::saturating_add);
     let requests = sum(|object| object.requests);
@@ -187,8 +196,19 @@ fn expected(objects: &[PlannedObject]) -> Option<u64> {
     uncounted.filter_map(|one| one.expected).reduce(u64::saturating_add)
 }
 
-fn planned_object(report: &ObjectReport, kind: SnapshotKind) -> PlannedObject {
+/// Objects that a snapshot skips, and why.
+fn skipped_in(snapshot: &Snapshot) -> BTreeMap<ObjectName, Failure> {
+    let objects = snapshot.fold().objects.iter();
+    let skipped = objects.filter(|(_, object)| object.state == ObjectState::Skipped);
+    skipped
+        .filter_map(|(name, object)| Some((name.clone(), object.reason.clone()?)))
+        .collect()
+}
+
+/// `skipped_before`: why the backup before skipped it. Only its first read told so, and the plan is to count it as that one did.
+fn planned_object(report: &ObjectReport, kind: SnapshotKind, skipped_before: Option<&Failure>) -> PlannedObject {
     let estimate = report.estimate.as_ref();
+    let skipped = report.skipped.as_ref().or(skipped_before);
     // Counts of an org leave out what is empty, and much else: of an object that was never read nothing is no number.
     let records = estimate.map(|estimate| estimate.records);
     let uncounted = report.uncounted.iter().map(|(what, expected)| Uncounted {
@@ -197,12 +217,16 @@ fn planned_object(report: &ObjectReport, kind: SnapshotKind) -> PlannedObject {
     });
     PlannedObject {
         name: report.object.to_string(),
-        way: estimate.map(|estimate| estimate.way.clone()),
+        way: estimate.filter(|_| skipped.is_none()).map(|estimate| estimate.way.clone()),
         requests: estimate.map_or(0, |estimate| estimate.requests),
         uncounted: uncounted.collect(),
         records: records.filter(|records| kind == SnapshotKind::Incremental || *records > 0),
         bytes: estimate.map_or(0, |estimate| estimate.bytes),
-        skipped: report.skipped.as_ref().map(brief),
-        remarks: report.remarks.iter().map(brief).collect(),
+        skipped: skipped.map(|why| brief(report.object.as_str(), why)),
+        remarks: report
+            .remarks
+            .iter()
+            .map(|remark| brief(report.object.as_str(), remark))
+            .collect(),
     }
 }

@@ -140,6 +140,13 @@ pub enum ProgressEvent {
         /// Until it is looked at again.
         wait: Duration,
     },
+    /// Nothing is known of what is used, and the source was asked a short while ago: the job waits until it may be asked again.
+    WaitingToAsk {
+        /// When; RFC 3339, UTC.
+        next: String,
+        /// Until then.
+        wait: Duration,
+    },
     /// It goes on after a pause, or after giving way, within this run.
     Resuming,
 }

@@ -16,17 +16,17 @@ use super::results::PauseResult;
 use super::session::{Session, TRIES};
 use super::step::{Asked, Decision};
 use super::turn::First;
+use super::waiting::Waits;
 use super::went::{Went, blocked_text};
 use backup_runtime::exports::{Planned, RestoreSelection};
 use backup_runtime::imports::Failure;
 use backup_seams::Timestamp;
-use backup_store::journal::{Paused, RestoreRequested, Until};
+use backup_store::journal::{Paused, RestoreRequested};
 use backup_store::snapshot::select;
 use backup_store::{
     Actor, ConnectionName, Event, GrantPurpose, JournalState, Next, ObjectName, Percent, RecordOutcome, RestoreCommit,
     RestoreFold, RestoreId, RestoreLog, Snapshot, SnapshotState, StoreError,
 };
-use std::time::Duration;
 
 /// What to restore, and how long to stay with it.
 #[derive(Clone, Debug, Default)]
@@ -67,9 +67,6 @@ pub struct RestoreRequest {
     pub stop: StopSignal,
 }
 
-/// A limit that is raised for a restore goes back by then, should the restore die.
-const LONGEST_RAISE: Duration = Duration::from_secs(24 * 3_600);
-
 /// How a run ended.
 enum Ended {
     Complete,
@@ -78,6 +75,28 @@ enum Ended {
     /// What is asked for can't be.
     Refused(Box<Failure>),
     Stopped,
+}
+
+impl Ended {
+    /// Says so in the result of a run. `waits`: it was to wait where it paused, so that somebody ended that.
+    fn tell(self, result: &mut RestoreResult, fold: &RestoreFold, waits: bool) -> Result<(), JobError> {
+        match self {
+            Ended::Complete => result.complete(),
+            Ended::Refused(failure) => return Err(JobError::Blocked(failure)),
+            Ended::Stopped => result.failed("stopped; restore again to go on", Needs::default()),
+            Ended::Failed(reason) => result.failed(&reason, Needs::default()),
+            Ended::Paused(pause) if waits => {
+                result.state = RestoreState::Paused;
+                result.pause = Some(PauseResult::from(&pause));
+            }
+            Ended::Paused(pause) => {
+                let needs = Needs::after(&pause, needed(fold));
+                result.pause = Some(PauseResult::from(&pause));
+                result.failed(stopped_by(&pause), needs);
+            }
+        }
+        Ok(())
+    }
 }
 
 /// What is restored, found.
@@ -118,7 +137,16 @@ impl Host {
         let mut sent = 0;
         let mut asked = Asked::of(request.check_now);
         loop {
-            let session = self.restore_session(name, actor, &request.stop, progress, first).await?;
+            let waits = Waits {
+                name,
+                wait: request.wait,
+                stop: &request.stop,
+                progress,
+            };
+            let session = self.restore_session(name, actor, &request.stop, progress, first).await;
+            let Some(session) = self.or_wait_to_ask(session, &waits, Some(first)).await? else {
+                continue;
+            };
             let mut job = Restore {
                 session: &session,
                 source,
@@ -139,7 +167,9 @@ impl Host {
             } else {
                 session.release().await
             };
-            let (id, fold, ended) = run?;
+            let Some((id, fold, ended)) = self.or_wait_to_ask(run, &waits, Some(first)).await? else {
+                continue;
+            };
             released?;
             renewed?;
             if let Ended::Paused(pause) = &ended
@@ -151,26 +181,14 @@ impl Host {
                     pause: pause.into(),
                     wait,
                 });
-                self.wait_out(name, pause, &request.stop, Some(first)).await?;
+                self.wait_out(&waits, pause, Some(first)).await?;
                 progress.tell(&ProgressEvent::Resuming);
                 continue;
             }
             let mut result = RestoreResult::of(name, id, &source.what, source.state, &fold, sent);
             match ended {
                 Ended::Complete if request.dry_run => result.planned(session.usage()),
-                Ended::Complete => result.complete(),
-                Ended::Refused(failure) => return Err(JobError::Blocked(failure)),
-                Ended::Stopped => result.failed("stopped; restore again to go on", Needs::default()),
-                Ended::Failed(reason) => result.failed(&reason, Needs::default()),
-                Ended::Paused(pause) if request.wait => {
-                    result.state = RestoreState::Paused;
-                    result.pause = Some(PauseResult::from(&pause));
-                }
-                Ended::Paused(pause) => {
-                    let needs = Needs::after(&pause, needed(&fold));
-                    result.pause = Some(PauseResult::from(&pause));
-                    result.failed(stopped_by(&pause), needs);
-                }
+                ended => ended.tell(&mut result, &fold, request.wait)?,
             }
             return Ok(result);
         }
@@ -277,13 +295,13 @@ impl Restore<'_> {
             restore: id.to_string(),
             new: log.fold().next.is_none(),
         });
-        self.raise_limit().await?;
+        self.session.raise_limit(self.request.raise_limit).await?;
         let ended = loop {
             match self.step(&mut log, asked).await {
                 Ok(None) => {}
                 Ok(Some(ended)) => break ended,
                 Err(error) => {
-                    self.lower_limit().await?;
+                    self.session.lower_limit().await?;
                     return Err(error);
                 }
             }
@@ -322,34 +340,9 @@ impl Restore<'_> {
             session.journal.lock().await.append(&session.actor, event).await?;
         }
         if !matches!(ended, Ended::Paused(_)) || !self.request.wait {
-            self.lower_limit().await?;
+            self.session.lower_limit().await?;
         }
         Ok((Some(id), fold, ended))
-    }
-
-    /// Raises the usage limit for as long as this restore runs, where that was asked for.
-    async fn raise_limit(&self) -> Result<(), JobError> {
-        let Some(to) = self.request.raise_limit else { return Ok(()) };
-        let now = self.session.parts.clock.now();
-        let mut journal = self.session.journal.lock().await;
-        if journal.state().usage_limit(now) < to {
-            let until = Until::RestoreEnded(now.after(LONGEST_RAISE));
-            journal.set_usage_limit(&self.session.actor, to, Some(until), now).await?;
-        }
-        Ok(())
-    }
-
-    /// Sets it back, where it is still raised for a restore.
-    async fn lower_limit(&self) -> Result<(), JobError> {
-        let now = self.session.parts.clock.now();
-        let mut journal = self.session.journal.lock().await;
-        journal.note_limit_gone_back(now).await?;
-        let raised = journal.state().temporary_limit().map(|temporary| temporary.until);
-        if matches!(raised, Some(Until::RestoreEnded(_))) {
-            let lasting = journal.state().lasting_limit();
-            journal.set_usage_limit(&self.session.actor, lasting, None, now).await?;
-        }
-        Ok(())
     }
 
     /// The restore to go on with, or a new one. One of something else that is open is closed.

@@ -82,8 +82,10 @@ fn limit_for(used: u64, max: u64, calls: u64) -> Option<u64> {
     if max == 0 {
         return None;
     }
-    let percent = (used + calls).saturating_mul(100).div_ceil(max).max(1);
-    (percent <= 100).then_some(percent)
+    // Any of them may be as large as a number can be.
+    let needed = u128::from(used) + u128::from(calls);
+    let percent = (needed * 100).div_ceil(u128::from(max)).max(1);
+    u64::try_from(percent).ok().filter(|percent| *percent <= 100)
 }
 
 /// What a restore run gives.
@@ -224,7 +226,7 @@ fn cannot(fold: &RestoreFold) -> Vec<CannotResult> {
         Some(CannotResult {
             object: name.to_string(),
             id: None,
-            reason: brief(object.skipped.as_ref()?),
+            reason: brief(name.as_str(), object.skipped.as_ref()?),
         })
     });
     let failed = records(fold, RecordOutcome::Failed).into_iter().map(|record| CannotResult {
@@ -236,7 +238,8 @@ fn cannot(fold: &RestoreFold) -> Vec<CannotResult> {
 }
 
 fn object_result(name: &str, object: &RestoredObject, planned: bool) -> RestoredObjectResult {
-    let notes: Vec<String> = object.skipped.iter().chain(&object.remarks).map(brief).collect();
+    let notes = object.skipped.iter().chain(&object.remarks);
+    let notes: Vec<String> = notes.map(|note| brief(name, note)).collect();
     RestoredObjectResult {
         name: name.to_owned(),
         tally: match object.expected {
@@ -276,5 +279,7 @@ mod tests {
         assert_eq!(limit_for(4_999, 5_000, 1), Some(100));
         assert_eq!(limit_for(4_999, 5_000, 2), None);
         assert_eq!(limit_for(0, 0, 1), None);
+        assert_eq!(limit_for(u64::MAX, u64::MAX, u64::MAX), None);
+        assert_eq!(limit_for(u64::MAX / 2, u64::MAX, 1), Some(51));
     }
 }

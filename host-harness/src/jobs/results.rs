@@ -1,5 +1,6 @@
 //! What jobs give back; serialised as the command line's JSON, whose fields docs/CLI.md documents.
 
+use super::error::beside;
 use crate::connections::warnings::{FILES_FAILED, OBJECTS_FAILED, QUERY_ALL_FILES_MISSING, VIEW_ALL_DATA_MISSING};
 use backup_store::journal::{Paused, rfc3339};
 use backup_store::snapshot::{Fold, Next, ObjectFold};
@@ -106,7 +107,7 @@ impl WarningResult {
             code: warning.code.clone(),
             object: warning.object.clone(),
             count: count.and_then(|(_, count)| count.parse().ok()),
-            message: warning.message.clone(),
+            message: beside(warning.object.as_deref().unwrap_or_default(), &warning.message).to_owned(),
             remedy: warning.remedy.clone(),
             accepted: accepted.contains(&warning.code),
         }
@@ -118,11 +119,15 @@ impl WarningResult {
         // What a predecessor failed at is still to be tried where the job hasn't looked at it.
         let objects = fold.objects.iter().filter(|(_, object)| fold.ended || !object.inherited);
         let failed = objects.clone().filter(|(_, object)| object.state == ObjectState::Failed);
-        let reason = |object: &ObjectFold| object.reason.as_ref().map(brief).unwrap_or_default();
-        let failed: Vec<String> = failed.map(|(name, object)| format!("{name} ({})", reason(object))).collect();
+        let failed: Vec<String> = failed
+            .map(|(name, object)| {
+                let reason = object.reason.as_ref().map(|reason| brief(name.as_str(), reason));
+                format!("{name} ({})", reason.unwrap_or_default())
+            })
+            .collect();
         let parts = objects.flat_map(|(name, object)| object.failed_parts.iter().map(move |(part, why)| (name, part, why)));
         let parts: Vec<String> = parts
-            .map(|(name, part, why)| format!("{name} {part} ({})", brief(why)))
+            .map(|(name, part, why)| format!("{name} {part} ({})", brief(name.as_str(), why)))
             .collect();
         let counted = [
             (OBJECTS_FAILED, failed, "objects could not be read"),
@@ -164,7 +169,7 @@ impl ObjectResult {
     /// One object by its fold, in a log that has ended or not.
     pub fn of(name: &str, object: &ObjectFold, ended: bool) -> ObjectResult {
         let failure = object.reason.iter().chain(&object.remarks);
-        let texts: Vec<String> = failure.map(brief).collect();
+        let texts: Vec<String> = failure.map(|failure| brief(name, failure)).collect();
         ObjectResult {
             name: name.to_owned(),
             // Complete as the predecessor had it: this job has not looked at it yet.
@@ -183,9 +188,9 @@ impl ObjectResult {
     }
 }
 
-/// A failure as one clause among others: its code and what happened.
-pub(super) fn brief(failure: &backup_store::Failure) -> String {
-    format!("{}: {}", failure.code, failure.message)
+/// A failure of an object as one clause among others, behind that one's name: its code and what happened.
+pub(super) fn brief(object: &str, failure: &backup_store::Failure) -> String {
+    format!("{}: {}", failure.code, beside(object, &failure.message))
 }
 
 /// A failure of one record: what happened, and what to do.
@@ -195,9 +200,10 @@ pub(super) fn told_failure(failure: &backup_store::Failure) -> String {
         .as_ref()
         .map(|remedy| format!("; {remedy}"))
         .unwrap_or_default();
-    let field = failure.details.iter().find(|(name, _)| name == "field");
-    let field = field.map(|(_, field)| format!("{field}: ")).unwrap_or_default();
-    format!("{field}{}{remedy}", failure.message)
+    match failure.details.iter().find(|(name, _)| name == "field") {
+        Some((_, field)) => format!("{field}: {}{remedy}", beside(field, &failure.message)),
+        None => format!("{}{remedy}", failure.message),
+    }
 }
 
 /// What a backup run gives.
@@ -237,7 +243,8 @@ impl BackupResult {
             Some(_) => SnapshotKind::Incremental,
             None => SnapshotKind::Full,
         };
-        let blobs: u64 = fold.blobs.values().map(|blob| blob.length).sum();
+        let blobs = fold.blobs.values().map(|blob| blob.length);
+        let records = fold.objects.values().map(|object| object.raw_bytes);
         BackupResult {
             connection,
             snapshot: snapshot.to_string(),
@@ -251,7 +258,7 @@ impl BackupResult {
             failed: None,
             records: fold.records(),
             blobs: fold.blobs.len() as u64,
-            bytes: blobs + fold.objects.values().map(|object| object.raw_bytes).sum::<u64>(),
+            bytes: blobs.chain(records).fold(0, u64::saturating_add),
             calls: Calls {
                 sent,
                 estimated: estimated_requests(fold),
@@ -377,5 +384,29 @@ impl CheckResult {
         let missing = self.facts.iter().filter(|(_, state)| state.starts_with("missing"));
         let permissions = missing.filter_map(|(fact, _)| fact.strip_prefix("permission:"));
         permissions.filter(|permission| !accepted(permission)).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_message_is_about_is_named_once() {
+        let failure = |message: &str| backup_store::Failure {
+            code: "code".to_owned(),
+            message: message.to_owned(),
+            remedy: None,
+            object: Some("Account".to_owned()),
+            details: vec![("field".to_owned(), "OwnerId".to_owned())],
+        };
+        for message in ["3 files are left", "Account: 3 files are left"] {
+            assert_eq!(brief("Account", &failure(message)), "code: 3 files are left");
+            assert_eq!(WarningResult::of(&failure(message), &[]).message, "3 files are left");
+        }
+        for message in ["its owner is inactive", "OwnerId: its owner is inactive"] {
+            assert_eq!(told_failure(&failure(message)), "OwnerId: its owner is inactive");
+        }
+        assert_eq!(brief("Account", &failure("AccountId is empty")), "code: AccountId is empty");
     }
 }

@@ -175,7 +175,7 @@ impl Session {
         let clock: &dyn Clock = &*self.parts.clock;
         let until = clock.now().after(wait);
         while clock.now() < until && !self.parts.should_stop() {
-            clock.sleep(super::backup::LIMIT_LOOK.min(until.since(clock.now()))).await;
+            clock.sleep(super::waiting::LIMIT_LOOK.min(until.since(clock.now()))).await;
         }
     }
 }

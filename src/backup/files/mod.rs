@@ -318,18 +318,18 @@ impl Files {
     }
 }
 
-fn left_text(object: &str, left: u64, deferred: Option<&str>) -> String {
+fn left_text(left: u64, deferred: Option<&str>) -> String {
     match deferred {
         Some(why) => {
-            format!("{object}: {left} files are left for the next backup, since one file after the other failed: {why}")
+            format!("{left} files are left for the next backup, since one file after the other failed: {why}")
         }
-        None => format!("{object}: {left} files are left for the next backup, by the connection's file_requests"),
+        None => format!("{left} files are left for the next backup, by the connection's file_requests"),
     }
 }
 
 /// Files that this snapshot lacks and the next one is to have.
 fn deferred_warning(object: &str, left: u64, deferred: Option<&str>) -> Failure {
-    let warning = Failure::new("files-deferred", left_text(object, left, deferred));
+    let warning = Failure::new("files-deferred", left_text(left, deferred));
     let warning = match deferred {
         Some(_) => warning.remedy("back up again"),
         None => warning.remedy("raise file_requests, or back up again"),
@@ -340,14 +340,14 @@ fn deferred_warning(object: &str, left: u64, deferred: Option<&str>) -> Failure 
 fn files_remark(object: &str, left: u64, failed: u64, deferred: Option<&str>) -> Option<Failure> {
     if left > 0 {
         return Some(
-            Failure::new("files-left", left_text(object, left, deferred))
+            Failure::new("files-left", left_text(left, deferred))
                 .remedy("raise file_requests, or back up again")
                 .about(object)
                 .detail("left", left),
         );
     }
     (failed > 0).then(|| {
-        Failure::new("files-not-read", format!("{object}: {failed} files could not be had"))
+        Failure::new("files-not-read", format!("{failed} files could not be had"))
             .remedy("each is named with its reason; the next backup tries them again")
             .about(object)
             .detail("failed", failed)

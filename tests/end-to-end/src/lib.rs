@@ -8,6 +8,7 @@
 mod bodies;
 mod clock;
 mod components;
+mod folder;
 mod likeness;
 pub mod program;
 mod repeats;
@@ -17,6 +18,7 @@ mod transport;
 pub use bodies::bodies;
 pub use clock::SharedClock;
 pub use components::component;
+pub(crate) use folder::folder;
 pub use likeness::Likeness;
 pub use repeats::{asks_who, repeated};
 pub use rig::{Rig, RigOptions, lines};

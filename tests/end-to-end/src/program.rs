@@ -1,7 +1,11 @@
 //! The real `backup-host` as a process of its own, on real time.
 
+use crate::folder;
 use fake_salesforce::Fake;
 use serde_json::{Value, json};
+use std::fs::DirBuilder;
+use std::io::Write;
+use std::os::unix::fs::{DirBuilderExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
@@ -14,9 +18,14 @@ pub struct Program {
 impl Program {
     /// Nothing in it yet.
     pub fn new() -> Program {
-        Program {
-            folder: tempfile::tempdir().unwrap(),
-        }
+        let folder = folder();
+        let secrets = folder.path().join(SECRETS);
+        DirBuilder::new().mode(0o700).create(&secrets).unwrap();
+        // As on a host that has run before: compiling takes longer than most of what is tested.
+        let compiled = crate::components::compiled();
+        std::fs::create_dir_all(&compiled).unwrap();
+        symlink(compiled, secrets.join("compiled")).unwrap();
+        Program { folder }
     }
 
     /// The data root.
@@ -62,13 +71,30 @@ impl Program {
 
     /// A command, not started yet; its output is piped.
     pub fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(path());
+        let mut command = self.prepared(Command::new(path()));
         command.args(arguments);
         command
+    }
+
+    fn prepared(&self, mut command: Command) -> Command {
+        command
             .env("BACKUP_HOST_DATA", self.data())
-            .env("BACKUP_HOST_SECRETS", self.folder.path().join("secrets"));
+            .env("BACKUP_HOST_SECRETS", self.folder.path().join(SECRETS));
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
+    }
+
+    /// Runs a command on a terminal of its own (`script` of util-linux makes one), where this is typed and nothing more. Gives its exit
+    /// code, and all that the terminal shows.
+    pub fn on_a_terminal(&self, arguments: &[&str], typed: &str) -> (Option<i32>, String) {
+        let program = std::iter::once(path().to_str().unwrap().to_owned());
+        let words: Vec<String> = program.chain(arguments.iter().map(|word| format!("'{word}'"))).collect();
+        let mut script = self.prepared(Command::new("script"));
+        script.args(["--quiet", "--return", "--command", &words.join(" "), "/dev/null"]);
+        let mut script = script.stdin(Stdio::piped()).spawn().expect("`script` of util-linux");
+        script.stdin.take().unwrap().write_all(typed.as_bytes()).unwrap();
+        let output = script.wait_with_output().unwrap();
+        (output.status.code(), String::from_utf8_lossy(&output.stdout).into_owned())
     }
 
     /// The folder that holds data and secrets.
@@ -82,6 +108,8 @@ impl Default for Program {
         Program::new()
     }
 }
+
+const SECRETS: &str = "secrets";
 
 /// The last line of a program's output as JSON.
 pub fn last_json(output: &Output) -> Value {

@@ -1,6 +1,6 @@
 use crate::components::compiled;
 use crate::transport::{BeforeSend, Observed};
-use crate::{SharedClock, component};
+use crate::{SharedClock, component, folder};
 use backup_runtime::{Runtime, RuntimeConfig};
 use backup_seams::SeededRandomness;
 use backup_store::{Actor, ConnectionName, Journal, LeaseOnly, Percent, Seams, Snapshot, SnapshotId, Store};
@@ -86,7 +86,7 @@ impl Rig {
     /// Starts the org and adds the connection. Nothing is sent yet.
     pub async fn new(options: RigOptions) -> Rig {
         let fake = Fake::start(options.fake).unwrap();
-        let folder = tempfile::tempdir().unwrap();
+        let folder = folder();
         let data = folder.path().join("data");
         let seams = seams(&fake);
         let store = match options.backend {

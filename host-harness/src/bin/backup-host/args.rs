@@ -168,6 +168,10 @@ the usage limit what it has is compared, and the exit code is 3. Records in whic
         /// Only these objects.
         #[arg(long = "object", value_name = "O")]
         objects: Vec<ObjectName>,
+        /// With `live`, at the limit: ask the org now how many requests are used, though nothing says that some came free. At most
+        /// one such request is sent in 30 minutes, whoever asks.
+        #[arg(long)]
+        check_now: bool,
         #[arg(long)]
         json: bool,
     },
@@ -263,6 +267,10 @@ Kinds of auth: access-token, client-credentials, refresh-token, jwt-bearer. A se
     /// Ask the org who the connection is and what it may read. Takes one request.
     Check {
         name: ConnectionName,
+        /// At the limit, ask the org now how many requests are used, though nothing says that some came free. At most one such
+        /// request is sent in 30 minutes, whoever asks.
+        #[arg(long)]
+        check_now: bool,
         #[arg(long)]
         json: bool,
     },

@@ -110,7 +110,7 @@ impl From<JobError> for Failure {
             JobError::Name(error) => error.into(),
             JobError::Store(error) => error.into(),
             JobError::NoConnection(name) => Failure::unknown(&name),
-            JobError::LimitReached { .. } | JobError::AskedLately { .. } => Failure::new(PAUSED, error.to_string()),
+            JobError::LimitReached(_) | JobError::AskedLately { .. } => Failure::new(PAUSED, error.to_string()),
             error if error.is_refused_credential() => Failure::new(REFUSED, error.to_string()),
             wrong if wrong.is_wrong_use() => Failure::wrong_use(wrong.to_string()),
             other => Failure::failed(other.to_string()),

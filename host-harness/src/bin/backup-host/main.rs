@@ -13,7 +13,8 @@ mod restore_args;
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
 use failure::Failure;
-use std::io::Write;
+use host_harness::http::RETRYING;
+use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
@@ -80,10 +81,20 @@ fn write_event(failure: &Failure) {
 }
 
 fn start_log(verbose: bool) {
-    let default = if verbose { "info,wasmtime=warn" } else { "error" };
+    let default = if verbose {
+        "info,wasmtime=warn".to_owned()
+    } else {
+        format!("error,{RETRYING}=warn")
+    };
     let filter = tracing_subscriber::EnvFilter::try_from_env("BACKUP_HOST_LOG").unwrap_or_else(|_| default.into());
-    tracing_subscriber::fmt()
+    let log = tracing_subscriber::fmt()
         .with_env_filter(filter)
-        .with_writer(std::io::stderr)
-        .init();
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_writer(std::io::stderr);
+    if verbose || std::env::var_os("BACKUP_HOST_LOG").is_some() {
+        log.init();
+    } else {
+        // Lines among those of the command, for people who wait.
+        log.without_time().with_target(false).init();
+    }
 }

@@ -11,6 +11,9 @@ use host_harness::jobs::{Host, HostParts};
 use std::path::PathBuf;
 use std::sync::Arc;
 
+/// How a host of the command line calls itself, before its process id.
+pub const PROCESS: &str = "process ";
+
 /// What commands work with. Reading commands get by with the store.
 pub struct Opened {
     pub store: Store,
@@ -42,6 +45,11 @@ impl Opened {
         })
     }
 
+    /// Who works on a store, for people.
+    pub fn host_name() -> String {
+        format!("{PROCESS}{}", std::process::id())
+    }
+
     /// Where everything is, for people.
     pub fn place(&self) -> &str {
         &self.place
@@ -64,7 +72,7 @@ impl Opened {
             transport: Arc::new(transport),
             secrets,
             http_limits: Limits::default(),
-            name: format!("process {}", std::process::id()),
+            name: Opened::host_name(),
         }))
     }
 

@@ -6,7 +6,7 @@ use host_harness::jobs::{Progress, ProgressEvent, Usage};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use std::io::{IsTerminal, Write};
 use std::sync::Mutex;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Where progress goes.
 pub enum Show {
@@ -19,7 +19,7 @@ pub enum Show {
 }
 
 /// Between plain lines that only say how far it is.
-const LINE_EVERY: std::time::Duration = std::time::Duration::from_secs(5);
+const LINE_EVERY: Duration = Duration::from_secs(5);
 
 impl Show {
     pub fn new(json: bool) -> Show {
@@ -122,7 +122,7 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
             requests,
             ..
         } => format!(
-            "planned: checks {} objects for changes in about {} requests; {skipped} objects can't be read",
+            "planned: checks {} objects for changes in about {} requests; {skipped} are skipped",
             number(*objects),
             number(*requests)
         ),
@@ -133,7 +133,7 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
             requests,
             records,
         } => format!(
-            "planned: {} records of {objects} objects in about {} requests; {skipped} objects can't be read",
+            "planned: {} records of {objects} objects in about {} requests; {skipped} are skipped, and others may be once they are read",
             number(*records),
             number(*requests)
         ),
@@ -155,6 +155,9 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
         }
         ProgressEvent::GivingWay { to } => format!("waiting until {to} ends: a restore goes first"),
         ProgressEvent::WaitingFor { whom } => format!("waiting until {whom} gives way, which it does after its batch"),
+        ProgressEvent::WaitingToAsk { next, .. } => format!(
+            "it isn't known how many requests are used, and the org was asked a short while ago; it is asked again at {next}"
+        ),
         ProgressEvent::Resuming => "going on".to_owned(),
         ProgressEvent::Batch { .. } => return None,
     })
@@ -214,16 +217,19 @@ fn bar_line(event: &ProgressEvent) -> Option<String> {
                 short((*expected).max(*records))
             )
         }
-        ProgressEvent::Paused { pause, wait } => {
-            // 2026-11-26T16:49:00Z
-            let at = pause.recheck_at.get(11..16).unwrap_or(&pause.recheck_at);
-            let minutes = number(wait.as_secs().div_ceil(60));
-            format!("waiting for API requests; next check {at} UTC (in {minutes} min)")
-        }
+        ProgressEvent::Paused { pause, wait } => next_check(&pause.recheck_at, *wait),
+        ProgressEvent::WaitingToAsk { next, wait } => next_check(next, *wait),
         ProgressEvent::GivingWay { .. } => "waiting for a restore".to_owned(),
         _ => return None,
     };
     Some(line.chars().take(COLUMNS).collect())
+}
+
+/// `at`: 2026-11-26T16:49:00Z
+fn next_check(at: &str, wait: Duration) -> String {
+    let minutes = number(wait.as_secs().div_ceil(60));
+    let at = at.get(11..16).unwrap_or(at);
+    format!("waiting for API requests; next check {at} UTC (in {minutes} min)")
 }
 
 /// Never all: what is found while it runs comes on top.
@@ -318,7 +324,7 @@ mod tests {
             recheck_at: "2026-11-26T16:49:00Z".to_owned(),
             asked_at: None,
         };
-        let wait = std::time::Duration::from_secs(28 * 60 + 1);
+        let wait = Duration::from_secs(28 * 60 + 1);
         assert_eq!(
             bar_line(&ProgressEvent::Paused { pause, wait }).as_deref(),
             Some("waiting for API requests; next check 16:49 UTC (in 29 min)")

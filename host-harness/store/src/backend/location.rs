@@ -1,4 +1,4 @@
-//! From what a person writes (`--data`) to a backend and the lock that goes with it.
+//! From what a person writes (`--data`) to a backend and the lock that goes with it. Nobody else takes a URL apart.
 
 use super::{FileLocks, Lock, ProcessLocks};
 use crate::error::StoreError;
@@ -7,6 +7,7 @@ use object_store::local::LocalFileSystem;
 use object_store::memory::InMemory;
 use std::path::{Path as FilePath, PathBuf};
 use std::sync::Arc;
+use url::Url;
 
 pub(super) struct Location {
     pub backend: Arc<dyn ObjectStore>,
@@ -14,23 +15,43 @@ pub(super) struct Location {
     pub folder: Option<PathBuf>,
 }
 
-pub(super) fn resolve(location: &str) -> Result<Location, StoreError> {
-    let refuse = |why: String| StoreError::Refused {
+fn refused(location: &str, why: impl ToString) -> StoreError {
+    StoreError::Refused {
         location: location.to_owned(),
-        why,
-    };
-    // A path may hold a colon; a URL of a store has `://`.
-    let Some((scheme, _)) = location.split_once("://") else {
-        return folder(FilePath::new(location)).map_err(refuse);
-    };
-    let url = url::Url::parse(location).map_err(|e| refuse(e.to_string()))?;
-    match scheme {
-        "file" => {
-            let path = url
-                .to_file_path()
-                .map_err(|()| refuse("it is not a path of this machine".to_owned()))?;
-            folder(&path).map_err(refuse)
+        why: why.to_string(),
+    }
+}
+
+/// The scheme, where it is a URL: a path may hold a colon, a URL of a store has `://`.
+fn scheme(location: &str) -> Option<&str> {
+    location.split_once("://").map(|(scheme, _)| scheme)
+}
+
+fn url(location: &str) -> Result<Url, StoreError> {
+    Url::parse(location).map_err(|error| refused(location, error))
+}
+
+/// The folder that is meant, whether or not there is one; `None` for what is no folder of this machine.
+pub(super) fn folder_of(location: &str) -> Result<Option<PathBuf>, StoreError> {
+    match scheme(location) {
+        None => Ok(Some(PathBuf::from(location))),
+        Some("file") => {
+            let path = url(location)?.to_file_path();
+            path.map(Some)
+                .map_err(|()| refused(location, "it is not a path of this machine"))
         }
+        Some(_) => Ok(None),
+    }
+}
+
+/// The backend and its lock. A folder is made where there is none.
+pub(super) fn resolve(location: &str) -> Result<Location, StoreError> {
+    let refuse = |why: String| refused(location, why);
+    if let Some(path) = folder_of(location)? {
+        return folder(&path).map_err(refuse);
+    }
+    let url = url(location)?;
+    match url.scheme() {
         "memory" => Ok(Location {
             backend: Arc::new(InMemory::new()),
             lock: Arc::new(ProcessLocks::default()),

@@ -21,6 +21,10 @@ pub enum Acquired {
 pub trait Lock: Debug + Send + Sync {
     /// Asks once, never waits.
     fn try_acquire(&self, name: &str) -> io::Result<Acquired>;
+
+    /// Whether a live host has it; `None` where leases decide. Keeps nobody out who has it or asks for it in earnest, but for the
+    /// moment that looking takes where its last holder died.
+    fn is_held(&self, name: &str) -> io::Result<Option<bool>>;
 }
 
 /// No lock beside the store: a claim is a lease.
@@ -30,6 +34,10 @@ pub struct LeaseOnly;
 impl Lock for LeaseOnly {
     fn try_acquire(&self, _name: &str) -> io::Result<Acquired> {
         Ok(Acquired::LeaseOnly)
+    }
+
+    fn is_held(&self, _name: &str) -> io::Result<Option<bool>> {
+        Ok(None)
     }
 }
 
@@ -44,6 +52,10 @@ impl FileLocks {
     pub fn new(folder: PathBuf) -> FileLocks {
         FileLocks { folder }
     }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.join(format!("{name}.lock"))
+    }
 }
 
 impl Lock for FileLocks {
@@ -53,10 +65,23 @@ impl Lock for FileLocks {
             .create(true)
             .truncate(false)
             .write(true)
-            .open(self.folder.join(format!("{name}.lock")))?;
+            .open(self.path(name))?;
         match file.try_lock() {
             Ok(()) => Ok(Acquired::Guarded(Box::new(file))),
             Err(TryLockError::WouldBlock) => Ok(Acquired::Taken),
+            Err(TryLockError::Error(error)) => Err(error),
+        }
+    }
+
+    fn is_held(&self, name: &str) -> io::Result<Option<bool>> {
+        let file = match File::open(self.path(name)) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Some(false)),
+            file => file?,
+        };
+        // Together with others who only look.
+        match file.try_lock_shared() {
+            Ok(()) => Ok(Some(false)),
+            Err(TryLockError::WouldBlock) => Ok(Some(true)),
             Err(TryLockError::Error(error)) => Err(error),
         }
     }
@@ -84,6 +109,11 @@ impl Lock for ProcessLocks {
         } else {
             Ok(Acquired::Taken)
         }
+    }
+
+    fn is_held(&self, name: &str) -> io::Result<Option<bool>> {
+        let held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(Some(held.contains(name)))
     }
 }
 

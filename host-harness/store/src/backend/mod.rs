@@ -13,6 +13,8 @@ mod tests;
 pub use lock::{Acquired, FileLocks, LeaseOnly, Lock, ProcessLocks};
 pub(crate) use objects::{Created, is_full};
 
+use location::Location;
+
 use crate::error::StoreError;
 use crate::names::{ConnectionName, SCOPES, Scope, Sha256, TenantName};
 use backup_seams::{Clock, Randomness};
@@ -25,6 +27,9 @@ use std::time::Duration;
 
 /// The format that this version writes, and the newest that it reads.
 pub(crate) const FORMAT: u32 = 1;
+
+/// Where the format is said: what has it is a store.
+const FORMAT_FILE: &str = "format.json";
 
 /// How long a claim outlives its last durable entry where no lock tells a dead host from a slow one.
 pub(crate) const LEASE: Duration = Duration::from_secs(600);
@@ -63,42 +68,22 @@ struct Format {
 impl Store {
     /// Opens a folder or URL, and makes it a store where it is none yet. A folder is created, and written with fsync.
     pub async fn open(location: &str, seams: Seams) -> Result<Store, StoreError> {
-        let opened = location::resolve(location)?;
-        let store = Store {
-            inner: Arc::new(Inner {
-                backend: opened.backend,
-                lock: opened.lock,
-                seams,
-                folder: opened.folder,
-            }),
-        };
+        let store = Store::at(location::resolve(location)?, seams);
         store.check_format(location).await?;
         Ok(store)
     }
 
     /// Opens what is a store already; makes nothing, no folder either.
     pub async fn open_existing(location: &str, seams: Seams) -> Result<Store, StoreError> {
-        let folder = match location.split_once("://") {
-            None => Some(std::path::Path::new(location)),
-            Some(("file", path)) => Some(std::path::Path::new(path)),
-            Some(_) => None,
-        };
-        if let Some(folder) = folder
-            && !folder.join("format.json").exists()
+        // Before it is resolved, which makes a folder.
+        if let Some(folder) = location::folder_of(location)?
+            && !folder.join(FORMAT_FILE).exists()
         {
-            let absolute = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
+            let absolute = std::path::absolute(&folder).unwrap_or(folder);
             return Err(StoreError::NoStore(absolute.display().to_string()));
         }
-        let opened = location::resolve(location)?;
-        let store = Store {
-            inner: Arc::new(Inner {
-                backend: opened.backend,
-                lock: opened.lock,
-                seams,
-                folder: opened.folder,
-            }),
-        };
-        if store.read(&Path::from("format.json")).await?.is_none() {
+        let store = Store::at(location::resolve(location)?, seams);
+        if store.read(&Path::from(FORMAT_FILE)).await?.is_none() {
             return Err(StoreError::NoStore(location.to_owned()));
         }
         store.check_format(location).await?;
@@ -108,20 +93,32 @@ impl Store {
     /// A store on any backend, for tests and simulations.
     pub async fn with_backend(backend: Arc<dyn ObjectStore>, lock: Arc<dyn Lock>, seams: Seams) -> Result<Store, StoreError> {
         let location = backend.to_string();
-        let inner = Inner {
+        let resolved = Location {
             backend,
             lock,
-            seams,
             folder: None,
         };
-        let store = Store { inner: Arc::new(inner) };
+        let store = Store::at(resolved, seams);
         store.check_format(&location).await?;
         Ok(store)
     }
 
+    /// What is there hasn't been looked at yet.
+    fn at(location: Location, seams: Seams) -> Store {
+        let Location { backend, lock, folder } = location;
+        Store {
+            inner: Arc::new(Inner {
+                backend,
+                lock,
+                seams,
+                folder,
+            }),
+        }
+    }
+
     /// Reads `format.json`; at first use asks whether the backend keeps the one promise that all rests on, then writes it.
     async fn check_format(&self, location: &str) -> Result<(), StoreError> {
-        let path = Path::from("format.json");
+        let path = Path::from(FORMAT_FILE);
         let ours = Format {
             format: FORMAT,
             min_reader: FORMAT,

@@ -30,6 +30,24 @@ async fn what_a_folder_holds_is_there_in_another_process() {
 }
 
 #[tokio::test]
+async fn a_folder_that_its_url_has_to_escape_is_found_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let seams = Fixture::new(1).seams().clone();
+    let location = format!("file://{}/of%20acme", folder.path().display());
+    assert!(matches!(
+        Store::open_existing(&location, seams.clone()).await,
+        Err(StoreError::NoStore(_))
+    ));
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "reading makes nothing");
+    Store::open(&location, seams.clone()).await.unwrap();
+    let store = Store::open_existing(&location, seams).await.unwrap();
+    assert_eq!(
+        store.folder(),
+        Some(folder.path().canonicalize().unwrap().join("of acme").as_path())
+    );
+}
+
+#[tokio::test]
 async fn a_location_that_can_not_be_a_store_is_refused_with_the_reason() {
     let seams = Fixture::new(2).seams().clone();
     for (location, reason) in [("ftp://host/x", "is not known"), ("http://[", "address")] {

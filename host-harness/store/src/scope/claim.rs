@@ -8,7 +8,7 @@ use super::spending::{Grant, Spending, Unsettled};
 use crate::backend::{Acquired, LEASE, Store};
 use crate::chain::{Appended, Chain, Entry};
 use crate::error::StoreError;
-use crate::names::{ConnectionName, Scope};
+use crate::names::{ConnectionName, Scope, TenantName};
 use crate::snapshot::{self, LogRecord};
 use backup_seams::{Clock, Timestamp};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -114,7 +114,7 @@ impl Claim {
     /// Claims a scope of the connection's tenant, or says who has it. Sends nothing.
     pub async fn acquire(store: &Store, scope: &Scope, request: ClaimRequest) -> Result<Claim, StoreError> {
         let tenant = request.connection.tenant();
-        let lock_name = format!("{tenant}-{}", crate::Sha256::of(scope.as_str().as_bytes()));
+        let lock_name = lock_name(tenant, scope);
         let acquired = store.lock().try_acquire(&lock_name).map_err(|error| StoreError::Refused {
             location: lock_name.clone(),
             why: format!("its lock can't be asked for ({error})"),
@@ -272,23 +272,68 @@ impl Claim {
     }
 }
 
+fn lock_name(tenant: &TenantName, scope: &Scope) -> String {
+    format!("{tenant}-{}", crate::Sha256::of(scope.as_str().as_bytes()))
+}
+
+/// A job that has a scope now.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Running {
+    /// Which host it is on, as that calls itself.
+    pub host: String,
+    /// What it does.
+    pub purpose: String,
+    /// For which connection.
+    pub connection: ConnectionName,
+    /// Since when.
+    pub since: Timestamp,
+}
+
+/// The job that has a scope, where one does and lives, as far as its lock or its lease tells.
+pub async fn running(store: &Store, tenant: &TenantName, scope: &Scope) -> Result<Option<Running>, StoreError> {
+    let (_, tail) = super::open(store, tenant, scope).await?;
+    let past = Past::of(store, &tail).await?;
+    let Some(running) = last_claim(&tail).filter(|_| !past.released) else {
+        return Ok(None);
+    };
+    let lock_name = lock_name(tenant, scope);
+    let is_held = store.lock().is_held(&lock_name).map_err(|error| StoreError::Refused {
+        location: lock_name.clone(),
+        why: format!("its lock can't be looked at ({error})"),
+    })?;
+    let lives = is_held.unwrap_or_else(|| past.lease_until.is_some_and(|until| store.clock().now() < until));
+    Ok(Some(running).filter(|_| lives))
+}
+
+fn last_claim(tail: &[Entry<ScopeRecord>]) -> Option<Running> {
+    tail.iter().rev().find_map(|entry| match &entry.body {
+        ScopeRecord::WriterClaimed {
+            connection,
+            purpose,
+            host,
+            ..
+        } => Some(Running {
+            host: host.clone(),
+            purpose: purpose.clone(),
+            connection: connection.clone(),
+            since: entry.at,
+        }),
+        _ => None,
+    })
+}
+
 /// `tail`: the newest entries, the last claim among them.
 fn held(scope: &Scope, tail: &[Entry<ScopeRecord>], now: Timestamp) -> StoreError {
     let is_over = matches!(tail.last().map(|entry| &entry.body), Some(ScopeRecord::WriterReleased { .. }));
-    let is_claim = |entry: &&Entry<ScopeRecord>| matches!(entry.body, ScopeRecord::WriterClaimed { .. });
-    let claimed = tail.iter().rfind(is_claim).filter(|_| !is_over);
-    let (by, purpose, since) = match claimed.map(|entry| (entry.at, &entry.body)) {
-        Some((
-            at,
-            ScopeRecord::WriterClaimed {
-                purpose,
-                host,
-                connection,
-                ..
-            },
-        )) => (format!("{host} ({purpose} of {connection})"), purpose.clone(), at),
+    let (by, purpose, since) = match last_claim(tail).filter(|_| !is_over) {
+        Some(Running {
+            host,
+            purpose,
+            connection,
+            since,
+        }) => (format!("{host} ({purpose} of {connection})"), purpose, since),
         // It has the lock and is about to write its claim.
-        _ => ("another host".to_owned(), String::new(), now),
+        None => ("another host".to_owned(), String::new(), now),
     };
     StoreError::Held {
         scope: scope.to_string(),

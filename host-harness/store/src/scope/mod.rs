@@ -12,7 +12,7 @@ mod spending;
 mod tests;
 
 pub(crate) use claim::ClaimState;
-pub use claim::{Claim, ClaimRequest, Recovered};
+pub use claim::{Claim, ClaimRequest, Recovered, Running, running};
 pub use precedence::{Precedence, preceding};
 pub use record::ScopeRecord;
 pub use spending::{Grant, GrantPurpose, Hour, Reading, ReadingSource, Spending, Standing, Unsettled};

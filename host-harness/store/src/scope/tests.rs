@@ -179,6 +179,31 @@ async fn versions_of_spending_only_grow() {
 }
 
 #[tokio::test]
+async fn who_looks_is_told_of_a_job_as_long_as_it_lives() {
+    let folder = tempfile::tempdir().unwrap();
+    let fixture = Fixture::new(8);
+    let location = folder.path().to_str().unwrap();
+    let locked = crate::Store::open(location, fixture.seams().clone()).await.unwrap();
+    for store in [fixture.leased_store().await, locked] {
+        let looked = async || running(&store, connection().tenant(), &scope()).await.unwrap();
+        assert_eq!(looked().await, None);
+        let dies = claim(&store).await.unwrap();
+        let seen = looked().await.unwrap();
+        assert_eq!(
+            (seen.host.as_str(), seen.purpose.as_str(), seen.connection),
+            ("host-1", "backup", connection())
+        );
+        drop(dies);
+        fixture.clock.advance(crate::backend::LEASE);
+        assert_eq!(looked().await, None, "it died");
+        let mut ends = claim(&store).await.unwrap();
+        let spending = ends.spending();
+        ends.release(spending).await.unwrap();
+        assert_eq!(looked().await, None, "it ended");
+    }
+}
+
+#[tokio::test]
 async fn a_file_lock_is_free_when_its_process_is_gone_and_not_before() {
     let folder = tempfile::tempdir().unwrap();
     let location = folder.path().to_str().unwrap().to_owned();

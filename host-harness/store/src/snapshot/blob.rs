@@ -126,19 +126,26 @@ impl Parts {
     }
 
     async fn put(&mut self, part: Bytes) -> Result<(), StoreError> {
-        if let Err(error) = self.upload.put_part(part.into()).await {
-            let _ = self.upload.abort().await;
-            return Err(unavailable(&self.path, error));
+        match self.upload.put_part(part.into()).await {
+            Ok(()) => Ok(()),
+            Err(error) => Err(self.taken_back(error).await),
         }
-        Ok(())
+    }
+
+    /// Takes back what is written already, and says why nothing came of it; what could not be taken back too.
+    async fn taken_back(&mut self, error: object_store::Error) -> StoreError {
+        let mut what = self.path.to_string();
+        if let Err(kept) = self.upload.abort().await {
+            what = format!("{what} (what was written of it could not be removed: {kept}; `gc` removes it later)");
+        }
+        unavailable(what, error)
     }
 
     async fn complete(mut self, length: u64, sha256: Sha256) -> Result<String, StoreError> {
         if let Err(error) = self.upload.complete().await {
             // It may be there for all that.
             if stored(&self.store, &self.path).await != Some((length, sha256)) {
-                let _ = self.upload.abort().await;
-                return Err(unavailable(&self.path, error));
+                return Err(self.taken_back(error).await);
             }
         }
         Ok(self.name)
@@ -146,7 +153,9 @@ impl Parts {
 
     /// The parts are not to become a blob. What can't be taken back is swept by gc.
     async fn abort(mut self) {
-        let _ = self.upload.abort().await;
+        if let Err(error) = self.upload.abort().await {
+            tracing::warn!(path = %self.path, %error, "what was written of a file that ended early could not be removed; `gc` removes it later");
+        }
     }
 }
 
@@ -160,8 +169,8 @@ async fn stored(store: &Store, path: &Path) -> Option<(u64, Sha256)> {
     Some(check.finish())
 }
 
-fn unavailable(path: &Path, source: object_store::Error) -> StoreError {
-    let what = path.to_string();
+fn unavailable(what: impl ToString, source: object_store::Error) -> StoreError {
+    let what = what.to_string();
     if is_full(&source) {
         StoreError::Full { what }
     } else {

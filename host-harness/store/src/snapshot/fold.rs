@@ -179,7 +179,9 @@ pub fn told(number: u64) -> u64 {
 impl Fold {
     /// Records of all objects.
     pub fn records(&self) -> u64 {
-        self.objects.values().map(|object| object.records).sum()
+        self.objects
+            .values()
+            .fold(0, |sum, object| sum.saturating_add(object.records))
     }
 
     /// Whether objects or parts of them failed: such a snapshot ends incomplete.

@@ -45,6 +45,7 @@ struct State {
     crash: Option<(u64, Crash)>,
     crashed: bool,
     unsorted: bool,
+    keeps: bool,
     late: Vec<(Path, PutPayload)>,
 }
 
@@ -103,6 +104,11 @@ impl FaultyStore {
     /// Lists come in an order that has nothing to do with names.
     pub fn list_unsorted(&self) {
         self.state().unsorted = true;
+    }
+
+    /// Nothing can be deleted from now on.
+    pub fn refuse_deletions(&self) {
+        self.state().keeps = true;
     }
 
     /// Writes since the last call that set a fault.
@@ -252,6 +258,9 @@ impl ObjectStore for FaultyStore {
         let state = Arc::clone(&self.state);
         let admitted = paths.map(move |path| {
             let path = path?;
+            if state.lock().unwrap_or_else(PoisonError::into_inner).keeps {
+                return Err(generic(io::ErrorKind::PermissionDenied));
+            }
             match admit(&state, &path)? {
                 Admitted::Plain => Ok(path),
                 _ => Err(generic(io::ErrorKind::ConnectionReset)),

@@ -10,13 +10,14 @@ use crate::scope::Claim;
 use crate::snapshot::{self, Fold};
 use crate::values::Values;
 use object_store::path::Path;
+use serde::Serialize;
 use std::collections::HashSet;
 use std::time::Duration;
 
 /// What was collected.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Collected {
-    /// Objects deleted.
+    /// Data objects deleted.
     pub objects: u64,
     /// Their bytes.
     pub bytes: u64,
@@ -24,7 +25,25 @@ pub struct Collected {
     pub values: u64,
     /// Files that writes cut short by a crash left in a local folder.
     pub leftovers: u64,
+    /// What should have gone and is still there.
+    pub kept: Vec<Kept>,
 }
+
+/// Something that could not be removed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, thiserror::Error)]
+#[error("{place}, {what}: {why}")]
+pub struct Kept {
+    /// What it is.
+    pub what: &'static str,
+    /// Where: a path below the root of the store.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// Why it could not.
+    pub why: String,
+}
+
+const UNREFERENCED: &str = "which no snapshot refers to";
+const LEFTOVER: &str = "a file that a write left when it was cut short";
 
 /// How old a file of an unfinished write has to be before it is taken for one that a crash left.
 const LEFTOVER_AGE: Duration = Duration::from_secs(3600);
@@ -70,29 +89,42 @@ pub async fn gc(claim: &mut Claim, journal: &mut Journal, actor: &Actor) -> Resu
     }
     // Sorted, so that one seed gives one run whatever order the store lists in.
     garbage.sort();
-    let mut collected = Collected {
-        objects: garbage.len() as u64,
-        bytes: garbage.iter().map(|(_, size)| size).sum(),
-        ..Collected::default()
-    };
-    if collected.objects > 0 {
+    if !garbage.is_empty() {
         let event = Event::GarbageCollected {
-            objects: collected.objects,
-            bytes: collected.bytes,
+            objects: garbage.len() as u64,
+            bytes: garbage.iter().map(|(_, size)| size).sum(),
         };
         journal.append(actor, event).await?;
     }
-    for (path, _) in &garbage {
+    let mut collected = Collected::default();
+    for (path, size) in &garbage {
         if !claim.still_held() {
             return Err(StoreError::Lost {
                 what: "the lease has run out".to_owned(),
             });
         }
-        store.delete(path).await?;
+        match store.delete(path).await {
+            Ok(()) => {
+                collected.objects += 1;
+                collected.bytes += size;
+            }
+            // The others can go all the same.
+            Err(error) => collected.keep(UNREFERENCED, path, &error),
+        }
     }
     collected.values = Values::open(&store, &connection).await?.compact(&store, claim).await?;
-    collected.leftovers = sweep_leftovers(&store, &dir);
+    sweep_leftovers(&store, &dir, &mut collected);
     Ok(collected)
+}
+
+impl Collected {
+    fn keep(&mut self, what: &'static str, place: impl ToString, why: &impl ToString) {
+        self.kept.push(Kept {
+            what,
+            place: place.to_string(),
+            why: why.to_string(),
+        });
+    }
 }
 
 /// All data objects that a snapshot consists of.
@@ -123,10 +155,9 @@ fn is_older(path: &Path, epoch: u64) -> bool {
 }
 
 /// A local put writes `name#1` first; a crash leaves that file, which `list` doesn't show. Nothing here is worth an error.
-fn sweep_leftovers(store: &Store, dir: &Path) -> u64 {
-    let Some(root) = store.folder() else { return 0 };
+fn sweep_leftovers(store: &Store, dir: &Path, collected: &mut Collected) {
+    let Some(root) = store.folder() else { return };
     let now = store.clock().now();
-    let mut swept = 0;
     let mut folders = vec![root.join(dir.as_ref())];
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
@@ -143,10 +174,16 @@ fn sweep_leftovers(store: &Store, dir: &Path) -> u64 {
             let written = entry.metadata().and_then(|found| found.modified()).ok();
             let written = written.and_then(|at| at.duration_since(std::time::UNIX_EPOCH).ok());
             let old = written.is_some_and(|at| Duration::from_millis(now.0).saturating_sub(at) > LEFTOVER_AGE);
-            if unfinished && old && std::fs::remove_file(path).is_ok() {
-                swept += 1;
+            if !unfinished || !old {
+                continue;
+            }
+            match std::fs::remove_file(&path) {
+                Ok(()) => collected.leftovers += 1,
+                Err(error) => {
+                    let below = path.strip_prefix(root).unwrap_or(&path);
+                    collected.keep(LEFTOVER, below.display(), &error);
+                }
             }
         }
     }
-    swept
 }

@@ -8,7 +8,7 @@ mod collect;
 #[cfg(test)]
 mod tests;
 
-pub use collect::{Collected, gc};
+pub use collect::{Collected, Kept, gc};
 
 use crate::backend::Store;
 use crate::chain::{Chain, Entry};

@@ -141,8 +141,17 @@ async fn gc_takes_what_was_never_committed_and_fences_its_writer_out() {
     stage(0, &mut staged).await.unwrap();
     drop(dead);
     let mut claimed = claim(&store).await.unwrap();
+    fixture.backend.refuse_deletions();
+    let refused = gc(&mut claimed, &mut journal, &actor()).await.unwrap();
+    let kept = refused.kept.first().unwrap().to_string();
+    assert_eq!((refused.objects, refused.kept.len()), (0, 1), "{kept}");
+    assert!(
+        kept.contains("acme/sales/blobs/") && kept.contains("permission denied"),
+        "{kept}"
+    );
+    fixture.backend.heal().await;
     let collected = gc(&mut claimed, &mut journal, &actor()).await.unwrap();
-    assert_eq!(collected.objects, 1, "the blob");
+    assert_eq!((collected.objects, collected.kept.len()), (1, 0), "the blob");
     assert!(matches!(
         writer.commit(staged, commit(Next::Done)).await,
         Err(StoreError::Lost { .. })

@@ -2,6 +2,7 @@
 
 mod configuration;
 mod misdeeds;
+mod numbers;
 mod sending;
 
 use backup::connector::types::{Checkpoint, ConnectorError, Failure};
@@ -70,14 +71,21 @@ impl Guest for Hostile {
         let configuration = Configuration::read()?;
         misdeeds::commit(&configuration, Export::PlanBackup)?;
         let total = configuration.total;
-        report::estimate(&configuration.object, "one record a request", total, total, 0);
-        Ok(Planned::Ready(BatchResult {
-            at: checkpoint(0),
-            next: Next::Batch(configuration.requests),
-        }))
+        let next = if numbers::are_told(&configuration) {
+            numbers::of_a_plan(&configuration);
+            Next::Batch(numbers::requests(&configuration))
+        } else {
+            report::estimate(&configuration.object, "one record a request", total, total, 0);
+            Next::Batch(configuration.requests)
+        };
+        Ok(Planned::Ready(BatchResult { at: checkpoint(0), next }))
     }
 
     fn plan_restore(_selection: RestoreSelection) -> Result<Planned, ConnectorError> {
+        let configuration = Configuration::read()?;
+        if numbers::are_told(&configuration) {
+            return Ok(numbers::of_a_restore(&configuration));
+        }
         Err(ConnectorError::Unsupported(failure(
             "no-restore",
             "this connector restores nothing",
@@ -86,6 +94,9 @@ impl Guest for Hostile {
 
     fn run_batch(at: Checkpoint) -> Result<BatchResult, ConnectorError> {
         let configuration = Configuration::read()?;
+        if let Some(restored) = numbers::restored(&configuration, &at) {
+            return Ok(restored);
+        }
         let mut position = position(&at)?;
         misdeeds::commit(&configuration, Export::RunBatch)?;
         match configuration.behaviour {
@@ -117,6 +128,9 @@ impl Guest for Hostile {
             position += 1;
             sending::keep(&configuration, position, &body)?;
             report::progress(&configuration.object, position, Some(configuration.total));
+        }
+        if numbers::are_told(&configuration) {
+            numbers::of_a_batch(&configuration, position >= configuration.total)?;
         }
         let next = if position < configuration.total {
             Next::Batch(configuration.requests)
@@ -154,6 +168,7 @@ impl Guest for Hostile {
             .saturating_add(standing.own_since)
             .saturating_add(standing.in_flight.into());
         Ok(match u32::try_from(ceiling.saturating_sub(spent)).unwrap_or(u32::MAX) {
+            0 if numbers::are_told(&configuration) => Verdict::Pause(numbers::pause(&configuration)),
             0 => Verdict::Pause(Pause {
                 reason: "usage-limit".into(),
                 used,

@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 fn org(quota: QuotaOptions) -> Options {
     Options {
         quota,
-        ..Options::of(OrgSpec::small(9))
+        ..Options::of(OrgSpec::small(9).with_at_most(300))
     }
 }
 

@@ -14,7 +14,7 @@ async fn rig() -> Rig {
     };
     Rig::new(RigOptions::of(Options {
         quota,
-        ..Options::of(OrgSpec::small(4))
+        ..Options::of(OrgSpec::small(4).with_at_most(300))
     }))
     .await
 }
@@ -54,6 +54,7 @@ async fn passing_trouble_at_any_request_is_retried_and_counted() {
                 .unwrap_or_else(|error| panic!("{fault:?} at {at}: {error}"));
             assert_eq!(result.state, State::Complete, "{fault:?} at {at}: {result:?}");
             assert_eq!(result.calls.sent, rig.counted(), "{fault:?} at {at}");
+            assert_eq!(rig.fake.faults().struck(), 1, "{fault:?} at {at}");
             rig.assert_equals_org(&result).await;
         }
     }
@@ -125,7 +126,7 @@ async fn failing(when: When, fault: Fault) -> (Rig, host_harness::jobs::BackupRe
     };
     let options = Options {
         quota,
-        ..Options::of(OrgSpec::small(4))
+        ..Options::of(OrgSpec::small(4).with_at_most(300))
     };
     let rig = Rig::new(RigOptions::of(options).with_files().limit(100)).await;
     rig.fake.faults().always(when, fault);

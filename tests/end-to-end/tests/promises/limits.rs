@@ -16,7 +16,7 @@ fn org(max: u64, used: u64, traffic: Traffic) -> Options {
             traffic,
             ..QuotaOptions::default()
         },
-        ..Options::of(OrgSpec::small(3))
+        ..Options::of(OrgSpec::small(3).with_at_most(300))
     }
 }
 

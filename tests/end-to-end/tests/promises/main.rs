@@ -16,6 +16,7 @@ mod hosts;
 mod jobs;
 mod limits;
 mod memory;
+mod numbers;
 mod orgs;
 mod pauses;
 mod plans;

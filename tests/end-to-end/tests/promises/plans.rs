@@ -1,11 +1,12 @@
 //! The plan is honest: images that nobody can count stand beside it, by what the last backup found, and it says whether it fits.
 
-use backup_store::Actor;
+use backup_store::{Actor, ObjectState};
 use end_to_end::{Rig, RigOptions};
 use fake_salesforce::Options;
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::QuotaOptions;
 use host_harness::jobs::{BackupRequest, PlanRequest, PlanResult, Silent, State};
+use std::collections::BTreeSet;
 
 const MAX: u64 = 10_000;
 
@@ -111,4 +112,26 @@ async fn a_plan_says_whether_it_fits_and_what_would_make_it_fit() {
         "{later:?}"
     );
     assert!(later.pauses_expected >= Some(1) && later.completes_at.is_some());
+}
+
+#[tokio::test]
+async fn a_plan_counts_what_is_skipped_as_the_backup_before_did() {
+    let quota = QuotaOptions {
+        max: MAX,
+        ..QuotaOptions::default()
+    };
+    let options = Options {
+        quota,
+        ..Options::of(OrgSpec::real(2))
+    };
+    let rig = Rig::new(RigOptions::of(options)).await;
+    let result = rig.backup().await.unwrap();
+    let objects = result.objects.iter().filter(|object| object.state == ObjectState::Skipped);
+    let skipped: BTreeSet<&str> = objects.map(|object| object.name.as_str()).collect();
+    let (actor, request) = (Actor::host(), PlanRequest::default());
+    let plan = rig.host.plan(&rig.name, &actor, &request, &Silent).await.unwrap();
+    let objects = plan.objects.iter().filter(|object| object.skipped.is_some());
+    let planned: BTreeSet<&str> = objects.map(|object| object.name.as_str()).collect();
+    assert!(skipped.len() > 50, "{skipped:?}");
+    assert_eq!(planned, skipped);
 }

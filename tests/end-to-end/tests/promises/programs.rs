@@ -1,9 +1,9 @@
 //! What programs rely on: exit codes and JSON fields of the real command line.
 
 use end_to_end::program::{Program, last_json};
-use fake_salesforce::faults::Fault;
+use fake_salesforce::faults::{Fault, When};
 use fake_salesforce::oauth::OauthOptions;
-use fake_salesforce::org::OrgSpec;
+use fake_salesforce::org::{DeleteRandom, OrgSpec, Scan};
 use fake_salesforce::quota::QuotaOptions;
 use fake_salesforce::{Fake, Options};
 use serde_json::json;
@@ -91,6 +91,129 @@ fn a_backup_pauses_with_exit_code_3_and_goes_on_in_the_same_snapshot() {
         (Some(0), Some("complete"), Some(id))
     );
     assert!(complete["pause"].is_null());
+}
+
+#[test]
+fn status_says_who_works_and_when_the_org_was_asked_and_is_asked_next() {
+    let (fake, program) = (org(490), Program::new());
+    program.add("acme", &fake, 50);
+    let status = || program.json(&["status", "acme", "--json"]);
+    assert!(status()["running"].is_null() && status()["asked_at"].is_null());
+    fake.faults().once(
+        When {
+            body_contains: Some("FROM".into()),
+            // By then it is known which org it is.
+            skip: 3,
+            ..When::default()
+        },
+        Fault::Delay { ms: 60_000 },
+    );
+    let mut backup = program.command(&["backup", "acme"]).spawn().unwrap();
+    // Until the request that is held up is under way.
+    while fake.faults().struck() == 0 {
+        assert!(backup.try_wait().unwrap().is_none(), "it ended");
+        std::thread::yield_now();
+    }
+    let running = &status()["running"];
+    assert_eq!(
+        (&running["job"], &running["connection"], running["process"].as_u64()),
+        (&json!("backup"), &json!("default/acme"), Some(u64::from(backup.id())))
+    );
+    let text = program.run(&["status", "acme"]).stdout;
+    let line = format!("running         backup of default/acme, process {}, since 20", backup.id());
+    assert!(
+        String::from_utf8_lossy(&text).contains(&line),
+        "{}",
+        String::from_utf8_lossy(&text)
+    );
+    backup.kill().unwrap();
+    backup.wait().unwrap();
+    assert!(status()["running"].is_null(), "it is gone");
+
+    assert_eq!(program.run(&["backup", "acme"]).status.code(), Some(3));
+    let paused = status();
+    let [asked, now, next] = ["asked_at", "check_now_at", "next_check_at"].map(|member| paused[member].as_str().unwrap());
+    assert!(asked < next && now <= next, "{paused}");
+    let text = program.run(&["status", "acme"]).stdout;
+    let text = String::from_utf8_lossy(&text);
+    for line in [format!("org last asked  {asked}"), format!("org asked next  {next}")] {
+        assert!(text.contains(&line), "{line} in {text}");
+    }
+    program.run(&["limit", "acme", "90"]);
+    assert!(status()["next_check_at"].is_null(), "what is free needs no question");
+}
+
+#[test]
+fn a_comparison_with_the_org_asks_at_the_limit_where_it_is_told_to() {
+    let (fake, program) = (org(20), Program::new());
+    program.add("acme", &fake, 50);
+    assert_eq!(program.run(&["backup", "acme", "--object", "Contact"]).status.code(), Some(0));
+    program.run(&["limit", "acme", "1"]);
+    let sent = fake.totals().client;
+    let live = ["diff", "acme", "latest:Contact", "live"];
+    assert_eq!(program.run(&live).status.code(), Some(3));
+    fake.quota().set_max(100_000);
+    assert_eq!(program.run(&live).status.code(), Some(3));
+    assert_eq!(fake.totals().client, sent, "nothing says that requests came free");
+    let output = program.run(&[&live[..], &["--check-now"]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let of_snapshots = ["diff", "acme", "latest:Contact", "latest:Contact", "--check-now"];
+    assert_eq!(program.run(&of_snapshots).status.code(), Some(2));
+}
+
+#[test]
+fn a_restore_asks_before_it_writes() {
+    let (fake, program) = (org(0), Program::new());
+    let mut user = (*fake.user()).clone();
+    // Nothing of a record is to be left out, so that nothing is left to do.
+    user.update_inactive_owners = true;
+    fake.set_user(user);
+    program.add("acme", &fake, 50);
+    assert_eq!(program.run(&["backup", "acme", "--object", "Lead"]).status.code(), Some(0));
+    let leads = || {
+        fake.count(
+            "Lead",
+            Scan {
+                deleted: false,
+                archived: true,
+            },
+        )
+    };
+    let all = leads();
+    let wanted = DeleteRandom {
+        percent: 50.0,
+        objects: Some(vec!["Lead".to_owned()]),
+        ..DeleteRandom::default()
+    };
+    let now = chrono::DateTime::from_timestamp_millis(fake.clock().now_ms()).unwrap();
+    fake.org().write().unwrap().delete_random(&wanted, now);
+    let gone = all - leads();
+    assert!(gone > 0);
+    let writes = || fake.requests().iter().filter(|request| !request.written.is_empty()).count();
+
+    let restore = ["restore", "acme", "latest:Lead", "--object", "Lead"];
+    let output = program.run(&restore);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!((output.status.code(), writes()), (Some(2), 0), "{said}");
+    assert!(said.contains("--dry-run") && said.contains("--yes"), "{said}");
+    assert_eq!(program.run(&[&restore[..], &["--json"]].concat()).status.code(), Some(2));
+
+    for answer in ["n\n", "\n", ""] {
+        let (code, shown) = program.on_a_terminal(&restore, answer);
+        assert_eq!((code, writes()), (Some(1), 0), "{answer:?}: {shown}");
+        assert!(
+            shown.contains(&format!("Create {gone} records in ")) && shown.contains("nothing was written"),
+            "{shown}"
+        );
+    }
+    let (code, shown) = program.on_a_terminal(&restore, "y\n");
+    assert_eq!((code, leads()), (Some(0), all), "{shown}");
+    let (code, shown) = program.on_a_terminal(&restore, "y\n");
+    assert!(code == Some(0) && shown.contains("nothing to do"), "{code:?}: {shown}");
+    // What was restored is not what anybody changed.
+    let again = program.json(&[&restore[..], &["--overwrite", "--dry-run", "--json"]].concat());
+    assert_eq!((&again["created"], &again["updated"]), (&json!(0), &json!(0)), "{again}");
+    assert_eq!(program.run(&[&restore[..], &["--yes"]].concat()).status.code(), Some(0));
 }
 
 #[test]

@@ -9,7 +9,7 @@ use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::{QuotaOptions, Traffic};
 use fake_salesforce::{Fake, Options};
 use futures::FutureExt;
-use host_harness::jobs::{BackupRequest, Host, JobError, PlanRequest, RestoreRequest, Silent, State};
+use host_harness::jobs::{BackupRequest, CheckRequest, Host, JobError, PlanRequest, RestoreRequest, Silent, State};
 use serde_json::json;
 use std::sync::{Arc, OnceLock};
 
@@ -22,7 +22,7 @@ fn org(used: u64, max: u64) -> Options {
             used,
             ..QuotaOptions::default()
         },
-        ..Options::of(OrgSpec::small(3))
+        ..Options::of(OrgSpec::small(3).with_at_most(300))
     }
 }
 
@@ -59,7 +59,10 @@ async fn all_commands(rig: &Rig, host: &Host, snapshot: &str) {
         }
         let full = BackupRequest { full: true, ..backup };
         drop(host.backup(name, &actor, &full, &Silent).await);
-        drop(host.check_connection(name, &actor).await);
+        drop(
+            host.check_connection_with(name, &actor, CheckRequest { check_now }, &Silent)
+                .await,
+        );
     }
 }
 
@@ -208,6 +211,55 @@ async fn a_first_question_without_an_answer_is_not_asked_again_at_once() {
     let error = rig.host.check_connection(&other, &Actor::host()).await.unwrap_err();
     assert!(matches!(error, JobError::AskedLately { .. }), "{error}");
     assert_eq!(rig.counted(), sent);
+}
+
+#[tokio::test]
+async fn a_job_that_waits_waits_until_the_first_question_may_be_asked_again() {
+    let rig = Rig::new(RigOptions::of(org(0, MAX))).await;
+    for at in 1..=20 {
+        rig.fake.faults().at_request(at, Fault::CutAfterEffect);
+    }
+    assert!(rig.backup().await.is_err());
+    rig.fake.faults().clear();
+    let (sent, asked_at) = (rig.counted(), rig.fake.clock().now_ms());
+    let waits = BackupRequest {
+        wait: true,
+        ..BackupRequest::default()
+    };
+    let result = rig.backup_with(&waits).await.unwrap();
+    assert_eq!(result.state, State::Complete);
+    assert!(rig.counted() > sent);
+    let waited = rig.fake.clock().now_ms() - asked_at;
+    assert!((20 * MINUTE_MS..HOUR_MS).contains(&waited), "{waited} ms");
+}
+
+#[tokio::test]
+async fn a_check_at_the_limit_asks_only_where_it_is_told_to() {
+    let rig = Rig::new(RigOptions::of(org(0, 1_000)).limit(1)).await;
+    assert!(rig.backup().await.unwrap().pause.is_some());
+    let sent = rig.counted();
+    let check = async |check_now| {
+        let request = CheckRequest { check_now };
+        rig.host
+            .check_connection_with(&rig.name, &Actor::host(), request, &Silent)
+            .await
+    };
+    let reached = |checked: Result<_, JobError>| match checked {
+        Err(JobError::LimitReached(reached)) => reached,
+        other => panic!("{:?}", other.map(|_| ())),
+    };
+    reached(check(false).await);
+    assert_eq!(rig.counted(), sent);
+    let asked = reached(check(true).await);
+    assert_eq!((rig.counted(), asked.used), (sent + 1, 11));
+    assert!(asked.next > asked.asked_at.unwrap(), "{asked}");
+    reached(check(true).await);
+    assert_eq!(rig.counted(), sent + 1, "no more than one in half an hour");
+    rig.fake.quota().set_max(100_000);
+    rig.fake.clock().advance(31 * MINUTE_MS);
+    reached(check(false).await);
+    check(true).await.unwrap();
+    assert_eq!(rig.counted(), sent + 3, "the question, and the check");
 }
 
 #[tokio::test]

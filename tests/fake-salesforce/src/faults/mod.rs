@@ -63,6 +63,14 @@ pub enum Fault {
         /// What stands there then.
         with: Vec<u8>,
     },
+    /// Counted, applied, and members of the answer's JSON say something else: a count that is no number that a count can be, a length
+    /// of null (object reference 264.0, `ContentSizeLong`).
+    Told {
+        /// Their names.
+        members: Vec<String>,
+        /// What they say, in JSON.
+        says: String,
+    },
     /// Counted, applied, and the parts of a composite request whose URL has a text are refused, whatever they were answered:
     /// `500 UNKNOWN_EXCEPTION` of one query (salto#6177), a session refused for one part, a field that describe lists and a query
     /// doesn't know (salesforcedictionary.com, `INVALID_FIELD`), a locator that is stale, a query that takes too long (airbyte#17503).

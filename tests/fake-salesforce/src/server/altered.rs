@@ -32,6 +32,15 @@ pub(super) async fn replaced(response: Response, text: &str, with: &[u8]) -> Res
     .await
 }
 
+/// Members of these names say something else; what they said stays beside it, under another name.
+pub(super) async fn told(mut response: Response, members: &[String], says: &str) -> Response {
+    for member in members {
+        let with = format!("\"{member}\":{says},\"was\":");
+        response = replaced(response, &format!("\"{member}\":"), with.as_bytes()).await;
+    }
+    response
+}
+
 /// The parts of a composite request whose URL has this text are refused.
 pub(super) async fn refused(response: Response, request: &[u8], part: &str, status: u16, error: Value) -> Response {
     let request: Value = serde_json::from_slice(request).unwrap_or_default();

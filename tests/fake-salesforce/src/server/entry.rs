@@ -231,6 +231,7 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
                 usage,
             )
         }
+        Some(Fault::Told { members, says }) => altered::told(respond(&shared, served.answer, usage), &members, &says).await,
         Some(Fault::Replaced { text, with }) => altered::replaced(respond(&shared, served.answer, usage), &text, &with).await,
         Some(Fault::PartRefused {
             part,
@@ -290,6 +291,7 @@ fn instead(shared: &Shared, fault: &Fault) -> Option<Option<Served>> {
         | Fault::ErrorAfterEffect { .. }
         | Fault::CutMidBody { .. }
         | Fault::Replaced { .. }
+        | Fault::Told { .. }
         | Fault::PartRefused { .. }
         | Fault::MalformedBody => return None,
     })

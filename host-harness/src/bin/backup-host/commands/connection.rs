@@ -5,10 +5,10 @@ use crate::args::ConnectionCommand;
 use crate::failure::{Failure, WARNED};
 use crate::open::{Opened, actor, connector};
 use crate::output::{json, line, table};
-use crate::progress::usage_text;
+use crate::progress::{Show, usage_text};
 use backup_store::{ConnectionName, Journal};
 use host_harness::connections::{ConfigChange, ConnectionConfig, full_every};
-use host_harness::jobs::{AddConnection, SetConnection};
+use host_harness::jobs::{AddConnection, CheckRequest, SetConnection};
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -23,7 +23,9 @@ pub async fn run(command: ConnectionCommand, open: &Opened) -> Result<ExitCode, 
         } => add(open, name, &config, connector.as_ref(), json).await?,
         ConnectionCommand::List { json } => list(open, json).await?,
         ConnectionCommand::Show { name, json } => show(open, &name, json).await?,
-        ConnectionCommand::Check { name, json } => return check(open, &name, json).await,
+        ConnectionCommand::Check { name, check_now, json } => {
+            return check(open, &name, CheckRequest { check_now }, json).await;
+        }
         ConnectionCommand::Set {
             name,
             members,
@@ -170,9 +172,12 @@ fn text(value: &Value) -> String {
     }
 }
 
-async fn check(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
+async fn check(open: &Opened, name: &ConnectionName, request: CheckRequest, as_json: bool) -> Result<ExitCode, Failure> {
     let host = open.host()?;
-    let checked = host.check_connection(name, &actor(None)).await?;
+    let show = Show::new(as_json);
+    let checked = host.check_connection_with(name, &actor(None), request, &show).await;
+    show.end();
+    let checked = checked?;
     let missing = checked.missing_permissions(&warnings::accepted(open, name).await?).len();
     if as_json {
         json(&checked)?;

@@ -35,7 +35,7 @@ const SET_BY_ITSELF: [&str; 5] = [
 ];
 
 /// Differences of one object.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Default, Serialize)]
 struct ComparedObject {
     name: String,
     /// Null where that snapshot doesn't know the object.
@@ -60,29 +60,38 @@ impl ComparedObject {
     }
 }
 
-pub async fn run(
-    open: &Opened,
-    name: &ConnectionName,
-    before: &str,
-    after: &str,
-    only: &[ObjectName],
-    as_json: bool,
-) -> Result<ExitCode, Failure> {
-    if before == LIVE {
+/// What is compared.
+#[derive(Debug)]
+pub struct Diff {
+    pub before: String,
+    pub after: String,
+    /// Empty: all.
+    pub objects: Vec<ObjectName>,
+    /// Ask the org at once how many requests are used, where that may be asked.
+    pub check_now: bool,
+}
+
+pub async fn run(open: &Opened, name: &ConnectionName, asked: &Diff, as_json: bool) -> Result<ExitCode, Failure> {
+    if asked.before == LIVE {
         return Err(Failure::wrong_use(
             "the first of both is a snapshot; `live` is what it may be compared with",
         ));
     }
-    let before = selected(open, name, before).await?;
-    let (after, taken) = if after == LIVE {
-        let taken = live(open, name, &before, as_json).await?;
+    if asked.check_now && asked.after != LIVE {
+        return Err(Failure::wrong_use(
+            "--check-now is about the org, which only `live` asks; leave it out to compare two snapshots",
+        ));
+    }
+    let before = selected(open, name, &asked.before).await?;
+    let (after, taken) = if asked.after == LIVE {
+        let taken = live(open, name, &before, asked.check_now, as_json).await?;
         (selected(open, name, &taken.snapshot).await?, Some(taken))
     } else {
-        (selected(open, name, after).await?, None)
+        (selected(open, name, &asked.after).await?, None)
     };
     let (states_before, states_after) = (states(&before), states(&after));
     let mut names: BTreeSet<&ObjectName> = before.fold().objects.keys().chain(after.fold().objects.keys()).collect();
-    let only = only.iter().map(|object| named(&[&before, &after], object));
+    let only = asked.objects.iter().map(|object| named(&[&before, &after], object));
     let only: Vec<ObjectName> = only.collect::<Result<_, _>>()?;
     names.retain(|name| only.is_empty() || only.contains(name));
     let mut objects = Vec::new();
@@ -91,13 +100,7 @@ pub async fn run(
             name: name.to_string(),
             before: states_before.get(name.as_str()).copied(),
             after: states_after.get(name.as_str()).copied(),
-            compared: false,
-            added: 0,
-            removed: 0,
-            changed: 0,
-            touched: 0,
-            not_read: 0,
-            lines: Vec::new(),
+            ..ComparedObject::default()
         };
         compare(&before, &after, name, &mut object, as_json).await?;
         objects.push(object);
@@ -158,13 +161,20 @@ fn states(snapshot: &Snapshot) -> BTreeMap<String, ObjectState> {
 
 /// Backs up what the snapshot is of: the cheapest complete reading there is. Once more where that only completed one that was begun
 /// before, since some of it would be as old as that.
-async fn live(open: &Opened, name: &ConnectionName, of: &Snapshot, as_json: bool) -> Result<BackupResult, Failure> {
+async fn live(
+    open: &Opened,
+    name: &ConnectionName,
+    of: &Snapshot,
+    check_now: bool,
+    as_json: bool,
+) -> Result<BackupResult, Failure> {
     let host = open.host()?;
     let show = Show::new(as_json);
     let journal = open.journal(name).await?;
     let record = journal.state().snapshot(of.info().id);
     let request = BackupRequest {
         objects: record.map(|record| record.objects.clone()).unwrap_or_default(),
+        check_now,
         ..BackupRequest::default()
     };
     let begun = open.clock().now();

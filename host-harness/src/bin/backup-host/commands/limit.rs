@@ -17,7 +17,10 @@ pub async fn run(
     by: Option<&str>,
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
-    let mut journal = open.host()?.journal(name).await?;
+    let mut journal = open.journal(name).await?;
+    if !journal.state().exists() {
+        return Err(Failure::unknown(name));
+    }
     let now = open.clock().now();
     if let Some(percent) = percent {
         journal

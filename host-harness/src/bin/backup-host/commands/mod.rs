@@ -89,8 +89,17 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             before,
             after,
             objects,
+            check_now,
             json,
-        } => diff::run(open, &name, &before, &after, &objects, json).await,
+        } => {
+            let asked = diff::Diff {
+                before,
+                after,
+                objects,
+                check_now,
+            };
+            diff::run(open, &name, &asked, json).await
+        }
         Command::Limit {
             name,
             percent,

@@ -30,9 +30,8 @@ pub async fn restore(open: &Opened, args: RestoreArgs) -> Result<ExitCode, Failu
                 "a restore writes to the org, and nobody can be asked here; look at what it would do with --dry-run, then give --yes",
             ));
         }
-        if !is_wanted(open, &host, &args.name, &request).await? {
-            line("nothing was written")?;
-            return Ok(ExitCode::FAILURE);
+        if let Some(code) = not_wanted(open, &host, &args.name, &request).await? {
+            return Ok(code);
         }
     }
     let result = run(&host, &args.name, &request, args.json).await?;
@@ -41,7 +40,11 @@ pub async fn restore(open: &Opened, args: RestoreArgs) -> Result<ExitCode, Failu
     } else {
         print(&result)?
     }
-    Ok(match result.state {
+    Ok(exit_code(&result))
+}
+
+fn exit_code(result: &RestoreResult) -> ExitCode {
+    match result.state {
         RestoreState::Complete | RestoreState::Planned => ExitCode::SUCCESS,
         RestoreState::Incomplete | RestoreState::Failed | RestoreState::Paused => Ending {
             failed: result.reason.as_deref(),
@@ -50,7 +53,7 @@ pub async fn restore(open: &Opened, args: RestoreArgs) -> Result<ExitCode, Failu
             warned: false,
         }
         .exit_code(),
-    })
+    }
 }
 
 async fn run(host: &Host, name: &ConnectionName, request: &RestoreRequest, as_json: bool) -> Result<RestoreResult, Failure> {
@@ -69,8 +72,14 @@ async fn run(host: &Host, name: &ConnectionName, request: &RestoreRequest, as_js
     Ok(result)
 }
 
-/// Shows what a restore would do, and asks whether it may. Nothing is held meanwhile: others may work on the connection.
-async fn is_wanted(open: &Opened, host: &Host, name: &ConnectionName, request: &RestoreRequest) -> Result<bool, Failure> {
+/// Shows what a restore would do, and asks whether it may: how the command ends where it may not, or needn't. Nothing is held
+/// meanwhile: others may work on the connection.
+async fn not_wanted(
+    open: &Opened,
+    host: &Host,
+    name: &ConnectionName,
+    request: &RestoreRequest,
+) -> Result<Option<ExitCode>, Failure> {
     let plan = RestoreRequest {
         dry_run: true,
         ..request.clone()
@@ -78,7 +87,8 @@ async fn is_wanted(open: &Opened, host: &Host, name: &ConnectionName, request: &
     let planned = run(host, name, &plan, false).await?;
     print(&planned)?;
     if planned.state != RestoreState::Planned {
-        return Ok(false);
+        line("nothing was written")?;
+        return Ok(Some(exit_code(&planned)));
     }
     let (created, relinked, updated) = (planned.created, planned.relinked, planned.updated);
     let tasks = [("create", created), ("relink", relinked), ("overwrite", updated)];
@@ -88,14 +98,19 @@ async fn is_wanted(open: &Opened, host: &Host, name: &ConnectionName, request: &
         .map(|(task, records)| format!("{task} {}", number(records)))
         .collect();
     if tasks.is_empty() {
-        line("there is nothing to do")?;
-        return Ok(false);
+        line("there is nothing to do, and nothing was written")?;
+        let is_whole = planned.cannot.is_empty();
+        return Ok(Some(if is_whole { ExitCode::SUCCESS } else { ExitCode::FAILURE }));
     }
     let org = org(open, host, name).await?;
     eprint!("{} records in {org}? [y/N] ", capitalised(&tasks.join(", ")));
     let mut answer = String::new();
     std::io::stdin().read_line(&mut answer)?;
-    Ok(matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes"))
+    if matches!(answer.trim().to_ascii_lowercase().as_str(), "y" | "yes") {
+        return Ok(None);
+    }
+    line("nothing was written")?;
+    Ok(Some(ExitCode::FAILURE))
 }
 
 /// Which org is written to, as it calls itself: that takes a request, which is worth it.

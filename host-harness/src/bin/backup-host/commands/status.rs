@@ -4,14 +4,15 @@ use super::limit::ending;
 use super::snapshots::{info_json, say_what_it_shows, standing_text, state_text};
 use super::warnings;
 use crate::failure::Failure;
-use crate::open::Opened;
+use crate::open::{Opened, PROCESS};
 use crate::output::{bytes, json, line, number};
 use backup_seams::Timestamp;
 use backup_store::journal::{Paused, Standing, rfc3339};
-use backup_store::{ConnectionName, Journal, JournalState, Snapshot, SnapshotId, SnapshotInfo, scope};
+use backup_store::scope::Running;
+use backup_store::{ConnectionName, Journal, JournalState, Percent, Snapshot, SnapshotId, SnapshotInfo, Spending, scope};
 use host_harness::connections::accepted_warnings;
 use host_harness::jobs::{PauseResult, WarningResult};
-use host_harness::quota::ceiling;
+use host_harness::quota::{Ledger, ceiling};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -23,6 +24,8 @@ struct Status {
     /// The last one of all objects whose job has ended.
     last: Option<Warned>,
     newest: Option<Warned>,
+    /// The job that works on it, or on another connection of the org.
+    running: Option<Running>,
     /// Everything, for programs.
     json: Value,
 }
@@ -89,6 +92,9 @@ fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), F
             bytes(info.bytes)
         ))?;
     }
+    if let Some(running) = &status.running {
+        line(&running_text(running))?;
+    }
     let status_json = &status.json;
     warnings::print(&status.warnings())?;
     let until = if status_json["usage_limit"]["until"].is_null() {
@@ -115,7 +121,7 @@ fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), F
             .unwrap_or_default();
         let needed = match &restore["needed_calls"] {
             Value::Null => String::new(),
-            needed => format!(", needs about {needed} more requests"),
+            needed => format!(", needs about {} more requests", count(needed)),
         };
         line(&format!(
             "restore         {} of {} {}{reason}{needed}",
@@ -124,10 +130,37 @@ fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), F
             text(&restore["state"])
         ))?;
     }
-    if let Some(at) = status_json["pause"]["recheck_at"].as_str() {
-        line(&format!("look again at   {at}, or after raising the limit"))?;
-    }
+    asked(status_json).iter().try_for_each(|text| line(text))?;
     line(&format!("audit head      {}", text(&status_json["head"])))
+}
+
+/// When the org last told how many requests are used, and when it tells next.
+fn asked(status: &Value) -> Vec<String> {
+    let last = status["asked_at"].as_str().map(|at| format!("org last asked  {at}"));
+    let next = status["next_check_at"].as_str().map(|at| {
+        let now = status["check_now_at"].as_str().unwrap_or(at);
+        format!("org asked next  {at}, or from {now} on with --check-now; a higher usage limit needs no asking")
+    });
+    last.into_iter().chain(next).collect()
+}
+
+/// The job that has the connection, or its org.
+fn running_text(running: &Running) -> String {
+    format!(
+        "running         {} of {}, {}, since {}",
+        running.purpose,
+        running.connection,
+        running.host,
+        rfc3339(running.since)
+    )
+}
+
+fn running_json(running: &Running) -> Value {
+    let process = running.host.strip_prefix(PROCESS).and_then(|id| id.parse::<u32>().ok());
+    json!({
+        "job": running.purpose, "connection": running.connection.to_string(), "host": running.host, "process": process,
+        "since": rfc3339(running.since),
+    })
 }
 
 /// When its job ended, and how long ago.
@@ -164,13 +197,16 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> 
     let mut status = Status {
         last: warned(open, journal, last, &accepted).await?,
         newest: warned(open, journal, newest.map(|record| record.id), &accepted).await?,
+        running: None,
         json: Value::Null,
     };
     if let Some((info, _)) = &status.newest {
         say_what_it_shows(info);
     }
     let own_scope = scope_of(state, name);
+    status.running = scope::running(&open.store, name.tenant(), &own_scope).await?;
     let spending = scope::peek(&open.store, name.tenant(), &own_scope).await?;
+    let (asked_at, next_check) = next_check(&spending, limit, now);
     let own = spending.hours.iter().fold(0u64, |own, hour| own.saturating_add(hour.sent));
     let usage = spending.readings.first().map(|standing| {
         let (used, max) = (standing.reading.used.saturating_add(standing.own_since), standing.reading.max);
@@ -194,10 +230,27 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> 
         "own_requests": spending.hours.iter().map(|hour| json!({"hour": rfc3339(hour.start), "sent": hour.sent})).collect::<Vec<_>>(),
         "snapshot": shown(status.newest.as_ref()),
         "restore": super::restore::open_one(state),
+        "running": status.running.as_ref().map(running_json),
+        "asked_at": asked_at.map(rfc3339),
+        "next_check_at": next_check.map(|(next, _)| rfc3339(next)),
+        "check_now_at": next_check.map(|(_, at_once)| rfc3339(at_once)),
         "pause": newest.and_then(|record| pause_of(&record.standing)).map(PauseResult::from),
         "head": journal.head().hash.to_string(),
     });
     Ok(status)
+}
+
+/// When the org last told how many requests are used, or was asked; and, where nothing may be sent, when it is asked next: by itself,
+/// and at the earliest with `--check-now`.
+fn next_check(spending: &Spending, limit: Percent, now: Timestamp) -> (Option<Timestamp>, Option<(Timestamp, Timestamp)>) {
+    let quota = spending.readings.first().map(|standing| standing.reading.quota.clone());
+    let ledger = Ledger::open(&quota.unwrap_or_default(), spending.clone(), now);
+    let [next, at_once] = [false, true].map(|at_once| ledger.next_probe(at_once, now));
+    let is_asked = match ledger.allowance(limit, now) {
+        Some(left) => left == 0,
+        None => next > now,
+    };
+    (ledger.asked_at(), is_asked.then_some((next.max(now), at_once.max(now))))
 }
 
 fn scope_of(state: &JournalState, name: &ConnectionName) -> backup_store::Scope {

@@ -132,7 +132,7 @@ pub async fn gc(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<E
     let request = ClaimRequest {
         connection: name.clone(),
         purpose: "gc".to_owned(),
-        host: format!("process {}", std::process::id()),
+        host: Opened::host_name(),
     };
     let mut claim = Claim::acquire(&open.store, &scope, request).await?;
     let collected = collect_garbage(&mut claim, &mut journal, &actor(None)).await;
@@ -142,15 +142,22 @@ pub async fn gc(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<E
     if as_json {
         json(&json!({
             "connection": name.to_string(), "objects": collected.objects, "bytes": collected.bytes, "values": collected.values,
-            "leftovers": collected.leftovers,
+            "leftovers": collected.leftovers, "kept": collected.kept,
         }))?;
     } else {
+        for kept in &collected.kept {
+            line(&format!("could not be removed: {kept}"))?;
+        }
         line(&format!(
-            "{name}: {} objects ({}) deleted, {} leftovers of crashes swept",
+            "{name}: {} unreferenced files ({}) deleted, {} leftovers of crashes swept; no snapshot was changed",
             number(collected.objects),
             bytes(collected.bytes),
             number(collected.leftovers)
         ))?;
     }
-    Ok(ExitCode::SUCCESS)
+    Ok(if collected.kept.is_empty() {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
 }

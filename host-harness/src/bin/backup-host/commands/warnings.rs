@@ -14,7 +14,6 @@ pub fn print(warnings: &[WarningResult]) -> Result<(), Failure> {
         let object = warning
             .object
             .as_ref()
-            .filter(|object| !warning.message.starts_with(object.as_str()))
             .map(|object| format!("{object}: "))
             .unwrap_or_default();
         let remedy = warning

@@ -29,6 +29,8 @@ pub struct Configuration {
     pub scope: String,
     /// How large the huge thing is, where the behaviour has one.
     pub bytes: Option<usize>,
+    /// What it tells where the contract wants a number, by place; from the first again after the last.
+    pub numbers: Vec<u64>,
 }
 
 impl Default for Configuration {
@@ -44,6 +46,7 @@ impl Default for Configuration {
             object: "Thing".into(),
             scope: "hostile".into(),
             bytes: None,
+            numbers: vec![],
         }
     }
 }
@@ -52,6 +55,12 @@ impl Configuration {
     pub fn read() -> Result<Self, ConnectorError> {
         let text = job::configuration();
         serde_json::from_str(&text).map_err(|error| ConnectorError::Configuration(failure("unreadable", error.to_string())))
+    }
+
+    /// The number of a place.
+    pub fn number(&self, place: usize) -> u64 {
+        let numbers = self.numbers.len().max(1);
+        self.numbers.get(place % numbers).copied().unwrap_or_default()
     }
 }
 
@@ -110,6 +119,8 @@ pub enum Behaviour {
     FinishTwice,
     /// Says that it has read everything, and far more than there is.
     LieAboutProgress,
+    /// Tells `numbers` wherever the contract wants one that says what is, and otherwise behaves; it restores too.
+    TellNumbers,
     /// Reports that its object can't be read, and is done.
     FailObject,
     /// Sends one request, and is where it was.

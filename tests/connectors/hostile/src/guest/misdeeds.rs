@@ -17,6 +17,7 @@ pub fn commit(configuration: &Configuration, export: Export) -> Result<(), Conne
         | Behaviour::HugeCheckpoint
         | Behaviour::InventReadings
         | Behaviour::ProceedAlways
+        | Behaviour::TellNumbers
         | Behaviour::FailObject
         | Behaviour::GoNowhere => Ok(()),
         Behaviour::Loop => loop {

@@ -3,7 +3,7 @@
 use super::backup::connector::types::{ConnectorError, Reading, ReadingSource};
 use super::backup::connector::{clock, http, storage};
 use super::configuration::{Behaviour, Configuration};
-use super::{QUOTA, failure};
+use super::{QUOTA, failure, numbers};
 
 pub fn request(configuration: &Configuration) -> http::Request {
     http::Request {
@@ -70,7 +70,7 @@ fn told(header: &Option<String>, body: &[u8]) -> Option<(u64, u64)> {
 pub fn keep(configuration: &Configuration, position: u64, body: &[u8]) -> Result<(), ConnectorError> {
     let row = storage::Row {
         key: format!("{position:020}"),
-        revision: position,
+        revision: numbers::revision(configuration, position),
         body: format!(r#"{{"Id":"{position:020}","Bytes":{}}}"#, body.len()).into_bytes(),
     };
     storage::append(&configuration.object, &[row])
