@@ -83,7 +83,7 @@ impl Ended {
         match self {
             Ended::Complete => result.complete(),
             Ended::Refused(failure) => return Err(JobError::Blocked(failure)),
-            Ended::Stopped => result.failed("stopped; restore again to go on", Needs::default()),
+            Ended::Stopped => result.failed("stopped; restore again to continue", Needs::default()),
             Ended::Failed(reason) => result.failed(&reason, Needs::default()),
             Ended::Paused(pause) if waits => {
                 result.state = RestoreState::Paused;

@@ -207,8 +207,9 @@ fn shown(said: &str, show: Show) -> String {
 
 /// Whether a line says how far a job is: how many there are depends on the machine's speed.
 fn is_progress(line: &str) -> bool {
-    let counts = line.contains(" records") && line.contains("; org: ");
-    line.starts_with("planning: ") || (counts && (line.contains(" requests, ") || line.contains(" written, ")))
+    let counts = line.contains("; API requests (24 h): ");
+    line.starts_with("planning: ")
+        || (counts && (line.contains(" request") && line.contains(" of about ") || line.contains(" written, ")))
 }
 
 /// A line as far as it is shown.
@@ -239,7 +240,7 @@ mod tests {
 
     #[test]
     fn lines_that_say_how_far_a_job_is_are_left_out() {
-        let said = "snapshot 1 begun\nplanning: 3 requests sent; org: 1 used\n9 of about 9 requests, 1 of about 2 records; org: 1 used\ndone";
+        let said = "snapshot 1 begun\nplanning: 3 requests sent; API requests (24 h): 1 of 2 used\n9 of about 9 requests, 1 of about 2 records; API requests (24 h): 1 of 2 used\ndone";
         assert_eq!(shown(said, Show::All), "snapshot 1 begun\ndone\n");
     }
 

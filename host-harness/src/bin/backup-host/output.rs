@@ -85,6 +85,12 @@ pub fn number(number: u64) -> String {
     grouped
 }
 
+/// `1 request`, `1,200 requests`.
+pub fn counted(count: u64, noun: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{} {noun}{plural}", number(count))
+}
+
 /// Bytes as people read them.
 pub fn bytes(bytes: u64) -> String {
     indicatif::HumanBytes(bytes).to_string()
@@ -93,6 +99,14 @@ pub fn bytes(bytes: u64) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_is_singular_and_any_other_number_plural() {
+        assert_eq!(
+            [0, 1, 2_000].map(|count| counted(count, "request")),
+            ["0 requests", "1 request", "2,000 requests"].map(String::from)
+        );
+    }
 
     #[test]
     fn numbers_are_grouped() {

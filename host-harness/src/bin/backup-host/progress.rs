@@ -1,6 +1,6 @@
 //! A job's progress: a bar on a terminal, plain lines when piped, JSON lines for programs.
 
-use crate::output::number;
+use crate::output::{counted, number};
 use backup_store::SnapshotKind;
 use host_harness::jobs::{Progress, ProgressEvent, Usage};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
@@ -94,10 +94,10 @@ impl Progress for Show {
 
 fn text_of(event: &ProgressEvent) -> Option<String> {
     Some(match event {
-        ProgressEvent::Snapshot { snapshot, new: true } => format!("snapshot {snapshot} begun"),
-        ProgressEvent::Snapshot { snapshot, new: false } => format!("going on with snapshot {snapshot}"),
-        ProgressEvent::Restore { restore, new: true } => format!("restore {restore} begun"),
-        ProgressEvent::Restore { restore, new: false } => format!("going on with restore {restore}"),
+        ProgressEvent::Snapshot { snapshot, new: true } => format!("started snapshot {snapshot}"),
+        ProgressEvent::Snapshot { snapshot, new: false } => format!("resuming snapshot {snapshot}"),
+        ProgressEvent::Restore { restore, new: true } => format!("started restore {restore}"),
+        ProgressEvent::Restore { restore, new: false } => format!("resuming restore {restore}"),
         ProgressEvent::Restoring {
             done,
             records,
@@ -105,15 +105,15 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
             needed,
             usage,
         } => format!(
-            "{} of {} records written, {} requests sent, about {} to go{}",
+            "{} of {} written, {} sent, about {} to go{}",
             number(done.created + done.updated),
-            number((*records).max(done.created + done.updated)),
-            number(*sent),
+            counted((*records).max(done.created + done.updated), "record"),
+            counted(*sent, "request"),
             number(*needed),
             usage_text(usage.as_ref())
         ),
         ProgressEvent::Planning { sent, usage } => {
-            format!("planning: {} requests sent{}", number(*sent), usage_text(usage.as_ref()))
+            format!("planning: {} sent{}", counted(*sent, "request"), usage_text(usage.as_ref()))
         }
         ProgressEvent::Planned {
             kind: SnapshotKind::Incremental,
@@ -122,9 +122,9 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
             requests,
             ..
         } => format!(
-            "planned: checks {} objects for changes in about {} requests; {skipped} are skipped",
+            "planned: checks {} objects for changes in about {}; {skipped} are skipped",
             number(*objects),
-            number(*requests)
+            counted(*requests, "request")
         ),
         ProgressEvent::Planned {
             kind: SnapshotKind::Full,
@@ -133,15 +133,16 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
             requests,
             records,
         } => format!(
-            "planned: {} records of {objects} objects in about {} requests; {skipped} are skipped, and others may be once they are read",
-            number(*records),
-            number(*requests)
+            "planned: {} of {} in about {}; {skipped} are skipped, and others may be once they are read",
+            counted(*records, "record"),
+            counted(u64::from(*objects), "object"),
+            counted(*requests, "request")
         ),
         ProgressEvent::Retrying { reason, tries, wait } => {
             format!("try {tries} failed: {reason}; again in {} s", wait.as_secs())
         }
         ProgressEvent::Waiting { wait } => format!("waiting {} s", wait.as_secs()),
-        ProgressEvent::Probed { usage } => format!("asked how many requests are used{}", usage_text(usage.as_ref())),
+        ProgressEvent::Probed { usage } => format!("checked the API usage{}", usage_text(usage.as_ref())),
         ProgressEvent::Paused { pause, .. } => {
             format!(
                 "paused ({}): {} of {} requests used, usage limit {} % ({}); next check at {}",
@@ -154,11 +155,11 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
             )
         }
         ProgressEvent::GivingWay { to } => format!("waiting until {to} ends: a restore goes first"),
-        ProgressEvent::WaitingFor { whom } => format!("waiting until {whom} gives way, which it does after its batch"),
+        ProgressEvent::WaitingFor { whom } => format!("waiting until {whom} yields, which it does after its batch"),
         ProgressEvent::WaitingToAsk { next, .. } => format!(
             "it isn't known how many requests are used, and the org was asked a short while ago; it is asked again at {next}"
         ),
-        ProgressEvent::Resuming => "going on".to_owned(),
+        ProgressEvent::Resuming => "resuming".to_owned(),
         ProgressEvent::Batch { .. } => return None,
     })
 }
@@ -177,11 +178,11 @@ fn batch_text(event: &ProgressEvent) -> Option<String> {
         return None;
     };
     Some(format!(
-        "{} of about {} requests, {} of about {} records{}",
+        "{} of about {}, {} of about {}{}",
         number(*requests),
-        number((*estimated).max(*requests)),
+        counted((*estimated).max(*requests), "request"),
         number(*records),
-        number((*expected).max(*records)),
+        counted((*expected).max(*records), "record"),
         usage_text(usage.as_ref())
     ))
 }
@@ -269,7 +270,7 @@ pub fn usage_text(usage: Option<&Usage>) -> String {
         return String::new();
     };
     let [used, max, ceiling, others] = [used, max, ceiling, others].map(|n| number(*n));
-    format!("; org: {used} of {max} requests used, {others} by other apps; usage limit {limit_percent} % ({ceiling})")
+    format!("; API requests (24 h): {used} of {max} used, {others} by other apps; usage limit {limit_percent} % ({ceiling})")
 }
 
 #[cfg(test)]

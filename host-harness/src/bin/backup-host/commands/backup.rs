@@ -5,7 +5,7 @@ use super::snapshots::kind_text;
 use super::{until_interrupted, warnings};
 use crate::failure::{Ending, Failure};
 use crate::open::{Opened, actor};
-use crate::output::{bytes, json, line, number};
+use crate::output::{bytes, counted, json, line, number};
 use crate::progress::Show;
 use backup_store::{ConnectionName, ObjectState};
 use host_harness::jobs::{BackupRequest, BackupResult, ObjectResult, State};
@@ -21,7 +21,7 @@ pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest
     warnings::of_configuration(&host, name).await?;
     let (stop, actor) = (request.stop.clone(), actor(None));
     let job = host.backup(name, &actor, &request, &show);
-    let done = until_interrupted(job, &stop, "interrupted; run it again to go on").await?;
+    let done = until_interrupted(job, &stop, "interrupted; run it again to resume").await?;
     show.end();
     let result = done?;
     if as_json {
@@ -51,15 +51,15 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
     line(&format!("{} snapshot {} is {state}", kind_text(result.kind), result.snapshot))?;
     if result.records > 0 || result.state != State::Partial {
         line(&format!(
-            "{} records, {}; objects: {} complete, {} partial, {} pending, {} skipped, {} failed; {} requests in this run",
-            number(result.records),
+            "{}, {}; objects: {} complete, {} partial, {} not started, {} skipped, {} failed; {} in this run",
+            counted(result.records, "record"),
             bytes(result.bytes),
             count(ObjectState::Complete),
             count(ObjectState::Partial),
             count(ObjectState::Pending),
             count(ObjectState::Skipped),
             count(ObjectState::Failed),
-            number(result.calls.sent)
+            counted(result.calls.sent, "request")
         ))?;
     }
     if let Some(pause) = &result.pause {
@@ -67,11 +67,11 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
     } else if let Some(reason) = &result.failed {
         line(&format!("failed: {reason}"))?;
         line(&format!(
-            "what is committed stands; `backup-host backup {}` goes on from there",
+            "what is committed stays; `backup-host backup {}` resumes there",
             result.connection
         ))?;
     } else if result.state == State::Partial {
-        line(&format!("stopped; `backup-host backup {}` goes on", result.connection))?;
+        line(&format!("stopped; `backup-host backup {}` resumes", result.connection))?;
     }
     Ok(())
 }

@@ -93,7 +93,7 @@ async fn set(
     }
     line(&if changed {
         format!(
-            "{name} is changed, from the next backup on; its snapshots stay, and the next backup goes on from them. Nothing was sent."
+            "{name} is changed, from the next backup on; its snapshots stay, and the next backup continues from them. No API request was made."
         )
     } else {
         format!("{name} is so already; nothing was changed")

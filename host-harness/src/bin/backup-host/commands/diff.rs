@@ -5,7 +5,7 @@ use super::snapshots::selected;
 use super::until_interrupted;
 use crate::failure::{Failure, PAUSED, WARNED};
 use crate::open::{Opened, actor};
-use crate::output::{json, json_line, line, number, table};
+use crate::output::{counted, json, json_line, line, number, table};
 use crate::progress::Show;
 use backup_store::snapshot::{Change, Difference, FieldChange, ObjectFold, differences};
 use backup_store::{ConnectionName, ObjectName, ObjectState, Row, Snapshot};
@@ -182,7 +182,7 @@ async fn live(
     loop {
         let by = actor(None);
         let job = host.backup(name, &by, &request, &show);
-        let done = until_interrupted(job, &request.stop, "interrupted; diff again to go on").await?;
+        let done = until_interrupted(job, &request.stop, "interrupted; diff again to continue").await?;
         show.end();
         let mut result = done?;
         sent += result.calls.sent;
@@ -323,8 +323,8 @@ fn print(result: &Compared) -> Result<(), Failure> {
     }
     let compared = result.objects.iter().filter(|object| object.compared).count() as u64;
     line(&format!(
-        "{} records added, {} removed, {} changed, {} only touched; {} of {} objects differ",
-        number(result.added),
+        "{} created, {} deleted, {} modified, {} with other timestamps only; {} of {} objects differ",
+        counted(result.added, "record"),
         number(result.removed),
         number(result.changed),
         number(result.touched),
@@ -334,7 +334,7 @@ fn print(result: &Compared) -> Result<(), Failure> {
     if let Some(pause) = &result.pause {
         line(&format!(
             "the org is not read in full: the backup pauses ({}), {} of {} requests are used by all applications; what it hasn't read yet \
-             is as it was before. Diff again to go on",
+             is unchanged. Diff again to continue",
             pause.reason,
             number(pause.used),
             number(pause.max)

@@ -3,7 +3,7 @@
 //! A file that stands under its own name is whole: it is written beside it, its hash is checked, and then it is renamed.
 
 use crate::failure::Failure;
-use crate::output::{bytes, number};
+use crate::output::{bytes, counted, number};
 use backup_store::{ObjectName, Snapshot, SourceKey, StoreError};
 use futures::{StreamExt, TryStreamExt};
 use std::fmt::Write as _;
@@ -133,10 +133,10 @@ fn say(written: &Written, object: &ObjectName, folder: &Path) {
         return;
     }
     eprintln!(
-        "{} files ({}) of {} records are in {}",
-        number(written.files),
+        "{} ({}) of {} are in {}",
+        counted(written.files, "file"),
         bytes(written.bytes),
-        number(written.records),
+        counted(written.records, "record"),
         folder.display()
     );
     if written.damaged > 0 {

@@ -56,10 +56,7 @@ fn say_what_lacks(snapshot: &Snapshot, object: &ObjectName, fold: &ObjectFold) -
     Ok(match told.state {
         ObjectState::Complete => 0,
         ObjectState::Pending if fold.inherited => {
-            note(
-                "has not been read again yet in this partial snapshot: these are the records of the one that it goes on from"
-                    .to_owned(),
-            );
+            note("has not been read again yet in this partial snapshot: these are the records of its base".to_owned());
             0
         }
         ObjectState::Pending => {

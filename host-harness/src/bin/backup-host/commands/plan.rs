@@ -4,7 +4,7 @@ use super::pause::{Paused, print_pause};
 use super::warnings;
 use crate::failure::{Failure, PAUSED};
 use crate::open::{Opened, actor};
-use crate::output::{bytes, json, line, number, table};
+use crate::output::{bytes, counted, json, line, number, table};
 use crate::progress::Show;
 use backup_store::{ConnectionName, SnapshotKind};
 use host_harness::jobs::{PlanRequest, PlanResult, PlannedObject};
@@ -48,19 +48,19 @@ pub async fn run(
 /// What people want to know first.
 fn text(plan: &PlanResult, all: bool) -> Vec<String> {
     let read = plan.objects.iter().filter(|object| object.skipped.is_none()).count();
-    let counted = match plan.kind {
+    let planned = match plan.kind {
         SnapshotKind::Full => format!(
-            "full backup: {} records of {read} objects, {} of answers, in about {} requests",
-            number(plan.records),
+            "full backup: {} of {read} objects, {} to download, in about {}",
+            counted(plan.records, "record"),
             bytes(plan.bytes),
-            number(plan.requests)
+            counted(plan.requests, "request")
         ),
         SnapshotKind::Incremental => format!(
-            "incremental backup: checks {read} objects for changes in about {} requests, and reads what changed",
-            number(plan.requests)
+            "incremental backup: checks {read} objects for changes in about {}, and reads what changed",
+            counted(plan.requests, "request")
         ),
     };
-    let mut text = vec![format!("{counted}; this plan took {}", number(plan.calls.sent))];
+    let mut text = vec![format!("{planned}; this plan took {}", counted(plan.calls.sent, "request"))];
     text.extend(beside(plan));
     text.extend(bounds(plan).into_iter().map(|bound| format!("fetches {bound}")));
     text.extend(fits(plan));
@@ -83,11 +83,7 @@ fn beside(plan: &PlanResult) -> Vec<String> {
         let known: Vec<u64> = of().filter_map(|(_, _, expected)| expected).collect();
         let unknown = of().count() - known.len();
         let known_sum = number(known.iter().copied().fold(0, u64::saturating_add));
-        let objects = if of().count() == 1 {
-            "1 object".to_owned()
-        } else {
-            format!("{} objects", of().count())
-        };
+        let objects = counted(of().count() as u64, "object");
         let expected = match (known.len(), unknown) {
             (0, _) => "how many shows while it runs, and the next plan tells".to_owned(),
             (_, 0) => format!("about {known_sum}, by what the last backup found"),
@@ -141,7 +137,7 @@ fn fits(plan: &PlanResult) -> Vec<String> {
             } else {
                 format!("about {} times", number(pauses))
             };
-            format!("it will pause {times}, and be complete about {at}, if other applications go on as they do")
+            format!("it will pause {times}, and be complete about {at}, if other applications continue as they do")
         }
         _ => "it will not be complete within years as other applications use the org now".to_owned(),
     };

@@ -3,7 +3,7 @@
 use super::until_interrupted;
 use crate::failure::{Ending, Failure};
 use crate::open::{Opened, actor};
-use crate::output::{json, line, number, table};
+use crate::output::{counted, json, line, number, table};
 use crate::progress::Show;
 use crate::restore_args::RestoreArgs;
 use backup_store::journal::{RestoreRecord, RestoreStanding, rfc3339};
@@ -60,7 +60,7 @@ async fn run(host: &Host, name: &ConnectionName, request: &RestoreRequest, as_js
     let show = Show::new(as_json);
     let (stop, actor) = (request.stop.clone(), actor(None));
     let job = host.restore(name, &actor, request, &show);
-    let done = until_interrupted(job, &stop, "interrupted; restore again to go on").await?;
+    let done = until_interrupted(job, &stop, "interrupted; restore again to continue").await?;
     show.end();
     let result = done?;
     if result.snapshot_state == SnapshotState::Partial {
@@ -174,25 +174,25 @@ fn print(result: &RestoreResult) -> Result<(), Failure> {
     }
     let needed = number(result.needed_calls.unwrap_or_default());
     let done = format!(
-        "{} records created, {} relinked, {} overwritten, {} unchanged",
-        number(result.created),
+        "{} created, {} relinked, {} overwritten, {} unchanged",
+        counted(result.created, "record"),
         number(result.relinked),
         number(result.updated),
         number(result.skipped)
     );
-    let sent = number(result.calls.sent);
+    let sent = counted(result.calls.sent, "request");
     match result.state {
         RestoreState::Planned => line(&format!(
-            "would create {}, relink {} and overwrite {} records; {} stay unchanged. {}. This plan took {sent} requests.",
+            "would create {}, relink {} and overwrite {}; {} stay unchanged. {}. This plan took {sent}.",
             number(result.created),
             number(result.relinked),
-            number(result.updated),
+            counted(result.updated, "record"),
             number(result.skipped),
             fits(result)
         )),
-        RestoreState::Complete => line(&format!("restored: {done}; {sent} requests in this run")),
+        RestoreState::Complete => line(&format!("restored: {done}; {sent} in this run")),
         RestoreState::Incomplete => line(&format!(
-            "incomplete: {done}, {} failed, {} outcome unknown; {sent} requests in this run",
+            "incomplete: {done}, {} failed, {} outcome unknown; {sent} in this run",
             number(result.failed.len() as u64),
             number(result.ambiguous.len() as u64),
         )),
@@ -211,7 +211,7 @@ fn print(result: &RestoreResult) -> Result<(), Failure> {
                     covered(result)
                 ))?;
             }
-            line(&format!("so far: {done}; {sent} requests in this run"))?;
+            line(&format!("so far: {done}; {sent} in this run"))?;
             line("restore again to continue: nothing is written twice")
         }
     }

@@ -35,7 +35,7 @@ pub async fn selected(open: &Opened, name: &ConnectionName, text: &str) -> Resul
 pub fn say_what_it_shows(info: &SnapshotInfo) {
     if let (false, Some(predecessor)) = (info.state.has_ended(), info.predecessor) {
         eprintln!(
-            "note: {} is partial: it shows {predecessor}, which it goes on from, with what has been read since on top",
+            "note: {} is partial: it shows {predecessor}, its base, with what has been read since on top",
             info.id
         );
     }

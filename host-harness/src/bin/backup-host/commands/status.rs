@@ -5,7 +5,7 @@ use super::snapshots::{info_json, say_what_it_shows, standing_text, state_text};
 use super::warnings;
 use crate::failure::Failure;
 use crate::open::{Opened, PROCESS};
-use crate::output::{bytes, json, line, number};
+use crate::output::{bytes, counted, json, line, number};
 use backup_seams::Timestamp;
 use backup_store::journal::{Paused, Standing, rfc3339};
 use backup_store::scope::Running;
@@ -74,9 +74,9 @@ fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), F
             let (at, ago) = ended_at(info, now);
             let state = state_text(info.state);
             line(&format!(
-                "last backup     {} {state}, {at} ({ago} ago), {} records, {}",
+                "last backup     {} {state}, {at} ({ago} ago), {}, {}",
                 info.id,
-                number(info.records),
+                counted(info.records, "record"),
                 bytes(info.bytes)
             ))?;
         }
@@ -84,11 +84,11 @@ fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), F
     }
     if let Some((info, _)) = status.open() {
         line(&format!(
-            "open backup     {} {}, started {}, {} records, {}",
+            "open backup     {} {}, started {}, {}, {}",
             info.id,
             standing_text(&info.standing),
             rfc3339(info.started_at),
-            number(info.records),
+            counted(info.records, "record"),
             bytes(info.bytes)
         ))?;
     }
@@ -106,7 +106,7 @@ fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), F
     match &status_json["usage"] {
         Value::Null => line("requests        nothing known yet")?,
         usage => line(&format!(
-            "requests        {} used / ceiling {} / max {}, {} by others, at {}",
+            "API requests    {} used (24 h), {} by other apps; the usage limit is {} of {}; reported at {}",
             count(&usage["used"]),
             count(&usage["ceiling"]),
             count(&usage["max"]),
@@ -131,15 +131,15 @@ fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), F
         ))?;
     }
     asked(status_json).iter().try_for_each(|text| line(text))?;
-    line(&format!("audit head      {}", text(&status_json["head"])))
+    line(&format!("latest hash     {}", text(&status_json["head"])))
 }
 
 /// When the org last told how many requests are used, and when it tells next.
 fn asked(status: &Value) -> Vec<String> {
-    let last = status["asked_at"].as_str().map(|at| format!("org last asked  {at}"));
+    let last = status["asked_at"].as_str().map(|at| format!("usage checked   {at}"));
     let next = status["next_check_at"].as_str().map(|at| {
         let now = status["check_now_at"].as_str().unwrap_or(at);
-        format!("org asked next  {at}, or from {now} on with --check-now; a higher usage limit needs no asking")
+        format!("next check      {at}, or from {now} on with --check-now; a higher usage limit needs none")
     });
     last.into_iter().chain(next).collect()
 }

@@ -2,7 +2,7 @@
 
 use crate::failure::Failure;
 use crate::open::{Opened, actor};
-use crate::output::{bytes, json, line, number, table};
+use crate::output::{bytes, counted, json, line, number, table};
 use backup_store::verify::{gc as collect_garbage, verify};
 use backup_store::{Claim, ClaimRequest, ConnectionName, Damage, Journal, Scope, Sha256};
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ pub async fn audit(
 ) -> Result<ExitCode, Failure> {
     if expect.is_some_and(|head| head.to_string().bytes().all(|digit| digit == b'0')) {
         return Err(Failure::wrong_use(
-            "64 zeros are no entry's hash: they stand before the first one; give the head that `status --json` or `audit --json` told",
+            "64 zeros are no entry's hash: they stand before the first one; give the latest hash that `status --json` or `audit --json` printed",
         ));
     }
     if verify {
@@ -79,8 +79,9 @@ async fn verify_audit(
         )?;
     } else if let Some(head) = head {
         line(&format!(
-            "the audit trail of {name} is whole: {} entries, head {}",
-            head.seq, head.hash
+            "the audit log of {name} is intact: {} entries, latest hash {}",
+            number(head.seq),
+            head.hash
         ))?;
     } else {
         print_damages(&damages)?;
@@ -102,17 +103,17 @@ pub async fn check(open: &Opened, name: &ConnectionName, as_json: bool) -> Resul
     } else {
         print_damages(&checked.damages)?;
         let verdict = if checked.damages.is_empty() {
-            "all of it is whole"
+            "no errors found"
         } else {
-            "not all of it is whole"
+            "damaged"
         };
         line(&format!(
-            "{name}: {} entries, {} segments, {} blobs, {} checkpoints, {} read again; {verdict}",
-            number(checked.entries),
-            number(checked.segments),
-            number(checked.blobs),
-            number(checked.checkpoints),
-            bytes(checked.bytes)
+            "{name}: {verdict}; verified {}: {}, {}, {}, {}",
+            bytes(checked.bytes),
+            counted(checked.segments, "data file"),
+            counted(checked.blobs, "attachment"),
+            counted(checked.checkpoints, "checkpoint"),
+            format_args!("{} log entries", number(checked.entries))
         ))?;
     }
     Ok(if checked.damages.is_empty() {
