@@ -136,7 +136,7 @@ fn status_says_who_works_and_when_the_org_was_asked_and_is_asked_next() {
     assert!(asked < next && now <= next, "{paused}");
     let text = program.run(&["status", "acme"]).stdout;
     let text = String::from_utf8_lossy(&text);
-    for line in [format!("org last asked  {asked}"), format!("org asked next  {next}")] {
+    for line in [format!("usage checked   {asked}"), format!("next check      {next}")] {
         assert!(text.contains(&line), "{line} in {text}");
     }
     program.run(&["limit", "acme", "90"]);
