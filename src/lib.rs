@@ -14,6 +14,7 @@ pub mod backup;
 pub mod check;
 #[cfg(target_arch = "wasm32")]
 mod edge;
+mod halt;
 pub mod host;
 pub mod org;
 pub mod plan;

@@ -1,8 +1,8 @@
 //! Asks the org, while a restore is planned, how objects are written: 25 to a request, and none where a backup asked within a day.
 
+use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Host};
 use crate::org::{SendFailure, Subrequest};
-use crate::restore::plan::Ended;
 use crate::restore::rules;
 use crate::restore::run::Run;
 use crate::restore::state::job::Stage;
@@ -17,7 +17,7 @@ const DESCRIBE_FRESH_MS: u64 = 24 * 3_600_000;
 
 impl<H: Host> Run<'_, '_, H> {
     /// Asks how the objects are written of which records are wanted.
-    pub(in crate::restore) fn describe(&mut self) -> Result<Ended, ConnectorError> {
+    pub(in crate::restore) fn describe(&mut self) -> Step {
         let mut wanted = Vec::new();
         for object in self.job.objects.clone() {
             if self.is_described(&object)? || !self.is_wanted(&object)? {
@@ -33,16 +33,14 @@ impl<H: Host> Run<'_, '_, H> {
         }
         for some in wanted.chunks(SUBREQUESTS) {
             if self.must_end() {
-                return Ok(Ended::Call);
+                return Err(Halt::Call);
             }
             let parts = describes::subrequests(self.org, some.iter().map(|object| (object.as_str(), None)));
-            if let Some(stopped) = self.ask_describes(some, &parts)? {
-                return Ok(Ended::SendFailure(stopped));
-            }
+            self.ask_describes(some, &parts)?;
         }
         self.spare_closed()?;
         self.job.enter(Stage::Refer);
-        Ok(Ended::Stage)
+        Ok(())
     }
 
     /// Records that can't be written are only looked up where others refer to them.
@@ -79,15 +77,8 @@ impl<H: Host> Run<'_, '_, H> {
             .and_then(Writable::of_describe))
     }
 
-    pub(in crate::restore) fn ask_describes(
-        &mut self,
-        objects: &[String],
-        parts: &[Subrequest],
-    ) -> Result<Option<SendFailure>, ConnectorError> {
-        let mut body = match self.answer_to(parts) {
-            Ok(body) => body,
-            Err(stopped) => return Ok(Some(stopped)),
-        };
+    pub(in crate::restore) fn ask_describes(&mut self, objects: &[String], parts: &[Subrequest]) -> Step {
+        let mut body = self.answer_to(parts)?;
         let mut subs = Vec::new();
         let stopped = self.org.read_composite(&mut body, &mut WritableBodies, &mut subs).err();
         self.got_somewhere |= !subs.is_empty();
@@ -96,13 +87,13 @@ impl<H: Host> Run<'_, '_, H> {
                 SubBody::Read(writable) if sub.status < 300 => self.take_describe(object, writable)?,
                 SubBody::Read(_) | SubBody::Empty => self.not_described(object, &ApiError::of_status(sub.status)),
                 SubBody::Refused(errors) => match refusal(sub.status, errors) {
-                    (Class::Later | Class::TimedOut, _) => return Ok(Some(SendFailure::Later)),
-                    (Class::DailyLimit, _) => return Ok(Some(SendFailure::DailyLimit)),
+                    (Class::Later | Class::TimedOut, _) => return Err(SendFailure::Later.into()),
+                    (Class::DailyLimit, _) => return Err(SendFailure::DailyLimit.into()),
                     (_, error) => self.not_described(object, &error),
                 },
             }
         }
-        Ok(stopped)
+        stopped.map_or(Ok(()), |failure| Err(failure.into()))
     }
 
     pub(in crate::restore) fn not_described(&mut self, object: &str, error: &ApiError) {

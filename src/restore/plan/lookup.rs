@@ -4,9 +4,9 @@
 //! then. Archived records are told by a query of all alone: those that were archived in the snapshot are asked for so at once, others
 //! when they weren't found, in what room requests have left.
 
+use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Host, RecordOutcome, Row};
 use crate::org::{SendFailure, Subrequest};
-use crate::restore::plan::Ended;
 use crate::restore::rules;
 use crate::restore::run::Run;
 use crate::restore::state::job::{Place, STAMPS, Stage};
@@ -114,15 +114,13 @@ fn is_not_there(part: &Part) -> bool {
 
 impl<H: Host> Run<'_, '_, H> {
     /// Asks which of the records the target has.
-    pub(in crate::restore) fn look_up(&mut self) -> Result<Ended, ConnectorError> {
+    pub(in crate::restore) fn look_up(&mut self) -> Step {
         let objects = self.objects_to_look_up()?;
         loop {
             if self.must_end() {
-                return Ok(Ended::Call);
+                return Err(Halt::Call);
             }
-            if let Some(stopped) = self.describe_anew()? {
-                return Ok(Ended::SendFailure(stopped));
-            }
+            self.describe_anew()?;
             let from = self.job.at.clone();
             let mut looks = Looks::default();
             let end = Place {
@@ -137,9 +135,9 @@ impl<H: Host> Run<'_, '_, H> {
             if looks.asked.is_empty() {
                 break;
             }
-            if let Some(stopped) = self.ask_for(&looks.asked)? {
+            if let Err(halt) = self.ask_for(&looks.asked) {
                 self.job.at = from;
-                return Ok(Ended::SendFailure(stopped));
+                return Err(halt);
             }
             self.save()?;
         }
@@ -149,11 +147,11 @@ impl<H: Host> Run<'_, '_, H> {
         } else {
             self.job.enter(Stage::Name);
         }
-        Ok(Ended::Stage)
+        Ok(())
     }
 
-    /// Looks up the records that sounded gone; why it stopped, where it did.
-    pub(in crate::restore) fn look_up_doubted(&mut self) -> Result<Option<SendFailure>, ConnectorError> {
+    /// Looks up the records that sounded gone.
+    pub(in crate::restore) fn look_up_doubted(&mut self) -> Step {
         let mut objects = self.objects_to_look_up()?;
         objects.retain(|object| self.job.doubted.contains(&object.name));
         let end = Place {
@@ -162,7 +160,7 @@ impl<H: Host> Run<'_, '_, H> {
         };
         loop {
             if self.host().requests_left() == 0 {
-                return Ok(Some(SendFailure::AllowanceSpent));
+                return Err(SendFailure::AllowanceSpent.into());
             }
             let mut looks = Looks {
                 together: true,
@@ -171,11 +169,9 @@ impl<H: Host> Run<'_, '_, H> {
             self.job.at = Place::default();
             self.unknown_records(&objects, &end, &mut looks)?;
             if looks.asked.is_empty() {
-                return Ok(None);
+                return Ok(());
             }
-            if let Some(stopped) = self.ask_for(&looks.asked)? {
-                return Ok(Some(stopped));
-            }
+            self.ask_for(&looks.asked)?;
             self.save()?;
         }
     }
@@ -306,17 +302,14 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(())
     }
 
-    /// Looks records up; why it stopped, where it did.
-    fn ask_for(&mut self, asked: &[Asked]) -> Result<Option<SendFailure>, ConnectorError> {
+    /// Looks records up.
+    fn ask_for(&mut self, asked: &[Asked]) -> Step {
         let parts: Vec<Subrequest> = asked
             .iter()
             .enumerate()
             .map(|(n, asked)| self.look_up_part(n, asked))
             .collect::<Result<_, _>>()?;
-        let parts = match self.ask(&parts) {
-            Ok(parts) => parts,
-            Err(stopped) => return Ok(Some(stopped)),
-        };
+        let parts = self.ask(&parts)?;
         let ways = Ways {
             stamps: self.job.stamps.clone(),
             by_query: self.job.by_query.clone(),
@@ -325,17 +318,17 @@ impl<H: Host> Run<'_, '_, H> {
         for (asked, part) in asked.iter().zip(&parts) {
             let found = match Self::found(asked, part) {
                 Ok(found) => found,
-                Err(errors) => match self.look_up_refused(asked, &ways, part.status, errors)? {
-                    Some(stopped) => return Ok(Some(stopped)),
-                    None => continue,
-                },
+                Err(errors) => {
+                    self.look_up_refused(asked, &ways, part.status, errors)?;
+                    continue;
+                }
             };
             self.got_somewhere = true;
             for ((key, id), found) in asked.ids.iter().zip(found) {
                 self.take_look(asked, key, id, found.as_ref())?;
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     fn look_up_part(&mut self, n: usize, asked: &Asked) -> Result<Subrequest, ConnectorError> {
@@ -415,12 +408,12 @@ impl<H: Host> Run<'_, '_, H> {
         }: &Ways,
         status: u16,
         errors: Vec<ApiError>,
-    ) -> Result<Option<SendFailure>, ConnectorError> {
+    ) -> Step {
         let object = &asked.object;
         let (class, error) = refusal(status, errors);
         match class {
-            Class::Later | Class::TimedOut | Class::Halted => return Ok(Some(SendFailure::Later)),
-            Class::DailyLimit => return Ok(Some(SendFailure::DailyLimit)),
+            Class::Later | Class::TimedOut | Class::Halted => return Err(SendFailure::Later.into()),
+            Class::DailyLimit => return Err(SendFailure::DailyLimit.into()),
             // Others of this object in the same request were refused for the same.
             // The describe may be old; where it isn't, none of this object's references is set.
             _ if error.code == "INVALID_FIELD" && !without_references.contains(object) && self.has_references(object)? => {
@@ -429,17 +422,17 @@ impl<H: Host> Run<'_, '_, H> {
                 } else {
                     self.job.to_describe.insert(object.clone());
                 }
-                return Ok(None);
+                return Ok(());
             }
             _ if error.code == "INVALID_FIELD" && stamps.get(object).copied().unwrap_or_default() < STAMPS.len() => {
                 let tried = stamps.get(object).copied().unwrap_or_default();
                 self.job.stamps.insert(object.clone(), tried + 1);
-                return Ok(None);
+                return Ok(());
             }
             Class::Never("not-visible") => {}
             _ if !by_query.contains(object) => {
                 self.job.by_query.insert(object.clone());
-                return Ok(None);
+                return Ok(());
             }
             _ => {}
         }
@@ -463,12 +456,12 @@ impl<H: Host> Run<'_, '_, H> {
             self.records.set(object, key, RecordEntry::new(what))?;
         }
         if in_doubt {
-            return Ok(None);
+            return Ok(());
         }
         if self.is_wanted(object)? || !self.job.closed.contains_key(object) {
             self.not_described(object, &error);
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Takes what was found of one record.

@@ -12,6 +12,7 @@ pub(in crate::restore) mod rehearsal;
 mod select;
 
 use crate::BATCH_REQUESTS;
+use crate::halt::{Halt, Step};
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned, RecordOutcome, Row, Snapshot};
 use crate::org::{Org, SendFailure};
 use crate::restore::order::{self, References};
@@ -22,7 +23,6 @@ use crate::restore::rules;
 use crate::restore::run::{Run, ToCome};
 use crate::restore::state::job::{Job, Selection, Stage};
 use crate::restore::state::record::{RecordEntry, RecordState};
-use crate::restore::write;
 use crate::salesforce::{Writable, WritableField};
 use crate::values::key;
 use std::cell::Cell;
@@ -33,18 +33,6 @@ const ROWS_A_CALL: usize = 40_000;
 
 /// Rows that are asked of the snapshot at once.
 pub(in crate::restore) const ROWS_AT_ONCE: u32 = 1_000;
-
-/// Why a stage isn't over.
-pub(in crate::restore) enum Ended {
-    /// It is; the next one can begin.
-    Stage,
-    /// This call is, and planning goes on in the next.
-    Call,
-    /// A request stopped.
-    SendFailure(SendFailure),
-    /// There will be no plan.
-    Blocked(Failure),
-}
 
 /// Plans a restore. `runs`: it will be run; otherwise people only want to see what it would do.
 pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Result<Planned, ConnectorError> {
@@ -73,27 +61,29 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
     run.job.refuses_values |= !runs;
     let mut budget = ROWS_A_CALL;
     while run.job.stage < Stage::Write {
-        let ended = run.plan_stage(&mut budget)?;
-        let busy = match &ended {
-            Ended::SendFailure(stopped) => run.seconds_to_wait(Some(stopped)),
-            _ => run.seconds_to_wait(None),
-        };
+        let planned = run.plan_stage(&mut budget);
+        if let Err(Halt::Failed(error)) = planned {
+            return Err(error);
+        }
+        let busy = run.seconds_to_wait(planned.as_ref().err().and_then(Halt::send_failure));
         run.save()?;
         if let Some(seconds) = busy {
             return Ok(Planned::AgainAfter(seconds));
         }
-        match ended {
-            Ended::Stage => {}
-            Ended::Call => return Ok(Planned::More(1)),
-            Ended::Blocked(failure) => return Ok(Planned::Blocked(failure)),
-            Ended::SendFailure(SendFailure::Host(error)) => return Err(*error),
-            Ended::SendFailure(stopped @ SendFailure::Later) => return Err(stopped.into_error()),
-            Ended::SendFailure(stopped) if Run::<H>::is_normal(&stopped) || run.got_somewhere => {
+        match planned {
+            Ok(()) => {}
+            Err(Halt::Call) => return Ok(Planned::More(1)),
+            Err(Halt::Wait(seconds)) => return Ok(Planned::AgainAfter(seconds)),
+            Err(Halt::Blocked(failure)) => return Ok(Planned::Blocked(failure)),
+            Err(Halt::Failed(error)) => return Err(error),
+            Err(Halt::Send(SendFailure::Host(error))) => return Err(*error),
+            Err(Halt::Send(failure @ SendFailure::Later)) => return Err(failure.into_error()),
+            Err(Halt::Send(failure)) if Run::<H>::is_normal(&failure) || run.got_somewhere => {
                 let (planning, all) = run.needed_at_most()?;
                 host.needed(all);
                 return Ok(Planned::More(u32::try_from(planning).unwrap_or(u32::MAX).min(BATCH_REQUESTS)));
             }
-            Ended::SendFailure(stopped) => return Err(stopped.into_error()),
+            Err(Halt::Send(failure)) => return Err(failure.into_error()),
         }
     }
     run.tell_plan()?;
@@ -112,23 +102,26 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
 
 impl<H: Host> Run<'_, '_, H> {
     fn settle_first(&mut self) -> Result<Option<Planned>, ConnectorError> {
-        let ended = self.settle()?;
-        let busy = match &ended {
-            Some(write::Ended::SendFailure(stopped)) => self.seconds_to_wait(Some(stopped)),
+        let settled = self.settle();
+        let busy = match &settled {
+            Err(Halt::Send(failure)) => self.seconds_to_wait(Some(failure)),
+            Err(Halt::Failed(error)) => return Err(error.clone()),
             _ => None,
         };
         self.save()?;
-        Ok(match ended {
-            None => None,
-            Some(write::Ended::Call) => Some(Planned::More(1)),
-            Some(write::Ended::Wait(seconds)) => Some(Planned::AgainAfter(seconds)),
-            Some(write::Ended::SendFailure(_)) if busy.is_some() => busy.map(Planned::AgainAfter),
-            Some(write::Ended::SendFailure(stopped)) if Run::<H>::is_normal(&stopped) => Some(Planned::More(1)),
-            Some(write::Ended::SendFailure(stopped)) => return Err(stopped.into_error()),
+        Ok(match settled {
+            Ok(()) => None,
+            Err(Halt::Call) => Some(Planned::More(1)),
+            Err(Halt::Wait(seconds)) => Some(Planned::AgainAfter(seconds)),
+            Err(Halt::Blocked(failure)) => Some(Planned::Blocked(failure)),
+            Err(Halt::Failed(error)) => return Err(error),
+            Err(Halt::Send(_)) if busy.is_some() => busy.map(Planned::AgainAfter),
+            Err(Halt::Send(failure)) if Run::<H>::is_normal(&failure) => Some(Planned::More(1)),
+            Err(Halt::Send(failure)) => return Err(failure.into_error()),
         })
     }
 
-    fn plan_stage(&mut self, budget: &mut usize) -> Result<Ended, ConnectorError> {
+    fn plan_stage(&mut self, budget: &mut usize) -> Step {
         match self.job.stage {
             Stage::Select => self.select(budget),
             Stage::Relate => self.relate(budget),
@@ -142,7 +135,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// Finds what the wanted records refer to.
-    fn refer(&mut self, budget: &mut usize) -> Result<Ended, ConnectorError> {
+    fn refer(&mut self, budget: &mut usize) -> Step {
         // Objects that are only referred to come to this list while it is walked; they have nothing to be walked for.
         let objects = self.job.objects.clone();
         while let Some(object) = objects.get(self.job.at.object) {
@@ -151,7 +144,7 @@ impl<H: Host> Run<'_, '_, H> {
                 if *budget == 0 || self.must_end() {
                     // The list may have grown before this place.
                     self.job.at.object = self.place_of(object);
-                    return Ok(Ended::Call);
+                    return Err(Halt::Call);
                 }
                 let some = self.records.after(object, &self.job.at.after)?;
                 let Some((last, _)) = some.last() else { break };
@@ -176,11 +169,11 @@ impl<H: Host> Run<'_, '_, H> {
             self.job.at.after.clear();
             self.job.at.object = self.place_of(object) + 1;
             if self.job.objects.len() != objects.len() {
-                return Ok(Ended::Stage);
+                return Ok(());
             }
         }
         self.job.enter(Stage::LookUp);
-        Ok(Ended::Stage)
+        Ok(())
     }
 
     fn place_of(&self, object: &str) -> usize {
@@ -233,7 +226,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// Goes through all records in order, without sending, to tell what will become of each.
-    fn rehearse(&mut self, budget: &mut usize) -> Result<Ended, ConnectorError> {
+    fn rehearse(&mut self, budget: &mut usize) -> Step {
         if self.job.at.object == 0 && self.job.at.after.is_empty() && self.job.open.is_empty() {
             self.put_in_order()?;
         }
@@ -245,7 +238,7 @@ impl<H: Host> Run<'_, '_, H> {
             while let Some(writable) = &writable {
                 if *budget == 0 || self.must_end() {
                     self.job.composites += rehearsal.requests();
-                    return Ok(Ended::Call);
+                    return Err(Halt::Call);
                 }
                 let mut some = self.records.after(object, &self.job.at.after)?;
                 let Some((last, _)) = some.last() else { break };
@@ -262,7 +255,7 @@ impl<H: Host> Run<'_, '_, H> {
         self.job.composites += rehearsal.requests();
         self.choose_bulk();
         self.job.enter(Stage::Write);
-        Ok(Ended::Stage)
+        Ok(())
     }
 
     /// Deleting a record empties references to it, and doesn't always tell by their records' `SystemModstamp`. Where they led to what

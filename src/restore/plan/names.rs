@@ -4,8 +4,8 @@
 //!
 //! Asked only for what the target doesn't have under its Id, so that a restore into the same org sends nothing for it.
 
+use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Host};
-use crate::restore::plan::Ended;
 use crate::restore::rules::{self, Values};
 use crate::restore::run::Run;
 use crate::restore::state::job::{Place, Stage};
@@ -50,10 +50,10 @@ struct Name {
 
 impl<H: Host> Run<'_, '_, H> {
     /// Finds by name what wasn't found by its Id.
-    pub(in crate::restore) fn find_by_name(&mut self) -> Result<Ended, ConnectorError> {
+    pub(in crate::restore) fn find_by_name(&mut self) -> Step {
         loop {
             if self.must_end() {
-                return Ok(Ended::Call);
+                return Err(Halt::Call);
             }
             let from = self.job.at.clone();
             let asked = self.without_an_id()?;
@@ -64,7 +64,7 @@ impl<H: Host> Run<'_, '_, H> {
                 Ok(parts) => parts,
                 Err(stopped) => {
                     self.job.at = from;
-                    return Ok(Ended::SendFailure(stopped));
+                    return Err(stopped.into());
                 }
             };
             for (asked, part) in asked.iter().zip(&parts) {
@@ -80,7 +80,7 @@ impl<H: Host> Run<'_, '_, H> {
             self.save()?;
         }
         self.job.enter(Stage::Compare);
-        Ok(Ended::Stage)
+        Ok(())
     }
 
     /// The next records that the target doesn't have under their Ids, as many as one request asks for.

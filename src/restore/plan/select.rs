@@ -1,8 +1,9 @@
 //! Finds the records that a restore is of: those that are named, and those that belong to them.
 
+use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Failure, Host, Row, Snapshot};
 use crate::restore::condition::Condition;
-use crate::restore::plan::{Ended, ROWS_AT_ONCE};
+use crate::restore::plan::ROWS_AT_ONCE;
 use crate::restore::rules;
 use crate::restore::run::Run;
 use crate::restore::state::job::Stage;
@@ -13,11 +14,11 @@ use std::collections::BTreeSet;
 
 impl<H: Host> Run<'_, '_, H> {
     /// Finds the records that are asked for.
-    pub(in crate::restore) fn select(&mut self, budget: &mut usize) -> Result<Ended, ConnectorError> {
+    pub(in crate::restore) fn select(&mut self, budget: &mut usize) -> Step {
         let held: BTreeSet<String> = self.source.objects()?.into_iter().collect();
         if self.job.prefixes.is_empty() {
             if let Some(unknown) = self.unknown(&held)? {
-                return Ok(Ended::Blocked(unknown));
+                return Err(Halt::Blocked(unknown));
             }
             self.learn_prefixes(&held)?;
             self.select_records()?;
@@ -26,11 +27,11 @@ impl<H: Host> Run<'_, '_, H> {
         while let Some(object) = objects.get(self.job.at.object) {
             let condition = match self.condition(object)? {
                 Ok(condition) => condition,
-                Err(failure) => return Ok(Ended::Blocked(failure)),
+                Err(failure) => return Err(Halt::Blocked(failure)),
             };
             loop {
                 if *budget == 0 || self.must_end() {
-                    return Ok(Ended::Call);
+                    return Err(Halt::Call);
                 }
                 let (rows, cursor) = self.source.read(object, &self.job.at.after, ROWS_AT_ONCE)?;
                 *budget = budget.saturating_sub(rows.len());
@@ -57,7 +58,7 @@ impl<H: Host> Run<'_, '_, H> {
         }
         let next = if self.relates() { Stage::Relate } else { Stage::Describe };
         self.job.enter(next);
-        Ok(Ended::Stage)
+        Ok(())
     }
 
     /// What chooses among an object's records, or why it can't.
@@ -176,7 +177,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// Finds the records that belong to those that are wanted: all that name one of them in a field that can be set.
-    pub(in crate::restore) fn relate(&mut self, budget: &mut usize) -> Result<Ended, ConnectorError> {
+    pub(in crate::restore) fn relate(&mut self, budget: &mut usize) -> Step {
         let mut held = self.source.objects()?;
         if !self.job.selection.with_related {
             held.retain(|object| object == rules::BROUGHT.0);
@@ -185,7 +186,7 @@ impl<H: Host> Run<'_, '_, H> {
             let fields = self.parents(object)?;
             while !fields.is_empty() {
                 if *budget == 0 || self.must_end() {
-                    return Ok(Ended::Call);
+                    return Err(Halt::Call);
                 }
                 let (rows, cursor) = self.source.read(object, &self.job.at.after, ROWS_AT_ONCE)?;
                 *budget = budget.saturating_sub(rows.len());
@@ -209,7 +210,7 @@ impl<H: Host> Run<'_, '_, H> {
         } else {
             self.job.enter(Stage::Describe);
         }
-        Ok(Ended::Stage)
+        Ok(())
     }
 
     /// What a link leads to is wanted with it.

@@ -1,16 +1,15 @@
 //! Records that Salesforce creates by itself when their parent is created: they are looked for before any of their kind is
 //! created, and changed in place.
 
+use crate::halt::Step;
 use crate::host::{ConnectorError, Host, Row};
-use crate::org::SendFailure;
 use crate::restore::prepare::Target;
 use crate::restore::request::Request;
 use crate::restore::rules::{self, CREATED_WITH_PARENT, Values};
 use crate::restore::run::{IN_THE_END, Run};
 use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::restore::state::records::Pages;
-use crate::restore::write::Ended;
-use crate::restore::write::fill::Filled;
+use crate::restore::write::fill::FillResult;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::salesforce::{Writable, canonical};
 use crate::soql::literal;
@@ -151,7 +150,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// Looks for all records that came to be with their parents. Why nothing can be filled in now, where nothing can.
-    pub(in crate::restore) fn adopt_first(&mut self) -> Result<Option<Filled>, ConnectorError> {
+    pub(in crate::restore) fn adopt_first(&mut self) -> Step<Option<FillResult>> {
         let mut queries: Vec<(Kind, Vec<Wanted>)> = Vec::new();
         for kind in CREATED_WITH_PARENT {
             if self.left_of(kind.0) == 0 || self.job.adopted.contains(kind.0) {
@@ -171,11 +170,11 @@ impl<H: Host> Run<'_, '_, H> {
         for some in queries.chunks(COMPOSITE_QUERIES) {
             if self.host().requests_left() == 0 || self.must_end() {
                 self.forget_looks(&queries);
-                return Ok(Some(Filled::MustEnd));
+                return Ok(Some(FillResult::MustEnd));
             }
-            if let Some(stopped) = self.adopt(some)? {
+            if let Err(halt) = self.adopt(some) {
                 self.forget_looks(&queries);
-                return Ok(Some(Filled::Ended(Ended::SendFailure(stopped))));
+                return Err(halt);
             }
         }
         self.save()?;
@@ -237,7 +236,7 @@ impl<H: Host> Run<'_, '_, H> {
         Ok((wanted, to_come))
     }
 
-    fn adopt(&mut self, queries: &[(Kind, Vec<Wanted>)]) -> Result<Option<SendFailure>, ConnectorError> {
+    fn adopt(&mut self, queries: &[(Kind, Vec<Wanted>)]) -> Step {
         #[derive(Deserialize)]
         struct Page {
             records: Vec<Values>,
@@ -251,10 +250,7 @@ impl<H: Host> Run<'_, '_, H> {
                 ids.join(",")
             )
         };
-        let parts = match self.ask_queries(queries.iter().map(query)) {
-            Ok(parts) => parts,
-            Err(stopped) => return Ok(Some(stopped)),
-        };
+        let parts = self.ask_queries(queries.iter().map(query))?;
         for (((object, parent, told_by), wanted), part) in queries.iter().zip(&parts) {
             // Where they can't be asked for, creating them will tell: Salesforce takes none of these twice.
             let Ok(page) = part.read::<Page>() else { continue };
@@ -274,7 +270,7 @@ impl<H: Host> Run<'_, '_, H> {
                 }
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     fn take_adopted(&mut self, object: &str, key: &str, id: &str) -> Result<(), ConnectorError> {

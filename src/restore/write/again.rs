@@ -3,6 +3,7 @@
 //!
 //! The rule it keeps: an error text is no knowledge of the org.
 
+use crate::halt::Step;
 use crate::host::{ConnectorError, Failure, Host};
 use crate::org::{Refused, SendFailure};
 use crate::restore::refused::{self, Whole};
@@ -12,7 +13,6 @@ use crate::restore::state::intent::{Created, Intent};
 use crate::restore::state::job::Place;
 use crate::restore::state::record::{Apart, RecordEntry, RecordState};
 use crate::restore::state::records::Pages;
-use crate::restore::write::Ended;
 use crate::restore::write::results::{MAX_TRIES, Refusals};
 use crate::salesforce::limits::{COMPOSITE_QUERIES, SUBREQUESTS};
 use crate::salesforce::{Part, SaveError};
@@ -46,28 +46,24 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(())
     }
 
-    /// Finds out what refusals left open; why the batch ends, where it does.
-    pub(in crate::restore) fn find_out(&mut self) -> Result<Option<Ended>, ConnectorError> {
+    /// Finds out what refusals left open.
+    pub(in crate::restore) fn find_out(&mut self) -> Step {
         if self.job.to_describe.is_empty() && self.job.doubted.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
-        if let Some(stopped) = self.describe_anew()? {
-            return Ok(Some(Ended::SendFailure(stopped)));
-        }
+        self.describe_anew()?;
         self.look_again()
     }
 
     /// Asks anew how objects are written that the org says are otherwise.
-    pub(in crate::restore) fn describe_anew(&mut self) -> Result<Option<SendFailure>, ConnectorError> {
+    pub(in crate::restore) fn describe_anew(&mut self) -> Step {
         let objects: Vec<String> = self.job.to_describe.iter().cloned().collect();
         for some in objects.chunks(SUBREQUESTS) {
             if self.host().requests_left() == 0 {
-                return Ok(Some(SendFailure::AllowanceSpent));
+                return Err(SendFailure::AllowanceSpent.into());
             }
             let parts = describes::subrequests(self.org, some.iter().map(|object| (object.as_str(), None)));
-            if let Some(stopped) = self.ask_describes(some, &parts)? {
-                return Ok(Some(stopped));
-            }
+            self.ask_describes(some, &parts)?;
             for object in some {
                 self.job.to_describe.remove(object);
                 self.job.described_anew.insert(object.clone());
@@ -76,7 +72,7 @@ impl<H: Host> Run<'_, '_, H> {
             }
             self.save()?;
         }
-        Ok(None)
+        Ok(())
     }
 
     /// What is left of an object that can't be written after all.
@@ -94,18 +90,17 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// Looks up what sounded gone.
-    fn look_again(&mut self) -> Result<Option<Ended>, ConnectorError> {
+    fn look_again(&mut self) -> Step {
         if self.job.doubted.is_empty() {
-            return Ok(None);
+            return Ok(());
         }
         self.job.at = Place::default();
-        let stopped = self.look_up_doubted()?;
+        let looked = self.look_up_doubted();
         self.job.again();
         self.job.moved = true;
-        if stopped.is_none() {
-            self.job.doubted.clear();
-        }
-        Ok(stopped.map(Ended::SendFailure))
+        looked?;
+        self.job.doubted.clear();
+        Ok(())
     }
 
     /// What a look told of a record that sounded gone.
@@ -274,10 +269,10 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Some collections that create have an answer which doesn't tell whether they had their effect: that is found out before anything
     /// else is sent.
-    pub(in crate::restore) fn settle_parts(&mut self, at: u64, creates: Vec<Created>) -> Result<Option<Ended>, ConnectorError> {
+    pub(in crate::restore) fn settle_parts(&mut self, at: u64, creates: Vec<Created>) -> Step {
         if creates.is_empty() {
             self.settled = true;
-            return Ok(None);
+            return Ok(());
         }
         let mut entries = self.unsaved()?;
         entries.push(Intent { at, creates }.entry()?);

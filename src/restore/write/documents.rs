@@ -1,6 +1,7 @@
 //! Documents, which Salesforce creates together with the first version of a file: after that one is written, the document's Id is
 //! asked for, so that later versions and links can name it.
 
+use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Host};
 use crate::org::SendFailure;
 use crate::restore::rules::BROUGHT;
@@ -8,7 +9,6 @@ use crate::restore::run::Run;
 use crate::restore::state::job::WaitFor;
 use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::restore::state::records::Pages;
-use crate::restore::write::Ended;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::soql::literal;
 use serde::Deserialize;
@@ -24,22 +24,20 @@ pub(in crate::restore) const DOCUMENTS_A_REQUEST: u64 = (VERSIONS * COMPOSITE_QU
 type Begun = (String, String);
 
 impl<H: Host> Run<'_, '_, H> {
-    /// Asks for the Ids of all documents that came to be; why the batch ends, where it does.
-    pub(in crate::restore) fn find_documents(&mut self) -> Result<Option<Ended>, ConnectorError> {
+    /// Asks for the Ids of all documents that came to be.
+    pub(in crate::restore) fn find_documents(&mut self) -> Step {
         let begun = self.begun()?;
         for some in begun.chunks(VERSIONS * COMPOSITE_QUERIES) {
             if self.must_end() {
-                return Ok(Some(Ended::Call));
+                return Err(Halt::Call);
             }
             if self.host().requests_left() == 0 {
-                return Ok(Some(Ended::SendFailure(SendFailure::AllowanceSpent)));
+                return Err(SendFailure::AllowanceSpent.into());
             }
-            if let Some(stopped) = self.ask_for_documents(some)? {
-                return Ok(Some(Ended::SendFailure(stopped)));
-            }
+            self.ask_for_documents(some)?;
             self.save()?;
         }
-        Ok(None)
+        Ok(())
     }
 
     fn begun(&mut self) -> Result<Vec<Begun>, ConnectorError> {
@@ -52,7 +50,7 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(begun)
     }
 
-    fn ask_for_documents(&mut self, begun: &[Begun]) -> Result<Option<SendFailure>, ConnectorError> {
+    fn ask_for_documents(&mut self, begun: &[Begun]) -> Step {
         #[derive(Deserialize)]
         struct Page {
             records: Vec<Version>,
@@ -68,10 +66,7 @@ impl<H: Host> Run<'_, '_, H> {
             let ids: Vec<String> = some.iter().map(|(_, id)| literal(id)).collect();
             format!("SELECT Id,{field} FROM {version} WHERE Id IN ({})", ids.join(","))
         };
-        let parts = match self.ask_queries(begun.chunks(VERSIONS).map(query)) {
-            Ok(parts) => parts,
-            Err(stopped) => return Ok(Some(stopped)),
-        };
+        let parts = self.ask_queries(begun.chunks(VERSIONS).map(query))?;
         let mut found: BTreeMap<String, String> = BTreeMap::new();
         for part in &parts {
             // Where they can't be asked for, what needs them is told in the end.
@@ -93,6 +88,6 @@ impl<H: Host> Run<'_, '_, H> {
             self.job.wait_for = WaitFor::default();
             self.one_less(document);
         }
-        Ok(None)
+        Ok(())
     }
 }

@@ -4,6 +4,7 @@
 //! without it ([`WaitFor`]): each reference that is set at once is a second write less. And it fills a request to the last place
 //! before it goes back to the first record that had none.
 
+use crate::halt::Step;
 use crate::host::{ConnectorError, Failure, Host, Row};
 use crate::restore::prepare::{Outcome, Preparation, Prepared};
 use crate::restore::request::{Added, Request, Verb};
@@ -12,7 +13,6 @@ use crate::restore::run::{Run, ToCome};
 use crate::restore::state::job::{Place, Stage, WaitFor};
 use crate::restore::state::record::RecordEntry;
 use crate::restore::state::records::Pages;
-use crate::restore::write::Ended;
 use crate::restore::write::adopt::Adoption;
 use crate::restore::write::results::MAX_TRIES;
 use crate::salesforce::Writable;
@@ -41,13 +41,11 @@ impl Due<'_> {
 }
 
 /// What a walk over the records came to.
-pub(in crate::restore) enum Filled {
+pub(in crate::restore) enum FillResult {
     /// The request is full, or the walk is over: is there more to come?
     Yes { more: bool },
     /// The call must end.
     MustEnd,
-    /// The batch ends.
-    Ended(Ended),
 }
 
 /// What a walk passed by.
@@ -63,25 +61,25 @@ pub(in crate::restore) struct Passed {
 
 impl<H: Host> Run<'_, '_, H> {
     /// Fills a request with the records that come next.
-    pub(in crate::restore) fn fill(&mut self, request: &mut Request) -> Result<Filled, ConnectorError> {
+    pub(in crate::restore) fn fill(&mut self, request: &mut Request) -> Step<FillResult> {
         loop {
             let (had, whole) = (request.len(), self.job.at == Place::default());
             self.passed = Passed::default();
-            let filled = self.fill_on(request)?;
-            if !matches!(filled, Filled::Yes { more: false }) {
+            let filled = self.fill_on(request);
+            if !matches!(filled, Ok(FillResult::Yes { more: false })) {
                 if let Some(place) = self.passed.no_room.take() {
                     self.job.at = place;
                 }
-                return Ok(filled);
+                return filled;
             }
             let others = self.left() > request.len() as u64;
             if self.passed.records == 0 && (whole || !others) {
-                return Ok(filled);
+                return filled;
             }
             // What was passed by, or refused before, may have a place now; else less is waited for.
             let progress = request.len() > had;
             if whole && !progress && !self.job.wait_for_less(request.is_empty()) {
-                return Ok(filled);
+                return filled;
             }
             let moved = self.job.moved;
             self.job.again();
@@ -98,7 +96,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// The same, until all objects were gone through.
-    fn fill_on(&mut self, request: &mut Request) -> Result<Filled, ConnectorError> {
+    fn fill_on(&mut self, request: &mut Request) -> Step<FillResult> {
         let objects = self.job.objects.clone();
         while let Some(object) = objects.get(self.job.at.object) {
             // What was written of an object before it was closed gets its references all the same.
@@ -122,11 +120,9 @@ impl<H: Host> Run<'_, '_, H> {
                 }
                 if self.ingests(object) {
                     if !request.is_empty() {
-                        return Ok(Filled::Yes { more: true });
+                        return Ok(FillResult::Yes { more: true });
                     }
-                    if let Some(ended) = self.ingest(object, writable)? {
-                        return Ok(Filled::Ended(ended));
-                    }
+                    self.ingest(object, writable)?;
                 }
                 if let Some(filled) = self.fill_from(request, &objects[..=self.job.at.object], writable)? {
                     return Ok(filled);
@@ -135,16 +131,11 @@ impl<H: Host> Run<'_, '_, H> {
             self.job.at.after.clear();
             self.job.at.object += 1;
         }
-        Ok(Filled::Yes { more: false })
+        Ok(FillResult::Yes { more: false })
     }
 
     /// The same, with the records of the last of these objects.
-    fn fill_from(
-        &mut self,
-        request: &mut Request,
-        objects: &[String],
-        writable: &Writable,
-    ) -> Result<Option<Filled>, ConnectorError> {
+    fn fill_from(&mut self, request: &mut Request, objects: &[String], writable: &Writable) -> Step<Option<FillResult>> {
         let Some(object) = objects.last() else { return Ok(None) };
         if self.job.at.after.is_empty() && self.job.locked_of.contains(object) {
             let locked = self.locked_by_parent(object, writable)?;
@@ -155,13 +146,13 @@ impl<H: Host> Run<'_, '_, H> {
                 let is_full = self.fill_some(request, objects, writable, some)?;
                 self.job.at.after.clear();
                 if is_full {
-                    return Ok(Some(Filled::Yes { more: true }));
+                    return Ok(Some(FillResult::Yes { more: true }));
                 }
             }
         }
         loop {
             if self.must_end() {
-                return Ok(Some(Filled::MustEnd));
+                return Ok(Some(FillResult::MustEnd));
             }
             let some = self.records.after(object, &self.job.at.after)?;
             let Some((last, _)) = some.last() else { return Ok(None) };
@@ -175,14 +166,14 @@ impl<H: Host> Run<'_, '_, H> {
             }
             for some in may_fit.chunks(ROWS_AT_ONCE) {
                 if self.fill_some(request, objects, writable, some)? {
-                    return Ok(Some(Filled::Yes { more: true }));
+                    return Ok(Some(FillResult::Yes { more: true }));
                 }
             }
             self.job.at.after = last;
             if self.passed.no_room.is_some() {
                 self.passed.looked_at += looked_at;
                 if request.is_full() || self.passed.looked_at >= LOOKED_AT {
-                    return Ok(Some(Filled::Yes { more: true }));
+                    return Ok(Some(FillResult::Yes { more: true }));
                 }
             }
         }

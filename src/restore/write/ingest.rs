@@ -5,6 +5,7 @@
 //! leaves no doubt here: a job that wasn't told so never runs, and what is in the others is known. Rows come back in no order, and
 //! are told by what was sent of them; of two that are the same in all that was sent, either may become either.
 
+use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Failure, Host, Level, RecordOutcome};
 use crate::org::SendFailure;
 use crate::restore::request::{Placed, RECORDS_A_REQUEST, Request, Verb};
@@ -13,7 +14,6 @@ use crate::restore::state::intent::Created;
 use crate::restore::state::job::Stage;
 use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::restore::state::records::DOUBTFUL;
-use crate::restore::write::Ended;
 use crate::restore::write::fill::{Due, ROWS_AT_ONCE};
 use crate::restore::write::results::Refusals;
 use crate::salesforce::{
@@ -131,17 +131,17 @@ impl<H: Host> Run<'_, '_, H> {
         self.job.at.after.is_empty() && left >= MIN_ROWS as u64 && self.job.bulk.contains_key(object)
     }
 
-    /// Begins the next job of an object; why the batch ends. `None`: what is left goes another way.
-    pub(in crate::restore) fn ingest(&mut self, object: &str, writable: &Writable) -> Result<Option<Ended>, ConnectorError> {
+    /// Begins the next job of an object. `Ok`: what is left goes another way.
+    pub(in crate::restore) fn ingest(&mut self, object: &str, writable: &Writable) -> Step {
         if self.host().requests_left() < REQUESTS_TO_BEGIN {
             // The next call may have them.
-            return Ok(self.got_somewhere.then_some(Ended::Call));
+            return if self.got_somewhere { Err(Halt::Call) } else { Ok(()) };
         }
         let Some(filled) = self.gather(object, writable)? else {
-            return Ok(None);
+            return Ok(());
         };
         if filled.rows.len() < MIN_ROWS {
-            return Ok(self.must_end().then_some(Ended::Call));
+            return if self.must_end() { Err(Halt::Call) } else { Ok(()) };
         }
         let creates = filled.verb == Verb::Create;
         let created = self.org.post("jobs/ingest", &NewIngest::new(object, creates));
@@ -149,9 +149,9 @@ impl<H: Host> Run<'_, '_, H> {
             Ok(job) => job.id,
             Err(SendFailure::Refused(refused)) if refused.status < 500 => {
                 self.not_by_bulk(object, refused.code());
-                return Ok(None);
+                return Ok(());
             }
-            Err(stopped) => return Ok(Some(Ended::SendFailure(stopped))),
+            Err(stopped) => return Err(stopped.into()),
         };
         self.got_somewhere = true;
         let mut job = Ingest {
@@ -178,7 +178,7 @@ impl<H: Host> Run<'_, '_, H> {
                 if !Self::is_normal(&stopped) && stopped != SendFailure::Later {
                     self.not_by_bulk(object, "its table could not be sent");
                 }
-                return Ok(Some(Ended::SendFailure(stopped)));
+                return Err(stopped.into());
             }
         }
         job.at = At::Filled;
@@ -245,48 +245,45 @@ impl<H: Host> Run<'_, '_, H> {
         }
     }
 
-    /// Goes on with the job under way, where there is one; why the batch ends, where it does.
-    pub(in crate::restore) fn finish_ingest(&mut self) -> Result<Option<Ended>, ConnectorError> {
+    /// Goes on with the job under way, where there is one.
+    pub(in crate::restore) fn finish_ingest(&mut self) -> Step {
         // Each step is durable: what is kept tells what comes next.
         while let Some(mut job) = values::load::<Ingest, _>(self.host(), &key::ingest())? {
-            let ended = match job.at {
+            match job.at {
                 // It was never told to run: it is ended, and its records come again.
                 At::Open => self.abort(&job)?,
                 At::Filled => self.begin_job(job)?,
                 At::Running => self.look(&mut job)?,
                 At::Ended { refused } => self.take_written(&mut job, refused)?,
                 At::Written => self.take_refused(&job)?,
-            };
-            if ended.is_some() {
-                return Ok(ended);
             }
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Tells a job that its table is complete.
-    fn begin_job(&mut self, mut job: Ingest) -> Result<Option<Ended>, ConnectorError> {
+    fn begin_job(&mut self, mut job: Ingest) -> Step {
         match self.org.patch(&job.resource(), &json!({ "state": "UploadComplete" })) {
             Ok(_) => {}
             // It may have been told so before; a look tells.
             Err(SendFailure::Refused(refused)) if refused.status == 400 => {}
-            Err(stopped) => return Ok(Some(Ended::SendFailure(stopped))),
+            Err(stopped) => return Err(stopped.into()),
         }
         self.got_somewhere = true;
         job.at = At::Running;
         self.keep(&job)?;
-        Ok(Some(Ended::Wait(FIRST_LOOK)))
+        Err(Halt::Wait(FIRST_LOOK))
     }
 
-    fn abort(&mut self, job: &Ingest) -> Result<Option<Ended>, ConnectorError> {
+    fn abort(&mut self, job: &Ingest) -> Step {
         match self.org.patch(&job.resource(), &json!({ "state": "Aborted" })) {
             Ok(_) | Err(SendFailure::Refused(_)) => self.end_job(job),
-            Err(stopped) => Ok(Some(Ended::SendFailure(stopped))),
+            Err(stopped) => Err(stopped.into()),
         }
     }
 
     /// Looks whether a job has ended.
-    fn look(&mut self, job: &mut Ingest) -> Result<Option<Ended>, ConnectorError> {
+    fn look(&mut self, job: &mut Ingest) -> Step {
         let answer = self.org.ask(&job.resource());
         let info: Job = match answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.parse_failed(&why))) {
             Ok(info) => info,
@@ -295,7 +292,7 @@ impl<H: Host> Run<'_, '_, H> {
                 job.unknown = u64::MAX;
                 return self.end_job(job);
             }
-            Err(stopped) => return Ok(Some(Ended::SendFailure(stopped))),
+            Err(stopped) => return Err(stopped.into()),
         };
         self.got_somewhere = true;
         match info.state {
@@ -305,7 +302,7 @@ impl<H: Host> Run<'_, '_, H> {
                     .min(LONGEST_WAIT);
                 job.looks = (job.looks + 1).min(16);
                 self.keep(job)?;
-                return Ok(Some(Ended::Wait(wait)));
+                return Err(Halt::Wait(wait));
             }
             // It took no table, and so doesn't run.
             JobState::Open => {
@@ -321,15 +318,12 @@ impl<H: Host> Run<'_, '_, H> {
             refused: info.number_records_failed > 0 || info.state != JobState::JobComplete,
         };
         self.keep(job)?;
-        Ok(None)
+        Ok(())
     }
 
     /// Takes in what a job wrote.
-    fn take_written(&mut self, job: &mut Ingest, refused: bool) -> Result<Option<Ended>, ConnectorError> {
-        let written = match self.results(job, "successfulResults") {
-            Ok(written) => written,
-            Err(stopped) => return Ok(Some(Ended::SendFailure(stopped))),
-        };
+    fn take_written(&mut self, job: &mut Ingest, refused: bool) -> Step {
+        let written = self.results(job, "successfulResults")?;
         let mut rows = self.sent_rows(job)?;
         for result in written {
             let Some((key, later)) = rows.get_mut(&result.row).and_then(Vec::pop) else {
@@ -354,15 +348,12 @@ impl<H: Host> Run<'_, '_, H> {
         }
         job.at = At::Written;
         self.keep(job)?;
-        Ok(None)
+        Ok(())
     }
 
     /// Takes in what a job refused, and lets go of it.
-    fn take_refused(&mut self, job: &Ingest) -> Result<Option<Ended>, ConnectorError> {
-        let failed = match self.results(job, "failedResults") {
-            Ok(failed) => failed,
-            Err(stopped) => return Ok(Some(Ended::SendFailure(stopped))),
-        };
+    fn take_refused(&mut self, job: &Ingest) -> Step {
+        let failed = self.results(job, "failedResults")?;
         let mut rows = self.sent_rows(job)?;
         let verb = if job.creates { Verb::Create } else { Verb::Update };
         let mut refusals = Refusals::default();
@@ -391,7 +382,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// Lets go of a job. What of it nobody can tell is told; what it never wrote comes again.
-    fn end_job(&mut self, job: &Ingest) -> Result<Option<Ended>, ConnectorError> {
+    fn end_job(&mut self, job: &Ingest) -> Step {
         let doubtful = job.creates && job.unknown > 0 && self.job.stage == Stage::Write;
         if doubtful {
             let object = job.object.as_str();
@@ -417,7 +408,7 @@ impl<H: Host> Run<'_, '_, H> {
         let mut entries = self.unsaved()?;
         entries.extend(job.over());
         self.host().put(entries)?;
-        Ok(None)
+        Ok(())
     }
 
     fn results(&mut self, job: &Ingest, which: &str) -> Result<Vec<IngestResult>, SendFailure> {

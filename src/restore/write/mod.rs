@@ -15,6 +15,7 @@ pub(in crate::restore) mod settle;
 pub(in crate::restore) mod verify;
 
 use crate::BATCH_REQUESTS;
+use crate::halt::{Halt, Step};
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Method, Next};
 use crate::org::{Org, SendFailure};
 use crate::restore::request::{COLLECTIONS, Form, Placed, Request, Verb};
@@ -22,7 +23,7 @@ use crate::restore::run::Run;
 use crate::restore::state::intent::{Created, Intent};
 use crate::restore::state::job::{Stage, at_checkpoint};
 use crate::restore::state::records::Pages;
-use crate::restore::write::fill::Filled;
+use crate::restore::write::fill::FillResult;
 use crate::restore::write::results::Refusals;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::salesforce::{Part, Saved, read_parts};
@@ -39,20 +40,27 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
     let job = at_checkpoint(host, state_version, at)?;
     let org = Org::open(host)?;
     let mut run = Run::open(&org, key::RESTORE, job)?;
-    let ended = run.batch()?;
-    let busy = run.seconds_to_wait(ended.stopped());
+    let batch = run.batch();
+    if let Err(Halt::Failed(error)) = batch {
+        return Err(error);
+    }
+    let busy = run.seconds_to_wait(batch.as_ref().err().and_then(Halt::send_failure));
     run.save()?;
     run.tell_tallies();
     let needed = run.needed();
     host.needed(needed);
-    let next = match ended {
+    let next = match batch {
         _ if run.job.stage == Stage::Done => Next::Done,
-        Ended::SendFailure(SendFailure::Host(error)) => return Err(*error),
-        Ended::SendFailure(_) if busy.is_some() => busy.map_or(Next::Done, Next::AgainAfter),
-        Ended::SendFailure(stopped @ SendFailure::Later) => return Err(stopped.into_error()),
-        Ended::SendFailure(stopped) if !Run::<H>::is_normal(&stopped) && !run.got_somewhere => return Err(stopped.into_error()),
-        Ended::Wait(seconds) => Next::AgainAfter(seconds),
-        Ended::SendFailure(_) | Ended::Call => Next::Batch(u32::try_from(needed).unwrap_or(u32::MAX).clamp(1, BATCH_REQUESTS)),
+        Err(Halt::Failed(error)) => return Err(error),
+        Err(Halt::Blocked(failure)) => Next::Blocked(failure),
+        Err(Halt::Send(SendFailure::Host(error))) => return Err(*error),
+        Err(Halt::Send(_)) if busy.is_some() => busy.map_or(Next::Done, Next::AgainAfter),
+        Err(Halt::Send(failure @ SendFailure::Later)) => return Err(failure.into_error()),
+        Err(Halt::Send(failure)) if !Run::<H>::is_normal(&failure) && !run.got_somewhere => return Err(failure.into_error()),
+        Err(Halt::Wait(seconds)) => Next::AgainAfter(seconds),
+        Err(Halt::Send(_) | Halt::Call) | Ok(()) => {
+            Next::Batch(u32::try_from(needed).unwrap_or(u32::MAX).clamp(1, BATCH_REQUESTS))
+        }
     };
     Ok(BatchResult {
         at: run.job.checkpoint()?,
@@ -60,88 +68,57 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
     })
 }
 
-/// Why a batch ended.
-pub(in crate::restore) enum Ended {
-    /// It did what it may.
-    Call,
-    /// Nothing can be done for so many seconds.
-    Wait(u32),
-    /// A request stopped.
-    SendFailure(SendFailure),
-}
-
-impl Ended {
-    pub(super) fn stopped(&self) -> Option<&SendFailure> {
-        match self {
-            Ended::SendFailure(stopped) => Some(stopped),
-            Ended::Call | Ended::Wait(_) => None,
-        }
-    }
-}
-
 impl<H: Host> Run<'_, '_, H> {
-    fn batch(&mut self) -> Result<Ended, ConnectorError> {
-        if let Some(ended) = self.settle()? {
-            return Ok(ended);
-        }
+    fn batch(&mut self) -> Step {
+        self.settle()?;
         // Planning's look-ups have asked it, or what was lost; where none was sent in this run, it is asked before anything is written.
-        if let Err(stopped) = self.org.confirm() {
-            return Ok(Ended::SendFailure(stopped));
-        }
+        self.org.confirm()?;
         let mut sent = 0;
         while self.job.stage < Stage::Done {
             if self.must_end() || sent >= BATCH_REQUESTS {
-                return Ok(Ended::Call);
+                return Err(Halt::Call);
             }
-            if let Some(ended) = self.find_out()? {
-                return Ok(ended);
-            }
+            self.find_out()?;
             if self.job.stage == Stage::Verify {
-                match self.verify()? {
-                    Some(ended) => return Ok(ended),
-                    None => continue,
-                }
+                self.verify()?;
+                continue;
             }
             if self.host().requests_left() == 0 {
-                return Ok(Ended::SendFailure(SendFailure::AllowanceSpent));
+                return Err(SendFailure::AllowanceSpent.into());
             }
             let mut request = Request::default();
-            let more = match self.fill(&mut request)? {
-                Filled::Yes { more } => more,
-                Filled::MustEnd if request.is_empty() => return Ok(Ended::Call),
+            let more = match self.fill(&mut request) {
+                Ok(FillResult::Yes { more }) => more,
+                Ok(FillResult::MustEnd) if request.is_empty() => return Err(Halt::Call),
                 // Filling it took the call's time: it is sent all the same, so that the next one doesn't begin with it again.
-                Filled::MustEnd => true,
-                Filled::Ended(ended) => {
+                Ok(FillResult::MustEnd) => true,
+                Err(halt) => {
                     if !request.is_empty() {
                         self.job.again();
                         self.job.moved = true;
                     }
-                    return Ok(ended);
+                    return Err(halt);
                 }
             };
             if !request.is_empty() {
                 sent += 1;
-                if let Some(ended) = self.send(&request)? {
-                    return Ok(ended);
-                }
+                self.send(&request)?;
                 if self.job.locked > 0 {
                     let times = std::mem::take(&mut self.job.locked);
-                    return Ok(Ended::Wait(LOCKED_SECONDS << (times - 1)));
+                    return Err(Halt::Wait(LOCKED_SECONDS << (times - 1)));
                 }
             }
-            if !more && let Some(ended) = self.end_of_walk()? {
-                return Ok(ended);
+            if !more {
+                self.end_of_walk()?;
             }
         }
-        Ok(Ended::Call)
+        Err(Halt::Call)
     }
 
     /// All records were gone through: again, where some are left that could be written now; else the next stage.
-    fn end_of_walk(&mut self) -> Result<Option<Ended>, ConnectorError> {
-        if self.job.stage == Stage::Write
-            && let Some(ended) = self.find_documents()?
-        {
-            return Ok(Some(ended));
+    fn end_of_walk(&mut self) -> Step {
+        if self.job.stage == Stage::Write {
+            self.find_documents()?;
         }
         let left = self.job.stage == Stage::Write && self.job.open.values().any(|open| *open > 0);
         if self.job.moved && (left || self.job.stage == Stage::Connect) {
@@ -160,7 +137,7 @@ impl<H: Host> Run<'_, '_, H> {
                 Stage::Done
             });
         }
-        Ok(None)
+        Ok(())
     }
 
     fn count_unconnected(&mut self) -> Result<u64, ConnectorError> {
@@ -195,8 +172,8 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(())
     }
 
-    /// Sends a request, and takes in what became of its records; why the batch ends, where it does.
-    fn send(&mut self, request: &Request) -> Result<Option<Ended>, ConnectorError> {
+    /// Sends a request, and takes in what became of its records.
+    fn send(&mut self, request: &Request) -> Step {
         let intent = Intent::of(request, self.org.now());
         // It takes the place of the last one.
         self.settled = false;
@@ -273,7 +250,7 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// A request of which no whole answer came. Where it can't have had an effect, its records are as they were.
-    fn not_answered(&mut self, request: &Request, stopped: SendFailure) -> Result<Option<Ended>, ConnectorError> {
+    fn not_answered(&mut self, request: &Request, stopped: SendFailure) -> Step {
         let without_effect = match &stopped {
             SendFailure::AllowanceSpent | SendFailure::DailyLimit | SendFailure::Later | SendFailure::NotSent(_) => true,
             SendFailure::Refused(refused) => refused.status < 500,
@@ -292,30 +269,31 @@ impl<H: Host> Run<'_, '_, H> {
         {
             self.got_somewhere = true;
             self.settled = true;
-            return Ok(None);
+            return Ok(());
         }
         if without_effect {
             self.settled = true;
-            return Ok(Some(Ended::SendFailure(stopped)));
+            return Err(stopped.into());
         }
         match stopped {
-            SendFailure::Host(error) => Err(*error),
+            SendFailure::Host(error) => Err((*error).into()),
             stopped if self.host().requests_left() == 0 || self.org.asks_to_wait().is_some() => {
                 // The next call begins with what came of it.
-                Ok(Some(Ended::SendFailure(stopped)))
+                Err(stopped.into())
             }
             stopped => {
                 self.job.unanswered = self.job.unanswered.saturating_add(1);
                 let times = self.job.unanswered;
-                if let Some(ended) = self.settle()? {
-                    return Ok(Some(ended));
-                }
+                self.settle()?;
                 if times > MAX_UNANSWERED {
                     // The host tries again, and then ends the restore; the same restore goes on later.
                     self.got_somewhere = false;
-                    return Ok(Some(Ended::SendFailure(stopped)));
+                    return Err(stopped.into());
                 }
-                Ok((times > 1).then(|| Ended::Wait(LOCKED_SECONDS << (times - 1))))
+                match times {
+                    0 | 1 => Ok(()),
+                    _ => Err(Halt::Wait(LOCKED_SECONDS << (times - 1))),
+                }
             }
         }
     }

@@ -5,6 +5,7 @@
 //! every value that was sent. One that nothing is like was not created, and is sent again. Where something is alike but not the
 //! same, nobody can tell: the record is reported, and never created twice.
 
+use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Failure, Host, Level, RecordOutcome};
 use crate::org::{SendFailure, Subrequest};
 use crate::restore::prepare::{Outcome, Preparation};
@@ -15,7 +16,6 @@ use crate::restore::state::intent::{Created, Intent};
 use crate::restore::state::job::Stage;
 use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::restore::state::records::{DOUBTFUL, Pages};
-use crate::restore::write::Ended;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::salesforce::{Class, Part, Updated, canonical, moment_url, read_updated, refusal};
 use crate::soql::{datetime, encode};
@@ -47,13 +47,11 @@ struct Candidate {
 }
 
 impl<H: Host> Run<'_, '_, H> {
-    /// Finds out what came of the last request, where nobody knows; why the batch ends, where it does.
-    pub(in crate::restore) fn settle(&mut self) -> Result<Option<Ended>, ConnectorError> {
-        if let Some(ended) = self.finish_ingest()? {
-            return Ok(Some(ended));
-        }
+    /// Finds out what came of the last request, where nobody knows.
+    pub(in crate::restore) fn settle(&mut self) -> Step {
+        self.finish_ingest()?;
         let Some(intent) = Intent::load(self.host())? else {
-            return Ok(None);
+            return Ok(());
         };
         let mut open = Vec::new();
         for created in &intent.creates {
@@ -67,12 +65,9 @@ impl<H: Host> Run<'_, '_, H> {
         }
         if open.is_empty() {
             self.host().put(vec![Intent::settled()])?;
-            return Ok(None);
+            return Ok(());
         }
-        let candidates = match self.candidates(&intent, &open)? {
-            Ok(candidates) => candidates,
-            Err(ended) => return Ok(Some(ended)),
-        };
+        let candidates = self.candidates(&intent, &open)?;
         self.host().log(
             Level::Info,
             "looked for what a request without an answer had created",
@@ -88,11 +83,11 @@ impl<H: Host> Run<'_, '_, H> {
         entries.push(Intent::settled());
         entries.extend(Search::over(self.host())?);
         self.host().put(entries)?;
-        Ok(None)
+        Ok(())
     }
 
     /// What the org has that may be one of them, by object. What was found is kept from call to call: one request a call is enough.
-    fn candidates(&mut self, intent: &Intent, open: &[Created]) -> Result<Result<Candidates, Ended>, ConnectorError> {
+    fn candidates(&mut self, intent: &Intent, open: &[Created]) -> Step<Candidates> {
         let since = intent.at.saturating_sub(MARGIN_MS);
         let mut search = match Search::load(self.host())? {
             Some(search) => search,
@@ -111,7 +106,7 @@ impl<H: Host> Run<'_, '_, H> {
         };
         while !search.waiting.is_empty() {
             if self.host().requests_left() == 0 {
-                return Ok(Err(Ended::SendFailure(SendFailure::AllowanceSpent)));
+                return Err(SendFailure::AllowanceSpent.into());
             }
             let some: Vec<(String, String)> = search.waiting.iter().take(COMPOSITE_QUERIES).cloned().collect();
             let mut parts = Vec::new();
@@ -121,15 +116,12 @@ impl<H: Host> Run<'_, '_, H> {
             }
             let asked = some.iter().enumerate();
             parts.extend(asked.map(|(n, (_, url))| Subrequest::get(url.clone(), format!("q{n}"))));
-            let answered = match self.ask(&parts) {
-                Ok(parts) => parts,
-                Err(stopped) => return Ok(Err(Ended::SendFailure(stopped))),
-            };
+            let answered = self.ask(&parts)?;
             let mut answered = answered.into_iter();
             if !search.over {
                 if self.may_still_run(intent, answered.next().as_ref()) {
                     self.got_somewhere = true;
-                    return Ok(Err(Ended::Wait(WAIT_SECONDS)));
+                    return Err(Halt::Wait(WAIT_SECONDS));
                 }
                 search.over = true;
             }
@@ -140,10 +132,10 @@ impl<H: Host> Run<'_, '_, H> {
                     Ok(page) => page,
                     Err(stopped) => match refusal(part.status, part.errors()).0 {
                         Class::Later | Class::TimedOut | Class::Halted => {
-                            return Ok(Err(Ended::SendFailure(SendFailure::Later)));
+                            return Err(SendFailure::Later.into());
                         }
-                        Class::DailyLimit => return Ok(Err(Ended::SendFailure(SendFailure::DailyLimit))),
-                        _ if part.status >= 500 => return Ok(Err(Ended::SendFailure(stopped))),
+                        Class::DailyLimit => return Err(SendFailure::DailyLimit.into()),
+                        _ if part.status >= 500 => return Err(stopped.into()),
                         _ => {
                             // It never will be answered: nobody can tell what became of its records.
                             search.refused.insert(object);
@@ -175,10 +167,10 @@ impl<H: Host> Run<'_, '_, H> {
                 }
             }
         }
-        Ok(Ok(Candidates {
+        Ok(Candidates {
             by_object: candidates,
             unknown: search.refused,
-        }))
+        })
     }
 
     /// Whether the request's transaction may still be running.

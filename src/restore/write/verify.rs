@@ -5,16 +5,15 @@
 //! fault of the restore, but something that people should know. Archived records are told by a query of all alone: those that were
 //! archived in the snapshot are asked for so at once, others when they weren't found.
 
+use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row};
 use crate::org::{SendFailure, Subrequest};
-use crate::restore::plan;
 use crate::restore::prepare::{Outcome, Preparation};
 use crate::restore::request::Request;
 use crate::restore::rules::{self, Values};
 use crate::restore::run::{IN_THE_END, Run};
 use crate::restore::state::job::{Place, Stage};
 use crate::restore::state::record::{RecordEntry, RecordState};
-use crate::restore::write::Ended;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::salesforce::{Broken, Part, Writable, canonical};
 use crate::soql::{encode, literal};
@@ -69,10 +68,10 @@ impl Asked {
 }
 
 impl<H: Host> Run<'_, '_, H> {
-    /// Reads back the records that come next; why the batch ends, where it does. The stage is over where none do.
-    pub(in crate::restore) fn verify(&mut self) -> Result<Option<Ended>, ConnectorError> {
+    /// Reads back the records that come next. The stage is over where none do.
+    pub(in crate::restore) fn verify(&mut self) -> Step {
         if self.host().requests_left() == 0 {
-            return Ok(Some(Ended::SendFailure(SendFailure::AllowanceSpent)));
+            return Err(SendFailure::AllowanceSpent.into());
         }
         let from = self.job.at.clone();
         let written = |entry: &RecordEntry| {
@@ -87,26 +86,26 @@ impl<H: Host> Run<'_, '_, H> {
             let again = self.job.moved && !second;
             self.job.verifies_archived = again;
             self.job.enter(if again { Stage::Verify } else { Stage::Done });
-            return Ok(None);
+            return Ok(());
         }
         let parts = match self.read_back(&asked) {
             Ok(parts) => parts,
             Err(stopped) => {
                 self.job.at = from;
-                return Ok(Some(Ended::SendFailure(stopped)));
+                return Err(stopped.into());
             }
         };
         for (asked, part) in asked.iter().zip(&parts) {
             self.tell_differences(asked, part)?;
         }
-        Ok(None)
+        Ok(())
     }
 
     /// Leaves alone what has a new stamp and the snapshot's values all the same: what this or an earlier restore wrote, for instance.
-    pub(in crate::restore) fn compare(&mut self) -> Result<plan::Ended, ConnectorError> {
+    pub(in crate::restore) fn compare(&mut self) -> Step {
         while self.job.selection.overwrite {
             if self.must_end() {
-                return Ok(plan::Ended::Call);
+                return Err(Halt::Call);
             }
             let from = self.job.at.clone();
             let asked = self.choose_to_read(|entry| entry.what == RecordState::Update, false)?;
@@ -115,13 +114,13 @@ impl<H: Host> Run<'_, '_, H> {
             }
             if self.host().requests_left() == 0 {
                 self.job.at = from;
-                return Ok(plan::Ended::SendFailure(SendFailure::AllowanceSpent));
+                return Err(SendFailure::AllowanceSpent.into());
             }
             let parts = match self.read_back(&asked) {
                 Ok(parts) => parts,
                 Err(stopped) => {
                     self.job.at = from;
-                    return Ok(plan::Ended::SendFailure(stopped));
+                    return Err(stopped.into());
                 }
             };
             for (asked, part) in asked.iter().zip(&parts) {
@@ -130,7 +129,7 @@ impl<H: Host> Run<'_, '_, H> {
             self.save()?;
         }
         self.job.enter(Stage::Rehearse);
-        Ok(plan::Ended::Stage)
+        Ok(())
     }
 
     /// The next records of which this holds, as many as one request reads. `all`: by queries of all.
