@@ -5,7 +5,7 @@ use super::snapshots::kind_text;
 use super::{until_interrupted, warnings};
 use crate::failure::{Ending, Failure};
 use crate::open::{Opened, actor};
-use crate::output::{bytes, counted, json, line, number};
+use crate::output::{bytes, counted, json, line};
 use crate::progress::Show;
 use backup_store::{ConnectionName, ObjectState};
 use host_harness::jobs::{BackupRequest, BackupResult, ObjectResult, State};
