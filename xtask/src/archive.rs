@@ -29,16 +29,19 @@ const RESTORED: &str = "Lead";
 pub struct Arguments {
     /// Names the archive, for instance by the commit of the program.
     name: String,
-    /// A folder with the `backup-host` and `salesforce.wasm` that write it; otherwise today's are built.
+    /// A folder with the `backup-host` and `salesforce.wasm` that write it, beside today's fake Salesforce, which has to be built;
+    /// otherwise today's are built.
     #[arg(long)]
     programs: Option<PathBuf>,
 }
 
 /// Writes the archive, and what its writer reads in it.
 pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
-    build::shipped(workspace)?;
     let release = workspace.release();
     let programs = arguments.programs.as_deref().unwrap_or(&release);
+    if arguments.programs.is_none() {
+        build::shipped(workspace)?;
+    }
     let org = Fake::start(
         &release,
         &FakeOptions {
