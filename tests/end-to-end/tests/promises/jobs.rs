@@ -256,6 +256,6 @@ async fn a_large_org_paused_at_random_requests_equals_the_org_and_repeats_nothin
 async fn wide_objects_are_read_whole() {
     let rig = Rig::new(org(OrgSpec::widest(1), None)).await;
     rig.complete().await;
-    let rig = Rig::new(org(OrgSpec::wide(1), None)).await;
+    let rig = Rig::new(org(OrgSpec::wide(1).with_at_most(3_000), None)).await;
     rig.complete().await;
 }

@@ -17,7 +17,8 @@ fn org(used: u64) -> Options {
             used,
             ..QuotaOptions::default()
         },
-        ..Options::of(OrgSpec::small(5))
+        // Of one object three pages, of the others one.
+        ..Options::of(OrgSpec::small(5).with_at_most(300).with_rows("Contact", 4_600))
     }
 }
 
