@@ -254,7 +254,7 @@ enum Unread {
 fn damaged_base(object: &str) -> Failure {
     Failure::new(
         "damaged-base",
-        format!("something of it that an earlier snapshot holds is damaged; it is read in full, which heals it"),
+        "something of it that an earlier snapshot holds is damaged; it is read in full, which heals it",
     )
     .about(object)
     .remedy("find out what damaged the store; `backup-host check` names what is damaged")
@@ -294,7 +294,7 @@ fn readable<'k>(candidate: &Candidate, known: Option<&'k Known>) -> Result<(&'k 
 }
 
 fn images_left_out(object: &str) -> Failure {
-    let message = format!("images in its rich text are left out, by the connection's rich_text_images");
+    let message = "images in its rich text are left out, by the connection's rich_text_images";
     Failure::new("images-left-out", message)
         .remedy("remove rich_text_images from the connection's configuration to back them up")
         .about(object)

@@ -118,17 +118,9 @@ fn no_number_of_a_connector_ends_a_command_or_hides_what_is_committed() {
 }
 
 /// Members of answers that tell numbers.
-const TOLD: [&[&str]; 2] = [
-    // How much there is, and may be sent.
-    &[
-        "count",
-        "totalSize",
-        "size",
-        "numberRecordsProcessed",
-        "retries",
-        "Max",
-        "Remaining",
-    ],
+const TOLD: [&[&str]; 3] = [
+    // How much there is.
+    &["count", "totalSize", "size", "numberRecordsProcessed", "retries"],
     // How long it is.
     &[
         "length",
@@ -139,6 +131,8 @@ const TOLD: [&[&str]; 2] = [
         "digits",
         "scale",
     ],
+    // How much may be sent.
+    &["Max", "Remaining"],
 ];
 
 /// What an org may say where a count is due.
