@@ -24,7 +24,7 @@ fn expected(archive: &Path) -> Value {
 #[test]
 fn an_archive_of_any_older_version_is_read_as_that_version_read_it() {
     let archives = archives();
-    assert!(archives.len() >= 2, "{archives:?}");
+    assert!(!archives.is_empty());
     for archive in archives {
         let program = Program::new();
         let mut tar = Command::new("tar");
