@@ -16,11 +16,11 @@ pub enum Halt {
     /// Nothing can be done for so many seconds.
     Wait(u32),
     /// The job can't begin, for this reason.
-    Blocked(Failure),
+    Blocked(Box<Failure>),
     /// A request gave nothing to read.
-    Send(SendFailure),
+    Send(Box<SendFailure>),
     /// The call can't go on, and gives nothing to commit.
-    Failed(ConnectorError),
+    Failed(Box<ConnectorError>),
 }
 
 impl Halt {
@@ -35,18 +35,18 @@ impl Halt {
 
 impl From<SendFailure> for Halt {
     fn from(failure: SendFailure) -> Halt {
-        Halt::Send(failure)
+        Halt::Send(Box::new(failure))
     }
 }
 
 impl From<ConnectorError> for Halt {
     fn from(error: ConnectorError) -> Halt {
-        Halt::Failed(error)
+        Halt::Failed(Box::new(error))
     }
 }
 
 impl From<StorageError> for Halt {
     fn from(error: StorageError) -> Halt {
-        Halt::Failed(error.into())
+        ConnectorError::from(error).into()
     }
 }

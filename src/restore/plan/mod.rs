@@ -63,7 +63,7 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
     while run.job.stage < Stage::Write {
         let planned = run.plan_stage(&mut budget);
         if let Err(Halt::Failed(error)) = planned {
-            return Err(error);
+            return Err(*error);
         }
         let busy = run.seconds_to_wait(planned.as_ref().err().and_then(Halt::send_failure));
         run.save()?;
@@ -74,16 +74,18 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
             Ok(()) => {}
             Err(Halt::Call) => return Ok(Planned::More(1)),
             Err(Halt::Wait(seconds)) => return Ok(Planned::AgainAfter(seconds)),
-            Err(Halt::Blocked(failure)) => return Ok(Planned::Blocked(failure)),
-            Err(Halt::Failed(error)) => return Err(error),
-            Err(Halt::Send(SendFailure::Host(error))) => return Err(*error),
-            Err(Halt::Send(failure @ SendFailure::Later)) => return Err(failure.into_error()),
-            Err(Halt::Send(failure)) if Run::<H>::is_normal(&failure) || run.got_somewhere => {
-                let (planning, all) = run.needed_at_most()?;
-                host.needed(all);
-                return Ok(Planned::More(u32::try_from(planning).unwrap_or(u32::MAX).min(BATCH_REQUESTS)));
-            }
-            Err(Halt::Send(failure)) => return Err(failure.into_error()),
+            Err(Halt::Blocked(failure)) => return Ok(Planned::Blocked(*failure)),
+            Err(Halt::Failed(error)) => return Err(*error),
+            Err(Halt::Send(failure)) => match *failure {
+                SendFailure::Host(error) => return Err(*error),
+                failure @ SendFailure::Later => return Err(failure.into_error()),
+                failure if Run::<H>::is_normal(&failure) || run.got_somewhere => {
+                    let (planning, all) = run.needed_at_most()?;
+                    host.needed(all);
+                    return Ok(Planned::More(u32::try_from(planning).unwrap_or(u32::MAX).min(BATCH_REQUESTS)));
+                }
+                failure => return Err(failure.into_error()),
+            },
         }
     }
     run.tell_plan()?;
@@ -105,7 +107,7 @@ impl<H: Host> Run<'_, '_, H> {
         let settled = self.settle();
         let busy = match &settled {
             Err(Halt::Send(failure)) => self.seconds_to_wait(Some(failure)),
-            Err(Halt::Failed(error)) => return Err(error.clone()),
+            Err(Halt::Failed(error)) => return Err(ConnectorError::clone(error)),
             _ => None,
         };
         self.save()?;
@@ -113,8 +115,8 @@ impl<H: Host> Run<'_, '_, H> {
             Ok(()) => None,
             Err(Halt::Call) => Some(Planned::More(1)),
             Err(Halt::Wait(seconds)) => Some(Planned::AgainAfter(seconds)),
-            Err(Halt::Blocked(failure)) => Some(Planned::Blocked(failure)),
-            Err(Halt::Failed(error)) => return Err(error),
+            Err(Halt::Blocked(failure)) => Some(Planned::Blocked(*failure)),
+            Err(Halt::Failed(error)) => return Err(*error),
             Err(Halt::Send(_)) if busy.is_some() => busy.map(Planned::AgainAfter),
             Err(Halt::Send(failure)) if Run::<H>::is_normal(&failure) => Some(Planned::More(1)),
             Err(Halt::Send(failure)) => return Err(failure.into_error()),

@@ -18,7 +18,7 @@ impl<H: Host> Run<'_, '_, H> {
         let held: BTreeSet<String> = self.source.objects()?.into_iter().collect();
         if self.job.prefixes.is_empty() {
             if let Some(unknown) = self.unknown(&held)? {
-                return Err(Halt::Blocked(unknown));
+                return Err(Halt::Blocked(Box::new(unknown)));
             }
             self.learn_prefixes(&held)?;
             self.select_records()?;
@@ -27,7 +27,7 @@ impl<H: Host> Run<'_, '_, H> {
         while let Some(object) = objects.get(self.job.at.object) {
             let condition = match self.condition(object)? {
                 Ok(condition) => condition,
-                Err(failure) => return Err(Halt::Blocked(failure)),
+                Err(failure) => return Err(Halt::Blocked(Box::new(failure))),
             };
             loop {
                 if *budget == 0 || self.must_end() {

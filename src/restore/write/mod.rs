@@ -42,25 +42,27 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
     let mut run = Run::open(&org, key::RESTORE, job)?;
     let batch = run.batch();
     if let Err(Halt::Failed(error)) = batch {
-        return Err(error);
+        return Err(*error);
     }
     let busy = run.seconds_to_wait(batch.as_ref().err().and_then(Halt::send_failure));
     run.save()?;
     run.tell_tallies();
     let needed = run.needed();
     host.needed(needed);
+    let more = || Next::Batch(u32::try_from(needed).unwrap_or(u32::MAX).clamp(1, BATCH_REQUESTS));
     let next = match batch {
         _ if run.job.stage == Stage::Done => Next::Done,
-        Err(Halt::Failed(error)) => return Err(error),
-        Err(Halt::Blocked(failure)) => Next::Blocked(failure),
-        Err(Halt::Send(SendFailure::Host(error))) => return Err(*error),
-        Err(Halt::Send(_)) if busy.is_some() => busy.map_or(Next::Done, Next::AgainAfter),
-        Err(Halt::Send(failure @ SendFailure::Later)) => return Err(failure.into_error()),
-        Err(Halt::Send(failure)) if !Run::<H>::is_normal(&failure) && !run.got_somewhere => return Err(failure.into_error()),
+        Err(Halt::Failed(error)) => return Err(*error),
+        Err(Halt::Blocked(failure)) => Next::Blocked(*failure),
         Err(Halt::Wait(seconds)) => Next::AgainAfter(seconds),
-        Err(Halt::Send(_) | Halt::Call) | Ok(()) => {
-            Next::Batch(u32::try_from(needed).unwrap_or(u32::MAX).clamp(1, BATCH_REQUESTS))
-        }
+        Err(Halt::Send(failure)) => match *failure {
+            SendFailure::Host(error) => return Err(*error),
+            _ if busy.is_some() => busy.map_or(Next::Done, Next::AgainAfter),
+            failure @ SendFailure::Later => return Err(failure.into_error()),
+            failure if !Run::<H>::is_normal(&failure) && !run.got_somewhere => return Err(failure.into_error()),
+            _ => more(),
+        },
+        Err(Halt::Call) | Ok(()) => more(),
     };
     Ok(BatchResult {
         at: run.job.checkpoint()?,
