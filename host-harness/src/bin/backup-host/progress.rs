@@ -135,7 +135,7 @@ fn text_of(event: &ProgressEvent) -> Option<String> {
         } => format!(
             "planned: {} of {} in about {}; {skipped} are skipped, and others may be once they are read",
             counted(*records, "record"),
-            counted(u64::from(*objects), "object"),
+            counted(*objects, "object"),
             counted(*requests, "request")
         ),
         ProgressEvent::Retrying { reason, tries, wait } => {

@@ -41,13 +41,14 @@ async fn log_in_anew(rig: &Rig) {
     let token = "00D000000000001!new";
     rig.fake.oauth().expire_sessions();
     rig.fake.oauth().open_session(token);
-    let auth = json!({"kind": "access-token", "token": token}).to_string();
+    let config = json!({"instance_url": rig.fake.url(), "api_version": "v62.0", "usage_limit": 90, "bulk_rows": 500,
+        "auth": {"kind": "access-token", "token": token}});
     let set = SetConnection {
         name: rig.name.clone(),
-        change: ConfigChange::Members(vec![("auth".to_owned(), auth)]),
+        change: ConfigChange::File(config.to_string().into_bytes()),
         actor: backup_store::Actor::host(),
     };
-    assert!(rig.host.set_connection(set).await.unwrap());
+    rig.host.set_connection(set).await.unwrap();
 }
 
 #[tokio::test]
