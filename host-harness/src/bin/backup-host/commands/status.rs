@@ -108,9 +108,9 @@ fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), F
         usage => line(&format!(
             "API requests    {} used (24 h), {} by other apps; the usage limit is {} of {}; reported at {}",
             count(&usage["used"]),
+            count(&usage["others"]),
             count(&usage["ceiling"]),
             count(&usage["max"]),
-            count(&usage["others"]),
             text(&usage["observed_at"])
         ))?,
     }
