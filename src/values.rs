@@ -127,6 +127,14 @@ pub fn entry<T: Serialize + ?Sized>(key: impl Into<String>, value: &T) -> Result
     }
 }
 
+/// The same; without a value the entry deletes it.
+pub fn entry_or_removal<T: Serialize>(key: String, value: Option<&T>) -> Result<Entry, ConnectorError> {
+    match value {
+        Some(value) => entry(key, value),
+        None => Ok(removal(key)),
+    }
+}
+
 /// The entry that deletes a value.
 pub fn removal(key: impl Into<String>) -> Entry {
     (key.into(), None)

@@ -130,13 +130,8 @@ impl Parts {
     /// Keeps what was changed.
     pub fn keep<H: Host>(&mut self, host: &H, object: &str) -> Result<(), ConnectorError> {
         if std::mem::take(&mut self.changed) {
-            let key = key::failed_parts(object);
-            let entry = if self.parts.is_empty() {
-                values::removal(key)
-            } else {
-                values::entry(key, &self.parts)?
-            };
-            host.put(vec![entry])?;
+            let parts = Some(&self.parts).filter(|parts| !parts.is_empty());
+            host.put(vec![values::entry_or_removal(key::failed_parts(object), parts)?])?;
         }
         Ok(())
     }

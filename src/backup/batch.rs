@@ -16,6 +16,7 @@ use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Next};
 use crate::org::{Org, SendFailure};
 use crate::salesforce::{ApiError, Describe};
 use crate::schema::describes;
+use crate::values::{self, key};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More at once gain nothing: Salesforce answers composite requests in seconds, and allows few long ones.
@@ -48,7 +49,7 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
     if !batch.checkpoint.begun {
         batch.checkpoint.begun = true;
         // From now on planning is over; the next backup plans anew.
-        crate::plan::forget(host)?;
+        host.put(vec![values::removal(key::PLAN)])?;
     }
     batch.run()?;
     batch.result()

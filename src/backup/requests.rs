@@ -52,8 +52,8 @@ struct SlotBodies<'a, 'h, H> {
 impl<H: Host> Bodies for SlotBodies<'_, '_, H> {
     type Body = SubAnswer;
 
-    fn read<'de, M: MapAccess<'de>>(&mut self, expected: usize, mut body: M) -> Result<SubAnswer, M::Error> {
-        match self.expected.get(expected) {
+    fn read<'de, M: MapAccess<'de>>(&mut self, position: usize, mut body: M) -> Result<SubAnswer, M::Error> {
+        match self.expected.get(position) {
             Some(Expected::Updated(_)) => read_updated(MapAccessDeserializer::new(body)).map(SubAnswer::Updated),
             Some(Expected::Deleted(_)) => read_deleted(MapAccessDeserializer::new(body)).map(SubAnswer::Deleted),
             Some(Expected::Single(..)) => {
@@ -67,10 +67,10 @@ impl<H: Host> Bodies for SlotBodies<'_, '_, H> {
                     record += value.get();
                 }
                 record.push('}');
-                read_record(&record, expected, &mut *self.rows).map_err(de::Error::custom)?;
+                read_record(&record, position, &mut *self.rows).map_err(de::Error::custom)?;
                 Ok(SubAnswer::Single)
             }
-            _ => PageBodies { sink: &mut *self.rows }.read(expected, body).map(SubAnswer::Page),
+            _ => PageBodies { sink: &mut *self.rows }.read(position, body).map(SubAnswer::Page),
         }
     }
 }
@@ -276,34 +276,34 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let came_short = subs.len() < asked.expected.len();
         let mut came: Vec<Option<Sub<SubAnswer>>> = subs.into_iter().map(Some).collect();
         came.resize_with(asked.expected.len(), || None);
-        let of = |expected: usize| asked.addressed(expected).or_else(|| asked.object_of(expected));
+        let of = |position: usize| asked.addressed(position).or_else(|| asked.object_of(position));
         let objects: BTreeSet<usize> = (0..came.len()).filter_map(of).collect();
         if let Some(refused) = session_refused(&came).filter(|_| objects.len() > 1) {
             return Ok((Some(SendFailure::Refused(refused)), BTreeSet::new()));
         }
-        let missed = (0..came.len()).filter(|expected| came[*expected].is_none());
+        let missed = (0..came.len()).filter(|position| came[*position].is_none());
         let missed = missed.filter_map(of).collect();
         self.got_somewhere |= came.iter().any(Option::is_some);
         self.refused_for_today(&came, body.request_number())?;
-        let mut expected = 0;
-        while let Some(Expected::Updated(_) | Expected::Deleted(_) | Expected::Single(..)) = asked.expected.get(expected) {
-            self.address_came(&asked.expected[expected], came[expected].take())?;
-            expected += 1;
+        let mut position = 0;
+        while let Some(Expected::Updated(_) | Expected::Deleted(_) | Expected::Single(..)) = asked.expected.get(position) {
+            self.address_came(&asked.expected[position], came[position].take())?;
+            position += 1;
         }
         for (part, limit) in asked.parts.iter().zip(&asked.limits) {
-            let outcomes: Vec<Outcome> = came[expected..expected + part.places]
+            let outcomes: Vec<Outcome> = came[position..position + part.places]
                 .iter_mut()
                 .map(|sub| sub.take().map_or(Outcome::Missing, outcome))
                 .collect();
-            self.part_came(part, *limit, expected, outcomes, &mut rows)?;
-            expected += part.places;
+            self.part_came(part, *limit, position, outcomes, &mut rows)?;
+            position += part.places;
         }
         rows.flush()?;
         let keys = std::mem::take(&mut rows.keys);
         let too_large = std::mem::take(&mut rows.too_large);
         drop(rows);
-        for (expected, keys) in keys {
-            if let Some(object) = asked.addressed(expected).or_else(|| asked.object_of(expected)) {
+        for (position, keys) in keys {
+            if let Some(object) = asked.addressed(position).or_else(|| asked.object_of(position)) {
                 self.changes.appended(object, keys);
             }
         }
@@ -346,7 +346,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             }
         };
         (0..asked.expected.len())
-            .map(|expected| match (&asked.expected[expected], asked.object_of(expected)) {
+            .map(|position| match (&asked.expected[position], asked.object_of(position)) {
                 (Expected::Single(object, _), _) => place(*object, Keep::RowsAndKeys),
                 (Expected::Updated(object) | Expected::Deleted(object), _) => place(*object, Keep::Keys),
                 (Expected::Page, object) => {
@@ -414,7 +414,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         &mut self,
         part: &Part,
         limit: Option<u32>,
-        expected: usize,
+        position: usize,
         mut outcomes: Vec<Outcome>,
         rows: &mut Rows<'h, H>,
     ) -> Result<(), ConnectorError> {
@@ -423,7 +423,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let phase = self.checkpoint.objects[n].phase;
         if phase == Phase::Scanning {
             let ids: Vec<Vec<String>> = (0..part.places)
-                .map(|nth| rows.keys.remove(&(expected + nth)).unwrap_or_default())
+                .map(|nth| rows.keys.remove(&(position + nth)).unwrap_or_default())
                 .collect();
             self.scanned(n, &outcomes, ids)?;
             if self.checkpoint.objects[n].phase != Phase::Scanning {
@@ -439,12 +439,12 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             return self.asked_came(n, outcomes);
         }
         if phase == Phase::Reading && self.checkpoint.objects[n].asks_id() {
-            let ids = rows.keys.remove(&expected).unwrap_or_default();
+            let ids = rows.keys.remove(&position).unwrap_or_default();
             return self.id_came(n, ids, outcomes);
         }
         if phase == Phase::Bounding {
             let id =
-                |nth: usize, rows: &mut Rows<'h, H>| rows.keys.remove(&(expected + nth)).and_then(|ids| ids.into_iter().next());
+                |nth: usize, rows: &mut Rows<'h, H>| rows.keys.remove(&(position + nth)).and_then(|ids| ids.into_iter().next());
             let ids = (id(0, rows), id(1, rows));
             if outcomes.contains(&Outcome::Missing) {
                 return Ok(());
@@ -454,7 +454,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             return Ok(());
         }
         if self.checkpoint.objects[n].field_groups() > 1 && phase == Phase::Reading {
-            outcomes = vec![self.joined(n, expected, outcomes, rows)?];
+            outcomes = vec![self.joined(n, position, outcomes, rows)?];
         }
         let tells_size = self.checkpoint.objects[n].cursor == Cursor::Start && phase == Phase::Reading;
         let events = self.checkpoint.objects[n].apply(outcomes, limit, &mut self.checkpoint.chain);
@@ -482,7 +482,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     fn joined(
         &mut self,
         n: usize,
-        expected: usize,
+        position: usize,
         outcomes: Vec<Outcome>,
         rows: &mut Rows<'h, H>,
     ) -> Result<Outcome, ConnectorError> {
@@ -490,8 +490,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         for (nth, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
                 Outcome::Page(mut page) => {
-                    let came = rows.parts.remove(&(expected + nth)).unwrap_or_default();
-                    if rows.cut.remove(&(expected + nth)) {
+                    let came = rows.parts.remove(&(position + nth)).unwrap_or_default();
+                    if rows.cut.remove(&(position + nth)) {
                         page.done = false;
                         page.last_id = came.last().map(|row| row.key.clone());
                     }
@@ -506,10 +506,10 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         };
         let groups::Joined { rows: whole, page } = groups::join(parts, describe, object.tries);
         if object.since.is_some() {
-            rows.keys.insert(expected, whole.iter().map(|row| row.key.clone()).collect());
+            rows.keys.insert(position, whole.iter().map(|row| row.key.clone()).collect());
         }
         for row in whole {
-            rows.store(expected, row)?;
+            rows.store(position, row)?;
         }
         Ok(Outcome::Page(page))
     }
@@ -592,22 +592,22 @@ fn session_refused(came: &[Option<Sub<SubAnswer>>]) -> Option<Refused> {
 
 impl SubRequests {
     /// The object that a part is of which is no query.
-    fn addressed(&self, expected: usize) -> Option<usize> {
-        match self.expected.get(expected)? {
+    fn addressed(&self, position: usize) -> Option<usize> {
+        match self.expected.get(position)? {
             Expected::Page => None,
             Expected::Updated(n) | Expected::Deleted(n) | Expected::Single(n, _) => Some(*n),
         }
     }
 
     /// The object whose query stands in this part.
-    fn object_of(&self, expected: usize) -> Option<usize> {
+    fn object_of(&self, position: usize) -> Option<usize> {
         let mut at = self
             .expected
             .iter()
             .take_while(|expected| **expected != Expected::Page)
             .count();
         self.parts.iter().find_map(|part| {
-            let mine = (at..at + part.places).contains(&expected);
+            let mine = (at..at + part.places).contains(&position);
             at += part.places;
             mine.then_some(part.object)
         })
@@ -618,11 +618,7 @@ impl SubRequests {
 pub(super) fn object_filters<'a>(object: &Object, describe: &'a Describe) -> Vec<Filter<'a>> {
     let mut filters = Vec::new();
     if describe.archived {
-        filters.push(Filter {
-            field: "IsDeleted",
-            operator: Operator::Equal,
-            bound: Bound::Flag(false),
-        });
+        filters.push(Filter::not_deleted());
     }
     let whole = matches!(object.phase, Phase::Comparing | Phase::Scanning);
     if !object.unreadable.is_empty() && !whole && object.way == Way::Keyset {

@@ -15,12 +15,7 @@ impl<H: Host> Batch<'_, '_, H> {
             operator: Operator::Equal,
             bound: Bound::Text(id.to_owned()),
         }];
-        // A query of all tells of deleted ones too.
-        filters.extend(describe.archived.then_some(Filter {
-            field: "IsDeleted",
-            operator: Operator::Equal,
-            bound: Bound::Flag(false),
-        }));
+        filters.extend(describe.archived.then(Filter::not_deleted));
         let query = Query {
             select: describe.names(),
             from: &object.name,

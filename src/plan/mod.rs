@@ -15,8 +15,6 @@ mod predecessor;
 pub mod state;
 mod tally;
 
-pub use state::forget;
-
 use crate::host::{ConnectorError, Host, Planned, Which};
 use crate::org::Org;
 use discovery::Found;

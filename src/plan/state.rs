@@ -113,8 +113,3 @@ impl State {
         Ok(vec![values::entry(key::PLAN, self)?, values::entry(key::CLOCK, &self.ahead)?])
     }
 }
-
-/// Planning is over: the next one begins anew.
-pub fn forget<H: Host>(host: &H) -> Result<(), ConnectorError> {
-    Ok(host.put(vec![values::removal(key::PLAN)])?)
-}

@@ -110,11 +110,7 @@ impl Question {
         let describe = known.get(&candidate.name)?.answer.as_ref().ok()?;
         let mut filters = Vec::new();
         if self.asks == Asks::Records {
-            filters.extend(describe.archived.then_some(Filter {
-                field: "IsDeleted",
-                operator: Operator::Equal,
-                bound: Bound::Flag(false),
-            }));
+            filters.extend(describe.archived.then(Filter::not_deleted));
         } else {
             filters.push(Filter {
                 field: describe.length_field()?,

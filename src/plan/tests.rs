@@ -88,7 +88,7 @@ fn a_plan_that_was_ready_before_a_crash_is_ready_again_without_asking() {
 fn a_new_backup_plans_anew() {
     let host = host_of(org_of(10), 100);
     planned(&host, &[]);
-    forget(&host).unwrap();
+    host.put(vec![crate::values::removal(crate::values::key::PLAN)]).unwrap();
     host.now.set(host.now.get() + 1);
     let sent = host.sent();
     planned(&host, &[]);

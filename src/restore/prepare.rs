@@ -86,6 +86,20 @@ pub struct Preparation<'a> {
     pub relinks: Option<&'a [String]>,
 }
 
+impl<'a> Preparation<'a> {
+    /// To find out what records refer to: of a record as it is, without its blobs.
+    pub fn of_references(object: &'a str, writable: &'a Writable, by_picklists: bool) -> Preparation<'a> {
+        Preparation {
+            object,
+            writable,
+            without: &[],
+            blobs: &[],
+            by_picklists,
+            relinks: None,
+        }
+    }
+}
+
 impl Preparation<'_> {
     /// Makes what is sent to write a record. `target`: its Id there, for one that is there.
     pub fn prepare(&self, row: &Row, target: Option<&str>, resolve: &mut Resolve<'_>) -> Result<Outcome, ConnectorError> {

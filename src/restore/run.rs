@@ -1,11 +1,12 @@
 //! What planning and writing share: the restore's state, the snapshot that it reads, and what references lead to.
 
+use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row, Snapshot, Which};
 use crate::org::{Body, Org, SendFailure, Subrequest};
 use crate::restore::prepare::{LeftOut, Target};
 use crate::restore::request::Request;
 use crate::restore::state::intent::Intent;
-use crate::restore::state::job::{Job, Stage};
+use crate::restore::state::job::{Job, Place, Stage};
 use crate::restore::state::record::RecordState;
 use crate::restore::state::records::RecordTable;
 use crate::restore::write::fill::Passed;
@@ -274,6 +275,14 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
         let own = FIRST_WAIT.saturating_mul(2_u32.saturating_pow(u32::from(self.job.busy - 1)));
         let wait = own.min(LONGEST_WAIT).max(asked.unwrap_or_default());
         (self.job.busy <= MAX_BUSY).then_some(wait)
+    }
+
+    /// What a request gave; where it gave nothing, the walk goes back to where it was, so that the same is asked for again.
+    pub(in crate::restore) fn or_back_to<T>(&mut self, from: Place, asked: Result<T, impl Into<Halt>>) -> Step<T> {
+        asked.map_err(|why| {
+            self.job.at = from;
+            why.into()
+        })
     }
 
     /// Whether a request that stopped is a normal end: of what may be sent, or of the org's day.

@@ -133,7 +133,7 @@ pub fn field_groups(object: &str, describe: &Describe) -> Result<u8, ApiError> {
                 from: object,
                 // The longest that a batch will ask: later pages go on from a key.
                 filters: vec![
-                    filter("IsDeleted", Operator::Equal, Bound::Flag(false)),
+                    Filter::not_deleted(),
                     filter("LastModifiedDate", Operator::From, Bound::Moment(0)),
                     filter("DurableId", Operator::After, Bound::Text("x".repeat(255))),
                 ],

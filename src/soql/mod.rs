@@ -65,6 +65,17 @@ pub struct Filter<'a> {
     pub bound: Bound,
 }
 
+impl Filter<'static> {
+    /// What a query of all rows needs to leave out those in the recycle bin.
+    pub fn not_deleted() -> Self {
+        Filter {
+            field: "IsDeleted",
+            operator: Operator::Equal,
+            bound: Bound::Flag(false),
+        }
+    }
+}
+
 /// `SELECT fields FROM object [WHERE filter AND …] [ORDER BY order] [LIMIT limit]`
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Query<'a> {

@@ -42,12 +42,7 @@ impl Images {
 
 /// Keeps what is known of an object's images; `None` forgets it.
 pub fn keep<H: Host>(host: &H, object: &str, images: Option<Images>) -> Result<(), ConnectorError> {
-    let key = key::images(object);
-    let entry = match images {
-        Some(images) => values::entry(key, &images)?,
-        None => values::removal(key),
-    };
-    Ok(host.put(vec![entry])?)
+    Ok(host.put(vec![values::entry_or_removal(key::images(object), images.as_ref())?])?)
 }
 
 /// What is known of these objects' images, in their order.

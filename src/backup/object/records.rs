@@ -131,12 +131,13 @@ impl Object {
         self.ask_again.first().map(String::as_str)
     }
 
+    fn take_asked(&mut self) -> Option<String> {
+        (!self.ask_again.is_empty()).then(|| self.ask_again.remove(0))
+    }
+
     /// It came, or isn't there any more.
     pub fn asked_record_came(&mut self, rows: u64, events: &mut Vec<Event>) {
-        if self.ask_again.is_empty() {
-            return;
-        }
-        let id = self.ask_again.remove(0);
+        let Some(id) = self.take_asked() else { return };
         self.received += rows;
         self.unreadable.retain(|unreadable| *unreadable != id);
         events.push(Event::RecordCame(id));
@@ -145,10 +146,7 @@ impl Object {
 
     /// It can't be read this time either.
     pub fn asked_in_vain(&mut self, error: &ApiError, events: &mut Vec<Event>) {
-        if self.ask_again.is_empty() {
-            return;
-        }
-        let id = self.ask_again.remove(0);
+        let Some(id) = self.take_asked() else { return };
         events.push(Event::RecordFailed(id.clone(), self.unreadable_record(&id, error)));
         self.asks_on(events);
     }

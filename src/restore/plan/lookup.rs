@@ -135,10 +135,8 @@ impl<H: Host> Run<'_, '_, H> {
             if looks.asked.is_empty() {
                 break;
             }
-            if let Err(halt) = self.ask_for(&looks.asked) {
-                self.job.at = from;
-                return Err(halt);
-            }
+            let looked = self.ask_for(&looks.asked);
+            self.or_back_to(from, looked)?;
             self.save()?;
         }
         if self.job.moved {

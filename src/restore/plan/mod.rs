@@ -105,9 +105,11 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
 impl<H: Host> Run<'_, '_, H> {
     fn settle_first(&mut self) -> Result<Option<Planned>, ConnectorError> {
         let settled = self.settle();
+        if let Err(Halt::Failed(error)) = settled {
+            return Err(*error);
+        }
         let busy = match &settled {
             Err(Halt::Send(failure)) => self.seconds_to_wait(Some(failure)),
-            Err(Halt::Failed(error)) => return Err(ConnectorError::clone(error)),
             _ => None,
         };
         self.save()?;
@@ -153,14 +155,7 @@ impl<H: Host> Run<'_, '_, H> {
                 let last = last.clone();
                 let keys: Vec<String> = some.into_iter().filter(|(_, s)| s.is_wanted()).map(|(key, _)| key).collect();
                 *budget = budget.saturating_sub(keys.len());
-                let preparation = Preparation {
-                    object,
-                    writable,
-                    without: &[],
-                    blobs: &[],
-                    by_picklists: self.job.refuses_values,
-                    relinks: None,
-                };
+                let preparation = Preparation::of_references(object, writable, self.job.refuses_values);
                 for row in self.rows(object, &keys)?.into_iter().flatten() {
                     for (refers_to, id, required) in preparation.references(&row)? {
                         self.referred(refers_to, &id, required)?;

@@ -60,13 +60,8 @@ impl<H: Host> Run<'_, '_, H> {
             if asked.is_empty() {
                 break;
             }
-            let parts = match self.ask_queries(asked.iter().map(query)) {
-                Ok(parts) => parts,
-                Err(stopped) => {
-                    self.job.at = from;
-                    return Err(stopped.into());
-                }
-            };
+            let parts = self.ask_queries(asked.iter().map(query));
+            let parts = self.or_back_to(from, parts)?;
             for (asked, part) in asked.iter().zip(&parts) {
                 #[derive(Deserialize)]
                 struct Page {

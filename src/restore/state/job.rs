@@ -163,8 +163,7 @@ pub struct Job {
     #[serde(default)]
     pub moved: bool,
     /// What the walk waits for.
-    #[serde(default)]
-    #[serde(rename = "patience")]
+    #[serde(rename = "patience", default)]
     pub wait_for: WaitFor,
     /// Objects by the first three characters of their Ids, as the snapshot's records have them.
     #[serde(default)]

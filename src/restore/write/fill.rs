@@ -187,14 +187,7 @@ impl<H: Host> Run<'_, '_, H> {
         while let Some(some) = pages.next(&mut self.records, object)? {
             locked.extend(some.into_iter().filter(|(_, s)| self.is_due(s) && s.tries > 0));
         }
-        let preparation = Preparation {
-            object,
-            writable,
-            without: &[],
-            blobs: &[],
-            by_picklists: self.job.refuses_values,
-            relinks: None,
-        };
+        let preparation = Preparation::of_references(object, writable, self.job.refuses_values);
         let mut by_parent = Vec::with_capacity(locked.len());
         for some in locked.chunks(ROWS_AT_ONCE) {
             let keys: Vec<String> = some.iter().map(|(key, _)| key.clone()).collect();

@@ -88,13 +88,8 @@ impl<H: Host> Run<'_, '_, H> {
             self.job.enter(if again { Stage::Verify } else { Stage::Done });
             return Ok(());
         }
-        let parts = match self.read_back(&asked) {
-            Ok(parts) => parts,
-            Err(stopped) => {
-                self.job.at = from;
-                return Err(stopped.into());
-            }
-        };
+        let parts = self.read_back(&asked);
+        let parts = self.or_back_to(from, parts)?;
         for (asked, part) in asked.iter().zip(&parts) {
             self.tell_differences(asked, part)?;
         }
@@ -116,13 +111,8 @@ impl<H: Host> Run<'_, '_, H> {
                 self.job.at = from;
                 return Err(SendFailure::AllowanceSpent.into());
             }
-            let parts = match self.read_back(&asked) {
-                Ok(parts) => parts,
-                Err(stopped) => {
-                    self.job.at = from;
-                    return Err(stopped.into());
-                }
-            };
+            let parts = self.read_back(&asked);
+            let parts = self.or_back_to(from, parts)?;
             for (asked, part) in asked.iter().zip(&parts) {
                 self.leave_alone(asked, part)?;
             }
