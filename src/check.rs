@@ -2,7 +2,7 @@
 //!
 //! Each permission that a backup wants is asked for, and what its lack hides is said in words.
 
-use crate::host::{Checked, ConnectorError, Failure, Host};
+use crate::host::{Checked, ConnectorError, Failure, Host, NamedValue};
 use crate::org::{Org, Refused, SendFailure, Subrequest};
 use crate::salesforce::{ApiError, Bodies, PERMISSIONS, Sub, SubBody, is_granted, permission_queries, read_composite};
 use crate::soql;
@@ -108,8 +108,8 @@ fn checked(subs: &[Sub<Rows>]) -> Result<Checked, ConnectorError> {
         ("TrialExpirationDate", "org-trial-ends"),
     ] {
         match organization.get(field) {
-            Some(Value::String(text)) => facts.push((fact.to_owned(), text.clone())),
-            Some(Value::Bool(flag)) => facts.push((fact.to_owned(), flag.to_string())),
+            Some(Value::String(text)) => facts.push(NamedValue::new(fact, text)),
+            Some(Value::Bool(flag)) => facts.push(NamedValue::new(fact, flag.to_string())),
             _ => {}
         }
     }
@@ -120,7 +120,7 @@ fn checked(subs: &[Sub<Rows>]) -> Result<Checked, ConnectorError> {
             Some(false) => format!("missing: {}", permission.hides),
             None => format!("unknown: the org doesn't tell; without it {}", permission.hides),
         };
-        facts.push((format!("permission:{}", permission.name), state));
+        facts.push(NamedValue::new(format!("permission:{}", permission.name), state));
     }
     Ok(Checked {
         scope: scope.to_owned(),
@@ -151,7 +151,7 @@ mod tests {
     }
 
     fn fact<'a>(checked: &'a Checked, name: &str) -> &'a str {
-        &checked.facts.iter().find(|(n, _)| n == name).unwrap().1
+        &checked.facts.iter().find(|fact| fact.name == name).unwrap().value
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! The exports `decide` and `read-quota`: the quota rules of [`quota`], fed from the host.
 
-use crate::host::{ConnectorError, Host, ReadingSource, StorageError};
+use crate::host::{ConnectorError, Host, ReadingSource, Verdict};
 use crate::org::{Org, SendFailure, daily_standing};
-use crate::quota::{self, Facts, Hour, Percent, Source, Standing, Usage, Verdict};
+use crate::quota::{self, Facts, Percent};
 use std::io::Read as _;
 
 /// Own requests are asked for so many hours: those of the window, and the one over its edge.
@@ -13,40 +13,16 @@ const MAX_LIMITS_BYTES: u64 = 1024 * 1024;
 
 /// May a step of so many requests be sent now? Sends nothing.
 pub fn decide<H: Host>(host: &H, next_cost: u32) -> Result<Verdict, ConnectorError> {
-    let known = daily_standing(host)?;
-    let own: Vec<Hour> = hours(host)?;
+    let standing = daily_standing(host)?;
+    let own = host.own_requests(HOURS)?;
     let facts = Facts {
-        standing: known.map(|standing| Standing {
-            usage: Usage {
-                used: standing.last.used,
-                max: standing.last.max,
-            },
-            source: match standing.last.source {
-                ReadingSource::Refusal => Source::Refusal,
-                ReadingSource::ResponseHeader | ReadingSource::LimitsResource | ReadingSource::Other => Source::Answer,
-            },
-            observed_at_ms: standing.last.observed_at,
-            own_since: standing.own_since.saturating_add(u64::from(standing.in_flight)),
-        }),
+        standing: standing.as_ref(),
         // A limit out of range is a fault of the host's: the strictest one is safe.
-        limit: Percent::new(host.usage_limit())
-            .or(Percent::new(1))
-            .ok_or_else(|| StorageError("no usage limit".into()))?,
+        limit: Percent::new(host.usage_limit()).unwrap_or(Percent::STRICTEST),
         own: &own,
         now_ms: host.now(),
     };
     Ok(quota::decide(&facts, next_cost))
-}
-
-fn hours<H: Host>(host: &H) -> Result<Vec<Hour>, StorageError> {
-    let hours = host.own_requests(HOURS)?;
-    Ok(hours
-        .into_iter()
-        .map(|hour| Hour {
-            start_ms: hour.start,
-            sent: hour.sent,
-        })
-        .collect())
 }
 
 /// One request that yields a reading. The header is the newer of the two that an answer has; the limits themselves are told only

@@ -11,12 +11,12 @@ use super::packing::{self, Load, Part};
 use super::requests::SubRequests;
 use super::trouble::can_be_narrowed;
 use super::{Checkpoint, Event};
-use crate::BATCH_REQUESTS;
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Next};
 use crate::org::{Org, SendFailure};
 use crate::salesforce::{ApiError, Describe};
 use crate::schema::describes;
 use crate::values::{self, key};
+use crate::{BATCH_REQUESTS, STATE_VERSION};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// More at once gain nothing: Salesforce answers composite requests in seconds, and allows few long ones.
@@ -353,10 +353,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         } else {
             Next::Batch(next_batch(&self.checkpoint))
         };
-        Ok(BatchResult {
-            at: self.checkpoint.write()?,
-            next,
-        })
+        Ok(BatchResult::new(STATE_VERSION, self.checkpoint.write()?, next))
     }
 }
 

@@ -371,7 +371,7 @@ impl<H: Host> Batch<'_, '_, H> {
             let spent_at = self.checkpoint.bulk.spent_at.unwrap_or(now);
             let seconds = (spent_at + SPENT_MS).saturating_sub(now).div_ceil(1_000).max(1);
             self.paused = Some(Pause {
-                reason: "bulk-limit",
+                reason: "bulk-limit".to_owned(),
                 used,
                 max,
                 ceiling,

@@ -5,7 +5,7 @@ use super::Phase;
 use super::batch::Batch;
 use super::files::images;
 use super::object::Since;
-use crate::host::{ConnectorError, Host, Which};
+use crate::host::{ConnectorError, Host, Note, Which};
 use crate::schema::describes;
 use crate::schema::{Mark, describe_key};
 
@@ -23,7 +23,10 @@ impl<H: Host> Batch<'_, '_, H> {
     pub(super) fn annotate_describe(&self, n: usize) -> Result<(), ConnectorError> {
         let name = self.name(n);
         if let Some(whole) = describes::whole(self.host(), name)? {
-            self.host().annotate(vec![(describe_key(name), whole)])?;
+            self.host().annotate(vec![Note {
+                key: describe_key(name),
+                body: whole,
+            }])?;
         }
         Ok(())
     }

@@ -10,7 +10,7 @@ mod refusals;
 mod trouble;
 
 use super::*;
-use crate::host::{BatchResult, ConnectorError, Host, Next, Planned, ReadingSource, Request, Row, SendError};
+use crate::host::{BatchResult, ConnectorError, Host, NamedValue, Next, Planned, ReadingSource, Request, Row, SendError};
 use crate::plan::{Options, plan_backup};
 use crate::testing::scripted::{Reply, ScriptedHost};
 use crate::testing::tiny_org::{Oddity, TinyOrg};
@@ -69,7 +69,7 @@ impl Job {
             match plan_backup(&self.host, OPTIONS)? {
                 Planned::Ready(BatchResult { at, next }) => {
                     self.host.commit();
-                    self.checkpoint = Some(at);
+                    self.checkpoint = Some(at.data);
                     return Ok(next);
                 }
                 Planned::More(requests) => {
@@ -77,7 +77,7 @@ impl Job {
                     self.host.allow(10_000);
                 }
                 Planned::AgainAfter(seconds) => self.waits.push(seconds),
-                Planned::Blocked(failure) => panic!("{failure:?}"),
+                Planned::Blocked(failure) | Planned::Other(failure) => panic!("{failure:?}"),
             }
         }
     }
@@ -89,7 +89,7 @@ impl Job {
                 for (object, rows) in self.host.commit() {
                     self.committed.entry(object).or_default().extend(rows);
                 }
-                self.checkpoint = Some(at);
+                self.checkpoint = Some(at.data);
                 Ok(next)
             }
             Err(error) => {
@@ -117,7 +117,7 @@ impl Job {
                 }
                 Next::AgainAfter(seconds) => self.wait(seconds),
                 Next::Pause(pause) => self.wait(pause.recheck_after),
-                Next::Blocked(failure) => return Err(ConnectorError::Source(failure)),
+                Next::Blocked(failure) | Next::Other(failure) => return Err(ConnectorError::Source(failure)),
             }
             next = self.batch()?;
         }
@@ -297,10 +297,7 @@ fn a_silent_end_is_said_with_both_numbers() {
         assert_eq!(what.code, "count-disagrees");
         assert_eq!(
             what.details,
-            [
-                ("counted".to_owned(), "3000".to_owned()),
-                ("read".to_owned(), "2500".to_owned())
-            ]
+            [NamedValue::new("counted", "3000"), NamedValue::new("read", "2500")]
         );
     }
 }

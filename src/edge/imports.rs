@@ -1,9 +1,9 @@
 //! The library's [`Host`], over the component's imports.
 
-use super::bindings::backup::connector::{clock, http, job, log, report, storage, types};
+use super::bindings::backup::connector::{clock, http, job, log, report, storage};
 use crate::host::{
-    Answer, Failure, Host, Hour, Level, Reading, RecordOutcome, Request, Row, SendError, Snapshot, Standing, StorageError,
-    Tally, Tombstone, Which,
+    Answer, Failure, HeldBlob, Host, Hour, Level, NamedValue, Note, Reading, RecordOutcome, Request, Row, SendError, Snapshot,
+    Standing, StorageError, Tally, Tombstone, Which,
 };
 
 /// The imports. They are functions, so there's nothing to hold.
@@ -23,41 +23,37 @@ impl Answer for http::Response {
     }
 
     fn read(&self, max: u32) -> Result<Vec<u8>, SendError> {
-        Ok(http::Response::read(self, max)?)
+        http::Response::read(self, max)
     }
 
     fn save(&self, blob: &str) -> Result<u64, SendError> {
-        Ok(http::Response::save(self, blob)?)
+        http::Response::save(self, blob)
     }
 }
 
 impl Snapshot for storage::Snapshot {
     fn read(&self, object: &str, cursor: &str, max: u32) -> Result<(Vec<Row>, String), StorageError> {
-        let (rows, next) = storage::Snapshot::read(self, object, cursor, max)?;
-        Ok((rows.into_iter().map(Into::into).collect(), next))
+        storage::Snapshot::read(self, object, cursor, max)
     }
 
     fn find(&self, object: &str, keys: &[String]) -> Result<Vec<Option<Row>>, StorageError> {
-        let rows = storage::Snapshot::find(self, object, keys)?;
-        Ok(rows.into_iter().map(|row| row.map(Into::into)).collect())
+        storage::Snapshot::find(self, object, keys)
     }
 
     fn objects(&self) -> Result<Vec<String>, StorageError> {
-        Ok(storage::Snapshot::objects(self)?)
+        storage::Snapshot::objects(self)
     }
 
     fn damaged(&self) -> Result<Vec<String>, StorageError> {
-        Ok(storage::Snapshot::damaged(self)?)
+        storage::Snapshot::damaged(self)
     }
 
     fn notes(&self, keys: &[String]) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
-        Ok(storage::Snapshot::notes(self, keys)?)
+        storage::Snapshot::notes(self, keys)
     }
 
-    fn blobs(&self, object: &str, keys: &[String]) -> Result<Vec<Vec<(String, u64)>>, StorageError> {
-        let rows = storage::Snapshot::blobs(self, object, keys)?;
-        let held = |blobs: Vec<storage::HeldBlob>| blobs.into_iter().map(|blob| (blob.key, blob.bytes)).collect();
-        Ok(rows.into_iter().map(held).collect())
+    fn blobs(&self, object: &str, keys: &[String]) -> Result<Vec<Vec<HeldBlob>>, StorageError> {
+        storage::Snapshot::blobs(self, object, keys)
     }
 }
 
@@ -99,8 +95,7 @@ impl Host for Imports {
     }
 
     fn start(&self, request: Request) -> Result<http::Pending, SendError> {
-        let request: http::Request = request.into();
-        Ok(http::start(&request)?)
+        http::start(&request.into())
     }
 
     fn wait_any(&self, of: &[&http::Pending]) -> usize {
@@ -108,48 +103,39 @@ impl Host for Imports {
     }
 
     fn finish(&self, pending: http::Pending) -> Result<http::Response, SendError> {
-        Ok(pending.finish()?)
+        pending.finish()
     }
 
     fn append(&self, object: &str, rows: Vec<Row>) -> Result<(), StorageError> {
-        let rows: Vec<storage::Row> = rows.into_iter().map(Into::into).collect();
-        Ok(storage::append(object, &rows)?)
+        storage::append(object, &rows)
     }
 
     fn bury(&self, object: &str, rows: Vec<Tombstone>) -> Result<(), StorageError> {
-        let rows: Vec<storage::Tombstone> = rows
-            .into_iter()
-            .map(|row| storage::Tombstone {
-                key: row.key,
-                at: row.at,
-            })
-            .collect();
-        Ok(storage::bury(object, &rows)?)
+        storage::bury(object, &rows)
     }
 
-    fn annotate(&self, notes: Vec<(String, Vec<u8>)>) -> Result<(), StorageError> {
-        let notes: Vec<storage::Note> = notes.into_iter().map(|(key, body)| storage::Note { key, body }).collect();
-        Ok(storage::annotate(&notes)?)
+    fn annotate(&self, notes: Vec<Note>) -> Result<(), StorageError> {
+        storage::annotate(&notes)
     }
 
     fn replace_inherited(&self, object: &str) -> Result<(), StorageError> {
-        Ok(storage::replace_inherited(object)?)
+        storage::replace_inherited(object)
     }
 
     fn reuse_blob(&self, key: &str) -> Result<Option<u64>, StorageError> {
-        Ok(storage::reuse_blob(key)?)
+        storage::reuse_blob(key)
     }
 
     fn drop_blob(&self, key: &str) -> Result<(), StorageError> {
-        Ok(storage::drop_blob(key)?)
+        storage::drop_blob(key)
     }
 
     fn read_blob(&self, key: &str, offset: u64, max: u32) -> Result<Vec<u8>, StorageError> {
-        Ok(storage::read_blob(key, offset, max)?)
+        storage::read_blob(key, offset, max)
     }
 
     fn open(&self, which: Which) -> Result<Option<storage::Snapshot>, StorageError> {
-        Ok(storage::open(which.into())?)
+        storage::open(which)
     }
 
     fn put(&self, entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), StorageError> {
@@ -157,35 +143,27 @@ impl Host for Imports {
             .into_iter()
             .map(|(key, value)| storage::Entry { key, value })
             .collect();
-        Ok(storage::put(&entries)?)
+        storage::put(&entries)
     }
 
     fn get(&self, keys: Vec<String>) -> Result<Vec<Option<Vec<u8>>>, StorageError> {
-        Ok(storage::get(&keys)?)
+        storage::get(&keys)
     }
 
     fn keys(&self, prefix: &str, after: &str, max: u32) -> Result<Vec<String>, StorageError> {
-        Ok(storage::keys(prefix, after, max)?)
+        storage::keys(prefix, after, max)
     }
 
     fn observe(&self, reading: Reading) -> Result<(), StorageError> {
-        let reading: types::Reading = reading.into();
-        Ok(storage::observe(&reading)?)
+        storage::observe(&reading)
     }
 
     fn readings(&self) -> Result<Vec<Standing>, StorageError> {
-        Ok(storage::readings()?.into_iter().map(Into::into).collect())
+        storage::readings()
     }
 
     fn own_requests(&self, hours: u32) -> Result<Vec<Hour>, StorageError> {
-        let hours = storage::own_requests(hours)?;
-        Ok(hours
-            .into_iter()
-            .map(|hour| Hour {
-                start: hour.start,
-                sent: hour.sent,
-            })
-            .collect())
+        storage::own_requests(hours)
     }
 
     fn progress(&self, object: &str, records: u64, total: Option<u64>) {
@@ -193,19 +171,19 @@ impl Host for Imports {
     }
 
     fn skipped(&self, object: &str, why: Failure) {
-        report::skipped(object, &why.into());
+        report::skipped(object, &why);
     }
 
     fn failed(&self, object: &str, why: Failure) {
-        report::failed(object, &why.into());
+        report::failed(object, &why);
     }
 
     fn part_failed(&self, object: &str, part: &str, why: Failure) {
-        report::part_failed(object, part, &why.into());
+        report::part_failed(object, part, &why);
     }
 
     fn warning(&self, what: Failure) {
-        report::warning(&what.into());
+        report::warning(&what);
     }
 
     fn uncounted(&self, object: &str, what: &str, expected: Option<u64>) {
@@ -213,7 +191,7 @@ impl Host for Imports {
     }
 
     fn remark(&self, object: &str, what: Failure) {
-        report::remark(object, &what.into());
+        report::remark(object, &what);
     }
 
     fn finished(&self, object: &str) {
@@ -225,15 +203,15 @@ impl Host for Imports {
     }
 
     fn expected(&self, object: &str, what: Tally) {
-        report::expected(object, what.into());
+        report::expected(object, what);
     }
 
     fn restored(&self, object: &str, what: Tally) {
-        report::restored(object, what.into());
+        report::restored(object, what);
     }
 
     fn record_outcome(&self, object: &str, key: &str, what: RecordOutcome, why: Failure) {
-        report::record_outcome(object, key, what.into(), &why.into());
+        report::record_outcome(object, key, what, &why);
     }
 
     fn needed(&self, requests: u64) {
@@ -241,13 +219,7 @@ impl Host for Imports {
     }
 
     fn log(&self, at: Level, message: &str, fields: &[(&str, String)]) {
-        let fields: Vec<types::NamedValue> = fields
-            .iter()
-            .map(|(name, value)| types::NamedValue {
-                name: (*name).to_owned(),
-                value: value.clone(),
-            })
-            .collect();
-        log::write(at.into(), message, &fields);
+        let fields: Vec<NamedValue> = fields.iter().map(|(name, value)| NamedValue::new(*name, value)).collect();
+        log::write(at, message, &fields);
     }
 }

@@ -4,22 +4,16 @@
 
 #![allow(missing_docs, reason = "wit-bindgen writes most of it")]
 
+mod bindings;
 mod convert;
 mod imports;
 
-use crate::host::ConnectorError as Error;
 use crate::{NAME, STATE_VERSION, check, decide, org, plan, quota, read_quota, restore, run_batch};
-use bindings::backup::connector::types::{Checkpoint, ConnectorError};
-use bindings::exports::backup::connector::connector::{
-    BackupOptions, BatchResult, Checked, Description, Guest, Pause, Planned, RestoreSelection, Verdict,
+use backup_contract::{
+    BackupOptions, BatchResult, Checked, Checkpoint, ConnectorError, Description, Failure, Planned, RestoreSelection, Verdict,
 };
+use bindings::exports::backup::connector::connector::Guest;
 use imports::Imports;
-
-mod bindings {
-    wit_bindgen::generate!({ path: "wit", world: "plugin" });
-    use super::Connector;
-    export!(Connector);
-}
 
 struct Connector;
 
@@ -37,7 +31,7 @@ impl Guest for Connector {
     }
 
     fn check() -> Result<Checked, ConnectorError> {
-        Ok(check(&Imports)?.into())
+        check(&Imports)
     }
 
     fn plan_backup(options: BackupOptions) -> Result<Planned, ConnectorError> {
@@ -47,47 +41,34 @@ impl Guest for Connector {
             full: options.full,
             writes,
         };
-        Ok(plan::plan_backup(&Imports, options)?.into())
+        plan::plan_backup(&Imports, options)
     }
 
     fn plan_restore(selection: RestoreSelection) -> Result<Planned, ConnectorError> {
         let runs = selection.details.iter().any(|detail| detail.name == "restore");
-        Ok(restore::plan_restore(&Imports, selection.into(), runs)?.into())
+        restore::plan_restore(&Imports, selection.into(), runs)
     }
 
     fn run_batch(at: Checkpoint) -> Result<BatchResult, ConnectorError> {
-        Ok(run_batch(&Imports, at.state_version, &at.data)?.into())
+        run_batch(&Imports, at.state_version, &at.data)
     }
 
     fn decide(next_cost: u32) -> Result<Verdict, ConnectorError> {
-        Ok(match decide(&Imports, next_cost)? {
-            quota::Verdict::Proceed(requests) => Verdict::Proceed(requests),
-            quota::Verdict::Probe(requests) => Verdict::Probe(requests),
-            quota::Verdict::Pause(pause) => Verdict::Pause(Pause {
-                reason: pause.reason.as_str().to_owned(),
-                used: pause.used,
-                max: pause.max,
-                ceiling: pause.ceiling,
-                recheck_after: pause.recheck_after,
-            }),
-        })
+        decide(&Imports, next_cost)
     }
 
     fn read_quota() -> Result<(), ConnectorError> {
-        Ok(read_quota(&Imports)?)
+        read_quota(&Imports)
     }
 
     fn migrate_state(at: Checkpoint, to: u32) -> Result<Checkpoint, ConnectorError> {
         if at.state_version == STATE_VERSION && to == STATE_VERSION {
             return Ok(at);
         }
-        Err(unsupported(&format!(
+        let message = format!(
             "state version {} can't be made {to}: this connector knows only {STATE_VERSION}",
             at.state_version
-        )))
+        );
+        Err(ConnectorError::Unsupported(Failure::new("unsupported", message)))
     }
-}
-
-fn unsupported(message: &str) -> ConnectorError {
-    Error::Unsupported(crate::host::Failure::new("unsupported", message)).into()
 }

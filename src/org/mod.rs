@@ -14,7 +14,8 @@ pub use configuration::{Configuration, SCHEMA};
 pub use refused::Refused;
 
 use crate::host::{
-    Answer, ConnectorError, Failure, FormPart, Host, Method, Reading, ReadingSource, Request, SendError, Standing, StorageError,
+    Answer, ConnectorError, Failure, FormPart, Host, Method, NamedValue, Reading, ReadingSource, Request, SendError, Standing,
+    StorageError,
 };
 use crate::quota::{self, Usage};
 use crate::salesforce::{Class, classify, http_moment, read_errors};
@@ -444,29 +445,33 @@ fn written(body: &impl Serialize) -> Result<Vec<u8>, SendFailure> {
 }
 
 fn stopped(error: SendError) -> SendFailure {
+    let unanswered =
+        |text: String| Failure::new("no-answer", text).remedy("check the network, and the instance URL of the connection");
     match error {
         SendError::AllowanceSpent => SendFailure::AllowanceSpent,
         SendError::TooLarge(limit) => SendFailure::TooLarge(limit),
-        SendError::NotPermitted(_) => SendFailure::Host(Box::new(ConnectorError::Host(Failure::new(
+        SendError::NotPermitted(why) => SendFailure::Host(Box::new(ConnectorError::Host(Failure::new(
             "not-permitted",
-            error.to_string(),
+            format!("the host refuses the request: {why}"),
         )))),
-        SendError::NotSent(_) => SendFailure::NotSent(
-            Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
-        ),
-        SendError::ContentDiffers(_) => SendFailure::Differs(Failure::new("content-differs", error.to_string())),
-        SendError::Store(_) => SendFailure::Host(Box::new(ConnectorError::Host(
-            Failure::new("storage", error.to_string()).remedy(
-                "make room for it, or repair it; what is committed stands, and the same run again continues from there",
-            ),
-        ))),
-        SendError::CredentialRefused(why) => SendFailure::Host(Box::new(ConnectorError::Authorization(
-            Failure::new("credentials-refused", why)
-                .remedy("renew the connection's credential; its user must be active and may use the API"),
-        ))),
-        SendError::OutcomeUnknown(_) | SendError::Other(_) => SendFailure::Broken(
-            Failure::new("no-answer", error.to_string()).remedy("check the network, and the instance URL of the connection"),
-        ),
+        SendError::NotSent(why) => SendFailure::NotSent(unanswered(format!("the request could not be sent: {why}"))),
+        SendError::OutcomeUnknown(why) => SendFailure::Broken(unanswered(format!("no whole answer came: {why}"))),
+        SendError::Other(NamedValue { name, value }) => match name.as_str() {
+            "content-differs" => SendFailure::Differs(Failure::new(
+                "content-differs",
+                format!("the content is not what its record says: {value}"),
+            )),
+            "storage" => SendFailure::Host(Box::new(ConnectorError::Host(
+                Failure::new("storage", format!("the host's store: {value}")).remedy(
+                    "make room for it, or repair it; what is committed stands, and the same run again continues from there",
+                ),
+            ))),
+            "credentials-refused" => SendFailure::Host(Box::new(ConnectorError::Authorization(
+                Failure::new("credentials-refused", value)
+                    .remedy("renew the connection's credential; its user must be active and may use the API"),
+            ))),
+            _ => SendFailure::Broken(unanswered(format!("{name}: {value}"))),
+        },
     }
 }
 
@@ -489,10 +494,10 @@ mod tests {
 
     #[test]
     fn a_failure_of_the_host_s_own_store_is_none_of_the_org() {
-        let told = stopped(SendError::Store("no space left on device".to_owned()));
+        let told = stopped(SendError::other("storage", "no space left on device"));
         let SendFailure::Host(error) = told else { panic!("{told:?}") };
         assert!(matches!(*error, ConnectorError::Host(ref why) if !why.message.contains("network")));
-        let told = stopped(SendError::CredentialRefused("invalid_grant".to_owned()));
+        let told = stopped(SendError::other("credentials-refused", "invalid_grant"));
         assert!(matches!(told, SendFailure::Host(error) if matches!(*error, ConnectorError::Authorization(_))));
     }
 

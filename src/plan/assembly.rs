@@ -3,8 +3,9 @@
 use super::estimate;
 use super::predecessor::{Reads, reads};
 use super::state::{Candidate, State};
+use crate::STATE_VERSION;
 use crate::backup::{Checkpoint, Files, Object, Range, Since, Way, again, by_bulk, next_batch, ranges, skipped};
-use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned, Snapshot};
+use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Note, Planned, Snapshot};
 use crate::org::Org;
 use crate::salesforce::limits::{MIN_PAGE_ROWS, PAGE_ROWS};
 use crate::salesforce::{ApiError, Describe, PERMISSIONS, Skip};
@@ -145,10 +146,7 @@ pub(super) fn assemble<H: Host>(
         0 => Next::Done,
         _ => Next::Batch(next_batch(&checkpoint)),
     };
-    Ok(Planned::Ready(BatchResult {
-        at: checkpoint.write()?,
-        next,
-    }))
+    Ok(Planned::Ready(BatchResult::new(STATE_VERSION, checkpoint.write()?, next)))
 }
 
 /// Records that an earlier backup could not read are left out of queries, and each is asked for alone once that is due.
@@ -229,7 +227,10 @@ fn keep_describes<H: Host>(
         }
         if let Some(whole) = describes::whole(host, &candidate.name)? {
             bytes += whole.len();
-            piece.push((describe_key(&candidate.name), whole));
+            piece.push(Note {
+                key: describe_key(&candidate.name),
+                body: whole,
+            });
         }
         if bytes > PIECE_BYTES {
             host.annotate(std::mem::take(&mut piece))?;

@@ -41,7 +41,7 @@ fn names(planned: Planned) -> Vec<String> {
     let Planned::Ready(result) = planned else {
         panic!("{planned:?}")
     };
-    Checkpoint::read(STATE_VERSION, &result.at)
+    Checkpoint::read(STATE_VERSION, &result.at.data)
         .unwrap()
         .objects
         .into_iter()
@@ -116,7 +116,7 @@ fn estimates_of_all_objects_sum_to_the_plans_total() {
     let Planned::Ready(result) = planned(&host, &[]) else {
         panic!("must be ready")
     };
-    let total = Checkpoint::read(STATE_VERSION, &result.at).unwrap().requests();
+    let total = Checkpoint::read(STATE_VERSION, &result.at.data).unwrap().requests();
     let estimates = host.estimates.borrow();
     assert_eq!(estimates.len(), 23);
     assert_eq!(estimates.values().map(|e| e.1).sum::<u64>(), u64::from(total));

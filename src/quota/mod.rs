@@ -1,6 +1,6 @@
 //! The usage limit: what is known of the org's daily API requests, and whether one more may be sent.
 //!
-//! Pure: no imports, no clock, no memory between calls. What is known comes in as [`Facts`], the answer goes out as [`Verdict`].
+//! Pure: no imports, no clock, no memory between calls. What is known comes in as [`Facts`], the answer goes out as [`Verdict`](backup_contract::Verdict).
 //! The rule it keeps: never at or over the ceiling, and never on the word of something that could not be read.
 //!
 //! Sources: Salesforce, "API Request Limits and Allocations" (counted org-wide, in a rolling 24 hours), "API Usage Headers"
@@ -13,7 +13,7 @@ mod limits;
 mod percent;
 mod refusal;
 
-pub use decide::{Facts, Hour, Pause, PauseReason, Source, Standing, Verdict, decide};
+pub use decide::{Facts, PauseReason, decide, used};
 pub use forecast::{RECHECK_SECONDS, next_look_ms};
 pub use limit_info::{HEADER, parse as parse_limit_info};
 pub use limits::{Limit, parse as parse_limits};

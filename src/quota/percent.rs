@@ -5,6 +5,9 @@ use std::fmt;
 pub struct Percent(u8);
 
 impl Percent {
+    /// The least that people can set.
+    pub const STRICTEST: Percent = Percent(1);
+
     /// `None` for 0 and for more than 100.
     pub fn new(percent: u8) -> Option<Percent> {
         (1..=100).contains(&percent).then_some(Percent(percent))

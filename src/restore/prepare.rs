@@ -3,7 +3,7 @@
 //! Pure, but for asking what a reference leads to. Only fields that can be set, with the snapshot's own bytes; references by the
 //! target's Ids. The rule it keeps: what can't be set as it was is named, never dropped in silence.
 
-use crate::host::{ConnectorError, Failure, Row};
+use crate::host::{ConnectorError, Failure, HeldBlob, Row};
 use crate::restore::request::{Attached, Form, Placed, Verb, reference};
 use crate::restore::rules;
 use crate::salesforce::{Writable, WritableField};
@@ -78,8 +78,8 @@ pub struct Preparation<'a> {
     pub writable: &'a Writable,
     /// Fields that the org refused for this record.
     pub without: &'a [LeftOut],
-    /// Source keys and lengths of the blobs that the snapshot holds of this record.
-    pub blobs: &'a [(String, u64)],
+    /// The blobs that the snapshot holds of this record.
+    pub blobs: &'a [HeldBlob],
     /// Values that a restricted picklist doesn't take are left out, and not tried.
     pub by_picklists: bool,
     /// Only references that lead to something new are set, but for these fields.
@@ -236,12 +236,12 @@ impl Preparation<'_> {
             return (None, None);
         }
         // OBJECT/KEY/FIELD/CONTENT
-        let of_field = |blob: &&(String, u64)| blob.0.split('/').nth(2) == Some(&field.name);
+        let of_field = |blob: &&HeldBlob| blob.key.split('/').nth(2) == Some(&field.name);
         match self.blobs.iter().find(of_field) {
-            Some((blob, bytes)) => {
+            Some(HeldBlob { key, bytes }) => {
                 let file = Attached {
                     field: field.name.clone(),
-                    blob: blob.clone(),
+                    blob: key.clone(),
                     bytes: *bytes,
                 };
                 (Some(file), None)

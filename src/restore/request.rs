@@ -6,7 +6,7 @@
 //! refers to; and what a composite request can't carry (files, texts that look like references) goes in requests of another
 //! [`Form`].
 
-use crate::host::{Content, FormPart};
+use crate::host::{Content, FormPart, NamedValue};
 use crate::org::WRITE_HEADERS;
 use crate::restore::state::record::Apart;
 use crate::salesforce::limits::{COLLECTION_RECORDS, COLLECTION_RUNS, COMPOSITE_QUERIES, MAX_FILE_BYTES, SINGLES};
@@ -314,8 +314,8 @@ impl Request {
         };
         let mut parts = vec![FormPart {
             headers: vec![
-                ("Content-Disposition", format!(r#"form-data; name="{name}""#)),
-                ("Content-Type", "application/json".to_owned()),
+                NamedValue::new("Content-Disposition", format!(r#"form-data; name="{name}""#)),
+                NamedValue::new("Content-Type", "application/json"),
             ],
             content: Content::Bytes(json),
         }];
@@ -327,11 +327,11 @@ impl Request {
             };
             parts.push(FormPart {
                 headers: vec![
-                    (
+                    NamedValue::new(
                         "Content-Disposition",
                         format!(r#"form-data; name="{part}"; filename="{}""#, record.key),
                     ),
-                    ("Content-Type", "application/octet-stream".to_owned()),
+                    NamedValue::new("Content-Type", "application/octet-stream"),
                 ],
                 content: Content::Blob(file.blob.clone()),
             });
@@ -445,14 +445,14 @@ mod tests {
         let parts = request.parts();
         assert_eq!(parts.len(), 201);
         assert_eq!(parts[1].content, Content::Blob("F/F00000/Body/x".into()));
-        assert!(parts[200].headers[0].1.contains(r#"name="F00199""#));
+        assert!(parts[200].headers[0].value.contains(r#"name="F00199""#));
         let mut request = Request::default();
         assert_eq!(request.add(Verb::Create, None, with_file(1, MAX_FILE_BYTES)), Added::Yes);
         assert_eq!(request.add(Verb::Create, None, with_file(2, 1)), Added::Full);
         let mut request = Request::default();
         assert_eq!(request.add(Verb::Create, None, with_file(1, MAX_FILE_BYTES + 1)), Added::Yes);
         assert_eq!(request.form(), Form::Single);
-        assert!(request.parts()[1].headers[0].1.contains(r#"name="Body""#));
+        assert!(request.parts()[1].headers[0].value.contains(r#"name="Body""#));
         assert_eq!(request.add(Verb::Create, None, with_file(2, 1)), Added::NotThis);
     }
 

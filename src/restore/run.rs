@@ -1,7 +1,7 @@
 //! What planning and writing share: the restore's state, the snapshot that it reads, and what references lead to.
 
 use crate::halt::{Halt, Step};
-use crate::host::{ConnectorError, Failure, Host, RecordOutcome, Row, Snapshot, Which};
+use crate::host::{ConnectorError, Failure, HeldBlob, Host, RecordOutcome, Row, Snapshot, Which};
 use crate::org::{Body, Org, SendFailure, Subrequest};
 use crate::restore::prepare::{LeftOut, Target};
 use crate::restore::request::Request;
@@ -194,13 +194,13 @@ impl<'o, 'h, H: Host> Run<'o, 'h, H> {
         Ok(self.source.find(object, keys)?)
     }
 
-    /// Source keys and lengths of the blobs of these records, in their order: of objects that have files.
+    /// The blobs of these records, in their order: of objects that have files.
     pub(in crate::restore) fn blobs(
         &self,
         object: &str,
         writable: &Writable,
         keys: &[String],
-    ) -> Result<Vec<Vec<(String, u64)>>, ConnectorError> {
+    ) -> Result<Vec<Vec<HeldBlob>>, ConnectorError> {
         if writable.fields.iter().any(|field| field.binary) {
             Ok(self.source.blobs(object, keys)?)
         } else {

@@ -1,7 +1,7 @@
 //! What a snapshot says of each object besides its records, for the backup that goes on from it: notes under `mark/<object>`, and
 //! under `describe/<object>` the org's own describe.
 
-use crate::host::{ConnectorError, Failure, Snapshot, StorageError};
+use crate::host::{ConnectorError, Failure, Note, Snapshot, StorageError};
 use crate::salesforce::Describe;
 use serde::{Deserialize, Serialize};
 
@@ -44,17 +44,23 @@ pub fn describe_key(object: &str) -> String {
 }
 
 /// In place of a mark, of an object that could not be read: nothing can be gone on from, so it is read in full.
-pub fn no_mark(object: &str) -> (String, Vec<u8>) {
-    (mark_key(object), br#"{"failed":true}"#.to_vec())
+pub fn no_mark(object: &str) -> Note {
+    Note {
+        key: mark_key(object),
+        body: br#"{"failed":true}"#.to_vec(),
+    }
 }
 
 impl Mark {
     /// As a note.
-    pub fn note(&self, object: &str) -> Result<(String, Vec<u8>), ConnectorError> {
+    pub fn note(&self, object: &str) -> Result<Note, ConnectorError> {
         let body = serde_json::to_vec(self).map_err(|error| {
             ConnectorError::State(Failure::new("mark", format!("a mark can't be written: {error}")).about(object))
         })?;
-        Ok((mark_key(object), body))
+        Ok(Note {
+            key: mark_key(object),
+            body,
+        })
     }
 }
 

@@ -3,8 +3,8 @@
 
 use super::shelf::{Shelf, Staged};
 use crate::host::{
-    Answer, Failure, Host, Hour, Level, Reading, RecordOutcome, Request, Row, SendError, Snapshot, Standing, StorageError,
-    Tally, Tombstone, Which,
+    Answer, Failure, HeldBlob, Host, Hour, Level, Note, Reading, RecordOutcome, Request, Row, SendError, Snapshot, Standing,
+    StorageError, Tally, Tombstone, Which,
 };
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
@@ -143,11 +143,15 @@ impl Snapshot for Shelf {
         Ok(keys.iter().map(|key| self.notes.get(key).cloned()).collect())
     }
 
-    fn blobs(&self, object: &str, keys: &[String]) -> Result<Vec<Vec<(String, u64)>>, StorageError> {
+    fn blobs(&self, object: &str, keys: &[String]) -> Result<Vec<Vec<HeldBlob>>, StorageError> {
         let held = |key: &String| {
             let of_row = format!("{object}/{key}/");
             let blobs = self.blobs.iter().filter(|(name, _)| name.starts_with(&of_row));
-            blobs.map(|(name, blob)| (name.clone(), blob.len() as u64)).collect()
+            let held = |(name, blob): (&String, &Vec<u8>)| HeldBlob {
+                key: name.clone(),
+                bytes: blob.len() as u64,
+            };
+            blobs.map(held).collect()
         };
         Ok(keys.iter().map(held).collect())
     }
@@ -366,7 +370,7 @@ impl Host for ScriptedHost {
 
     fn append(&self, object: &str, rows: Vec<Row>) -> Result<(), StorageError> {
         if self.store_is_full.get() {
-            return Err(StorageError("full".into()));
+            return Err(StorageError::Full);
         }
         self.staged
             .borrow_mut()
@@ -387,7 +391,8 @@ impl Host for ScriptedHost {
         Ok(())
     }
 
-    fn annotate(&self, notes: Vec<(String, Vec<u8>)>) -> Result<(), StorageError> {
+    fn annotate(&self, notes: Vec<Note>) -> Result<(), StorageError> {
+        let notes = notes.into_iter().map(|note| (note.key, note.body));
         self.staged.borrow_mut().notes.extend(notes);
         Ok(())
     }
@@ -410,7 +415,7 @@ impl Host for ScriptedHost {
     fn read_blob(&self, key: &str, offset: u64, max: u32) -> Result<Vec<u8>, StorageError> {
         let (staged, current) = (self.staged.borrow(), self.current.borrow());
         let blob = staged.blobs.get(key).or_else(|| current.blobs.get(key));
-        let blob = blob.ok_or_else(|| StorageError(format!("no blob {key}")))?;
+        let blob = blob.ok_or_else(|| StorageError::other("no-blob", key))?;
         let from = (offset as usize).min(blob.len());
         let to = blob.len().min(from + (max as usize).min(1_019));
         Ok(blob[from..to].to_vec())
@@ -426,7 +431,7 @@ impl Host for ScriptedHost {
 
     fn put(&self, entries: Vec<(String, Option<Vec<u8>>)>) -> Result<(), StorageError> {
         let Some(left) = self.puts_left.get().checked_sub(1) else {
-            return Err(StorageError("crashed".into()));
+            return Err(StorageError::other("crashed", "the guest is gone"));
         };
         self.puts_left.set(left);
         let mut values = self.values.borrow_mut();

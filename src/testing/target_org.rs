@@ -317,9 +317,9 @@ impl TargetOrg {
             let disposition = &part
                 .headers
                 .iter()
-                .find(|(name, _)| *name == "Content-Disposition")
+                .find(|header| header.name == "Content-Disposition")
                 .unwrap()
-                .1;
+                .value;
             let name = disposition.split("; name=\"").nth(1).unwrap().split('"').next().unwrap();
             files.insert(name.to_owned(), String::from_utf8(self.blobs[blob].clone()).unwrap());
         }

@@ -294,8 +294,8 @@ fn where_the_days_jobs_are_spent_queries_take_over() {
     while matches!(next, Next::Batch(_)) {
         next = job.batch().unwrap();
     }
-    let Next::Pause(pause) = next else { panic!("{next:?}") };
-    assert_eq!((pause.reason, pause.ceiling), ("bulk-limit", 500_000));
+    let Next::Pause(pause) = &next else { panic!("{next:?}") };
+    assert_eq!((pause.reason.as_str(), pause.ceiling), ("bulk-limit", 500_000));
     job.org.borrow_mut().jobs_spent = false;
     job.wait(pause.recheck_after);
     while next != Next::Done {

@@ -106,7 +106,7 @@ fn wrong_bytes_are_no_file() {
         org,
         Box::new(
             |_, request, reply| match request.path.contains(&TinyOrg::id(3)) && request.path.ends_with("/Body") {
-                true => Reply::error(SendError::ContentDiffers("2 bytes of 300".into())),
+                true => Reply::error(SendError::other("content-differs", "2 bytes of 300")),
                 false => reply,
             },
         ),
@@ -146,7 +146,7 @@ fn a_session_that_ends_at_any_request_is_an_error_and_the_same_snapshot_goes_on_
                 match plan_backup(&job.host, OPTIONS) {
                     Ok(Planned::Ready(BatchResult { at, .. })) => {
                         job.host.commit();
-                        job.checkpoint = Some(at);
+                        job.checkpoint = Some(at.data);
                     }
                     Ok(_) => {}
                     Err(error) => break error,
@@ -289,7 +289,7 @@ fn an_org_that_asks_to_be_left_alone_is_left_alone_for_as_long_as_it_asks() {
                         Planned::AgainAfter(seconds) => job.wait(seconds),
                         Planned::Ready(BatchResult { at, next }) => {
                             job.host.commit();
-                            job.checkpoint = Some(at);
+                            job.checkpoint = Some(at.data);
                             break next;
                         }
                         _ => {}

@@ -11,7 +11,6 @@ mod names;
 pub(in crate::restore) mod rehearsal;
 mod select;
 
-use crate::BATCH_REQUESTS;
 use crate::halt::{Halt, Step};
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Planned, RecordOutcome, Row, Snapshot};
 use crate::org::{Org, SendFailure};
@@ -25,6 +24,7 @@ use crate::restore::state::job::{Job, Selection, Stage};
 use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::salesforce::{Writable, WritableField};
 use crate::values::key;
+use crate::{BATCH_REQUESTS, STATE_VERSION};
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
@@ -96,10 +96,8 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
     let again = if runs { 0 } else { run.job.asked };
     let needed = run.needed();
     host.needed(needed + again);
-    Ok(Planned::Ready(BatchResult {
-        at: run.job.checkpoint()?,
-        next: Next::Batch(u32::try_from(needed).unwrap_or(u32::MAX).min(BATCH_REQUESTS)),
-    }))
+    let next = Next::Batch(u32::try_from(needed).unwrap_or(u32::MAX).min(BATCH_REQUESTS));
+    Ok(Planned::Ready(BatchResult::new(STATE_VERSION, run.job.checkpoint()?, next)))
 }
 
 impl<H: Host> Run<'_, '_, H> {

@@ -83,7 +83,7 @@ impl Fixture {
             self.host.allow(a_call);
             let next = match run_batch(&self.host, STATE_VERSION, &at) {
                 Ok(result) => {
-                    at = result.at;
+                    at = result.at.data;
                     result.next
                 }
                 // The host tries again from the last checkpoint.
@@ -103,10 +103,10 @@ impl Fixture {
         for _ in 0..400 {
             self.host.allow(a_call);
             match plan_restore(&self.host, selection.clone(), true).unwrap() {
-                Planned::Ready(result) => return result.at,
+                Planned::Ready(result) => return result.at.data,
                 Planned::More(_) => self.pass(1),
                 Planned::AgainAfter(seconds) => self.pass(u64::from(seconds)),
-                Planned::Blocked(failure) => panic!("{failure:?}"),
+                Planned::Blocked(failure) | Planned::Other(failure) => panic!("{failure:?}"),
             }
         }
         panic!("planning doesn't end");
@@ -424,7 +424,7 @@ fn a_crash_between_any_two_writes_of_values_loses_nothing_and_doubles_nothing() 
             loop {
                 fixture.host.allow(8);
                 let result = run_batch(&fixture.host, STATE_VERSION, &at).unwrap();
-                at = result.at;
+                at = result.at.data;
                 fixture.pass(30);
                 if result.next == Next::Done {
                     break;

@@ -27,7 +27,7 @@ fn what_a_lock_refused_comes_again_by_parents_so_that_one_lock_holds_few_up() {
     loop {
         fixture.host.allow(20);
         let result = run_batch(&fixture.host, STATE_VERSION, &at).unwrap();
-        at = result.at;
+        at = result.at.data;
         created.push(fixture.tally().created);
         match result.next {
             Next::AgainAfter(seconds) => fixture.pass(u64::from(seconds)),

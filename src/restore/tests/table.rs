@@ -185,15 +185,15 @@ impl Run {
             let went = match &at {
                 None => plan_restore(&self.fixture.host, self.fixture.everything(), true).map(|planned| match planned {
                     Planned::Ready(result) => {
-                        at = Some(result.at);
+                        at = Some(result.at.data);
                         Next::Batch(1)
                     }
                     Planned::More(requests) => Next::Batch(requests),
                     Planned::AgainAfter(seconds) => Next::AgainAfter(seconds),
-                    Planned::Blocked(failure) => Next::Blocked(failure),
+                    Planned::Blocked(failure) | Planned::Other(failure) => Next::Blocked(failure),
                 }),
                 Some(now) => run_batch(&self.fixture.host, STATE_VERSION, now).map(|result| {
-                    at = Some(result.at);
+                    at = Some(result.at.data);
                     result.next
                 }),
             };

@@ -5,7 +5,7 @@
 //! before it goes back to the first record that had none.
 
 use crate::halt::Step;
-use crate::host::{ConnectorError, Failure, Host, Row};
+use crate::host::{ConnectorError, Failure, HeldBlob, Host, Row};
 use crate::restore::prepare::{Outcome, Preparation, Prepared};
 use crate::restore::request::{Added, Request, Verb};
 use crate::restore::rules;
@@ -269,7 +269,7 @@ impl<H: Host> Run<'_, '_, H> {
         request: &Request,
         due: &Due<'_>,
         row: Option<&Row>,
-        blobs: &[(String, u64)],
+        blobs: &[HeldBlob],
     ) -> Result<Option<Prepared>, ConnectorError> {
         let Some(prepared) = self.prepared(request, due, row, blobs)? else {
             return Ok(None);
@@ -289,7 +289,7 @@ impl<H: Host> Run<'_, '_, H> {
         request: &Request,
         due: &Due<'_>,
         row: Option<&Row>,
-        blobs: &[(String, u64)],
+        blobs: &[HeldBlob],
     ) -> Result<Option<Prepared>, ConnectorError> {
         let Due {
             object,

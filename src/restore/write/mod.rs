@@ -14,7 +14,6 @@ pub(in crate::restore) mod results;
 pub(in crate::restore) mod settle;
 pub(in crate::restore) mod verify;
 
-use crate::BATCH_REQUESTS;
 use crate::halt::{Halt, Step};
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Method, Next};
 use crate::org::{Org, SendFailure};
@@ -28,6 +27,7 @@ use crate::restore::write::results::Refusals;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::salesforce::{Part, Saved, read_parts};
 use crate::values::key;
+use crate::{BATCH_REQUESTS, STATE_VERSION};
 
 /// Seconds until records are tried again that a lock refused; each time twice as many, two and a half minutes in all.
 const LOCKED_SECONDS: u32 = 5;
@@ -64,10 +64,7 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
         },
         Err(Halt::Call) | Ok(()) => more(),
     };
-    Ok(BatchResult {
-        at: run.job.checkpoint()?,
-        next,
-    })
+    Ok(BatchResult::new(STATE_VERSION, run.job.checkpoint()?, next))
 }
 
 impl<H: Host> Run<'_, '_, H> {
