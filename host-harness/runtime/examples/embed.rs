@@ -5,8 +5,11 @@
 //! A real host sends real requests in `Http`, and makes what `Storage` was given durable together with each checkpoint.
 
 use async_trait::async_trait;
-use backup_runtime::exports::{BackupOptions, Next, Planned, Verdict};
-use backup_runtime::imports::*;
+use backup_contract::{
+    BackupOptions, Failure, Hour, Level, NamedValue, Next, Note, Planned, Reading, RecordOutcome, Request, Row, SendError,
+    Standing, StorageError, Tally, Tombstone, Verdict, Which,
+};
+use backup_runtime::imports::{Http, Imports, Job, Log, Pending, Report, Response, Snapshot, Storage};
 use backup_runtime::{Runtime, RuntimeConfig};
 use backup_seams::Timestamp;
 use bytes::Bytes;
@@ -164,7 +167,7 @@ impl Response for Answer {
         Ok(self.body.split_to(self.body.len().min(max as usize)))
     }
     async fn save(&mut self, _blob: &str) -> Result<u64, SendError> {
-        Err(SendError::Other("no-blobs".into(), "this host keeps none".into()))
+        Err(SendError::other("no-blobs", "this host keeps none"))
     }
 }
 
@@ -232,7 +235,7 @@ impl Storage for Connection {
     }
     async fn own_requests(&mut self, _hours: u32) -> Result<Vec<Hour>, StorageError> {
         Ok(vec![Hour {
-            start: Timestamp(0),
+            start: 0,
             sent: self.known().sent.into(),
         }])
     }
@@ -271,7 +274,7 @@ impl Report for Connection {
 
     fn restored(&mut self, _: &str, _: Tally) {}
 
-    fn record_outcome(&mut self, _: &str, _: &str, _: Outcome, _: Failure) {}
+    fn record_outcome(&mut self, _: &str, _: &str, _: RecordOutcome, _: Failure) {}
 
     fn needed(&mut self, _: u64) {}
 }

@@ -1,5 +1,4 @@
-//! What wasmtime generates from `wit/`, and the conversions between that and the types of [`crate::imports`] and
-//! [`crate::exports`]. Nothing outside this module and `imported` names a generated type; a second version of the contract gets
+//! What wasmtime generates from `wit/`, and the conversions between that and the shapes of [`backup_contract`]. Nothing outside this module and `imported` names a generated type; a second version of the contract gets
 //! a second module beside this one.
 
 mod convert;

@@ -1,6 +1,7 @@
 //! The walls around connectors as one set of numbers. Each field says its unit and what happens at the wall; the defaults are
 //! those of the contract where it names one.
 
+use backup_contract::rules;
 use backup_seams::{Clock, SystemClock};
 use std::fmt;
 use std::path::PathBuf;
@@ -63,10 +64,10 @@ impl Default for RuntimeConfig {
             handles: 1_000,
             read: 256 * 1024,
             entries: 10_000,
-            append: 8 * MIB,
-            note: 7 * MIB,
-            value: MIB,
-            checkpoint: MIB,
+            append: rules::MAX_APPEND_BYTES,
+            note: rules::MAX_NOTE_BYTES,
+            value: rules::MAX_VALUE_BYTES,
+            checkpoint: rules::MAX_CHECKPOINT_BYTES,
             compilation_cache: None,
         }
     }

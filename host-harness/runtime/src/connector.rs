@@ -5,15 +5,15 @@
 use crate::bindings::{Plugin, PluginPre};
 use crate::config::Processor;
 use crate::error::{CallError, LoadError, Wall};
-use crate::exports::{
-    BackupOptions, BatchResult, Checked, Checkpoint, ConnectorError, Description, Planned, RestoreSelection, Verdict,
-};
 use crate::gate;
 use crate::imported::{CallState, Export};
 use crate::imports::Imports;
 use crate::memory::Memory;
 use crate::processor::Meter;
 use crate::runtime::{Runtime, Shared};
+use backup_contract::{
+    BackupOptions, BatchResult, Checked, Checkpoint, ConnectorError, Description, Planned, RestoreSelection, Verdict,
+};
 use futures::future::{BoxFuture, Either, FutureExt, select};
 use std::fmt;
 use std::future::poll_fn;

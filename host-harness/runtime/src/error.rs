@@ -1,5 +1,5 @@
 //! Why a runtime, a load or a call failed. A call's error names the wall that it met, so that the host can tell a person what to
-//! change; what the connector itself answers is `exports::ConnectorError` and no error here.
+//! change; what the connector itself answers is [`backup_contract::ConnectorError`] and no error here.
 
 use crate::config::Processor;
 use std::time::Duration;

@@ -3,7 +3,7 @@
 
 use crate::CONTRACT_VERSION;
 use crate::error::LoadError;
-use crate::exports::Description;
+use backup_contract::Description;
 use semver::Version;
 use wasmparser::{Encoding, Parser, Payload};
 

@@ -1,10 +1,14 @@
-//! What a platform implements so that a connector can work: one trait for each interface that the contract imports, and the
-//! types they speak in. Nothing here knows wasmtime; `bindings` converts.
+//! What a platform implements so that a connector can work: one trait for each interface that the contract imports, over the
+//! shapes of [`backup_contract`]. Nothing here knows wasmtime; `bindings` converts.
 //!
 //! Each call of an export gets its own [`Imports`]. What a call may do is decided by what it's given: where [`Imports::http`] is
 //! `None`, `http.start` answers `not-permitted`.
 
 use async_trait::async_trait;
+use backup_contract::{
+    Failure, HeldBlob, Hour, Level, NamedValue, Note, Reading, RecordOutcome, Request, Row, SendError, Standing, StorageError,
+    Tally, Tombstone, Which,
+};
 use backup_seams::Timestamp;
 use bytes::Bytes;
 
@@ -40,91 +44,6 @@ pub trait Job: Send {
     fn should_stop(&self) -> bool;
 }
 
-/// A name and its value; header or extra fact.
-pub type NamedValue = (String, String);
-
-/// HTTP methods of the contract.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Method {
-    Get,
-    Head,
-    Post,
-    Put,
-    Patch,
-    Delete,
-}
-
-/// Bytes, or a blob by its key.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Content {
-    /// From guest memory.
-    Bytes(Bytes),
-    /// Staged or stored under this key.
-    Blob(String),
-}
-
-/// One part of a `multipart/form-data` body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct FormPart {
-    /// The part's own headers.
-    pub headers: Vec<NamedValue>,
-    /// Its content.
-    pub content: Content,
-}
-
-/// A request's body.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Body {
-    None,
-    Bytes(Bytes),
-    Blob(String),
-    Form(Vec<FormPart>),
-}
-
-/// A request as the connector asks for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Request {
-    /// Its method.
-    pub method: Method,
-    /// Path and query, beginning with `/`.
-    pub path: String,
-    /// Headers, without those that are the host's.
-    pub headers: Vec<NamedValue>,
-    /// Its body.
-    pub body: Body,
-    /// What the source counts for one attempt, at least 1.
-    pub cost: u32,
-    /// Sending it twice does no harm.
-    pub repeatable: bool,
-    /// Reserved.
-    pub options: Vec<NamedValue>,
-}
-
-/// Why there is no answer; `http.send-error`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum SendError {
-    /// Nothing more was sent: what is left doesn't cover the cost.
-    #[error("nothing more was sent: the allowance is spent")]
-    AllowanceSpent,
-    /// Nothing was sent: the call, the origin or a header is not permitted.
-    #[error("not permitted: {0}")]
-    NotPermitted(String),
-    /// It provably did not reach the source.
-    #[error("not sent: {0}")]
-    NotSent(String),
-    /// It may have been sent; no answer came.
-    #[error("no answer: {0}")]
-    OutcomeUnknown(String),
-    /// The body passed the limit, in bytes.
-    #[error("the answer has more than {0} bytes")]
-    TooLarge(u64),
-    /// Anything else, as a name and a text.
-    #[error("{0}: {1}")]
-    Other(String, String),
-}
-
 /// Interface `http`.
 #[async_trait]
 pub trait Http: Send {
@@ -156,114 +75,6 @@ pub trait Response: Send {
     async fn read(&mut self, max: u32) -> Result<Bytes, SendError>;
     /// The rest of the body into a staged blob; its length in bytes.
     async fn save(&mut self, blob: &str) -> Result<u64, SendError>;
-}
-
-/// Why storage could not; `storage.storage-error`.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum StorageError {
-    /// No room.
-    #[error("the store is full")]
-    Full,
-    /// A name, key or row that can't be stored.
-    #[error("bad name: {0}")]
-    BadName(String),
-    /// Over the limit, in bytes.
-    #[error("over the limit of {0} bytes")]
-    TooLarge(u64),
-    /// Encrypted to a key that isn't here.
-    #[error("sealed: {0}")]
-    Sealed(String),
-    /// The store doesn't answer.
-    #[error("the store is unavailable: {0}")]
-    Unavailable(String),
-    /// Anything else, as a name and a text.
-    #[error("{0}: {1}")]
-    Other(String, String),
-}
-
-/// One record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Identifies it within its object, 1–255 bytes.
-    pub key: String,
-    /// Greater is newer.
-    pub revision: u64,
-    /// One JSON object without a line break.
-    pub body: Bytes,
-}
-
-/// A record that is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tombstone {
-    /// Its key.
-    pub key: String,
-    /// When it went.
-    pub at: Timestamp,
-}
-
-/// What a snapshot says besides records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Identifies it within its snapshot, 1–255 bytes.
-    pub key: String,
-    /// One JSON object of at most 7 MiB without a line break.
-    pub body: Bytes,
-}
-
-/// How a reading was come by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub enum ReadingSource {
-    ResponseHeader,
-    LimitsResource,
-    Refusal,
-    Other,
-}
-
-/// What the source says of one quota at one moment.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Reading {
-    /// The source's name of it.
-    pub quota: String,
-    /// By every application together.
-    pub used: u64,
-    /// How many there are.
-    pub max: u64,
-    /// When.
-    pub observed_at: Timestamp,
-    /// How.
-    pub source: ReadingSource,
-    /// The host's number of the request that told it.
-    pub request: Option<u64>,
-}
-
-/// The last reading of a quota, and what was sent since.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
-    /// The reading.
-    pub last: Reading,
-    /// Own requests since.
-    pub own_since: u64,
-    /// Sent before the reading's request and not answered yet.
-    pub in_flight: u32,
-}
-
-/// Own requests of one clock hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Hour {
-    /// A full hour.
-    pub start: Timestamp,
-    /// Requests sent in it.
-    pub sent: u64,
-}
-
-/// Which snapshot to read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub enum Which {
-    Current,
-    Predecessor,
-    Source,
 }
 
 /// Interface `storage`. Calls within one instance come one at a time.
@@ -316,30 +127,6 @@ pub trait Snapshot: Send {
     async fn blobs(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Vec<HeldBlob>>, StorageError>;
 }
 
-/// A blob that a snapshot holds.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct HeldBlob {
-    /// Its source key.
-    pub key: String,
-    /// Its length.
-    pub bytes: u64,
-}
-
-/// A failure told by the connector.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Failure {
-    /// Stable code.
-    pub code: String,
-    /// What happened.
-    pub message: String,
-    /// What to do.
-    pub remedy: Option<String>,
-    /// The object it is about.
-    pub object: Option<String>,
-    /// Extra facts.
-    pub details: Vec<NamedValue>,
-}
-
 /// Interface `report`.
 pub trait Report: Send {
     /// Records so far, and how many there are.
@@ -365,41 +152,9 @@ pub trait Report: Send {
     /// What a restore has done with an object's records so far.
     fn restored(&mut self, object: &str, what: Tally);
     /// What people should know of one record that wasn't restored as it was.
-    fn record_outcome(&mut self, object: &str, key: &str, what: Outcome, why: Failure);
+    fn record_outcome(&mut self, object: &str, key: &str, what: RecordOutcome, why: Failure);
     /// Requests that the job still needs.
     fn needed(&mut self, requests: u64);
-}
-
-/// What becomes of the records that a restore writes back, in numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-#[allow(missing_docs)]
-pub struct Tally {
-    pub created: u64,
-    pub updated: u64,
-    pub relinked: u64,
-    pub skipped: u64,
-    pub failed: u64,
-    pub ambiguous: u64,
-}
-
-/// What people should know of one record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub enum Outcome {
-    Failed,
-    Ambiguous,
-    Incomplete,
-    Differs,
-}
-
-/// How much an operator wants to know.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-#[allow(missing_docs)]
-pub enum Level {
-    Debug,
-    Info,
-    Warn,
-    Error,
 }
 
 /// Interface `log`.

@@ -1,5 +1,6 @@
 //! Loads connector components and runs their exports in a sandbox. This is what a platform embeds: it knows wasmtime and the
-//! contract, and nothing of HTTP, stores or jobs, which come in through the traits of [`imports`].
+//! contract, and nothing of HTTP, stores or jobs, which come in through the traits of [`imports`]. What exports take and give are
+//! the shapes of [`backup_contract`].
 //!
 //! [`Runtime::load`] takes a component's bytes, refuses what imports anything but the contract, and gives a [`Connector`] with
 //! one method for each export. The rule: every call runs in an instance of its own behind walls ([`RuntimeConfig`]), and whatever
@@ -11,7 +12,6 @@ mod bindings;
 mod config;
 mod connector;
 mod error;
-pub mod exports;
 mod gate;
 mod imported;
 pub mod imports;

@@ -1,10 +1,8 @@
 //! What names and sizes the contract lets through: pure checks of what a guest hands over, made before any implementation of
 //! [`crate::imports`] sees it. The rule: what passes here can't leave the connection's own names.
 
-use crate::imports::{Note, Row, StorageError, Tombstone};
-
-/// Bytes that a key of a row, a value or a blob, and a name of an object, may have.
-const NAME: usize = 255;
+use backup_contract::rules::{is_key, is_object_name, is_one_line, is_value_key};
+use backup_contract::{Note, Row, StorageError, Tombstone};
 
 fn bad(what: impl Into<String>) -> StorageError {
     StorageError::BadName(what.into())
@@ -17,8 +15,7 @@ fn shown(name: &str) -> String {
 
 /// 1–255 characters of `A–Z a–z 0–9 _ - .`, not beginning with a dot.
 pub fn object(name: &str) -> Result<(), StorageError> {
-    let allowed = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'-' | b'.');
-    if name.is_empty() || name.len() > NAME || name.starts_with('.') || !name.bytes().all(allowed) {
+    if !is_object_name(name) {
         return Err(bad(format!(
             "an object's name is 1–255 characters of A–Z a–z 0–9 _ - . and begins with no dot: `{}`",
             shown(name)
@@ -29,7 +26,7 @@ pub fn object(name: &str) -> Result<(), StorageError> {
 
 /// 1–255 bytes.
 pub fn row_key(key: &str) -> Result<(), StorageError> {
-    if key.is_empty() || key.len() > NAME {
+    if !is_key(key) {
         return Err(bad(format!(
             "a row's key has 1–255 bytes: `{}` has {}",
             shown(key),
@@ -47,7 +44,7 @@ pub fn rows(rows: &[Row], limit: usize) -> Result<(), StorageError> {
     }
     for row in rows {
         row_key(&row.key)?;
-        if row.body.contains(&b'\n') {
+        if !is_one_line(&row.body) {
             return Err(bad(format!("the body of row `{}` has a line break", shown(&row.key))));
         }
     }
@@ -62,7 +59,7 @@ pub fn tombstones(rows: &[Tombstone]) -> Result<(), StorageError> {
 /// Notes of one `annotate`, each against a limit in bytes.
 pub fn notes(notes: &[Note], limit: usize) -> Result<(), StorageError> {
     for Note { key, body } in notes {
-        if key.is_empty() || key.len() > NAME {
+        if !is_key(key) {
             return Err(bad(format!(
                 "a note's key has 1–255 bytes: `{}` has {}",
                 shown(key),
@@ -72,7 +69,7 @@ pub fn notes(notes: &[Note], limit: usize) -> Result<(), StorageError> {
         if body.len() > limit {
             return Err(too_large(limit));
         }
-        if body.contains(&b'\n') {
+        if !is_one_line(body) {
             return Err(bad(format!("the body of note `{}` has a line break", shown(key))));
         }
     }
@@ -81,12 +78,7 @@ pub fn notes(notes: &[Note], limit: usize) -> Result<(), StorageError> {
 
 /// `v<state version>/…`, at most 255 bytes.
 pub fn value_key(key: &str) -> Result<(), StorageError> {
-    let version = key
-        .strip_prefix('v')
-        .and_then(|rest| rest.split_once('/'))
-        .map(|(version, _)| version);
-    let plain = |v: &str| v.parse::<u32>().is_ok_and(|number| number.to_string() == v);
-    if key.len() > NAME || !version.is_some_and(plain) {
+    if !is_value_key(key) {
         return Err(bad(format!(
             "a value's key begins with v<state version>/ and has at most 255 bytes: `{}`",
             shown(key)
@@ -112,7 +104,6 @@ fn too_large(limit: usize) -> StorageError {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use bytes::Bytes;
 
     #[test]
     fn objects_are_named_without_a_way_out() {
@@ -162,7 +153,7 @@ mod tests {
         let row = |body: &str| Row {
             key: "k".into(),
             revision: 1,
-            body: Bytes::copy_from_slice(body.as_bytes()),
+            body: body.as_bytes().to_vec(),
         };
         rows(&[row("{\"a\":12}"), row("")], 10).unwrap();
         assert_eq!(rows(&[row("{\"a\":123}"), row("")], 10), Err(StorageError::TooLarge(10)));
@@ -172,9 +163,9 @@ mod tests {
 
     #[test]
     fn a_note_has_a_key_and_is_one_line_within_the_limit() {
-        let note = |key: &str, body: &'static str| Note {
+        let note = |key: &str, body: &str| Note {
             key: key.to_owned(),
-            body: Bytes::from_static(body.as_bytes()),
+            body: body.as_bytes().to_vec(),
         };
         notes(&[note("describe/Account", "{\"a\":12}"), note("k", "{}")], 8).unwrap();
         assert_eq!(notes(&[note("k", "{\"a\":123}")], 8), Err(StorageError::TooLarge(8)));
@@ -188,7 +179,7 @@ mod tests {
         let row = Row {
             key: "k".into(),
             revision: 1,
-            body: Bytes::from_static(b"{}\n{}"),
+            body: b"{}\n{}".to_vec(),
         };
         assert!(matches!(rows(&[row], 100), Err(StorageError::BadName(_))));
     }

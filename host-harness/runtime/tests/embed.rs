@@ -6,7 +6,7 @@ mod component;
 #[allow(dead_code, clippy::unwrap_used, missing_docs)]
 mod embed;
 
-use backup_runtime::exports::Next;
+use backup_contract::Next;
 
 #[tokio::test]
 async fn the_example_backs_up() {

@@ -4,7 +4,8 @@ use super::client::Shared;
 use super::outgoing::storage_error;
 use super::transport::{TransportError, TransportResponse};
 use async_trait::async_trait;
-use backup_runtime::imports::{Response, SendError};
+use backup_contract::SendError;
+use backup_runtime::imports::Response;
 use bytes::{Bytes, BytesMut};
 use futures::future::{self, Either, FutureExt};
 use futures::stream::{BoxStream, StreamExt};
@@ -73,7 +74,7 @@ impl Promised<'_> {
     }
 
     fn holds(&self, length: u64, md5: &str) -> Result<(), SendError> {
-        let differs = |what: String| Err(SendError::Other("content-differs".to_owned(), what));
+        let differs = |what: String| Err(SendError::other("content-differs", what));
         match self.length {
             Some(promised) if promised != length => differs(format!("the body has {length} bytes of {promised}")),
             _ if !self.md5.eq_ignore_ascii_case(md5) => {

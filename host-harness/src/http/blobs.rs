@@ -2,7 +2,7 @@
 //! implementor's.
 
 use async_trait::async_trait;
-use backup_runtime::imports::StorageError;
+use backup_contract::StorageError;
 use bytes::Bytes;
 use futures::stream::BoxStream;
 

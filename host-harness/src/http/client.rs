@@ -10,7 +10,8 @@ use super::outgoing::Outgoing;
 use super::transport::Transport;
 use crate::credentials::Credentials;
 use async_trait::async_trait;
-use backup_runtime::imports::{Http, Pending, Request, Response, SendError};
+use backup_contract::{Request, SendError};
+use backup_runtime::imports::{Http, Pending, Response};
 use backup_seams::{Clock, Randomness};
 use futures::channel::oneshot;
 use std::sync::Arc;
@@ -119,10 +120,7 @@ impl Pending for Underway {
         let shared = self.shared.clone();
         match self.known.take() {
             Some(outcome) => Ok(Box::new(outcome?.delivered(shared))),
-            None => Err(SendError::Other(
-                "finished".to_owned(),
-                "this request was finished before".to_owned(),
-            )),
+            None => Err(SendError::other("finished", "this request was finished before")),
         }
     }
 }

@@ -15,7 +15,7 @@ use super::outgoing::{BrokenOff, Outgoing};
 use super::retry::{ATTEMPTS, back_off, is_passing, say_retrying, wait_after};
 use super::transport::{Transport, TransportBody, TransportError, TransportRequest, TransportResponse};
 use crate::credentials::{Access, CredentialError, Credentials};
-use backup_runtime::imports::SendError;
+use backup_contract::SendError;
 use backup_seams::{Clock, Randomness};
 use futures::future::{self, Either};
 use http::{HeaderMap, HeaderValue, Method, StatusCode, header};
@@ -163,7 +163,7 @@ impl Surroundings {
             && self.credentials.renewed(access).await.map_err(after_refusal)?.is_some()
         {
             let text = "the access token had run out; it is renewed, and the question waits for the next time";
-            return Err(SendError::Other("token-renewed".to_owned(), text.to_owned()));
+            return Err(SendError::other("token-renewed", text));
         }
         Ok(answer)
     }
@@ -295,7 +295,7 @@ fn bare(url: &Url) -> String {
 fn before_sending(error: CredentialError) -> SendError {
     match error.is_passing() {
         true => SendError::NotSent(error.to_string()),
-        false => SendError::Other("credentials-refused".to_owned(), error.to_string()),
+        false => SendError::other("credentials-refused", error.to_string()),
     }
 }
 
@@ -306,5 +306,5 @@ fn after_refusal(error: CredentialError) -> SendError {
     } else {
         "credentials-refused"
     };
-    SendError::Other(name.to_owned(), error.to_string())
+    SendError::other(name, error.to_string())
 }

@@ -2,7 +2,7 @@
 //! grants) is the implementor's.
 
 use async_trait::async_trait;
-use backup_runtime::imports::SendError;
+use backup_contract::SendError;
 use std::sync::Arc;
 
 /// Counts attempts before they are sent. One gate serves one call of an export; requests may be under way at the same time.

@@ -3,7 +3,7 @@
 use super::blobs::Blobs;
 use super::limits::Limits;
 use super::transport::TransportBody;
-use backup_runtime::imports::{Body, Content, FormPart, Method, NamedValue, Request, SendError, StorageError};
+use backup_contract::{Body, Content, FormPart, Method, NamedValue, Request, SendError, StorageError};
 use backup_seams::Randomness;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures::stream::{self, BoxStream};
@@ -56,7 +56,14 @@ enum OutgoingBody {
     Empty,
     Bytes(Bytes),
     /// In this order, one after the other.
-    Pieces(Vec<Content>),
+    Pieces(Vec<Piece>),
+}
+
+/// What can be sent again as often as it has to.
+enum Piece {
+    Bytes(Bytes),
+    /// By its source key.
+    Blob(String),
 }
 
 impl Outgoing {
@@ -67,8 +74,8 @@ impl Outgoing {
         let mut headers = checked_headers(&request.headers, limits)?;
         let body = match request.body {
             Body::None => OutgoingBody::Empty,
-            Body::Bytes(bytes) => OutgoingBody::Bytes(bytes),
-            Body::Blob(key) => OutgoingBody::Pieces(vec![Content::Blob(key)]),
+            Body::Bytes(bytes) => OutgoingBody::Bytes(bytes.into()),
+            Body::Blob(key) => OutgoingBody::Pieces(vec![Piece::Blob(key)]),
             Body::Form(parts) => {
                 if headers.contains_key(header::CONTENT_TYPE) {
                     let text = "header content-type: of a form it is the host's, which chooses the boundary";
@@ -76,7 +83,7 @@ impl Outgoing {
                 }
                 let boundary = format!("{:016x}{:016x}", randomness.next(), randomness.next());
                 let value = HeaderValue::from_str(&format!("multipart/form-data; boundary={boundary}"))
-                    .map_err(|error| SendError::Other("form".to_owned(), error.to_string()))?;
+                    .map_err(|error| SendError::other("form", error.to_string()))?;
                 headers.insert(header::CONTENT_TYPE, value);
                 OutgoingBody::Pieces(form(parts, &boundary, limits)?)
             }
@@ -110,12 +117,12 @@ impl Outgoing {
         let mut streams: Vec<BoxStream<'static, std::io::Result<Bytes>>> = Vec::with_capacity(pieces.len());
         for piece in pieces {
             match piece {
-                Content::Bytes(bytes) => {
+                Piece::Bytes(bytes) => {
                     length += bytes.len() as u64;
                     let bytes = bytes.clone();
                     streams.push(stream::once(async move { Ok(bytes) }).boxed());
                 }
-                Content::Blob(key) => {
+                Piece::Blob(key) => {
                     let blob = blobs.open(key).await.map_err(storage_error)?;
                     length += blob.length;
                     let broken_off = broken_off.clone();
@@ -137,11 +144,11 @@ impl Outgoing {
 
 /// What a connector is told when a blob can't be read or written.
 pub(super) fn storage_error(error: StorageError) -> SendError {
-    SendError::Other("storage".to_owned(), error.to_string())
+    SendError::other("storage", error.to_string())
 }
 
 fn checked_headers(given: &[NamedValue], limits: &Limits) -> Result<HeaderMap, SendError> {
-    let bytes: usize = given.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let bytes: usize = given.iter().map(|header| header.name.len() + header.value.len()).sum();
     if given.len() > limits.headers || bytes > limits.header_bytes {
         return Err(SendError::NotPermitted(format!(
             "{} headers of {bytes} bytes; at most {} of {} bytes are sent",
@@ -151,7 +158,7 @@ fn checked_headers(given: &[NamedValue], limits: &Limits) -> Result<HeaderMap, S
         )));
     }
     let mut headers = HeaderMap::with_capacity(given.len());
-    for (name, value) in given {
+    for NamedValue { name, value } in given {
         let name = HeaderName::from_bytes(name.as_bytes())
             .map_err(|_| SendError::NotPermitted(format!("header {name:?}: not a header's name")))?;
         if FORBIDDEN.contains(&name) || name.as_str().starts_with("proxy-") {
@@ -164,7 +171,7 @@ fn checked_headers(given: &[NamedValue], limits: &Limits) -> Result<HeaderMap, S
     Ok(headers)
 }
 
-fn form(parts: Vec<FormPart>, boundary: &str, limits: &Limits) -> Result<Vec<Content>, SendError> {
+fn form(parts: Vec<FormPart>, boundary: &str, limits: &Limits) -> Result<Vec<Piece>, SendError> {
     let mut pieces = Vec::with_capacity(2 * parts.len() + 1);
     let mut between = BytesMut::new();
     for part in parts {
@@ -176,11 +183,14 @@ fn form(parts: Vec<FormPart>, boundary: &str, limits: &Limits) -> Result<Vec<Con
             between.put_slice(b"\r\n");
         }
         between.put_slice(b"\r\n");
-        pieces.push(Content::Bytes(between.split().freeze()));
-        pieces.push(part.content);
+        pieces.push(Piece::Bytes(between.split().freeze()));
+        pieces.push(match part.content {
+            Content::Bytes(bytes) => Piece::Bytes(bytes.into()),
+            Content::Blob(key) => Piece::Blob(key),
+        });
         between.put_slice(b"\r\n");
     }
     between.put_slice(format!("--{boundary}--\r\n").as_bytes());
-    pieces.push(Content::Bytes(between.freeze()));
+    pieces.push(Piece::Bytes(between.freeze()));
     Ok(pieces)
 }

@@ -1,6 +1,6 @@
 //! A backup: the loop of steps, and what a run begins, goes on with, pauses and ends.
 
-use super::error::JobError;
+use super::error::{JobError, told};
 use super::host::Host;
 use super::imports::{Outcome, Readable, StopSignal};
 use super::lineage::Base;
@@ -9,14 +9,14 @@ use super::results::{BackupResult, PauseResult, estimated_requests};
 use super::session::{Session, TRIES};
 use super::step::{Asked, Decision};
 use super::waiting::Waits;
-use super::went::{Went, blocked_text};
+use super::went::Went;
 use crate::connections::accepted_warnings;
-use backup_runtime::exports::BackupOptions;
+use backup_contract::{BackupOptions, Checkpoint, NamedValue};
 use backup_seams::{Clock, Timestamp};
 use backup_store::journal::Paused;
 use backup_store::snapshot::{Fold, ObjectFold};
 use backup_store::{
-    Actor, Begin, Checkpoint, Commit, ConnectionName, Event, Grant, GrantPurpose, Next, ObjectName, ObjectState, SnapshotId,
+    Actor, Begin, Commit, ConnectionName, Event, Grant, GrantPurpose, NextStep, ObjectName, ObjectState, SnapshotId,
     SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
 };
 
@@ -131,7 +131,7 @@ async fn run(
     } = session.begin_from(&request.objects, request.full).await?;
     let next = open.as_ref().and_then(|open| open.fold().next.clone());
     let decision = match &next {
-        Some(Next::Done) => Decision::Proceed(0),
+        Some(NextStep::Done) => Decision::Proceed(0),
         next => session.decide(cost_of(next.as_ref()), asked, progress).await?,
     };
     let grant = session.grant_for(&decision);
@@ -159,7 +159,7 @@ async fn run(
         new: open.is_none(),
     });
 
-    let next = writer.fold().next.clone().unwrap_or(Next::Plan {
+    let next = writer.fold().next.clone().unwrap_or(NextStep::Plan {
         requests: u64::from(PLAN_REQUESTS),
     });
     let mut backup = Backup {
@@ -183,12 +183,12 @@ async fn run(
 }
 
 /// Estimated requests of what comes next.
-fn cost_of(next: Option<&Next>) -> u32 {
+fn cost_of(next: Option<&NextStep>) -> u32 {
     match next {
         None => PLAN_REQUESTS,
-        Some(Next::Plan { requests } | Next::Batch { requests }) => u32::try_from(*requests).unwrap_or(u32::MAX),
-        Some(Next::AgainAfter { .. } | Next::Pause | Next::Blocked(_)) => BATCH_REQUESTS,
-        Some(Next::Done) => 0,
+        Some(NextStep::Plan { requests } | NextStep::Batch { requests }) => u32::try_from(*requests).unwrap_or(u32::MAX),
+        Some(NextStep::AgainAfter { .. } | NextStep::Pause | NextStep::Blocked(_)) => BATCH_REQUESTS,
+        Some(NextStep::Done) => 0,
     }
 }
 
@@ -210,7 +210,7 @@ struct Backup<'a> {
     request: &'a BackupRequest,
     progress: &'a dyn Progress,
     writer: SnapshotWriter,
-    next: Next,
+    next: NextStep,
     /// Durable in the log's last entry.
     grant: Option<Grant>,
     /// Failures of the step that comes next.
@@ -220,10 +220,10 @@ struct Backup<'a> {
 impl Backup<'_> {
     /// One step: run what comes next under the durable grant, decide what follows, commit. `None`: it goes on.
     async fn step(&mut self, asked: &mut Asked) -> Result<Option<Ended>, JobError> {
-        if self.next == Next::Done {
+        if self.next == NextStep::Done {
             return Ok(Some(Ended::Complete));
         }
-        if let Next::AgainAfter { seconds } = self.next
+        if let NextStep::AgainAfter { seconds } = self.next
             && !self.session.parts.should_stop()
         {
             let wait = self.session.wait_until_due(seconds, self.progress);
@@ -275,7 +275,7 @@ impl Backup<'_> {
         let options = BackupOptions {
             objects,
             full: self.writer.kind() == SnapshotKind::Full,
-            details: vec![("snapshot".to_owned(), self.writer.id().to_string())],
+            details: vec![NamedValue::new("snapshot", self.writer.id().to_string())],
         };
         let imports = self.session.imports(true, outcome, self.readable().await?);
         let planned = self
@@ -393,8 +393,8 @@ impl Backup<'_> {
     ) -> Result<Option<Ended>, JobError> {
         let (grant, ended) = match &went.next {
             _ if went.pause.is_some() => (None, went.pause.clone().map(Ended::Paused)),
-            Next::Done => (None, Some(Ended::Complete)),
-            Next::Blocked(failure) => (None, Some(Ended::Failed(blocked_text(failure)))),
+            NextStep::Done => (None, Some(Ended::Complete)),
+            NextStep::Blocked(failure) => (None, Some(Ended::Failed(told(failure)))),
             next => match self.session.decide(cost_of(Some(next)), asked, self.progress).await? {
                 Decision::Pause(pause) => (None, Some(Ended::Paused(pause))),
                 proceed => (self.session.grant_for(&proceed), None),
@@ -423,7 +423,7 @@ impl Backup<'_> {
             spending: self.session.parts.gate.spending(),
             objects,
             warnings,
-            readings: outcome.take_readings().into_iter().map(crate::quota::from_import).collect(),
+            readings: outcome.take_readings(),
             requests: attempt.requests,
             connector: self.session.digest,
             journal_head,
@@ -482,7 +482,7 @@ struct Attempt {
 impl Attempt {
     /// Whether it was a batch that sent requests, and is where it was. One that asks for a wait waits for something.
     fn got_nowhere(&self, staged: &Staged, went: &Went) -> bool {
-        let goes_on = matches!(went.next, Next::Batch { .. });
+        let goes_on = matches!(went.next, NextStep::Batch { .. });
         self.step == Step::Batch && self.requests > 0 && goes_on && staged.is_empty() && went.checkpoint == self.checkpoint
     }
 }

@@ -7,7 +7,7 @@
 use super::imports::{Outcome, no_batch, storage_error};
 use crate::http::{BlobBody, BlobSink, Blobs};
 use async_trait::async_trait;
-use backup_runtime::imports::StorageError;
+use backup_contract::StorageError;
 use backup_store::Snapshot;
 use bytes::Bytes;
 use futures::future::{BoxFuture, Either, select};

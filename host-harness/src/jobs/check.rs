@@ -42,7 +42,7 @@ impl Host {
         Ok(CheckResult {
             connection: name.to_string(),
             scope,
-            facts: checked.facts.into_iter().collect(),
+            facts: checked.facts.into_iter().map(Into::into).collect(),
             usage: session.usage(),
             limit_percent: session.parts.gate.limit().get(),
             calls: Calls {
@@ -57,7 +57,7 @@ async fn check(
     session: &mut Session,
     request: CheckRequest,
     progress: &dyn Progress,
-) -> Result<backup_runtime::exports::Checked, JobError> {
+) -> Result<backup_contract::Checked, JobError> {
     if let Some(checked) = session.checked.take() {
         return Ok(checked);
     }

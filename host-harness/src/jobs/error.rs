@@ -1,7 +1,6 @@
 use crate::connections::ConfigError;
 use crate::credentials::{CredentialError, SecretsError};
-use backup_runtime::exports::ConnectorError;
-use backup_runtime::imports::Failure;
+use backup_contract::{ConnectorError, Failure};
 use backup_runtime::{CallError, LoadError, RuntimeError};
 use backup_store::journal::rfc3339;
 use backup_store::{ConnectionName, NameError, Sha256, StoreError};

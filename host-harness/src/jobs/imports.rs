@@ -7,7 +7,11 @@ use super::identity::Identity;
 use super::reports::Reports;
 use crate::quota::ScopeGate;
 use async_trait::async_trait;
-use backup_runtime::imports::{self, Imports, NamedValue, Reading, StorageError};
+use backup_contract::{
+    Failure, HeldBlob, Hour, Level, NamedValue, Note, Reading, RecordOutcome, Row, Standing, StorageError, Tally, Tombstone,
+    Which,
+};
+use backup_runtime::imports::{self, Imports};
 use backup_seams::{Clock, Timestamp};
 use backup_store::snapshot::{StoredBlob, told};
 use backup_store::{Claim, ObjectName, Snapshot, Staged, StoreError, Values};
@@ -197,44 +201,22 @@ impl Storage {
 }
 
 pub(super) fn no_batch() -> StorageError {
-    StorageError::Other("not-permitted".to_owned(), NO_BATCH.to_owned())
+    StorageError::other("not-permitted", NO_BATCH)
 }
 
 #[async_trait]
 impl imports::Storage for Storage {
-    async fn append(&mut self, object: &str, rows: Vec<imports::Row>) -> Result<(), StorageError> {
+    async fn append(&mut self, object: &str, rows: Vec<Row>) -> Result<(), StorageError> {
         let object = Self::object(object)?;
-        let rows = rows
-            .into_iter()
-            .map(|row| backup_store::Row {
-                key: row.key,
-                revision: row.revision,
-                body: row.body,
-            })
-            .collect();
         self.batch().await?.append(&object, rows).await.map_err(storage_error)
     }
 
-    async fn bury(&mut self, object: &str, rows: Vec<imports::Tombstone>) -> Result<(), StorageError> {
+    async fn bury(&mut self, object: &str, rows: Vec<Tombstone>) -> Result<(), StorageError> {
         let object = Self::object(object)?;
-        let rows = rows
-            .into_iter()
-            .map(|row| backup_store::Tombstone {
-                key: row.key,
-                at: row.at,
-            })
-            .collect();
         self.batch().await?.bury(&object, rows).await.map_err(storage_error)
     }
 
-    async fn annotate(&mut self, notes: Vec<imports::Note>) -> Result<(), StorageError> {
-        let notes = notes
-            .into_iter()
-            .map(|note| backup_store::Note {
-                key: note.key,
-                body: note.body,
-            })
-            .collect();
+    async fn annotate(&mut self, notes: Vec<Note>) -> Result<(), StorageError> {
         self.batch().await?.annotate(notes).await.map_err(storage_error)
     }
 
@@ -258,11 +240,11 @@ impl imports::Storage for Storage {
         blob.part(offset, max).await.map_err(storage_error)
     }
 
-    async fn open(&mut self, which: imports::Which) -> Result<Option<Box<dyn imports::Snapshot>>, StorageError> {
+    async fn open(&mut self, which: Which) -> Result<Option<Box<dyn imports::Snapshot>>, StorageError> {
         let snapshot = match which {
-            imports::Which::Current => self.readable.current.clone(),
-            imports::Which::Predecessor => self.readable.predecessor.clone(),
-            imports::Which::Source => self.readable.source.clone(),
+            Which::Current => self.readable.current.clone(),
+            Which::Predecessor => self.readable.predecessor.clone(),
+            Which::Source => self.readable.source.clone(),
         };
         Ok(snapshot.map(|snapshot| Box::new(Reader(snapshot)) as Box<dyn imports::Snapshot>))
     }
@@ -297,19 +279,12 @@ impl imports::Storage for Storage {
         Ok(())
     }
 
-    async fn readings(&mut self) -> Result<Vec<imports::Standing>, StorageError> {
+    async fn readings(&mut self) -> Result<Vec<Standing>, StorageError> {
         Ok(self.parts.gate.standings())
     }
 
-    async fn own_requests(&mut self, hours: u32) -> Result<Vec<imports::Hour>, StorageError> {
-        let own = self.parts.gate.own_requests(hours);
-        Ok(own
-            .into_iter()
-            .map(|hour| imports::Hour {
-                start: hour.start,
-                sent: hour.sent,
-            })
-            .collect())
+    async fn own_requests(&mut self, hours: u32) -> Result<Vec<Hour>, StorageError> {
+        Ok(self.parts.gate.own_requests(hours))
     }
 }
 
@@ -326,36 +301,25 @@ impl imports::Snapshot for Reader {
         Ok(damaged.iter().map(ToString::to_string).collect())
     }
 
-    async fn read(&mut self, object: &str, cursor: &str, max: u32) -> Result<(Vec<imports::Row>, String), StorageError> {
+    async fn read(&mut self, object: &str, cursor: &str, max: u32) -> Result<(Vec<Row>, String), StorageError> {
         let page = self
             .0
             .read(&Storage::object(object)?, cursor, max)
             .await
             .map_err(storage_error)?;
-        Ok((page.rows.into_iter().map(into_row).collect(), page.cursor))
+        Ok((page.rows, page.cursor))
     }
 
-    async fn find(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Option<imports::Row>>, StorageError> {
-        let found = self.0.find(&Storage::object(object)?, &keys).await.map_err(storage_error)?;
-        Ok(found.into_iter().map(|row| row.map(into_row)).collect())
+    async fn find(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Option<Row>>, StorageError> {
+        self.0.find(&Storage::object(object)?, &keys).await.map_err(storage_error)
     }
 
     async fn notes(&mut self, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, StorageError> {
         self.0.notes(&keys).await.map_err(storage_error)
     }
 
-    async fn blobs(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Vec<imports::HeldBlob>>, StorageError> {
-        let held = |(key, bytes)| imports::HeldBlob { key, bytes };
-        let rows = self.0.blobs_of(&Storage::object(object)?, &keys);
-        Ok(rows.into_iter().map(|blobs| blobs.into_iter().map(held).collect()).collect())
-    }
-}
-
-fn into_row(row: backup_store::Row) -> imports::Row {
-    imports::Row {
-        key: row.key,
-        revision: row.revision,
-        body: row.body,
+    async fn blobs(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Vec<HeldBlob>>, StorageError> {
+        Ok(self.0.blobs_of(&Storage::object(object)?, &keys))
     }
 }
 
@@ -375,32 +339,28 @@ impl imports::Report for Report {
         });
     }
 
-    fn skipped(&mut self, object: &str, why: imports::Failure) {
+    fn skipped(&mut self, object: &str, why: Failure) {
         self.told(object, |report| {
             report.state = Some(backup_store::ObjectState::Skipped);
-            report.skipped = Some(failure(why));
+            report.skipped = Some(why);
         });
     }
 
-    fn failed(&mut self, object: &str, why: imports::Failure) {
+    fn failed(&mut self, object: &str, why: Failure) {
         self.told(object, |report| {
             report.state = Some(backup_store::ObjectState::Failed);
-            report.failed = Some(failure(why));
+            report.failed = Some(why);
         });
     }
 
-    fn part_failed(&mut self, object: &str, part: &str, why: imports::Failure) {
+    fn part_failed(&mut self, object: &str, part: &str, why: Failure) {
         self.told(object, |report| {
-            report.failed_parts.insert(part.to_owned(), failure(why));
+            report.failed_parts.insert(part.to_owned(), why);
         });
     }
 
-    fn warning(&mut self, what: imports::Failure) {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .warnings
-            .push(failure(what));
+    fn warning(&mut self, what: Failure) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).warnings.push(what);
     }
 
     fn uncounted(&mut self, object: &str, what: &str, expected: Option<u64>) {
@@ -409,8 +369,8 @@ impl imports::Report for Report {
         });
     }
 
-    fn remark(&mut self, object: &str, what: imports::Failure) {
-        self.told(object, |report| report.remarks.push(failure(what)));
+    fn remark(&mut self, object: &str, what: Failure) {
+        self.told(object, |report| report.remarks.push(what));
     }
 
     fn finished(&mut self, object: &str) {
@@ -432,25 +392,25 @@ impl imports::Report for Report {
         });
     }
 
-    fn expected(&mut self, object: &str, what: imports::Tally) {
+    fn expected(&mut self, object: &str, what: Tally) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = reports.expected;
         reports.expected += 1;
         reports.told_restored(object, |report| {
             report.place = Some(place);
-            report.expected = Some(tally(what));
+            report.expected = Some(what.map(told));
         });
     }
 
-    fn restored(&mut self, object: &str, what: imports::Tally) {
+    fn restored(&mut self, object: &str, what: Tally) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        reports.told_restored(object, |report| report.done = Some(tally(what)));
+        reports.told_restored(object, |report| report.done = Some(what.map(told)));
     }
 
-    fn record_outcome(&mut self, object: &str, key: &str, what: imports::Outcome, why: imports::Failure) {
+    fn record_outcome(&mut self, object: &str, key: &str, what: RecordOutcome, why: Failure) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         reports.told_restored(object, |report| {
-            report.records.push((key.to_owned(), outcome(what), failure(why)));
+            report.records.push((key.to_owned(), what, why));
         });
     }
 
@@ -459,41 +419,21 @@ impl imports::Report for Report {
     }
 }
 
-fn tally(tally: imports::Tally) -> backup_store::Tally {
-    backup_store::Tally {
-        created: told(tally.created),
-        updated: told(tally.updated),
-        relinked: told(tally.relinked),
-        skipped: told(tally.skipped),
-        failed: told(tally.failed),
-        ambiguous: told(tally.ambiguous),
-    }
-}
-
-fn outcome(outcome: imports::Outcome) -> backup_store::RecordOutcome {
-    match outcome {
-        imports::Outcome::Failed => backup_store::RecordOutcome::Failed,
-        imports::Outcome::Ambiguous => backup_store::RecordOutcome::Ambiguous,
-        imports::Outcome::Incomplete => backup_store::RecordOutcome::Incomplete,
-        imports::Outcome::Differs => backup_store::RecordOutcome::Differs,
-    }
-}
-
 /// The connector's log goes where the host's own goes.
 struct Log;
 
 impl imports::Log for Log {
-    fn write(&mut self, at: imports::Level, message: &str, fields: Vec<NamedValue>) {
+    fn write(&mut self, at: Level, message: &str, fields: Vec<NamedValue>) {
         let fields = fields
             .iter()
-            .map(|(name, value)| format!("{name}={value}"))
+            .map(|field| format!("{}={}", field.name, field.value))
             .collect::<Vec<_>>()
             .join(" ");
         match at {
-            imports::Level::Debug => tracing::debug!(target: "connector", "{message} {fields}"),
-            imports::Level::Info => tracing::info!(target: "connector", "{message} {fields}"),
-            imports::Level::Warn => tracing::warn!(target: "connector", "{message} {fields}"),
-            imports::Level::Error => tracing::error!(target: "connector", "{message} {fields}"),
+            Level::Debug => tracing::debug!(target: "connector", "{message} {fields}"),
+            Level::Info => tracing::info!(target: "connector", "{message} {fields}"),
+            Level::Warn => tracing::warn!(target: "connector", "{message} {fields}"),
+            Level::Error => tracing::error!(target: "connector", "{message} {fields}"),
         }
     }
 }
@@ -506,24 +446,6 @@ pub(super) fn storage_error(error: StoreError) -> StorageError {
         StoreError::BadRow { .. } => StorageError::BadName(error.to_string()),
         StoreError::TooLarge { limit, .. } => StorageError::TooLarge(limit),
         StoreError::Unavailable { .. } | StoreError::Unsettled { .. } => StorageError::Unavailable(error.to_string()),
-        other => StorageError::Other("store".to_owned(), other.to_string()),
-    }
-}
-
-/// The contract's failure as the store keeps it.
-pub(super) fn failure(failure: imports::Failure) -> backup_store::Failure {
-    let imports::Failure {
-        code,
-        message,
-        remedy,
-        object,
-        details,
-    } = failure;
-    backup_store::Failure {
-        code,
-        message,
-        remedy,
-        object,
-        details,
+        other => StorageError::other("store", other.to_string()),
     }
 }

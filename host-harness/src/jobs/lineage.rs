@@ -6,7 +6,8 @@
 use super::error::JobError;
 use super::session::Session;
 use crate::connections::warnings::DAMAGED_BASE;
-use backup_store::{Damage, Event, Failure, JournalState, ObjectName, Snapshot, SnapshotId};
+use backup_contract::Failure;
+use backup_store::{Damage, Event, JournalState, ObjectName, Snapshot, SnapshotId};
 use std::collections::BTreeSet;
 
 /// What a backup begins with, or goes on with.

@@ -10,12 +10,10 @@ use super::session::Session;
 use super::step::Asked;
 use crate::connections::accepted_warnings;
 use crate::quota::forecast::{Known, forecast};
-use backup_runtime::exports::BackupOptions;
+use backup_contract::{BackupOptions, Failure, Hour};
 use backup_seams::Timestamp;
 use backup_store::journal::rfc3339;
-use backup_store::{
-    Actor, ConnectionName, Failure, Hour, ObjectName, ObjectReport, ObjectState, Percent, Snapshot, SnapshotKind,
-};
+use backup_store::{Actor, ConnectionName, ObjectName, ObjectReport, ObjectState, Percent, Snapshot, SnapshotKind};
 use std::collections::BTreeMap;
 
 /// What to plan.

@@ -1,7 +1,8 @@
 //! What a job tells while it runs, for whoever shows it.
 
 use super::results::PauseResult;
-use backup_store::{SnapshotKind, Tally};
+use backup_contract::Tally;
+use backup_store::SnapshotKind;
 use serde::Serialize;
 use std::time::Duration;
 

@@ -6,9 +6,9 @@ use super::imports::Outcome;
 use super::progress::{Progress, ProgressEvent};
 use super::session::{RETRY_WAIT, Session, TRIES};
 use super::step::{Asked, Decision};
-use backup_runtime::exports::Planned;
+use backup_contract::Planned;
 use backup_store::journal::Paused;
-use backup_store::{GrantPurpose, Next};
+use backup_store::{GrantPurpose, NextStep};
 use std::time::Duration;
 
 /// How planning ended.
@@ -56,8 +56,8 @@ impl Session {
             told(&outcome, self.sent() - sent_before);
             match went.next {
                 _ if went.checkpoint.is_some() => return Ok(Rehearsed::Ready),
-                Next::AgainAfter { seconds } => self.wait_until_due(seconds, progress).await,
-                Next::Plan { requests } => {
+                NextStep::AgainAfter { seconds } => self.wait_until_due(seconds, progress).await,
+                NextStep::Plan { requests } => {
                     cost = u32::try_from(requests).unwrap_or(u32::MAX);
                     let (sent, usage) = (self.sent(), self.usage());
                     progress.tell(&ProgressEvent::Planning { sent, usage });

@@ -1,6 +1,7 @@
 //! What a connector told about objects during one step, in the order of their names.
 
-use backup_store::{Failure, ObjectName, ObjectReport, RestoreReport};
+use backup_contract::Failure;
+use backup_store::{ObjectName, ObjectReport, RestoreReport};
 use std::collections::BTreeMap;
 
 /// Told in one step; becomes part of its log entry.

@@ -17,15 +17,14 @@ use super::session::{Session, TRIES};
 use super::step::{Asked, Decision};
 use super::turn::First;
 use super::waiting::Waits;
-use super::went::{Went, blocked_text};
-use backup_runtime::exports::{Planned, RestoreSelection};
-use backup_runtime::imports::Failure;
+use super::went::Went;
+use backup_contract::{Failure, NamedValue, ObjectKey, Planned, RecordOutcome, RestoreSelection, Tally};
 use backup_seams::Timestamp;
 use backup_store::journal::{Paused, RestoreRequested};
 use backup_store::snapshot::select;
 use backup_store::{
-    Actor, ConnectionName, Event, GrantPurpose, JournalState, Next, ObjectName, Percent, RecordOutcome, RestoreCommit,
-    RestoreFold, RestoreId, RestoreLog, Snapshot, SnapshotState, StoreError,
+    Actor, ConnectionName, Event, GrantPurpose, JournalState, NextStep, ObjectName, Percent, RestoreCommit, RestoreFold,
+    RestoreId, RestoreLog, Snapshot, SnapshotState, StoreError,
 };
 
 /// What to restore, and how long to stay with it.
@@ -250,7 +249,7 @@ fn stopped_by(pause: &Paused) -> &'static str {
 /// Requests that a restore still needs, as far as its log tells.
 fn needed(fold: &RestoreFold) -> u64 {
     let next = match fold.next {
-        Some(Next::Plan { requests } | Next::Batch { requests }) => requests,
+        Some(NextStep::Plan { requests } | NextStep::Batch { requests }) => requests,
         _ => u64::from(PLAN_REQUESTS),
     };
     fold.needed.unwrap_or(next).max(1)
@@ -377,10 +376,10 @@ impl Restore<'_> {
     /// One step. `None`: it goes on.
     async fn step(&mut self, log: &mut RestoreLog, asked: &mut Asked) -> Result<Option<Ended>, JobError> {
         let next = log.fold().next.clone();
-        if next == Some(Next::Done) {
+        if next == Some(NextStep::Done) {
             return Ok(Some(Ended::Complete));
         }
-        if let Some(Next::AgainAfter { seconds }) = next {
+        if let Some(NextStep::AgainAfter { seconds }) = next {
             self.session.wait_until_due(seconds, self.progress).await;
         }
         if self.request.stop.is_set() {
@@ -388,7 +387,7 @@ impl Restore<'_> {
         }
         let cost = match next {
             None => PLAN_REQUESTS,
-            Some(Next::Plan { requests } | Next::Batch { requests }) => u32::try_from(requests).unwrap_or(u32::MAX),
+            Some(NextStep::Plan { requests } | NextStep::Batch { requests }) => u32::try_from(requests).unwrap_or(u32::MAX),
             _ => BATCH_REQUESTS,
         };
         let granted = match self.session.decide(cost, asked, self.progress).await? {
@@ -431,7 +430,7 @@ impl Restore<'_> {
         };
         let may_pass = went.as_ref().err().is_some_and(JobError::may_pass);
         let went = went.unwrap_or_else(|_| {
-            Went::stays(next.unwrap_or(Next::Plan {
+            Went::stays(next.unwrap_or(NextStep::Plan {
                 requests: u64::from(PLAN_REQUESTS),
             }))
         });
@@ -443,7 +442,7 @@ impl Restore<'_> {
             requests: session.sent() - sent_before,
             needed,
             objects: if error.is_some() { Vec::new() } else { objects },
-            readings: outcome.take_readings().into_iter().map(crate::quota::from_import).collect(),
+            readings: outcome.take_readings(),
             connector: session.digest,
             journal_head: session.journal.lock().await.head().hash,
         };
@@ -463,8 +462,8 @@ impl Restore<'_> {
         self.tell(log.fold());
         Ok(match (went.pause, went.next) {
             (Some(pause), _) => Some(Ended::Paused(pause)),
-            (None, Next::Done) => Some(Ended::Complete),
-            (None, Next::Blocked(failure)) => Some(Ended::Failed(blocked_text(&failure))),
+            (None, NextStep::Done) => Some(Ended::Complete),
+            (None, NextStep::Blocked(failure)) => Some(Ended::Failed(told(&failure))),
             (None, _) => None,
         })
     }
@@ -475,7 +474,7 @@ impl Restore<'_> {
             return self.progress.tell(&ProgressEvent::Planning { sent, usage });
         }
         let expected = fold.objects.values().filter_map(|object| object.expected);
-        let expected: backup_store::Tally = expected.sum();
+        let expected: Tally = expected.sum();
         self.progress.tell(&ProgressEvent::Restoring {
             done: fold.done(),
             records: expected.created + expected.updated + expected.relinked,
@@ -494,19 +493,22 @@ impl Restore<'_> {
 
     async fn plan(&self, outcome: &Outcome, runs: bool) -> Result<Planned, JobError> {
         let what = &self.source.what;
-        let mut details = what.details.clone();
+        let mut details: Vec<NamedValue> = what.details.iter().cloned().map(NamedValue::from).collect();
         let scope = self.source.scope.clone();
-        details.extend(scope.map(|scope| ("source-scope".to_owned(), scope)));
-        details.push(("snapshot".to_owned(), format!("{}/{}", what.source, what.snapshot)));
+        details.extend(scope.map(|scope| NamedValue::new("source-scope", scope)));
+        details.push(NamedValue::new("snapshot", format!("{}/{}", what.source, what.snapshot)));
         if runs {
-            details.push(("restore".to_owned(), "yes".to_owned()));
+            details.push(NamedValue::new("restore", "yes"));
         }
         let selection = RestoreSelection {
             objects: what.objects.iter().map(ToString::to_string).collect(),
             records: what
                 .records
                 .iter()
-                .map(|(object, key)| (object.to_string(), key.clone()))
+                .map(|(object, key)| ObjectKey {
+                    object: object.to_string(),
+                    key: key.clone(),
+                })
                 .collect(),
             with_related: what.with_related,
             details,

@@ -2,8 +2,9 @@
 
 use super::progress::Usage;
 use super::results::{Calls, PauseResult, brief};
+use backup_contract::{RecordOutcome, Tally};
 use backup_store::journal::{Paused, RestoreRequested};
-use backup_store::{ConnectionName, RecordOutcome, RestoreFold, RestoreId, RestoredObject, SnapshotState, Tally};
+use backup_store::{ConnectionName, RestoreFold, RestoreId, RestoredObject, SnapshotState};
 use serde::Serialize;
 
 /// How a restore ended.

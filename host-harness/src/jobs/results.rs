@@ -3,7 +3,7 @@
 use super::error::beside;
 use crate::connections::warnings::{FILES_FAILED, OBJECTS_FAILED, QUERY_ALL_FILES_MISSING, VIEW_ALL_DATA_MISSING};
 use backup_store::journal::{Paused, rfc3339};
-use backup_store::snapshot::{Fold, Next, ObjectFold};
+use backup_store::snapshot::{Fold, NextStep, ObjectFold};
 use backup_store::{ObjectState, SnapshotId, SnapshotKind};
 use serde::Serialize;
 
@@ -101,12 +101,12 @@ pub struct WarningResult {
 const NAMED: usize = 5;
 
 impl WarningResult {
-    pub(super) fn of(warning: &backup_store::Failure, accepted: &[String]) -> WarningResult {
-        let count = warning.details.iter().find(|(name, _)| name == "count");
+    pub(super) fn of(warning: &backup_contract::Failure, accepted: &[String]) -> WarningResult {
+        let count = warning.details.iter().find(|detail| detail.name == "count");
         WarningResult {
             code: warning.code.clone(),
             object: warning.object.clone(),
-            count: count.and_then(|(_, count)| count.parse().ok()),
+            count: count.and_then(|count| count.value.parse().ok()),
             message: beside(warning.object.as_deref().unwrap_or_default(), &warning.message).to_owned(),
             remedy: warning.remedy.clone(),
             accepted: accepted.contains(&warning.code),
@@ -189,19 +189,19 @@ impl ObjectResult {
 }
 
 /// A failure of an object as one clause among others, behind that one's name: its code and what happened.
-pub(super) fn brief(object: &str, failure: &backup_store::Failure) -> String {
+pub(super) fn brief(object: &str, failure: &backup_contract::Failure) -> String {
     format!("{}: {}", failure.code, beside(object, &failure.message))
 }
 
 /// A failure of one record: what happened, and what to do.
-pub(super) fn told_failure(failure: &backup_store::Failure) -> String {
+pub(super) fn told_failure(failure: &backup_contract::Failure) -> String {
     let remedy = failure
         .remedy
         .as_ref()
         .map(|remedy| format!("; {remedy}"))
         .unwrap_or_default();
-    match failure.details.iter().find(|(name, _)| name == "field") {
-        Some((_, field)) => format!("{field}: {}{remedy}", beside(field, &failure.message)),
+    match failure.details.iter().find(|detail| detail.name == "field") {
+        Some(field) => format!("{}: {}{remedy}", field.value, beside(&field.value, &failure.message)),
         None => format!("{}{remedy}", failure.message),
     }
 }
@@ -250,8 +250,8 @@ impl BackupResult {
             snapshot: snapshot.to_string(),
             kind,
             state: match fold.next {
-                Some(Next::Done) if fold.has_failed() => State::Incomplete,
-                Some(Next::Done) => State::Complete,
+                Some(NextStep::Done) if fold.has_failed() => State::Incomplete,
+                Some(NextStep::Done) => State::Complete,
                 _ => State::Partial,
             },
             pause: None,
@@ -276,7 +276,7 @@ pub(super) fn estimated_requests(fold: &Fold) -> u64 {
     let estimates = fold.objects.values().filter_map(|object| object.estimate.as_ref());
     let planned = estimates.fold(fold.planning, |sum, estimate| sum.saturating_add(estimate.requests));
     let next = match fold.next {
-        Some(Next::Batch { requests }) => requests,
+        Some(NextStep::Batch { requests }) => requests,
         _ => 0,
     };
     planned.max(fold.requests.saturating_add(next))
@@ -393,12 +393,12 @@ mod tests {
 
     #[test]
     fn what_a_message_is_about_is_named_once() {
-        let failure = |message: &str| backup_store::Failure {
+        let failure = |message: &str| backup_contract::Failure {
             code: "code".to_owned(),
             message: message.to_owned(),
             remedy: None,
             object: Some("Account".to_owned()),
-            details: vec![("field".to_owned(), "OwnerId".to_owned())],
+            details: vec![backup_contract::NamedValue::new("field", "OwnerId")],
         };
         for message in ["3 files are left", "Account: 3 files are left"] {
             assert_eq!(brief("Account", &failure(message)), "code: 3 files are left");

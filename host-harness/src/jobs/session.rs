@@ -15,7 +15,7 @@ use crate::connections::{for_connector, full_every};
 use crate::credentials::{Credentials, CredentialsParts};
 use crate::http::{Client, ClientParts};
 use crate::quota::{ScopeGate, ceiling};
-use backup_runtime::exports::Checked;
+use backup_contract::Checked;
 use backup_runtime::imports::Imports;
 use backup_runtime::{CallError, Connector};
 use backup_seams::Timestamp;
@@ -282,7 +282,7 @@ impl Session {
     pub(super) fn answered<T>(
         &self,
         export: &'static str,
-        answer: Result<Result<T, backup_runtime::exports::ConnectorError>, CallError>,
+        answer: Result<Result<T, backup_contract::ConnectorError>, CallError>,
     ) -> Result<T, JobError> {
         match self.parts.identity.other() {
             Some((known, other)) => Err(JobError::OtherOrg {
@@ -299,7 +299,7 @@ impl Session {
 /// Both layers of a call's answer as one.
 pub(super) fn answered<T>(
     export: &'static str,
-    answer: Result<Result<T, backup_runtime::exports::ConnectorError>, CallError>,
+    answer: Result<Result<T, backup_contract::ConnectorError>, CallError>,
 ) -> Result<T, JobError> {
     answer
         .map_err(|error| JobError::Call { export, error })?
@@ -368,13 +368,9 @@ fn move_spending(own: Spending, to: &mut Spending) {
     }
     to.unsettled.extend(own.unsettled);
     for mut standing in own.readings {
-        standing.reading.request = None;
-        match to
-            .readings
-            .iter_mut()
-            .find(|other| other.reading.quota == standing.reading.quota)
-        {
-            Some(other) if other.reading.observed_at > standing.reading.observed_at => {}
+        standing.last.request = None;
+        match to.readings.iter_mut().find(|other| other.last.quota == standing.last.quota) {
+            Some(other) if other.last.observed_at > standing.last.observed_at => {}
             Some(other) => *other = standing,
             None => to.readings.push(standing),
         }

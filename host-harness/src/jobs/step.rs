@@ -5,7 +5,7 @@ use super::imports::{Outcome, Readable};
 use super::progress::{Progress, ProgressEvent};
 use super::session::{Session, answered};
 use crate::quota::ceiling;
-use backup_runtime::exports::{ConnectorError, Pause, Verdict};
+use backup_contract::{ConnectorError, Pause, Verdict};
 use backup_seams::Timestamp;
 use backup_store::journal::Paused;
 use backup_store::{Event, GrantPurpose};

@@ -1,23 +1,23 @@
 //! What a call of the connector gave, as a job goes on with it: the same for backups and restores.
 
-use super::error::{JobError, told};
-use super::imports::{Outcome, Readable, failure};
+use super::error::JobError;
+use super::imports::{Outcome, Readable};
 use super::session::Session;
-use backup_runtime::exports::{self, Planned};
+use backup_contract::{BatchResult, Checkpoint, Next, Planned};
+use backup_store::NextStep;
 use backup_store::journal::Paused;
-use backup_store::{Checkpoint, Next};
 
 /// What an export gave.
 pub(super) struct Went {
     pub(super) checkpoint: Option<Checkpoint>,
-    pub(super) next: Next,
+    pub(super) next: NextStep,
     /// Where the connector itself says that it is to pause.
     pub(super) pause: Option<Paused>,
 }
 
 impl Went {
     /// No further: this comes next.
-    pub(super) fn stays(next: Next) -> Went {
+    pub(super) fn stays(next: NextStep) -> Went {
         Went {
             checkpoint: None,
             next,
@@ -31,10 +31,10 @@ impl Session {
     pub(super) fn planned(&self, planned: Planned) -> Result<Went, JobError> {
         match planned {
             Planned::Ready(first) => Ok(self.went_to(first)),
-            Planned::More(requests) => Ok(Went::stays(Next::Plan {
+            Planned::More(requests) => Ok(Went::stays(NextStep::Plan {
                 requests: u64::from(requests.max(1)),
             })),
-            Planned::AgainAfter(seconds) => Ok(Went::stays(Next::AgainAfter {
+            Planned::AgainAfter(seconds) => Ok(Went::stays(NextStep::AgainAfter {
                 seconds: u64::from(seconds),
             })),
             Planned::Blocked(failure) | Planned::Other(failure) => Err(JobError::Blocked(Box::new(failure))),
@@ -44,62 +44,35 @@ impl Session {
     /// Runs a batch.
     pub(super) async fn batch(&self, outcome: &Outcome, readable: Readable, at: Checkpoint) -> Result<Went, JobError> {
         let imports = self.imports(true, outcome, readable);
-        let at = exports::Checkpoint {
-            state_version: at.state_version,
-            data: at.data.to_vec(),
-        };
         let result = self.answered("run-batch", self.connector.run_batch(imports, at).await)?;
         Ok(self.went_to(result))
     }
 
-    fn went_to(&self, result: exports::BatchResult) -> Went {
+    fn went_to(&self, result: BatchResult) -> Went {
         let pause = match &result.next {
-            exports::Next::Pause(pause) => Some(self.paused(pause.clone())),
+            Next::Pause(pause) => Some(self.paused(pause.clone())),
             _ => None,
         };
         Went {
-            checkpoint: Some(checkpoint(result.at)),
-            next: next(result.next),
+            checkpoint: Some(result.at),
+            next: next_step(result.next),
             pause,
         }
     }
 }
 
-fn checkpoint(at: exports::Checkpoint) -> Checkpoint {
-    Checkpoint {
-        state_version: at.state_version,
-        data: at.data.into(),
-    }
-}
-
-fn next(next: exports::Next) -> Next {
+/// What comes after a batch, as the store keeps it: with planning steps among what may come, and without the pause's numbers, which
+/// the journal has.
+fn next_step(next: Next) -> NextStep {
     match next {
-        exports::Next::Batch(requests) => Next::Batch {
+        Next::Batch(requests) => NextStep::Batch {
             requests: u64::from(requests),
         },
-        exports::Next::AgainAfter(seconds) => Next::AgainAfter {
+        Next::AgainAfter(seconds) => NextStep::AgainAfter {
             seconds: u64::from(seconds),
         },
-        exports::Next::Pause(_) => Next::Pause,
-        exports::Next::Blocked(why) | exports::Next::Other(why) => Next::Blocked(failure(why)),
-        exports::Next::Done => Next::Done,
+        Next::Pause(_) => NextStep::Pause,
+        Next::Blocked(why) | Next::Other(why) => NextStep::Blocked(why),
+        Next::Done => NextStep::Done,
     }
-}
-
-/// What people are told where a job can't go on.
-pub(super) fn blocked_text(failure: &backup_store::Failure) -> String {
-    let backup_store::Failure {
-        code,
-        message,
-        remedy,
-        object,
-        ..
-    } = failure.clone();
-    told(&backup_runtime::imports::Failure {
-        code,
-        message,
-        remedy,
-        object,
-        details: Vec::new(),
-    })
 }

@@ -3,8 +3,9 @@
 //! Pure arithmetic on what is known now, and an estimate: that other applications go on as in the last 24 hours, and that an hour's
 //! own requests leave the window at its end. Requests are taken to be sent at once: what counts is the waiting.
 
+use backup_contract::Hour;
 use backup_seams::Timestamp;
-use backup_store::{Hour, Percent};
+use backup_store::Percent;
 use std::collections::VecDeque;
 
 const HOUR_MS: u64 = 3_600_000;
@@ -82,7 +83,7 @@ fn wait(known: &Known<'_>) -> Option<(u64, u64)> {
     hours.sort_by_key(|hour| hour.start);
     // When requests leave the window, and how many; later ones behind.
     let leaves = |sent_at: u64| sent_at.saturating_add(DAY_MS + HOUR_MS);
-    let mut window: VecDeque<(u64, u64)> = hours.into_iter().map(|hour| (leaves(hour.start.0), hour.sent)).collect();
+    let mut window: VecDeque<(u64, u64)> = hours.into_iter().map(|hour| (leaves(hour.start), hour.sent)).collect();
     window.push_back((leaves(now), known.free));
     let mut left = known.needed.saturating_sub(known.free);
     let mut pauses = 1;
@@ -155,7 +156,7 @@ mod tests {
     #[test]
     fn own_requests_come_free_before_the_days_end() {
         let own = [Hour {
-            start: NOW.before(std::time::Duration::from_secs(20 * 3_600)),
+            start: NOW.0 - 20 * HOUR_MS,
             sent: 400,
         }];
         let forecast = forecast(&known(300, 500, 50, &own));
@@ -181,13 +182,10 @@ mod tests {
             for used in [0, 499, u64::MAX] {
                 let own = [
                     Hour {
-                        start: Timestamp(u64::MAX),
+                        start: u64::MAX,
                         sent: u64::MAX,
                     },
-                    Hour {
-                        start: Timestamp(0),
-                        sent: 1,
-                    },
+                    Hour { start: 0, sent: 1 },
                 ];
                 for own in [&own[..], &own[1..], &[]] {
                     let known = Known {

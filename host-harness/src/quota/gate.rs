@@ -1,11 +1,11 @@
 //! The gate before every attempt on the wire.
 
-use super::ledger::{Ledger, from_import};
+use super::ledger::Ledger;
 use crate::http::Gate;
 use async_trait::async_trait;
-use backup_runtime::imports::{self, SendError};
+use backup_contract::{Hour, Reading, SendError, Standing};
 use backup_seams::{Clock, Timestamp};
-use backup_store::{Claim, Grant, Hour, Journal, Percent, Spending};
+use backup_store::{Claim, Grant, Journal, Percent, Spending};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -101,12 +101,12 @@ impl ScopeGate {
     }
 
     /// Takes a reading.
-    pub fn observe(&self, reading: imports::Reading) {
-        self.ledger().observe(from_import(reading), self.clock.now());
+    pub fn observe(&self, reading: Reading) {
+        self.ledger().observe(reading, self.clock.now());
     }
 
     /// What is known of each quota.
-    pub fn standings(&self) -> Vec<imports::Standing> {
+    pub fn standings(&self) -> Vec<Standing> {
         self.ledger().standings()
     }
 
@@ -131,7 +131,7 @@ impl ScopeGate {
     }
 
     /// The last reading of what requests spend.
-    pub fn last_reading(&self) -> Option<backup_store::Reading> {
+    pub fn last_reading(&self) -> Option<Reading> {
         self.ledger().last_reading().cloned()
     }
 

@@ -5,9 +5,9 @@
 //! pass the ceiling, whatever the readings say.
 
 use super::probes::{self, Known};
-use backup_runtime::imports;
+use backup_contract::{Hour, Reading, ReadingSource, Standing};
 use backup_seams::Timestamp;
-use backup_store::{Grant, GrantPurpose, Hour, Percent, Reading, ReadingSource, Spending, Standing, Unsettled};
+use backup_store::{Grant, GrantPurpose, Percent, Spending, Unsettled};
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -18,7 +18,7 @@ const DAY: Duration = Duration::from_secs(24 * 3_600);
 
 /// Nothing may be sent for this cost now.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Refused {
+pub struct NotAdmitted {
     /// What was left.
     pub left: u64,
 }
@@ -108,10 +108,10 @@ impl Ledger {
     /// What may be sent before the ceiling, by the host's own arithmetic; `None` before the first reading.
     pub fn allowance(&self, limit: Percent, now: Timestamp) -> Option<u64> {
         let standing = self.standing()?;
-        if standing.reading.source == ReadingSource::Refusal {
+        if standing.last.source == ReadingSource::Refusal {
             return Some(0);
         }
-        let ceiling = super::ceiling(limit, standing.reading.max);
+        let ceiling = super::ceiling(limit, standing.last.max);
         Some(
             ceiling
                 .saturating_sub(self.used(standing))
@@ -136,7 +136,7 @@ impl Ledger {
 
     /// When the source may be asked next. `at_once`: whether or not it's worth it.
     pub fn next_probe(&self, at_once: bool, now: Timestamp) -> Timestamp {
-        let earliest = probes::earliest(&self.found.probes, self.standing().map(|s| s.reading.max), now);
+        let earliest = probes::earliest(&self.found.probes, self.standing().map(|s| s.last.max), now);
         match self.standing() {
             Some(standing) if !at_once => {
                 let last_probe = self.found.probes.iter().max().copied();
@@ -148,38 +148,39 @@ impl Ledger {
 
     /// When the source last told what is used, or was asked.
     pub fn asked_at(&self) -> Option<Timestamp> {
-        let told = self.standing().map(|standing| standing.reading.observed_at);
+        let told = self.standing().map(|standing| observed_at(&standing.last));
         told.max(self.found.probes.iter().max().copied())
     }
 
     /// Whether what is known is so old that requests go out one after the other until an answer tells it anew, and one is out.
     pub fn waits_for_an_answer(&self, now: Timestamp) -> bool {
-        let is_old = |standing: &Standing| now.since(standing.reading.observed_at) > LAG;
+        let is_old = |standing: &Standing| now.since(observed_at(&standing.last)) > LAG;
         !self.awaiting.is_empty() && self.standing().is_some_and(is_old)
     }
 
     fn known(&self, standing: &Standing, now: Timestamp) -> Known {
-        let reading = &standing.reading;
+        let reading = &standing.last;
+        let observed_at = observed_at(reading);
         // Hours that reach back over the window's edge are left out: others may have more than this, never less. What a crash
         // may have sent explains nothing.
-        let within = |hour: &&Hour| hour.sent > 0 && hour.start.after(DAY) > reading.observed_at;
+        let within = |hour: &&Hour| hour.sent > 0 && leaves_at(hour) > observed_at;
         let own = self.found.hours.iter().filter(within);
         let own_then = total(own.clone().map(|hour| hour.sent)).saturating_sub(standing.own_since);
         let is_explained = own_then >= reading.used && reading.source != ReadingSource::Refusal;
         let shows_at = self.found.unsettled.iter().map(|unsettled| unsettled.until.after(LAG));
         Known {
-            told_at: reading.observed_at.min(now),
-            nothing_free_before: own.map(|hour| hour.start.after(DAY)).min().filter(|_| is_explained),
-            crash_shows_at: shows_at.filter(|at| reading.observed_at < *at).max(),
+            told_at: observed_at.min(now),
+            nothing_free_before: own.map(leaves_at).min().filter(|_| is_explained),
+            crash_shows_at: shows_at.filter(|at| observed_at < *at).max(),
         }
     }
 
     /// Counts an attempt that is about to be sent and gives its number.
-    pub fn admit(&mut self, cost: u32, limit: Percent, now: Timestamp) -> Result<u64, Refused> {
+    pub fn admit(&mut self, cost: u32, limit: Percent, now: Timestamp) -> Result<u64, NotAdmitted> {
         let cost = u64::from(cost.max(1));
         let left = self.left(limit, now);
         let Some(grant) = self.grant.as_mut().filter(|_| cost <= left) else {
-            return Err(Refused { left });
+            return Err(NotAdmitted { left });
         };
         grant.left -= cost;
         let number = self.next_number;
@@ -188,7 +189,7 @@ impl Ledger {
         self.awaiting.insert(number, cost);
         self.recent.push_back(Sent { number, at: now, cost });
         add_to_hour(&mut self.found.hours, now, cost);
-        for standing in self.found.readings.iter_mut().filter(|s| s.reading.quota == self.quota) {
+        for standing in self.found.readings.iter_mut().filter(|s| s.last.quota == self.quota) {
             standing.own_since = standing.own_since.saturating_add(cost);
         }
         Ok(number)
@@ -205,11 +206,11 @@ impl Ledger {
         if let Some(grant) = self.grant.as_mut() {
             grant.left += cost;
         }
-        if let Some(hour) = self.found.hours.iter_mut().find(|hour| hour.start == hour_of(sent.at)) {
+        if let Some(hour) = self.found.hours.iter_mut().find(|hour| hour.start == hour_of(sent.at).0) {
             hour.sent = hour.sent.saturating_sub(cost);
         }
-        for standing in self.found.readings.iter_mut().filter(|s| s.reading.quota == self.quota) {
-            if standing.reading.request.is_none_or(|request| request < number) {
+        for standing in self.found.readings.iter_mut().filter(|s| s.last.quota == self.quota) {
+            if standing.last.request.is_none_or(|request| request < number) {
                 standing.own_since = standing.own_since.saturating_sub(cost);
             }
         }
@@ -222,11 +223,11 @@ impl Ledger {
 
     /// Takes a reading. What can't be true is not believed: a request that was not sent yet, a moment to come.
     pub fn observe(&mut self, mut reading: Reading, now: Timestamp) {
-        reading.observed_at = reading.observed_at.min(now);
+        reading.observed_at = reading.observed_at.min(now.0);
         reading.request = reading.request.filter(|number| *number < self.next_number);
-        let place = self.found.readings.iter().position(|s| s.reading.quota == reading.quota);
-        if let Some(last) = place.and_then(|place| self.found.readings.get(place))
-            && !replaces(&reading, &last.reading)
+        let place = self.found.readings.iter().position(|s| s.last.quota == reading.quota);
+        if let Some(standing) = place.and_then(|place| self.found.readings.get(place))
+            && !replaces(&reading, &standing.last)
         {
             return;
         }
@@ -236,7 +237,11 @@ impl Ledger {
         } else {
             0
         };
-        let standing = Standing { reading, own_since };
+        let standing = Standing {
+            last: reading,
+            own_since,
+            in_flight: 0,
+        };
         match place {
             Some(place) => self.found.readings[place] = standing,
             None => self.found.readings.push(standing),
@@ -245,18 +250,18 @@ impl Ledger {
     }
 
     /// What the contract's `storage.readings` gives.
-    pub fn standings(&self) -> Vec<imports::Standing> {
+    pub fn standings(&self) -> Vec<Standing> {
         let standing = |s: &Standing| {
-            let own = s.reading.quota == self.quota;
-            imports::Standing {
-                last: into_import(&s.reading),
+            let own = s.last.quota == self.quota;
+            Standing {
+                last: s.last.clone(),
                 own_since: if own {
-                    s.own_since.saturating_add(self.unsettled_after(&s.reading))
+                    s.own_since.saturating_add(self.unsettled_after(&s.last))
                 } else {
                     0
                 },
                 in_flight: if own {
-                    u32::try_from(self.in_flight_before(&s.reading)).unwrap_or(u32::MAX)
+                    u32::try_from(self.in_flight_before(&s.last)).unwrap_or(u32::MAX)
                 } else {
                     0
                 },
@@ -272,13 +277,13 @@ impl Ledger {
             add_to_hour(&mut own, unsettled.until, unsettled.requests);
         }
         let first = hour_of(now).0.saturating_sub(u64::from(hours.saturating_sub(1)) * HOUR_MS);
-        own.retain(|hour| hour.start.0 >= first && hour.sent > 0);
+        own.retain(|hour| hour.start >= first && hour.sent > 0);
         own
     }
 
     /// Used by all applications as far as is known, and max; `None` before the first reading.
     pub fn usage(&self) -> Option<(u64, u64)> {
-        self.standing().map(|standing| (self.used(standing), standing.reading.max))
+        self.standing().map(|standing| (self.used(standing), standing.last.max))
     }
 
     /// Whether the quota that requests spend was read since the ledger was opened.
@@ -288,25 +293,25 @@ impl Ledger {
 
     /// The last reading of the quota that requests spend.
     pub fn last_reading(&self) -> Option<&Reading> {
-        self.standing().map(|standing| &standing.reading)
+        self.standing().map(|standing| &standing.last)
     }
 
     /// All of it, to be kept with the next durable record.
     pub fn spending(&self, now: Timestamp) -> Spending {
         let mut spending = self.found.clone();
         spending.next_request_number = self.next_number;
-        spending.hours.retain(|hour| hour.start.0 + HOUR_MS > now.before(DAY).0);
+        spending.hours.retain(|hour| hour.start + HOUR_MS > now.before(DAY).0);
         spending.unsettled.retain(|unsettled| unsettled.until > now.before(DAY));
         spending.probes.retain(|at| *at > now.before(DAY));
         spending
     }
 
     fn standing(&self) -> Option<&Standing> {
-        self.found.readings.iter().find(|s| s.reading.quota == self.quota)
+        self.found.readings.iter().find(|s| s.last.quota == self.quota)
     }
 
     fn used(&self, standing: &Standing) -> u64 {
-        let reading = &standing.reading;
+        let reading = &standing.last;
         reading
             .used
             .saturating_add(standing.own_since)
@@ -326,15 +331,14 @@ impl Ledger {
         {
             return total(self.recent.iter().filter(|sent| sent.number > request).map(|sent| sent.cost));
         }
-        let since = if reading.source == ReadingSource::LimitsResource {
-            reading.observed_at.before(LAG)
-        } else {
-            reading.observed_at
+        let since = match reading.source {
+            ReadingSource::LimitsResource => observed_at(reading).before(LAG),
+            _ => observed_at(reading),
         };
         let by_this_process = total(self.recent.iter().filter(|sent| sent.at >= since).map(|sent| sent.cost));
         // Of what was sent before this process only the hours are known: an hour that reaches into the lag counts whole.
         let before: u64 = if since < self.opened_at {
-            let hours = self.found.hours.iter().filter(|hour| hour.start.0 + HOUR_MS > since.0);
+            let hours = self.found.hours.iter().filter(|hour| hour.start + HOUR_MS > since.0);
             total(hours.map(|hour| hour.sent)).saturating_sub(total(self.recent.iter().map(|sent| sent.cost)))
         } else {
             0
@@ -349,9 +353,9 @@ impl Ledger {
 
     fn own_in_a_day(&self, now: Timestamp) -> u64 {
         let since = now.before(DAY);
-        let hours = self.found.hours.iter().filter(|hour| hour.start.0 + HOUR_MS > since.0);
+        let hours = self.found.hours.iter().filter(|hour| hour.start + HOUR_MS > since.0);
         let hours = total(hours.map(|hour| hour.sent));
-        let reading = self.standing().map(|standing| &standing.reading);
+        let reading = self.standing().map(|standing| &standing.last);
         // What a dead host may have sent was sent as far as the source, asked later, knows of more than is known here.
         let (covered, uncovered): (Vec<&Unsettled>, Vec<&Unsettled>) = self
             .found
@@ -367,7 +371,7 @@ impl Ledger {
 
     /// Keeps what a later reading may still ask for.
     fn forget_old(&mut self, now: Timestamp) {
-        let request = self.standing().and_then(|s| s.reading.request).unwrap_or(0);
+        let request = self.standing().and_then(|s| s.last.request).unwrap_or(0);
         while let Some(first) = self.recent.front()
             && first.number <= request
             && first.at < now.before(LAG)
@@ -379,22 +383,31 @@ impl Ledger {
 
 /// Whether a reading is late enough to hold what a dead host may have sent.
 fn covers(reading: &Reading, unsettled: &Unsettled) -> bool {
-    reading.observed_at >= unsettled.until.after(LAG)
+    observed_at(reading) >= unsettled.until.after(LAG)
 }
 
 /// A clock that was set back makes nothing last longer: what is dated in the future counts as of now.
 fn no_later_than(found: &mut Spending, now: Timestamp) {
     found.probes.iter_mut().for_each(|at| *at = (*at).min(now));
     for standing in &mut found.readings {
-        standing.reading.observed_at = standing.reading.observed_at.min(now);
+        standing.last.observed_at = standing.last.observed_at.min(now.0);
     }
     for unsettled in &mut found.unsettled {
         unsettled.until = unsettled.until.min(now);
     }
-    let later = found.hours.partition_point(|hour| hour.start <= hour_of(now));
+    let later = found.hours.partition_point(|hour| hour.start <= hour_of(now).0);
     for hour in found.hours.split_off(later) {
         add_to_hour(&mut found.hours, now, hour.sent);
     }
+}
+
+fn observed_at(reading: &Reading) -> Timestamp {
+    Timestamp(reading.observed_at)
+}
+
+/// When the first request of an hour leaves the window.
+fn leaves_at(hour: &Hour) -> Timestamp {
+    Timestamp(hour.start).after(DAY)
 }
 
 fn total(numbers: impl Iterator<Item = u64>) -> u64 {
@@ -423,43 +436,10 @@ fn hour_of(at: Timestamp) -> Timestamp {
 }
 
 fn add_to_hour(hours: &mut Vec<Hour>, at: Timestamp, cost: u64) {
-    let start = hour_of(at);
+    let start = hour_of(at).0;
     match hours.binary_search_by_key(&start, |hour| hour.start) {
         Ok(place) => hours[place].sent = hours[place].sent.saturating_add(cost),
         Err(place) => hours.insert(place, Hour { start, sent: cost }),
-    }
-}
-
-fn into_import(reading: &Reading) -> imports::Reading {
-    imports::Reading {
-        quota: reading.quota.clone(),
-        used: reading.used,
-        max: reading.max,
-        observed_at: reading.observed_at,
-        source: match reading.source {
-            ReadingSource::ResponseHeader => imports::ReadingSource::ResponseHeader,
-            ReadingSource::LimitsResource => imports::ReadingSource::LimitsResource,
-            ReadingSource::Refusal => imports::ReadingSource::Refusal,
-            ReadingSource::Other => imports::ReadingSource::Other,
-        },
-        request: reading.request,
-    }
-}
-
-/// The contract's reading as the store keeps it.
-pub(crate) fn from_import(reading: imports::Reading) -> Reading {
-    Reading {
-        quota: reading.quota,
-        used: reading.used,
-        max: reading.max,
-        observed_at: reading.observed_at,
-        source: match reading.source {
-            imports::ReadingSource::ResponseHeader => ReadingSource::ResponseHeader,
-            imports::ReadingSource::LimitsResource => ReadingSource::LimitsResource,
-            imports::ReadingSource::Refusal => ReadingSource::Refusal,
-            imports::ReadingSource::Other => ReadingSource::Other,
-        },
-        request: reading.request,
     }
 }
 
@@ -481,7 +461,7 @@ mod tests {
             quota: "Q".into(),
             used,
             max,
-            observed_at: NOW,
+            observed_at: NOW.0,
             source,
             request,
         }
@@ -505,12 +485,15 @@ mod tests {
     #[test]
     fn before_the_first_reading_only_a_check_or_a_probe_may_send() {
         let limit = percent(100);
-        assert_eq!(ledger(GrantPurpose::Batch, 9).admit(1, limit, NOW), Err(Refused { left: 0 }));
+        assert_eq!(
+            ledger(GrantPurpose::Batch, 9).admit(1, limit, NOW),
+            Err(NotAdmitted { left: 0 })
+        );
         let mut check = ledger(GrantPurpose::Check, 1);
         assert_eq!(check.admit(1, limit, NOW), Ok(0));
         assert_eq!(
             check.admit(1, limit, NOW),
-            Err(Refused { left: 0 }),
+            Err(NotAdmitted { left: 0 }),
             "one request, and no more"
         );
     }
@@ -562,7 +545,7 @@ mod tests {
         ledger.observe(reading(1, 1_000, Some(1)), NOW);
         assert_eq!(ledger.usage().unwrap().0, 402, "requests 0 and 1 are still awaited");
         let invented = Reading {
-            observed_at: NOW.after(DAY),
+            observed_at: NOW.after(DAY).0,
             ..reading(400, 1_000, Some(u64::MAX))
         };
         ledger.observe(invented, NOW);
@@ -608,7 +591,7 @@ mod tests {
         ledger.observe(
             Reading {
                 source: ReadingSource::LimitsResource,
-                observed_at: at,
+                observed_at: at.0,
                 ..reading(5, 1_000, Some(1))
             },
             at,
@@ -625,8 +608,9 @@ mod tests {
         }];
         let found = Spending {
             readings: vec![Standing {
-                reading: reading(10, 1_000, Some(4)),
+                last: reading(10, 1_000, Some(4)),
                 own_since: 2,
+                in_flight: 0,
             }],
             unsettled,
             next_request_number: 7,
@@ -643,7 +627,7 @@ mod tests {
         let at = |seconds| NOW.after(Duration::from_secs(seconds));
         ledger.observe(
             Reading {
-                observed_at: at(359),
+                observed_at: at(359).0,
                 ..reading(30, 1_000, Some(15))
             },
             at(359),
@@ -651,7 +635,7 @@ mod tests {
         assert_eq!(ledger.standings()[0].own_since, 8);
         ledger.observe(
             Reading {
-                observed_at: at(360),
+                observed_at: at(360).0,
                 ..reading(30, 1_000, Some(15))
             },
             at(360),
@@ -673,7 +657,7 @@ mod tests {
             let mut now = NOW;
             for (used, cost) in used.into_iter().zip(costs) {
                 now = now.after(Duration::from_secs(step));
-                let invented = Reading { observed_at: now, ..reading(used, max, Some(ledger.next_number.saturating_sub(1))) };
+                let invented = Reading { observed_at: now.0, ..reading(used, max, Some(ledger.next_number.saturating_sub(1))) };
                 ledger.observe(invented, now);
                 let _ = ledger.admit(cost, limit, now);
                 let day: u64 = ledger.recent.iter().filter(|sent| sent.at > now.before(DAY)).map(|sent| sent.cost).sum();

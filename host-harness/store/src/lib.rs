@@ -35,11 +35,11 @@ pub use backend::{Acquired, FileLocks, LeaseOnly, Lock, ProcessLocks, Seams, Sto
 pub use error::{Damage, StoreError};
 pub use journal::{Actor, Event, Journal, JournalState, Percent};
 pub use names::{ConnectionName, NameError, ObjectName, RestoreId, Scope, Sha256, SnapshotId, TenantName};
-pub use restore::{RecordOutcome, RestoreCommit, RestoreFold, RestoreLog, RestoreReport, RestoredObject, Tally};
-pub use scope::{Claim, ClaimRequest, Grant, GrantPurpose, Hour, Reading, ReadingSource, Spending, Standing, Unsettled};
+pub use restore::{RestoreCommit, RestoreFold, RestoreLog, RestoreReport, RestoredObject};
+pub use scope::{Claim, ClaimRequest, Grant, GrantPurpose, Spending, Unsettled};
 pub use snapshot::{
-    Begin, Checkpoint, Commit, Committed, Failure, Next, Note, ObjectReport, ObjectState, Row, Selected, Snapshot,
-    SnapshotInfo, SnapshotKind, SnapshotState, SnapshotWriter, SourceKey, Staged, Step, Tombstone,
+    Begin, Commit, Committed, NextStep, ObjectReport, ObjectState, Selected, Snapshot, SnapshotInfo, SnapshotKind,
+    SnapshotState, SnapshotWriter, SourceKey, Staged, Step,
 };
 pub use values::Values;
 

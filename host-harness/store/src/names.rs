@@ -2,6 +2,7 @@
 //!
 //! The rule: no name can leave its folder, hide in it (leading dot), or differ from another only in how a file system spells it.
 
+use backup_contract::rules::is_object_name;
 use serde::{Deserialize, Serialize};
 use sha2::Digest;
 use std::fmt;
@@ -22,10 +23,7 @@ pub struct NameError {
 const WORD_RULE: &str = "1 to 255 characters of A-Z a-z 0-9 _ - . are allowed, not beginning with a dot";
 
 fn word(what: &'static str, text: &str) -> Result<String, NameError> {
-    let fits = (1..=255).contains(&text.len())
-        && !text.starts_with('.')
-        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-.".contains(&b));
-    if fits {
+    if is_object_name(text) {
         Ok(text.to_owned())
     } else {
         Err(NameError {

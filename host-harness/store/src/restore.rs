@@ -8,79 +8,15 @@ use crate::backend::Store;
 use crate::chain::{Chain, Entry, Head};
 use crate::error::StoreError;
 use crate::names::{ConnectionName, ObjectName, RestoreId, Sha256};
-use crate::scope::{Claim, Reading};
-use crate::snapshot::{Checkpoint, Estimate, Failure, Next, told};
+use crate::scope::Claim;
+use crate::snapshot::{Estimate, NextStep, told};
+use backup_contract::{Checkpoint, Failure, Reading, RecordOutcome, Tally};
 use backup_seams::Timestamp;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// What became of records, in numbers.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[allow(missing_docs)]
-pub struct Tally {
-    pub created: u64,
-    pub updated: u64,
-    #[serde(default, skip_serializing_if = "is_zero")]
-    pub relinked: u64,
-    pub skipped: u64,
-    pub failed: u64,
-    pub ambiguous: u64,
-}
-
-fn is_zero(number: &u64) -> bool {
-    *number == 0
-}
-
-impl Tally {
-    /// With numbers as they are taken.
-    #[must_use]
-    pub fn within(self) -> Tally {
-        Tally {
-            created: told(self.created),
-            updated: told(self.updated),
-            relinked: told(self.relinked),
-            skipped: told(self.skipped),
-            failed: told(self.failed),
-            ambiguous: told(self.ambiguous),
-        }
-    }
-
-    /// Both together.
-    #[must_use]
-    pub fn and(self, other: Tally) -> Tally {
-        Tally {
-            created: self.created.saturating_add(other.created),
-            updated: self.updated.saturating_add(other.updated),
-            relinked: self.relinked.saturating_add(other.relinked),
-            skipped: self.skipped.saturating_add(other.skipped),
-            failed: self.failed.saturating_add(other.failed),
-            ambiguous: self.ambiguous.saturating_add(other.ambiguous),
-        }
-    }
-}
-
-impl std::iter::Sum for Tally {
-    fn sum<I: Iterator<Item = Tally>>(tallies: I) -> Tally {
-        tallies.fold(Tally::default(), Tally::and)
-    }
-}
-
-/// What people should know of one record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum RecordOutcome {
-    /// Not written.
-    Failed,
-    /// May have been written, and nothing tells.
-    Ambiguous,
-    /// Written, but not with all of its values.
-    Incomplete,
-    /// Written, and reads back with another value.
-    Differs,
-}
 
 /// What was told about an object in one step. What is `None` leaves what was told before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -133,8 +69,8 @@ pub struct RestoreCommit {
     pub began_at: Timestamp,
     /// Where the job stands now; `None` while planning isn't ready.
     pub checkpoint: Option<Checkpoint>,
-    /// What comes next. [`Next::Done`] ends the log.
-    pub next: Next,
+    /// What comes next. [`NextStep::Done`] ends the log.
+    pub next: NextStep,
     /// Requests that this step sent, all attempts.
     pub requests: u64,
     /// Requests that the job still needs, where it was told.
@@ -172,7 +108,7 @@ pub struct RestoreEntry {
     /// Where the job stands; `None`: as before.
     pub checkpoint: Option<InlineCheckpoint>,
     /// What comes next.
-    pub next: Next,
+    pub next: NextStep,
     /// Requests that the job still needs; `None`: as before.
     pub needed: Option<u64>,
     /// Told about objects and records.
@@ -204,7 +140,7 @@ pub struct RestoredObject {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RestoreFold {
     /// What comes next; `None` before the first step.
-    pub next: Option<Next>,
+    pub next: Option<NextStep>,
     /// Where the job stands.
     pub checkpoint: Option<Checkpoint>,
     /// Requests of all steps.
@@ -238,8 +174,8 @@ impl RestoreFold {
             object.place = report.place.or(object.place);
             let estimate = report.estimate.map(|estimate| estimate.within());
             object.estimate = estimate.or_else(|| object.estimate.take());
-            object.expected = report.expected.map(Tally::within).or(object.expected);
-            object.done = report.done.map_or(object.done, Tally::within);
+            object.expected = report.expected.map(within).or(object.expected);
+            object.done = report.done.map_or(object.done, within);
             object.skipped = report.skipped.or_else(|| object.skipped.take());
             for remark in report.remarks {
                 if !object.remarks.contains(&remark) {
@@ -267,11 +203,16 @@ impl RestoreFold {
         {
             self.checkpoint = Some(Checkpoint {
                 state_version: checkpoint.state_version,
-                data: data.into(),
+                data,
             });
         }
         self.told(entry.objects);
     }
+}
+
+/// A tally with numbers as they are taken.
+fn within(tally: Tally) -> Tally {
+    tally.map(told)
 }
 
 /// The log of one restore.
@@ -342,7 +283,7 @@ mod tests {
     use crate::testing::fixture::{Fixture, actor, claim, connection, object, run};
     use crate::verify::verify;
 
-    fn step(next: Next, done: u64, outcome: RecordOutcome) -> RestoreCommit {
+    fn step(next: NextStep, done: u64, outcome: RecordOutcome) -> RestoreCommit {
         let why = Failure {
             code: "refused".to_owned(),
             message: format!("after {done}"),
@@ -362,7 +303,7 @@ mod tests {
             began_at: Timestamp(0),
             checkpoint: Some(Checkpoint {
                 state_version: 1,
-                data: done.to_be_bytes().to_vec().into(),
+                data: done.to_be_bytes().to_vec(),
             }),
             next,
             requests: 2,
@@ -397,7 +338,7 @@ mod tests {
         journal.append(&actor(), begun).await.unwrap();
         let mut log = RestoreLog::open(&store, &connection(), id).await.unwrap();
         for (done, outcome) in [(1, RecordOutcome::Ambiguous), (3, RecordOutcome::Failed)] {
-            let mut commit = step(Next::Batch { requests: 1 }, done, outcome);
+            let mut commit = step(NextStep::Batch { requests: 1 }, done, outcome);
             commit.journal_head = journal.head().hash;
             log.commit(&claim, commit).await.unwrap();
         }
@@ -437,7 +378,7 @@ mod tests {
         let fixture = Fixture::new(3);
         let (store, claim, id, mut first) = restored(&fixture).await;
         let mut second = RestoreLog::open(&store, &connection(), id).await.unwrap();
-        let next = || step(Next::Done, 4, RecordOutcome::Failed);
+        let next = || step(NextStep::Done, 4, RecordOutcome::Failed);
         second.commit(&claim, next()).await.unwrap();
         let lost = first.commit(&claim, next()).await;
         assert!(matches!(lost, Err(StoreError::Lost { .. })), "{lost:?}");

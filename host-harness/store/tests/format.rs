@@ -2,11 +2,11 @@
 //! there, on snapshots in a local folder, and has to give what the reader gives.
 #![allow(clippy::unwrap_used)]
 
-use backup_seams::{Clock, SystemClock, SystemRandomness, Timestamp};
+use backup_contract::{Note, Row, Tombstone};
+use backup_seams::{Clock, SystemClock, SystemRandomness};
 use backup_store::{
-    Actor, Begin, Claim, ClaimRequest, Commit, ConnectionName, Event, Journal, Next, Note, ObjectName, ObjectReport,
-    ObjectState, Percent, Row, Scope, Seams, Sha256, Snapshot, SnapshotId, SnapshotWriter, Spending, Staged, Step, Store,
-    Tombstone,
+    Actor, Begin, Claim, ClaimRequest, Commit, ConnectionName, Event, Journal, NextStep, ObjectName, ObjectReport, ObjectState,
+    Percent, Scope, Seams, Sha256, Snapshot, SnapshotId, SnapshotWriter, Spending, Staged, Step, Store,
 };
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -74,7 +74,7 @@ fn row(key: &str, revision: u64, body: &str) -> Row {
     Row {
         key: key.to_owned(),
         revision,
-        body: Bytes::copy_from_slice(body.as_bytes()),
+        body: body.as_bytes().to_vec(),
     }
 }
 
@@ -83,7 +83,7 @@ async fn save(staged: &mut Staged, key: &str, content: &'static str) {
     staged.save_blob(key, content).await.unwrap();
 }
 
-fn commit(next: Next, objects: Vec<ObjectReport>) -> Commit {
+fn commit(next: NextStep, objects: Vec<ObjectReport>) -> Commit {
     Commit {
         step: Step::Batch,
         began_at: SystemClock.now(),
@@ -101,7 +101,7 @@ fn commit(next: Next, objects: Vec<ObjectReport>) -> Commit {
 }
 
 async fn batch(writer: &mut SnapshotWriter, staged: Staged) {
-    let commit = commit(Next::Batch { requests: 1 }, Vec::new());
+    let commit = commit(NextStep::Batch { requests: 1 }, Vec::new());
     writer.commit(staged, commit).await.unwrap();
 }
 
@@ -156,7 +156,7 @@ async fn a_stranger_reads_a_snapshot_with_zstd_and_jq() {
     staged.append(&contact, vec![row("c", 1, "{\"Id\":\"c\"}")]).await.unwrap();
     let notes = ["describe/Account", "mark"].map(|key| Note {
         key: key.to_owned(),
-        body: Bytes::from_static(b"{\"fields\":[\"Id\"],\"n\":1}"),
+        body: b"{\"fields\":[\"Id\"],\"n\":1}".to_vec(),
     });
     staged.annotate(notes.to_vec()).await.unwrap();
     save(&mut staged, "Account/1/Photo/r1", "a picture").await;
@@ -166,7 +166,7 @@ async fn a_stranger_reads_a_snapshot_with_zstd_and_jq() {
     let mut staged = writer.stage();
     let gone = |key: &str| Tombstone {
         key: key.to_owned(),
-        at: Timestamp(9),
+        at: 9,
     };
     staged
         .append(&account, vec![row("2", 5, "{\"Id\":\"2\",\"v\":\"later\"}")])
@@ -176,7 +176,10 @@ async fn a_stranger_reads_a_snapshot_with_zstd_and_jq() {
     batch(&mut writer, staged).await;
     let keys = ["describe/Account", "mark", "none"];
     stranger.agrees(&writer.reader(), &keys).await;
-    writer.commit(writer.stage(), commit(Next::Done, Vec::new())).await.unwrap();
+    writer
+        .commit(writer.stage(), commit(NextStep::Done, Vec::new()))
+        .await
+        .unwrap();
     let full = writer.id();
     writer.complete(&mut journal, &actor).await.unwrap();
 
@@ -203,12 +206,12 @@ async fn a_stranger_reads_a_snapshot_with_zstd_and_jq() {
     staged.append(&contact, vec![row("d", 1, "{\"Id\":\"d\"}")]).await.unwrap();
     let mark = Note {
         key: "mark".to_owned(),
-        body: Bytes::from_static(b"{\"n\":2}"),
+        body: b"{\"n\":2}".to_vec(),
     };
     staged.annotate(vec![mark]).await.unwrap();
     let mut report = ObjectReport::new(account.clone());
     report.state = Some(ObjectState::Complete);
-    writer.commit(staged, commit(Next::Done, vec![report])).await.unwrap();
+    writer.commit(staged, commit(NextStep::Done, vec![report])).await.unwrap();
     let incremental = writer.id();
     writer.complete(&mut journal, &actor).await.unwrap();
 

@@ -2,8 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
-use backup_seams::Timestamp;
-use backup_store::{Failure, Hour, Next, Reading, ReadingSource, RecordOutcome, RestoreReport, Spending, Standing, Tally};
+use backup_contract::{Failure, Hour, NamedValue, Reading, ReadingSource, RecordOutcome, Standing, Tally};
+use backup_store::{NextStep, RestoreReport, Spending};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::fmt::Debug;
@@ -20,7 +20,7 @@ fn reading(source: ReadingSource, request: Option<u64>) -> Reading {
         quota: "DailyApiRequests".into(),
         used: 18,
         max: 5_000,
-        observed_at: Timestamp(1_800_000_000_000),
+        observed_at: 1_800_000_000_000,
         source,
         request,
     }
@@ -32,7 +32,7 @@ fn failure() -> Failure {
         message: "it can't be read".into(),
         remedy: Some("give the user View All Data".into()),
         object: Some("Account".into()),
-        details: vec![("count".into(), "3".into())],
+        details: vec![NamedValue::new("count", "3")],
     }
 }
 
@@ -59,12 +59,13 @@ fn spending_holds_readings_flat_beside_own_requests() {
     let spending = Spending {
         version: 3,
         hours: vec![Hour {
-            start: Timestamp(3_600_000),
+            start: 3_600_000,
             sent: 4,
         }],
         readings: vec![Standing {
-            reading: reading(ReadingSource::Refusal, Some(9)),
+            last: reading(ReadingSource::Refusal, Some(9)),
             own_since: 5,
+            in_flight: 0,
         }],
         next_request_number: 12,
         ..Spending::default()
@@ -98,11 +99,11 @@ fn a_failure_is_stored_without_what_it_lacks_and_its_details_as_pairs() {
 
 #[test]
 fn what_comes_next_is_stored_by_its_name() {
-    stored(&Next::Plan { requests: 1 }, r#"{"plan":{"requests":1}}"#);
-    stored(&Next::Batch { requests: 8 }, r#"{"batch":{"requests":8}}"#);
-    stored(&Next::AgainAfter { seconds: 30 }, r#"{"again-after":{"seconds":30}}"#);
-    stored(&Next::Pause, r#""pause""#);
-    stored(&Next::Done, r#""done""#);
+    stored(&NextStep::Plan { requests: 1 }, r#"{"plan":{"requests":1}}"#);
+    stored(&NextStep::Batch { requests: 8 }, r#"{"batch":{"requests":8}}"#);
+    stored(&NextStep::AgainAfter { seconds: 30 }, r#"{"again-after":{"seconds":30}}"#);
+    stored(&NextStep::Pause, r#""pause""#);
+    stored(&NextStep::Done, r#""done""#);
     let why = Failure {
         remedy: None,
         object: None,
@@ -110,7 +111,7 @@ fn what_comes_next_is_stored_by_its_name() {
         ..failure()
     };
     stored(
-        &Next::Blocked(why),
+        &NextStep::Blocked(why),
         r#"{"blocked":{"code":"no-permission","message":"it can't be read"}}"#,
     );
 }

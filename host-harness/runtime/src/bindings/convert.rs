@@ -1,25 +1,27 @@
 //! Conversions, in one place: a field that one side gains and the other lacks shows here as a compile error.
 
 use super::{connector, http, log, report, storage, types};
-use crate::exports::{
-    BackupOptions, BatchResult, Checked, Checkpoint, ConnectorError, Description, Next, Pause, Planned, RestoreSelection,
-    Verdict,
+use backup_contract::{
+    BackupOptions, BatchResult, Body, Checked, Checkpoint, ConnectorError, Content, Description, Failure, FormPart, HeldBlob,
+    Hour, Level, Method, NamedValue, Next, Note, ObjectKey, Pause, Planned, Reading, ReadingSource, RecordOutcome, Request,
+    RestoreSelection, Row, SendError, Standing, StorageError, Tally, Tombstone, Verdict, Which,
 };
-use crate::imports::{
-    Body, Content, Failure, FormPart, HeldBlob, Hour, Level, Method, NamedValue, Note, Outcome, Reading, ReadingSource,
-    Request, Row, SendError, Standing, StorageError, Tally, Tombstone, Which,
-};
-use backup_seams::Timestamp;
 
 impl From<types::NamedValue> for NamedValue {
     fn from(v: types::NamedValue) -> Self {
-        (v.name, v.value)
+        NamedValue {
+            name: v.name,
+            value: v.value,
+        }
     }
 }
 
 impl From<NamedValue> for types::NamedValue {
-    fn from((name, value): NamedValue) -> Self {
-        types::NamedValue { name, value }
+    fn from(v: NamedValue) -> Self {
+        types::NamedValue {
+            name: v.name,
+            value: v.value,
+        }
     }
 }
 
@@ -57,7 +59,7 @@ impl From<http::Method> for Method {
 impl From<http::Content> for Content {
     fn from(v: http::Content) -> Self {
         match v {
-            http::Content::Bytes(bytes) => Content::Bytes(bytes.into()),
+            http::Content::Bytes(bytes) => Content::Bytes(bytes),
             http::Content::Blob(key) => Content::Blob(key),
         }
     }
@@ -76,7 +78,7 @@ impl From<http::Body> for Body {
     fn from(v: http::Body) -> Self {
         match v {
             http::Body::None => Body::None,
-            http::Body::Bytes(bytes) => Body::Bytes(bytes.into()),
+            http::Body::Bytes(bytes) => Body::Bytes(bytes),
             http::Body::Blob(key) => Body::Blob(key),
             http::Body::Form(parts) => Body::Form(all(parts)),
         }
@@ -105,7 +107,7 @@ impl From<SendError> for http::SendError {
             SendError::NotSent(why) => http::SendError::NotSent(why),
             SendError::OutcomeUnknown(why) => http::SendError::OutcomeUnknown(why),
             SendError::TooLarge(limit) => http::SendError::TooLarge(limit),
-            SendError::Other(name, value) => http::SendError::Other(types::NamedValue { name, value }),
+            SendError::Other(other) => http::SendError::Other(other.into()),
         }
     }
 }
@@ -120,7 +122,7 @@ impl From<StorageError> for storage::StorageError {
             StorageError::TooLarge(limit) => storage::StorageError::TooLarge(limit),
             StorageError::Sealed(why) => storage::StorageError::Sealed(why),
             StorageError::Unavailable(why) => storage::StorageError::Unavailable(why),
-            StorageError::Other(name, value) => storage::StorageError::Other(types::NamedValue { name, value }),
+            StorageError::Other(other) => storage::StorageError::Other(other.into()),
         }
     }
 }
@@ -130,7 +132,7 @@ impl From<storage::Row> for Row {
         Row {
             key: v.key,
             revision: v.revision,
-            body: v.body.into(),
+            body: v.body,
         }
     }
 }
@@ -140,17 +142,14 @@ impl From<Row> for storage::Row {
         storage::Row {
             key: v.key,
             revision: v.revision,
-            body: v.body.into(),
+            body: v.body,
         }
     }
 }
 
 impl From<storage::Tombstone> for Tombstone {
     fn from(v: storage::Tombstone) -> Self {
-        Tombstone {
-            key: v.key,
-            at: Timestamp(v.at),
-        }
+        Tombstone { key: v.key, at: v.at }
     }
 }
 
@@ -158,7 +157,7 @@ impl From<storage::Note> for Note {
     fn from(v: storage::Note) -> Self {
         Note {
             key: v.key,
-            body: v.body.into(),
+            body: v.body,
         }
     }
 }
@@ -201,7 +200,7 @@ impl From<types::Reading> for Reading {
             quota: v.quota,
             used: v.used,
             max: v.max,
-            observed_at: Timestamp(v.observed_at),
+            observed_at: v.observed_at,
             source: v.source.into(),
             request: v.request,
         }
@@ -214,7 +213,7 @@ impl From<Reading> for types::Reading {
             quota: v.quota,
             used: v.used,
             max: v.max,
-            observed_at: v.observed_at.0,
+            observed_at: v.observed_at,
             source: v.source.into(),
             request: v.request,
         }
@@ -234,7 +233,7 @@ impl From<Standing> for storage::Standing {
 impl From<Hour> for storage::Hour {
     fn from(v: Hour) -> Self {
         storage::Hour {
-            start: v.start.0,
+            start: v.start,
             sent: v.sent,
         }
     }
@@ -272,15 +271,20 @@ impl From<BackupOptions> for connector::BackupOptions {
     }
 }
 
+impl From<ObjectKey> for connector::ObjectKey {
+    fn from(v: ObjectKey) -> Self {
+        connector::ObjectKey {
+            object: v.object,
+            key: v.key,
+        }
+    }
+}
+
 impl From<RestoreSelection> for connector::RestoreSelection {
     fn from(v: RestoreSelection) -> Self {
-        let records = v
-            .records
-            .into_iter()
-            .map(|(object, key)| connector::ObjectKey { object, key });
         connector::RestoreSelection {
             objects: v.objects,
-            records: records.collect(),
+            records: all(v.records),
             with_related: v.with_related,
             details: all(v.details),
         }
@@ -414,13 +418,13 @@ impl From<report::Tally> for Tally {
     }
 }
 
-impl From<report::Outcome> for Outcome {
+impl From<report::Outcome> for RecordOutcome {
     fn from(v: report::Outcome) -> Self {
         match v {
-            report::Outcome::Failed => Outcome::Failed,
-            report::Outcome::Ambiguous => Outcome::Ambiguous,
-            report::Outcome::Incomplete => Outcome::Incomplete,
-            report::Outcome::Differs => Outcome::Differs,
+            report::Outcome::Failed => RecordOutcome::Failed,
+            report::Outcome::Ambiguous => RecordOutcome::Ambiguous,
+            report::Outcome::Incomplete => RecordOutcome::Incomplete,
+            report::Outcome::Differs => RecordOutcome::Differs,
         }
     }
 }

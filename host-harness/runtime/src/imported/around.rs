@@ -3,7 +3,8 @@
 use super::CallState;
 use crate::bindings::{clock, job, log, report, types};
 use crate::error::Wall;
-use crate::imports::{NamedValue, Report};
+use crate::imports::Report;
+use backup_contract::NamedValue;
 use wasmtime::Result as Trappable;
 
 impl types::Host for CallState {}

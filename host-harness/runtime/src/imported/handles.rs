@@ -142,8 +142,8 @@ impl Pendings {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::imports::SendError;
     use async_trait::async_trait;
+    use backup_contract::SendError;
     use futures::FutureExt;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};

@@ -3,7 +3,7 @@
 use super::CallState;
 use super::handles::open;
 use crate::bindings::{PendingHandle, ResponseHandle, http};
-use crate::imports::SendError;
+use backup_contract::SendError;
 use wasmtime::Result as Trappable;
 use wasmtime::component::Resource;
 
@@ -40,7 +40,7 @@ impl http::HostPending for CallState {
     ) -> Trappable<Result<Resource<ResponseHandle>, http::SendError>> {
         let handle = self.handles.reserve()?;
         let Some(pending) = self.handles.pendings.finish(pending.rep())? else {
-            let again = SendError::Other("finished".into(), "this request was finished before".into());
+            let again = SendError::other("finished", "this request was finished before");
             return Ok(Err(again.into()));
         };
         match self.handles.pendings.beside(pending.finish()).await {

@@ -4,8 +4,8 @@
 use super::handles::open;
 use super::{CallState, Export};
 use crate::bindings::{SnapshotHandle, storage, types};
-use crate::imports::{HeldBlob, Note, Row, StorageError, Tombstone};
 use crate::walls;
+use backup_contract::{HeldBlob, Note, Row, StorageError, Tombstone};
 use bytes::Bytes;
 use wasmtime::Result as Trappable;
 use wasmtime::component::Resource;
@@ -28,7 +28,7 @@ impl CallState {
         self.imports(import)?;
         if self.export == Export::Decide {
             let text = format!("`{import}` may not be used in `decide`");
-            return Ok(Err(StorageError::Other("not-permitted".into(), text)));
+            return Ok(Err(StorageError::other("not-permitted", text)));
         }
         Ok(Ok(()))
     }

@@ -1,6 +1,6 @@
 use super::platform::{Platform, Source};
 use super::{assert_nothing_left, beginning, config, hostile};
-use backup_runtime::exports::Next;
+use backup_contract::Next;
 use backup_runtime::{CallError, RuntimeConfig};
 use backup_seams::{Timestamp, VirtualClock};
 use futures::future::{join, join_all};

@@ -8,7 +8,7 @@ mod loading;
 mod platform;
 mod walls;
 
-use backup_runtime::exports::Checkpoint;
+use backup_contract::Checkpoint;
 use backup_runtime::{Connector, Processor, Runtime, RuntimeConfig};
 use std::time::Duration;
 

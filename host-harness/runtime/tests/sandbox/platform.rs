@@ -1,7 +1,11 @@
 //! A platform held in memory, for tests: what the connector is told, how its source answers, and all that it did.
 
 use async_trait::async_trait;
-use backup_runtime::imports::*;
+use backup_contract::{
+    Failure, Hour, Level, NamedValue, Note, Reading, RecordOutcome, Request, Row, SendError, Standing, StorageError, Tally,
+    Tombstone, Which,
+};
+use backup_runtime::imports::{Http, Imports, Job, Log, Pending, Report, Response, Snapshot, Storage};
 use backup_seams::Timestamp;
 use bytes::Bytes;
 use std::collections::BTreeMap;
@@ -269,7 +273,7 @@ impl Report for Platform {
 
     fn restored(&mut self, _: &str, _: Tally) {}
 
-    fn record_outcome(&mut self, _: &str, _: &str, _: Outcome, _: Failure) {}
+    fn record_outcome(&mut self, _: &str, _: &str, _: RecordOutcome, _: Failure) {}
 
     fn needed(&mut self, _: u64) {}
 }

@@ -1,8 +1,6 @@
 use super::platform::{Platform, Source};
 use super::{assert_nothing_left, beginning, config, hostile};
-use backup_runtime::exports::{
-    BackupOptions, BatchResult, Checkpoint, ConnectorError, Next, Planned, RestoreSelection, Verdict,
-};
+use backup_contract::{BackupOptions, BatchResult, Checkpoint, ConnectorError, Next, Planned, RestoreSelection, Verdict};
 use backup_runtime::{CallError, Connector, Processor, RuntimeConfig};
 
 /// One batch of a connector that behaves so.

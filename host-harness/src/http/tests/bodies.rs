@@ -2,7 +2,7 @@
 use super::doubles::{Bench, body, error, get};
 use super::server::{Reply, Server, answer, answer_with};
 use crate::http::Limits;
-use backup_runtime::imports::{Body, Content, FormPart, Method, Request, SendError};
+use backup_contract::{Body, Content, FormPart, Method, NamedValue, Request, SendError};
 use bytes::Bytes;
 use flate2::Compression;
 use flate2::write::GzEncoder;
@@ -162,7 +162,7 @@ async fn a_body_that_is_not_what_its_key_says_is_not_stored() {
             assert_eq!((outcome, bench.blobs.get(&key)), (Ok(5), Some(b"hello".to_vec())), "{key}");
         } else {
             assert!(
-                matches!(&outcome, Err(SendError::Other(name, _)) if name == "content-differs"),
+                matches!(&outcome, Err(SendError::Other(other)) if other.name == "content-differs"),
                 "{key}: {outcome:?}"
             );
             assert_eq!(bench.blobs.get(&key), None, "{key}");
@@ -178,7 +178,7 @@ async fn a_blob_is_sent_with_its_length_again_at_each_attempt() {
     let request = Request {
         method: Method::Put,
         body: Body::Blob("body".to_owned()),
-        headers: vec![("Content-Type".to_owned(), "application/pdf".to_owned())],
+        headers: vec![NamedValue::new("Content-Type", "application/pdf")],
         ..get("/x")
     };
     assert_eq!(bench.send(request).await.unwrap().status(), 201);
@@ -197,11 +197,11 @@ async fn a_form_has_its_parts_in_order_and_a_boundary_of_the_hosts() {
     let bench = Bench::new(&server.origin);
     bench.blobs.put("file", b"binary \r\n content");
     let part = |name: &str, content| FormPart {
-        headers: vec![("Content-Disposition".to_owned(), format!("form-data; name=\"{name}\""))],
+        headers: vec![NamedValue::new("Content-Disposition", format!("form-data; name=\"{name}\""))],
         content,
     };
     let form = Body::Form(vec![
-        part("meta", Content::Bytes(Bytes::from_static(b"{}"))),
+        part("meta", Content::Bytes(b"{}".to_vec())),
         part("data", Content::Blob("file".to_owned())),
     ]);
     let request = Request {
@@ -222,7 +222,7 @@ async fn a_form_has_its_parts_in_order_and_a_boundary_of_the_hosts() {
     );
     assert_eq!(seen.text(), expected);
     let own_boundary = Request {
-        headers: vec![("Content-Type".to_owned(), "multipart/form-data; boundary=x".to_owned())],
+        headers: vec![NamedValue::new("Content-Type", "multipart/form-data; boundary=x")],
         ..request
     };
     assert!(matches!(error(bench.send(own_boundary).await), SendError::NotPermitted(_)));

@@ -7,7 +7,8 @@ use crate::http::{
     TransportResponse,
 };
 use async_trait::async_trait;
-use backup_runtime::imports::{Body, Http, Method, Request, Response, SendError, StorageError};
+use backup_contract::{Body, Method, Request, SendError, StorageError};
+use backup_runtime::imports::{Http, Response};
 use backup_seams::{SeededRandomness, Timestamp, VirtualClock};
 use bytes::Bytes;
 use futures::StreamExt;
@@ -252,7 +253,7 @@ pub(crate) fn get(path: &str) -> Request {
 pub(crate) fn post(path: &str, body: &str) -> Request {
     Request {
         method: Method::Post,
-        body: Body::Bytes(Bytes::copy_from_slice(body.as_bytes())),
+        body: Body::Bytes(body.as_bytes().to_vec()),
         repeatable: false,
         ..get(path)
     }

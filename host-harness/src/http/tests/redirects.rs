@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::doubles::{Bench, body, error, get, post};
 use super::server::{Server, answer, answer_with};
-use backup_runtime::imports::SendError;
+use backup_contract::SendError;
 
 #[tokio::test]
 async fn a_hop_within_the_origin_is_followed_and_counted() {

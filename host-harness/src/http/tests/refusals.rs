@@ -3,7 +3,8 @@ use super::doubles::{Bench, CountingGate, body, error, get};
 use super::server::{Reply, Server, answer};
 use crate::http::Gate;
 use async_trait::async_trait;
-use backup_runtime::imports::{Body, Http, Pending, Request, SendError};
+use backup_contract::{Body, NamedValue, Request, SendError};
+use backup_runtime::imports::{Http, Pending};
 use futures::future::select_all;
 use std::sync::Arc;
 use tokio::sync::Notify;
@@ -29,7 +30,7 @@ async fn headers_of_the_host_are_refused_by_name_and_nothing_is_counted() {
     ];
     for name in forbidden {
         let request = Request {
-            headers: vec![(name.to_owned(), "x".to_owned())],
+            headers: vec![NamedValue::new(name, "x")],
             ..get("/x")
         };
         let SendError::NotPermitted(text) = error(bench.send(request).await) else {
@@ -46,7 +47,7 @@ async fn headers_of_the_host_are_refused_by_name_and_nothing_is_counted() {
     ];
     for (name, value) in smuggling {
         let request = Request {
-            headers: vec![(name.to_owned(), value.to_owned())],
+            headers: vec![NamedValue::new(name, value)],
             ..get("/x")
         };
         assert!(
@@ -55,12 +56,12 @@ async fn headers_of_the_host_are_refused_by_name_and_nothing_is_counted() {
         );
     }
     let many = Request {
-        headers: (0..200).map(|n| (format!("x-{n}"), "1".to_owned())).collect(),
+        headers: (0..200).map(|n| NamedValue::new(format!("x-{n}"), "1")).collect(),
         ..get("/x")
     };
     assert!(matches!(error(bench.send(many).await), SendError::NotPermitted(_)));
     let large = Request {
-        headers: vec![("x".to_owned(), "y".repeat(20_000))],
+        headers: vec![NamedValue::new("x", "y".repeat(20_000))],
         ..get("/x")
     };
     assert!(matches!(error(bench.send(large).await), SendError::NotPermitted(_)));
@@ -99,7 +100,7 @@ async fn a_missing_blob_is_told_before_anything_is_counted() {
         body: Body::Blob("nowhere".to_owned()),
         ..get("/x")
     };
-    assert!(matches!(error(bench.send(request).await), SendError::Other(name, _) if name == "storage"));
+    assert!(matches!(error(bench.send(request).await), SendError::Other(other) if other.name == "storage"));
     assert_eq!(bench.gate.count().admitted.len(), 0);
 }
 

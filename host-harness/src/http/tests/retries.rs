@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use super::doubles::{Bench, START, Unreachable, body, error, get, post};
 use super::server::{Reply, Server, answer, answer_with};
-use backup_runtime::imports::{Http, Method, Request, SendError};
+use backup_contract::{Method, Request, SendError};
+use backup_runtime::imports::Http;
 use backup_seams::Clock;
 use std::time::Duration;
 

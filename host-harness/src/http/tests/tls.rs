@@ -4,7 +4,7 @@
 
 use super::doubles::{Bench, body, error, get};
 use super::server::{Server, answer};
-use backup_runtime::imports::SendError;
+use backup_contract::SendError;
 use rcgen::{BasicConstraints, CertificateParams, CertifiedIssuer, IsCa, KeyPair};
 use std::process::Output;
 use std::sync::Arc;

@@ -1,7 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use super::doubles::{Bench, error, get, post};
 use super::server::{Seen, Server, answer};
-use backup_runtime::imports::{Http, SendError};
+use backup_contract::{NamedValue, SendError};
+use backup_runtime::imports::Http;
 use serde_json::json;
 
 /// A source that is its own login host: it issues `token-1`, `token-2`, … and takes those that `good` says.
@@ -121,7 +122,7 @@ async fn what_the_login_host_says_about_a_refused_credential_reaches_the_connect
         }),
         ..Bench::new(&server.origin)
     };
-    let SendError::Other(name, text) = error(bench.send(get("/x")).await) else {
+    let SendError::Other(NamedValue { name, value: text }) = error(bench.send(get("/x")).await) else {
         panic!("another error");
     };
     assert_eq!(name, "credentials-refused");

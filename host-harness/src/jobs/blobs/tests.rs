@@ -2,10 +2,11 @@
 use super::*;
 use crate::http::tests::doubles::{Bench, get};
 use crate::http::tests::server::{Seen, Server, answer};
-use backup_runtime::imports::{Body, Content, FormPart, Http, Method, Request, SendError};
+use backup_contract::{Body, Content, FormPart, Method, NamedValue, Request, Row, SendError};
+use backup_runtime::imports::Http;
 use backup_seams::{SeededRandomness, Timestamp, VirtualClock};
-use backup_store::{Actor, Begin, Claim, ClaimRequest, ConnectionName, Event, Journal, Percent, Row, Scope, Seams, Sha256};
-use backup_store::{Commit, Next, SnapshotWriter, Spending, Store};
+use backup_store::{Actor, Begin, Claim, ClaimRequest, ConnectionName, Event, Journal, Percent, Scope, Seams, Sha256};
+use backup_store::{Commit, NextStep, SnapshotWriter, Spending, Store};
 
 /// A snapshot that was just begun, in a folder.
 async fn begun(folder: &std::path::Path) -> (SnapshotWriter, Claim) {
@@ -61,7 +62,7 @@ async fn bodies_come_at_once_and_the_batch_is_free_meanwhile() {
     let row = Row {
         key: "1".to_owned(),
         revision: 1,
-        body: Bytes::from_static(b"{}"),
+        body: b"{}".to_vec(),
     };
     let object = "Document".parse().unwrap();
     outcome
@@ -127,7 +128,7 @@ async fn committed(writer: &mut SnapshotWriter, staged: backup_store::Staged) {
         step: backup_store::Step::Batch,
         began_at: Timestamp(0),
         checkpoint: None,
-        next: Next::Batch { requests: 1 },
+        next: NextStep::Batch { requests: 1 },
         grant: None,
         spending: Spending::default(),
         objects: Vec::new(),
@@ -152,7 +153,7 @@ async fn save(blobs: &JobBlobs, key: &str, content: &[u8]) {
 async fn sent(server: &Server, blobs: JobBlobs, keys: &[&str]) -> Result<Vec<Seen>, SendError> {
     let bench = Bench::new(&server.origin);
     let part = |key: &&str| FormPart {
-        headers: vec![("Content-Disposition".to_owned(), format!("form-data; name=\"{key}\""))],
+        headers: vec![NamedValue::new("Content-Disposition", format!("form-data; name=\"{key}\""))],
         content: Content::Blob((*key).to_owned()),
     };
     let request = Request {
@@ -237,7 +238,7 @@ async fn a_restore_sends_and_reads_blobs_of_its_source_and_saves_none() {
 async fn nothing_is_sent_of_a_form_with_a_blob_that_is_not_there() {
     let folder = tempfile::tempdir().unwrap();
     let server = Server::start(|_, _| answer(201, "")).await;
-    let told = |error: &SendError| matches!(error, SendError::Other(name, _) if name == "storage");
+    let told = |error: &SendError| matches!(error, SendError::Other(other) if other.name == "storage");
     for gone in ["ContentVersion/068/VersionData/r2", "ContentVersion/068/VersionData/r1"] {
         let folder = folder.path().join(gone);
         let (blobs, file) = source(&folder).await;
@@ -260,7 +261,7 @@ async fn the_source_never_has_all_of_a_blob_that_is_damaged() {
         .await
         .unwrap_err();
     assert!(
-        matches!(&cut, SendError::Other(name, why) if name == "storage" && why.contains("hash")),
+        matches!(&cut, SendError::Other(other) if other.name == "storage" && other.value.contains("hash")),
         "{cut:?}"
     );
     assert_eq!(server.seen().len(), 0, "it came in part at most");

@@ -1,8 +1,8 @@
 //! What a connection's journal can say. The events that concern people are its audit trail.
 
 use crate::names::{ConnectionName, ObjectName, RestoreId, Scope, Sha256, SnapshotId};
-use crate::scope::Reading;
 use crate::snapshot::SnapshotKind;
+use backup_contract::Reading;
 use backup_seams::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;

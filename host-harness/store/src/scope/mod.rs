@@ -15,7 +15,7 @@ pub(crate) use claim::ClaimState;
 pub use claim::{Claim, ClaimRequest, Recovered, Running, running};
 pub use precedence::{Precedence, preceding};
 pub use record::ScopeRecord;
-pub use spending::{Grant, GrantPurpose, Hour, Reading, ReadingSource, Spending, Standing, Unsettled};
+pub use spending::{Grant, GrantPurpose, Spending, Unsettled};
 
 use crate::backend::Store;
 use crate::chain::{Chain, Entry};

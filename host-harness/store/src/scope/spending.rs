@@ -3,55 +3,9 @@
 //! The rule: every durable record that changes it carries it whole, so the newest one alone tells all.
 
 use crate::names::{Scope, SnapshotId};
+use backup_contract::{Hour, Standing};
 use backup_seams::Timestamp;
 use serde::{Deserialize, Serialize};
-
-/// How a reading was come by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-#[allow(missing_docs)]
-pub enum ReadingSource {
-    ResponseHeader,
-    LimitsResource,
-    Refusal,
-    Other,
-}
-
-/// What the source said of one quota at one moment.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Reading {
-    /// The source's name of it.
-    pub quota: String,
-    /// By every application together.
-    pub used: u64,
-    /// How many there are.
-    pub max: u64,
-    /// When.
-    pub observed_at: Timestamp,
-    /// How.
-    pub source: ReadingSource,
-    /// The host's number of the request that told it.
-    pub request: Option<u64>,
-}
-
-/// The last reading of one quota, and own requests since.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Standing {
-    /// The reading.
-    #[serde(flatten)]
-    pub reading: Reading,
-    /// Own requests since.
-    pub own_since: u64,
-}
-
-/// Own requests of one clock hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Hour {
-    /// A full hour.
-    pub start: Timestamp,
-    /// Sent in it.
-    pub sent: u64,
-}
 
 /// Requests that a host which died may have sent: they count as sent until a reading that is new enough tells better.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]

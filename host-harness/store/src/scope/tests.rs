@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::StoreError;
-use crate::snapshot::{Next, SnapshotWriter};
+use crate::snapshot::{NextStep, SnapshotWriter};
 use crate::testing::fixture::{Fixture, actor, begin, claim, commit, connection, scope};
 use std::time::Duration;
 
@@ -51,7 +51,7 @@ async fn a_lease_is_renewed_by_every_commit_and_ends_by_itself() {
         .unwrap();
     fixture.clock.advance(Duration::from_secs(500));
     writer
-        .commit(writer.stage(), commit(Next::Batch { requests: 1 }))
+        .commit(writer.stage(), commit(NextStep::Batch { requests: 1 }))
         .await
         .unwrap();
     fixture.clock.advance(Duration::from_secs(500));
@@ -62,7 +62,7 @@ async fn a_lease_is_renewed_by_every_commit_and_ends_by_itself() {
     );
     fixture.clock.advance(Duration::from_secs(101));
     assert!(!held.still_held());
-    let refused = writer.commit(writer.stage(), commit(Next::Done)).await;
+    let refused = writer.commit(writer.stage(), commit(NextStep::Done)).await;
     assert!(matches!(refused, Err(StoreError::Lost { .. })), "{refused:?}");
     claim(&store).await.unwrap();
     let lost = held
@@ -120,7 +120,7 @@ async fn the_grant_of_the_next_batch_is_found_in_the_log() {
     let mut writer = SnapshotWriter::begin(&mut dead, &mut journal, &actor(), begin(), Some(first), sent(0, 0))
         .await
         .unwrap();
-    let mut step = commit(Next::Batch { requests: 9 });
+    let mut step = commit(NextStep::Batch { requests: 9 });
     step.grant = Some(Grant::new(9, GrantPurpose::Batch, fixture.seams()));
     step.spending = sent(4, 0);
     writer.commit(writer.stage(), step).await.unwrap();
@@ -171,7 +171,7 @@ async fn versions_of_spending_only_grow() {
         .await
         .unwrap();
     seen.push(held.spending().version);
-    writer.commit(writer.stage(), commit(Next::Done)).await.unwrap();
+    writer.commit(writer.stage(), commit(NextStep::Done)).await.unwrap();
     seen.push(held.spending().version);
     drop(held);
     seen.push(claim(&store).await.unwrap().spending().version);

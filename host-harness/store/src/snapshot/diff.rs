@@ -6,9 +6,9 @@
 use super::fold::PlacedSegment;
 use super::merge::Merge;
 use super::reader::Snapshot;
-use super::segment::Row;
 use crate::error::StoreError;
 use crate::names::ObjectName;
+use backup_contract::Row;
 use futures::StreamExt;
 use futures::stream::BoxStream;
 use serde::Serialize;

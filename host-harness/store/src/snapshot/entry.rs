@@ -3,43 +3,16 @@
 use super::fold::told;
 use super::inherit::Inherited;
 use crate::names::{ObjectName, Sha256};
-use crate::scope::{Grant, Reading, Spending};
+use crate::scope::{Grant, Spending};
+use backup_contract::{Checkpoint, Failure, Reading};
 use backup_seams::Timestamp;
-use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
-
-/// Where a job stands, in the connector's own terms.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Checkpoint {
-    /// Version of `data`'s format.
-    pub state_version: u32,
-    /// The connector's bytes, at most 1 MiB.
-    pub data: Bytes,
-}
-
-/// A failure told by the connector.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Failure {
-    /// Stable code.
-    pub code: String,
-    /// What happened.
-    pub message: String,
-    /// What to do.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remedy: Option<String>,
-    /// The object it is about.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub object: Option<String>,
-    /// Extra facts.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub details: Vec<(String, String)>,
-}
 
 /// What comes after an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Next {
+pub enum NextStep {
     /// Planning goes on, with at least so many requests.
     Plan {
         /// Estimate.
@@ -190,8 +163,8 @@ pub struct Commit {
     pub began_at: Timestamp,
     /// Where the job stands now; `None` while planning isn't ready.
     pub checkpoint: Option<Checkpoint>,
-    /// What comes next. [`Next::Done`] ends the log.
-    pub next: Next,
+    /// What comes next. [`NextStep::Done`] ends the log.
+    pub next: NextStep,
     /// What the next step may send; `None` where the job pauses, waits or ends here.
     pub grant: Option<Grant>,
     /// What is spent, this batch included. Its version is set by the store.
@@ -296,7 +269,7 @@ pub struct LogRecord {
     /// Where the job stands; `None`: as before.
     pub checkpoint: Option<CheckpointRef>,
     /// What comes next; `None` (a fence): as before.
-    pub next: Option<Next>,
+    pub next: Option<NextStep>,
     /// What the snapshot takes over from its predecessor. Comes before any data, once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub inherited: Option<Inherited>,

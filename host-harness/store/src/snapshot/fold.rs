@@ -1,13 +1,13 @@
 //! The fold of a snapshot's log: what it consists of after an entry.
 
 use super::entry::{
-    BlobRef, CheckpointRef, EntryKind, Estimate, Failure, LogRecord, Next, ObjectReport, ObjectState, SegmentKind, SegmentRef,
+    BlobRef, CheckpointRef, EntryKind, Estimate, LogRecord, NextStep, ObjectReport, ObjectState, SegmentKind, SegmentRef,
 };
 use super::inherit::{Inherited, InheritedObject};
 use super::source_key;
 use crate::chain::{Entry, Head};
 use crate::names::{ObjectName, SnapshotId};
-use crate::scope::Reading;
+use backup_contract::{Failure, Reading};
 use backup_seams::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -130,7 +130,7 @@ pub struct Fold {
     /// The checkpoints to keep: the last two, and each last one of an older state version. Newest last.
     pub kept_checkpoints: Vec<CheckpointRef>,
     /// What comes next.
-    pub next: Option<Next>,
+    pub next: Option<NextStep>,
     /// What hides data, in the order in which it was first told; one of each code and object.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub warnings: Vec<Failure>,

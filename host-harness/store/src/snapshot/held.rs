@@ -6,9 +6,10 @@
 use super::entry::SegmentRef;
 use super::fold::PlacedSegment;
 use super::merge;
-use super::segment::{DecompressedSegment, Row, SegmentReader};
+use super::segment::{DecompressedSegment, SegmentReader};
 use crate::backend::Store;
 use crate::error::StoreError;
+use backup_contract::Row;
 use object_store::path::Path;
 use std::sync::{Mutex, PoisonError};
 

@@ -3,7 +3,7 @@
 //! The rule: once that entry is there, nothing of the predecessor's own log is needed any more. There is no chain of snapshots to
 //! walk, and giving up the predecessor breaks nothing.
 
-use super::entry::{BlobRef, Failure, LogRecord, ObjectState};
+use super::entry::{BlobRef, LogRecord, ObjectState};
 use super::fold::{Fold, ObjectFold, PlacedSegment, TakenOver, Window};
 use super::log_dir;
 use super::source_key::SourceKey;
@@ -11,6 +11,7 @@ use crate::backend::Store;
 use crate::chain::{Chain, Head};
 use crate::error::StoreError;
 use crate::names::{ConnectionName, ObjectName, SnapshotId};
+use backup_contract::Failure;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 

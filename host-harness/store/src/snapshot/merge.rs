@@ -5,9 +5,10 @@
 
 use super::entry::SegmentKind;
 use super::fold::{Age, PlacedSegment};
-use super::segment::{Row, SegmentReader};
+use super::segment::SegmentReader;
 use crate::backend::Store;
 use crate::error::{Damage, StoreError};
+use backup_contract::Row;
 use object_store::path::Path;
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -15,14 +16,14 @@ use std::collections::{BinaryHeap, VecDeque};
 /// Where a row of a key comes from: later is greater. Segments of one entry are told apart by their position in it.
 type Place = (Age, usize);
 
-/// What is known of one key: which row of it stands.
+/// The rows of one key in all segments: which of them stands.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct KeyRows {
     rows: Vec<(Place, bool, Row)>,
     gone_at: Option<Age>,
 }
 
-impl Standing {
+impl KeyRows {
     /// `latest`: as its segment's reference has it.
     pub fn add(&mut self, kind: SegmentKind, place: Place, latest: bool, row: Row) {
         match kind {
@@ -87,7 +88,7 @@ impl Merge {
                 return Ok(None);
             };
             let key = key.clone();
-            let mut standing = Standing::default();
+            let mut rows = KeyRows::default();
             while self.next.peek().is_some_and(|Reverse((next, _))| *next == key) {
                 let Some(Reverse((_, slot))) = self.next.pop() else { break };
                 let Some((placed, ordinal, reader)) = &mut self.open[slot] else {
@@ -100,10 +101,10 @@ impl Merge {
                     _ => self.open[slot] = None,
                 }
                 if let Some(row) = row? {
-                    standing.add(kind, place, latest, row);
+                    rows.add(kind, place, latest, row);
                 }
             }
-            if let Some(row) = standing.row() {
+            if let Some(row) = rows.row() {
                 return Ok(Some(row));
             }
         }

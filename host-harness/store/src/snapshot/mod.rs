@@ -24,8 +24,8 @@ pub use blob::StoredBlob;
 pub(crate) use blob::{BlobCheck, blob_path, changed, missing};
 pub use diff::{Change, Difference, FieldChange, differences, members};
 pub use entry::{
-    BlobRef, Checkpoint, CheckpointRef, Commit, EntryKind, Estimate, Failure, LogRecord, Next, ObjectReport, ObjectState,
-    SegmentKind, SegmentRef, Step,
+    BlobRef, CheckpointRef, Commit, EntryKind, Estimate, LogRecord, NextStep, ObjectReport, ObjectState, SegmentKind,
+    SegmentRef, Step,
 };
 pub use fold::{Fold, MOST_TOLD, ObjectFold, PlacedSegment, TakenOver, Window, told};
 pub(crate) use inherit::inherited_of;
@@ -34,7 +34,6 @@ pub(crate) use merge::segment_path;
 pub use reader::{Page, Snapshot, SnapshotInfo};
 pub(crate) use rollup::load_strictly;
 pub(crate) use segment::SegmentReader;
-pub use segment::{Note, Row, Tombstone};
 pub use select::{Selected, select};
 pub use source_key::SourceKey;
 pub use stage::{SaveError, Saved, Saving, Staged};

@@ -1,13 +1,13 @@
 //! Reads what is committed of a snapshot, complete or not.
 
 use super::blob::StoredBlob;
-use super::entry::Checkpoint;
+use super::entry::BlobRef;
 use super::fold::{Fold, PlacedSegment};
 use super::held::HeldSegments;
 use super::inherit::Inherited;
-use super::merge::{self, Merge, Standing as KeyStanding};
+use super::merge::{self, KeyRows, Merge};
 use super::rollup;
-use super::segment::{Note, Row};
+use super::segment::note_of_row;
 use super::source_key::SourceKey;
 use super::writer::{checkpoint_of, cut_log};
 use super::{SnapshotKind, SnapshotState};
@@ -15,6 +15,7 @@ use crate::backend::Store;
 use crate::error::{Damage, StoreError};
 use crate::journal::{JournalState, SnapshotRecord, Standing};
 use crate::names::{ConnectionName, ObjectName, SnapshotId};
+use backup_contract::{Checkpoint, HeldBlob, Row};
 use backup_seams::Timestamp;
 use bytes::Bytes;
 use futures::StreamExt;
@@ -275,9 +276,9 @@ impl Snapshot {
                 .flatten()
             {
                 let place = merge::segment_path(&self.dir, &placed.segment);
-                let note = Note::from_row(place.as_ref(), row)?;
+                let note = note_of_row(place.as_ref(), row)?;
                 wanted.remove(&note.key);
-                found.insert(note.key, note.body);
+                found.insert(note.key, note.body.into());
             }
         }
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
@@ -285,7 +286,7 @@ impl Snapshot {
 
     async fn find_in(&self, segments: &[PlacedSegment], keys: &[String]) -> Result<Vec<Option<Row>>, StoreError> {
         let wanted: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
-        let mut known: HashMap<String, KeyStanding> = HashMap::new();
+        let mut known: HashMap<String, KeyRows> = HashMap::new();
         for (ordinal, placed) in segments.iter().enumerate() {
             let segment = &placed.segment;
             let within: Vec<&str> = wanted.range(segment.min.as_str()..=segment.max.as_str()).copied().collect();
@@ -293,26 +294,27 @@ impl Snapshot {
                 continue;
             }
             for row in self.held.find(&self.store, &self.dir, placed, &within).await? {
-                let standing = known.entry(row.key.clone()).or_default();
-                standing.add(segment.kind, (placed.age(), ordinal), segment.latest, row);
+                let rows = known.entry(row.key.clone()).or_default();
+                rows.add(segment.kind, (placed.age(), ordinal), segment.latest, row);
             }
         }
-        let found: HashMap<String, Row> = known
-            .into_iter()
-            .filter_map(|(key, standing)| Some((key, standing.row()?)))
-            .collect();
+        let found: HashMap<String, Row> = known.into_iter().filter_map(|(key, rows)| Some((key, rows.row()?))).collect();
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 
-    /// Source keys and lengths of the blobs of these rows, in their order.
-    pub fn blobs_of(&self, object: &ObjectName, keys: &[String]) -> Vec<Vec<(String, u64)>> {
+    /// The blobs of these rows, in their order.
+    pub fn blobs_of(&self, object: &ObjectName, keys: &[String]) -> Vec<Vec<HeldBlob>> {
         let of_row = |key: &String| {
             let begins = format!("{object}/{key}/");
             let held = self.fold.blobs.range(begins.clone()..);
             let held = held.take_while(|(name, _)| name.starts_with(&begins));
             // Another row's key may begin with this one's and a slash.
             let own = held.filter(|(name, _)| SourceKey::parse(name).is_some_and(|parsed| parsed.row == key));
-            own.map(|(name, blob)| (name.clone(), blob.length)).collect()
+            let held = |(name, blob): (&String, &BlobRef)| HeldBlob {
+                key: name.clone(),
+                bytes: blob.length,
+            };
+            own.map(held).collect()
         };
         keys.iter().map(of_row).collect()
     }

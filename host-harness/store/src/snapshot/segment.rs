@@ -11,7 +11,7 @@
 use super::entry::{SegmentKind, SegmentRef};
 use crate::error::{Damage, StoreError};
 use crate::names::{ObjectName, Sha256};
-use backup_seams::Timestamp;
+use backup_contract::{Note, Row, Tombstone, rules};
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
@@ -20,39 +20,6 @@ use std::io::{BufRead, BufReader, Cursor, Read, Write};
 use zstd::stream::{read::Decoder, write::Encoder};
 use zstd::zstd_safe::find_frame_compressed_size;
 
-/// One record.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Row {
-    /// Identifies it within its object, 1–255 bytes.
-    pub key: String,
-    /// When it was last modified, by the source.
-    pub revision: u64,
-    /// One JSON object without a line break.
-    pub body: Bytes,
-}
-
-/// A record that is gone.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Tombstone {
-    /// Its key.
-    pub key: String,
-    /// When it went.
-    pub at: Timestamp,
-}
-
-/// What a snapshot says besides records.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Note {
-    /// Identifies it within its snapshot, 1–255 bytes.
-    pub key: String,
-    /// One JSON object without a line break, at most 7 MiB.
-    pub body: Bytes,
-}
-
-/// Longest body of a note.
-const MAX_NOTE: usize = 7 << 20;
-/// A row's body has at most as many bytes as one `append` may carry.
-const MAX_BODY: usize = 8 << 20;
 /// A segment is closed before it passes this, so that with its keys it stays below 8 MiB.
 const MAX_STORED: usize = 7 << 20;
 const LEVEL: i32 = 3;
@@ -60,17 +27,15 @@ const LEVEL: i32 = 3;
 const SKIPPABLE: u32 = 0x184D_2A5B;
 const SKIPPABLE_HEADER: usize = 8;
 
-impl Row {
-    /// Whether it can be stored.
-    pub(super) fn check(&self, object: &ObjectName) -> Result<(), StoreError> {
-        check_key(object, &self.key)?;
-        check_body(object, &self.key, &self.body, MAX_BODY).map(drop)
-    }
+/// Whether a row can be stored.
+pub(super) fn check_row(object: &ObjectName, row: &Row) -> Result<(), StoreError> {
+    check_key(object, &row.key)?;
+    check_body(object, &row.key, &row.body, rules::MAX_APPEND_BYTES).map(drop)
+}
 
-    /// What it takes in memory while it is staged.
-    pub(super) fn staged_bytes(&self) -> usize {
-        size_of::<Row>() + self.key.len() + self.body.len()
-    }
+/// What a row takes in memory while it is staged.
+pub(super) fn staged_bytes(row: &Row) -> usize {
+    size_of::<Row>() + row.key.len() + row.body.len()
 }
 
 /// A body is one JSON object on one line.
@@ -86,7 +51,7 @@ fn check_body<'a>(object: &ObjectName, key: &str, body: &'a [u8], limit: usize) 
             limit: limit as u64,
         });
     }
-    if body.iter().any(|&b| b == b'\n' || b == b'\r') {
+    if !rules::is_one_line(body) {
         return Err(bad("its body has a line break"));
     }
     let text = std::str::from_utf8(body).map_err(|_| bad("its body is not UTF-8"))?;
@@ -97,7 +62,7 @@ fn check_body<'a>(object: &ObjectName, key: &str, body: &'a [u8], limit: usize) 
 }
 
 pub(super) fn check_key(object: &ObjectName, key: &str) -> Result<(), StoreError> {
-    if (1..=255).contains(&key.len()) {
+    if rules::is_key(key) {
         return Ok(());
     }
     let shown: String = key.chars().take(40).collect();
@@ -107,14 +72,12 @@ pub(super) fn check_key(object: &ObjectName, key: &str) -> Result<(), StoreError
     })
 }
 
-impl Tombstone {
-    fn into_row(self) -> Row {
-        let body = serde_json::json!({"key": self.key, "at": self.at}).to_string();
-        Row {
-            revision: self.at.0,
-            key: self.key,
-            body: body.into(),
-        }
+fn tombstone_row(tombstone: Tombstone) -> Row {
+    let body = serde_json::json!({"key": tombstone.key, "at": tombstone.at}).to_string();
+    Row {
+        revision: tombstone.at,
+        key: tombstone.key,
+        body: body.into(),
     }
 }
 
@@ -126,29 +89,27 @@ struct NoteLine<'a> {
     note: &'a RawValue,
 }
 
-impl Note {
-    /// As it is stored. Of one key the last one stands, so all have the same revision.
-    pub(super) fn into_row(self) -> Result<Row, StoreError> {
-        let object = ObjectName::of_notes();
-        check_key(&object, &self.key)?;
-        let line = NoteLine {
-            key: Cow::Borrowed(&self.key),
-            note: check_body(&object, &self.key, &self.body, MAX_NOTE)?,
-        };
-        let body = serde_json::to_vec(&line).map_err(|e| StoreError::State(format!("note {}: {e}", self.key)))?;
-        Ok(Row {
-            key: self.key,
-            revision: 0,
-            body: body.into(),
-        })
-    }
+/// A note as it is stored. Of one key the last one stands, so all have the same revision.
+pub(super) fn note_row(note: Note) -> Result<Row, StoreError> {
+    let object = ObjectName::of_notes();
+    check_key(&object, &note.key)?;
+    let line = NoteLine {
+        key: Cow::Borrowed(&note.key),
+        note: check_body(&object, &note.key, &note.body, rules::MAX_NOTE_BYTES)?,
+    };
+    let body = serde_json::to_vec(&line).map_err(|e| StoreError::State(format!("note {}: {e}", note.key)))?;
+    Ok(Row {
+        key: note.key,
+        revision: 0,
+        body,
+    })
+}
 
-    /// From what [`Note::into_row`] gave.
-    pub(super) fn from_row(place: &str, row: Row) -> Result<Note, Damage> {
-        let line: NoteLine<'_> = serde_json::from_slice(&row.body).map_err(|_| damage(place, "a line of it is not a note"))?;
-        let body = Bytes::copy_from_slice(line.note.get().as_bytes());
-        Ok(Note { key: row.key, body })
-    }
+/// A note from what [`note_row`] gave.
+pub(super) fn note_of_row(place: &str, row: Row) -> Result<Note, Damage> {
+    let line: NoteLine<'_> = serde_json::from_slice(&row.body).map_err(|_| damage(place, "a line of it is not a note"))?;
+    let body = line.note.get().as_bytes().to_vec();
+    Ok(Note { key: row.key, body })
 }
 
 /// A segment before it has a name.
@@ -186,7 +147,7 @@ pub(super) fn build_tombstones(object: &ObjectName, mut tombstones: Vec<Tombston
     cut(
         object,
         SegmentKind::Tombstones,
-        tombstones.into_iter().map(Tombstone::into_row).collect(),
+        tombstones.into_iter().map(tombstone_row).collect(),
     )
 }
 
@@ -354,7 +315,7 @@ impl SegmentReader {
         Ok(Some(Row {
             key: key.clone(),
             revision: *revision,
-            body: body.into(),
+            body,
         }))
     }
 
@@ -456,8 +417,7 @@ impl DecompressedSegment {
             Some(Row {
                 key: key.clone(),
                 revision: *revision,
-                // A copy: a row that is kept doesn't keep all of the segment.
-                body: Bytes::copy_from_slice(&self.bodies[begin..self.ends[at]]),
+                body: self.bodies[begin..self.ends[at]].to_vec(),
             })
         };
         keys.iter().filter_map(row).collect()

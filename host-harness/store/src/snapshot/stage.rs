@@ -7,12 +7,13 @@ use super::fold::{Fold, TakenOver};
 use super::inherit::inherited_of;
 use super::merge::segment_path;
 use super::rollup;
-use super::segment::{self, Built, Note, Row, Tombstone};
+use super::segment::{self, Built};
 use super::source_key::{self, SourceKey};
 use crate::backend::Store;
 use crate::error::StoreError;
 use crate::names::{ConnectionName, ObjectName, SnapshotId};
 use crate::scope::ClaimState;
+use backup_contract::{Note, Row, Tombstone};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
@@ -194,8 +195,8 @@ impl Staged {
     /// Stages rows. Memory stays bounded: where all staged rows pass 32 MiB, those of the largest object are written out.
     pub async fn append(&mut self, object: &ObjectName, rows: Vec<Row>) -> Result<(), StoreError> {
         // All or none: a row that can't be stored leaves what was staged as it was.
-        rows.iter().try_for_each(|row| row.check(object))?;
-        let bytes: usize = rows.iter().map(Row::staged_bytes).sum();
+        rows.iter().try_for_each(|row| segment::check_row(object, row))?;
+        let bytes: usize = rows.iter().map(segment::staged_bytes).sum();
         self.appended += rows.len() as u64;
         self.bytes += bytes;
         let staged = self.rows.entry(object.clone()).or_default();
@@ -219,8 +220,8 @@ impl Staged {
 
     /// Stages notes; the last one of a key stands. Memory stays bounded as with rows.
     pub async fn annotate(&mut self, notes: Vec<Note>) -> Result<(), StoreError> {
-        let rows = notes.into_iter().map(Note::into_row).collect::<Result<Vec<_>, _>>()?;
-        self.notes.bytes += rows.iter().map(Row::staged_bytes).sum::<usize>();
+        let rows = notes.into_iter().map(segment::note_row).collect::<Result<Vec<_>, _>>()?;
+        self.notes.bytes += rows.iter().map(segment::staged_bytes).sum::<usize>();
         self.notes.rows.extend(rows);
         if self.notes.bytes > MAX_STAGED {
             for built in segment::build_notes(std::mem::take(&mut self.notes).rows)? {

@@ -3,7 +3,7 @@
 //! The order keeps the promise: data objects first, then the checkpoint, then one entry. Until the entry is durable nothing of a
 //! batch exists; once it is, all of it does.
 
-use super::entry::{Checkpoint, CheckpointRef, Commit, EntryKind, Failure, LogRecord, Next, Step};
+use super::entry::{CheckpointRef, Commit, EntryKind, LogRecord, NextStep, Step};
 use super::fold::Fold;
 use super::inherit::Inherited;
 use super::reader::Snapshot;
@@ -15,6 +15,7 @@ use crate::error::{Damage, StoreError};
 use crate::journal::{Actor, Event, Journal, JournalState, Paused, SnapshotRecord, Standing};
 use crate::names::{ConnectionName, ObjectName, Sha256, SnapshotId};
 use crate::scope::{Claim, Grant, Spending};
+use backup_contract::{Checkpoint, Failure};
 use object_store::path::Path;
 use std::sync::Arc;
 
@@ -212,7 +213,7 @@ impl SnapshotWriter {
     pub async fn commit(&mut self, staged: Staged, commit: Commit) -> Result<Committed, StoreError> {
         self.may_commit(&staged)?;
         let mut staged = staged;
-        let ended = commit.next == Next::Done;
+        let ended = commit.next == NextStep::Done;
         if ended {
             staged.end_work();
         }
@@ -348,7 +349,7 @@ impl SnapshotWriter {
             sha256: Sha256::of(&checkpoint.data),
         };
         let path = checkpoint_path(&self.shared.dir, reference.sha256);
-        match self.shared.store.create(&path, checkpoint.data).await? {
+        match self.shared.store.create(&path, checkpoint.data.into()).await? {
             Created::Mine => Ok(reference),
             Created::Theirs(_) => Err(damaged_checkpoint(&path, "its hash is not its name").into()),
         }
@@ -516,7 +517,7 @@ pub(crate) async fn read_checkpoint(
     }
     Ok(Checkpoint {
         state_version: reference.state_version,
-        data,
+        data: data.into(),
     })
 }
 

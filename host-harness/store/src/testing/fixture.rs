@@ -5,11 +5,10 @@ use super::FaultyStore;
 use crate::backend::{LeaseOnly, ProcessLocks};
 use crate::journal::{Actor, Event, Journal, JournalState, Percent};
 use crate::scope::{Claim, ClaimRequest, Grant, GrantPurpose, Spending};
-use crate::snapshot::{
-    Begin, Checkpoint, Commit, Next, ObjectReport, ObjectState, Row, Snapshot, SnapshotWriter, Staged, Step, Tombstone,
-};
+use crate::snapshot::{Begin, Commit, NextStep, ObjectReport, ObjectState, Snapshot, SnapshotWriter, Staged, Step};
 use crate::values::Values;
 use crate::{ConnectionName, ObjectName, Scope, Seams, Sha256, Store, StoreError};
+use backup_contract::{Checkpoint, Row, Tombstone};
 use backup_seams::{SeededRandomness, Timestamp, VirtualClock};
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -50,7 +49,7 @@ pub fn row(key: &str, revision: u64, text: &str) -> Row {
     }
 }
 
-pub fn commit(next: Next) -> Commit {
+pub fn commit(next: NextStep) -> Commit {
     Commit {
         step: Step::Batch,
         began_at: Timestamp(0),
@@ -150,7 +149,7 @@ pub async fn stage(n: u64, staged: &mut Staged) -> Result<(), StoreError> {
     if n > 0 {
         let gone = Tombstone {
             key: format!("{}-goes", n - 1),
-            at: Timestamp(n),
+            at: n,
         };
         staged.bury(&object(), vec![gone]).await?;
     }
@@ -217,10 +216,14 @@ pub async fn run(fixture: &Fixture) -> Result<(), StoreError> {
         spending.next_request_number += 1;
         let mut report = ObjectReport::new(object());
         report.state = last.then_some(ObjectState::Complete);
-        let mut commit = commit(if last { Next::Done } else { Next::Batch { requests: 1 } });
+        let mut commit = commit(if last {
+            NextStep::Done
+        } else {
+            NextStep::Batch { requests: 1 }
+        });
         commit.checkpoint = Some(Checkpoint {
             state_version: 1,
-            data: Bytes::from(vec![u8::try_from(done).unwrap() + 1]),
+            data: vec![u8::try_from(done).unwrap() + 1],
         });
         commit.grant = if last { None } else { grant() };
         commit.spending = spending;

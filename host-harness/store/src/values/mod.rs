@@ -11,6 +11,7 @@ use crate::chain::{Chain, Entry};
 use crate::error::{Damage, StoreError};
 use crate::names::ConnectionName;
 use crate::scope::Claim;
+use backup_contract::rules::{MAX_KEY_BYTES, MAX_VALUE_BYTES, is_key};
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use bytes::Bytes;
@@ -19,10 +20,6 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 
-/// Longest key, in bytes.
-const MAX_KEY: usize = 255;
-/// Longest value, in bytes.
-const MAX_VALUE: usize = 1 << 20;
 /// What one base entry holds, about, in bytes.
 const BASE_PART: usize = 4 << 20;
 /// How many entries may lie before compaction is worth it.
@@ -257,16 +254,16 @@ impl Values {
 }
 
 fn check(key: &str, value: Option<&Bytes>) -> Result<(), StoreError> {
-    if !(1..=MAX_KEY).contains(&key.len()) {
+    if !is_key(key) {
         return Err(StoreError::BadRow {
             what: "a value".to_owned(),
-            why: format!("its key has {} bytes; 1 to {MAX_KEY} are allowed", key.len()),
+            why: format!("its key has {} bytes; 1 to {MAX_KEY_BYTES} are allowed", key.len()),
         });
     }
-    if value.is_some_and(|value| value.len() > MAX_VALUE) {
+    if value.is_some_and(|value| value.len() > MAX_VALUE_BYTES) {
         return Err(StoreError::TooLarge {
             what: format!("value \"{key}\""),
-            limit: MAX_VALUE as u64,
+            limit: MAX_VALUE_BYTES as u64,
         });
     }
     Ok(())

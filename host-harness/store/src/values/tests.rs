@@ -46,7 +46,7 @@ async fn a_value_that_can_not_be_stored_stores_none_of_its_put() {
     let store = fixture.store().await.unwrap();
     let claimed = claim(&store).await.unwrap();
     let mut values = Values::open(&store, &connection()).await.unwrap();
-    let large = Some(Bytes::from(vec![b'x'; MAX_VALUE + 1]));
+    let large = Some(Bytes::from(vec![b'x'; MAX_VALUE_BYTES + 1]));
     let refused = values
         .put(&claimed, vec![("good".into(), value("x")), ("large".into(), large)])
         .await;

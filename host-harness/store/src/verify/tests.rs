@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::journal::Journal;
-use crate::snapshot::{Next, SnapshotWriter};
+use crate::snapshot::{NextStep, SnapshotWriter};
 use crate::testing::fixture::{BATCHES, Fixture, actor, begin, claim, commit, connection, run, stage};
 use std::time::Duration;
 
@@ -153,7 +153,7 @@ async fn gc_takes_what_was_never_committed_and_fences_its_writer_out() {
     let collected = gc(&mut claimed, &mut journal, &actor()).await.unwrap();
     assert_eq!((collected.objects, collected.kept.len()), (1, 0), "the blob");
     assert!(matches!(
-        writer.commit(staged, commit(Next::Done)).await,
+        writer.commit(staged, commit(NextStep::Done)).await,
         Err(StoreError::Lost { .. })
     ));
     assert_eq!(
@@ -174,7 +174,7 @@ async fn gc_removes_a_pruned_snapshot_and_leaves_what_others_share() {
         .unwrap();
     let mut staged = writer.stage();
     assert!(staged.reuse_blob("file-1").await.unwrap().is_some());
-    writer.commit(staged, commit(Next::Done)).await.unwrap();
+    writer.commit(staged, commit(NextStep::Done)).await.unwrap();
     let reader = writer.reader();
     writer.complete(&mut journal, &actor()).await.unwrap();
     journal

@@ -1,15 +1,19 @@
 //! The built component itself: what it imports, and that it decides as its native code does.
 
 use async_trait::async_trait;
-use backup_runtime::imports::{self, Imports, NamedValue, StorageError};
-use backup_runtime::{Runtime, RuntimeConfig, exports};
+use backup_contract::{
+    Failure, Hour, Level, NamedValue, Note, Reading, ReadingSource, RecordOutcome, Row, Standing, StorageError, Tally,
+    Tombstone, Verdict, Which,
+};
+use backup_runtime::imports::{self, Imports};
+use backup_runtime::{Runtime, RuntimeConfig};
 use backup_seams::{Timestamp, VirtualClock};
 use bytes::Bytes;
 use end_to_end::component;
 use proptest::prelude::*;
 use proptest::strategy::ValueTree;
 use proptest::test_runner::TestRunner;
-use salesforce::quota::{Facts, Hour, Percent, Source, Standing, Usage, Verdict, decide};
+use salesforce::quota::{Facts, Percent, decide};
 use std::sync::Arc;
 
 const NOW: u64 = 1_800_000_000_000;
@@ -59,23 +63,39 @@ fn cases() -> impl Strategy<Value = Case> {
 }
 
 impl Case {
-    fn hours(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.hours
-            .iter()
-            .map(|(ago, sent)| ((NOW / 3_600_000 - ago) * 3_600_000, *sent))
+    fn hours(&self) -> impl Iterator<Item = Hour> + '_ {
+        self.hours.iter().map(|(ago, sent)| Hour {
+            start: (NOW / 3_600_000 - ago) * 3_600_000,
+            sent: *sent,
+        })
+    }
+
+    fn standing(&self) -> Option<Standing> {
+        let (used, max, refused, age) = self.reading?;
+        let source = if refused {
+            ReadingSource::Refusal
+        } else {
+            ReadingSource::ResponseHeader
+        };
+        Some(Standing {
+            last: Reading {
+                quota: salesforce::quota::DAILY_API_REQUESTS.to_owned(),
+                used,
+                max,
+                observed_at: NOW - age,
+                source,
+                request: Some(1),
+            },
+            own_since: self.own_since,
+            in_flight: self.in_flight,
+        })
     }
 
     fn natively(&self) -> Verdict {
-        let standing = self.reading.map(|(used, max, refused, age)| Standing {
-            usage: Usage { used, max },
-            source: if refused { Source::Refusal } else { Source::Answer },
-            observed_at_ms: NOW - age,
-            own_since: self.own_since + u64::from(self.in_flight),
-        });
-        let own: Vec<Hour> = self.hours().map(|(start_ms, sent)| Hour { start_ms, sent }).collect();
+        let own: Vec<Hour> = self.hours().collect();
         decide(
             &Facts {
-                standing,
+                standing: self.standing().as_ref(),
                 limit: Percent::new(self.limit).unwrap(),
                 own: &own,
                 now_ms: NOW,
@@ -108,19 +128,7 @@ async fn decides_through_the_component_as_natively_in_10_000_cases() {
     for _ in 0..10_000 {
         let case = cases().new_tree(&mut runner).unwrap().current();
         let through = connector.decide(case.imports(), case.cost).await.unwrap().unwrap();
-        let same = match (case.natively(), &through) {
-            (Verdict::Proceed(a), exports::Verdict::Proceed(b)) | (Verdict::Probe(a), exports::Verdict::Probe(b)) => a == *b,
-            (Verdict::Pause(a), exports::Verdict::Pause(b)) => {
-                (a.reason.as_str(), a.used, a.max, a.ceiling, a.recheck_after)
-                    == (b.reason.as_str(), b.used, b.max, b.ceiling, b.recheck_after)
-            }
-            _ => false,
-        };
-        assert!(
-            same,
-            "{case:?}: {:?} natively, {through:?} through the component",
-            case.natively()
-        );
+        assert_eq!(case.natively(), through, "{case:?}: natively, and through the component");
     }
 }
 
@@ -150,13 +158,13 @@ impl imports::Job for Case {
 
 #[async_trait]
 impl imports::Storage for Case {
-    async fn append(&mut self, _: &str, _: Vec<imports::Row>) -> Result<(), StorageError> {
+    async fn append(&mut self, _: &str, _: Vec<Row>) -> Result<(), StorageError> {
         unreachable!("decide appends nothing")
     }
-    async fn bury(&mut self, _: &str, _: Vec<imports::Tombstone>) -> Result<(), StorageError> {
+    async fn bury(&mut self, _: &str, _: Vec<Tombstone>) -> Result<(), StorageError> {
         unreachable!("decide buries nothing")
     }
-    async fn annotate(&mut self, _: Vec<imports::Note>) -> Result<(), StorageError> {
+    async fn annotate(&mut self, _: Vec<Note>) -> Result<(), StorageError> {
         unreachable!("decide says nothing of a snapshot")
     }
     async fn replace_inherited(&mut self, _: &str) -> Result<(), StorageError> {
@@ -171,7 +179,7 @@ impl imports::Storage for Case {
     async fn read_blob(&mut self, _: &str, _: u64, _: u32) -> Result<Bytes, StorageError> {
         unreachable!("decide has no blobs")
     }
-    async fn open(&mut self, _: imports::Which) -> Result<Option<Box<dyn imports::Snapshot>>, StorageError> {
+    async fn open(&mut self, _: Which) -> Result<Option<Box<dyn imports::Snapshot>>, StorageError> {
         unreachable!("decide reads no snapshot")
     }
     async fn put(&mut self, _: Vec<(String, Option<Bytes>)>) -> Result<(), StorageError> {
@@ -183,59 +191,37 @@ impl imports::Storage for Case {
     async fn keys(&mut self, _: &str, _: &str, _: u32) -> Result<Vec<String>, StorageError> {
         unreachable!("decide lists nothing")
     }
-    async fn observe(&mut self, _: imports::Reading) -> Result<(), StorageError> {
+    async fn observe(&mut self, _: Reading) -> Result<(), StorageError> {
         unreachable!("decide tells no reading")
     }
-    async fn readings(&mut self) -> Result<Vec<imports::Standing>, StorageError> {
-        let standing = |(used, max, refused, age)| imports::Standing {
-            last: imports::Reading {
-                quota: salesforce::quota::DAILY_API_REQUESTS.to_owned(),
-                used,
-                max,
-                observed_at: Timestamp(NOW - age),
-                source: if refused {
-                    imports::ReadingSource::Refusal
-                } else {
-                    imports::ReadingSource::ResponseHeader
-                },
-                request: Some(1),
-            },
-            own_since: self.own_since,
-            in_flight: self.in_flight,
-        };
-        Ok(self.reading.map(standing).into_iter().collect())
+    async fn readings(&mut self) -> Result<Vec<Standing>, StorageError> {
+        Ok(self.standing().into_iter().collect())
     }
-    async fn own_requests(&mut self, _: u32) -> Result<Vec<imports::Hour>, StorageError> {
-        Ok(self
-            .hours()
-            .map(|(start, sent)| imports::Hour {
-                start: Timestamp(start),
-                sent,
-            })
-            .collect())
+    async fn own_requests(&mut self, _: u32) -> Result<Vec<Hour>, StorageError> {
+        Ok(self.hours().collect())
     }
 }
 
 impl imports::Report for Case {
     fn progress(&mut self, _: &str, _: u64, _: Option<u64>) {}
-    fn skipped(&mut self, _: &str, _: imports::Failure) {}
-    fn remark(&mut self, _: &str, _: imports::Failure) {}
-    fn failed(&mut self, _: &str, _: imports::Failure) {}
-    fn part_failed(&mut self, _: &str, _: &str, _: imports::Failure) {}
-    fn warning(&mut self, _: imports::Failure) {}
+    fn skipped(&mut self, _: &str, _: Failure) {}
+    fn remark(&mut self, _: &str, _: Failure) {}
+    fn failed(&mut self, _: &str, _: Failure) {}
+    fn part_failed(&mut self, _: &str, _: &str, _: Failure) {}
+    fn warning(&mut self, _: Failure) {}
     fn uncounted(&mut self, _: &str, _: &str, _: Option<u64>) {}
     fn finished(&mut self, _: &str) {}
     fn estimate(&mut self, _: &str, _: &str, _: u64, _: u64, _: u64) {}
 
-    fn expected(&mut self, _: &str, _: imports::Tally) {}
+    fn expected(&mut self, _: &str, _: Tally) {}
 
-    fn restored(&mut self, _: &str, _: imports::Tally) {}
+    fn restored(&mut self, _: &str, _: Tally) {}
 
-    fn record_outcome(&mut self, _: &str, _: &str, _: imports::Outcome, _: imports::Failure) {}
+    fn record_outcome(&mut self, _: &str, _: &str, _: RecordOutcome, _: Failure) {}
 
     fn needed(&mut self, _: u64) {}
 }
 
 impl imports::Log for Case {
-    fn write(&mut self, _: imports::Level, _: &str, _: Vec<NamedValue>) {}
+    fn write(&mut self, _: Level, _: &str, _: Vec<NamedValue>) {}
 }

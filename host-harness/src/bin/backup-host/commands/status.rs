@@ -209,10 +209,10 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> 
     let (asked_at, next_check) = next_check(&spending, limit, now);
     let own = spending.hours.iter().fold(0u64, |own, hour| own.saturating_add(hour.sent));
     let usage = spending.readings.first().map(|standing| {
-        let (used, max) = (standing.reading.used.saturating_add(standing.own_since), standing.reading.max);
+        let (used, max) = (standing.last.used.saturating_add(standing.own_since), standing.last.max);
         json!({
-            "quota": standing.reading.quota, "used": used, "max": max, "ceiling": ceiling(limit, max), "own_last_24h": own,
-            "others": used.saturating_sub(own), "observed_at": rfc3339(standing.reading.observed_at),
+            "quota": standing.last.quota, "used": used, "max": max, "ceiling": ceiling(limit, max), "own_last_24h": own,
+            "others": used.saturating_sub(own), "observed_at": rfc3339(Timestamp(standing.last.observed_at)),
         })
     });
     let (until, _) = ending(state, limit);
@@ -227,7 +227,7 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> 
         "warnings": status.warnings(),
         "usage_limit": {"percent": limit.get(), "until": until},
         "usage": usage,
-        "own_requests": spending.hours.iter().map(|hour| json!({"hour": rfc3339(hour.start), "sent": hour.sent})).collect::<Vec<_>>(),
+        "own_requests": spending.hours.iter().map(|hour| json!({"hour": rfc3339(Timestamp(hour.start)), "sent": hour.sent})).collect::<Vec<_>>(),
         "snapshot": shown(status.newest.as_ref()),
         "restore": super::restore::open_one(state),
         "running": status.running.as_ref().map(running_json),
@@ -243,7 +243,7 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> 
 /// When the org last told how many requests are used, or was asked; and, where nothing may be sent, when it is asked next: by itself,
 /// and at the earliest with `--check-now`.
 fn next_check(spending: &Spending, limit: Percent, now: Timestamp) -> (Option<Timestamp>, Option<(Timestamp, Timestamp)>) {
-    let quota = spending.readings.first().map(|standing| standing.reading.quota.clone());
+    let quota = spending.readings.first().map(|standing| standing.last.quota.clone());
     let ledger = Ledger::open(&quota.unwrap_or_default(), spending.clone(), now);
     let [next, at_once] = [false, true].map(|at_once| ledger.next_probe(at_once, now));
     let is_asked = match ledger.allowance(limit, now) {

@@ -1,8 +1,7 @@
 #![allow(clippy::unwrap_used)]
 use super::host::{Host, batch, blob_of, save};
-use crate::snapshot::Tombstone;
 use crate::testing::fixture::{object, row};
-use backup_seams::Timestamp;
+use backup_contract::{HeldBlob, Tombstone};
 
 const SUM: &str = "md5:0123456789abcdef0123456789abcdef:7";
 
@@ -62,7 +61,7 @@ async fn the_blobs_of_a_record_that_is_gone_go_with_it() {
     let mut staged = writer.stage();
     let gone = Tombstone {
         key: "1".to_owned(),
-        at: Timestamp(1),
+        at: 1,
     };
     staged.bury(&object(), vec![gone]).await.unwrap();
     let second = host.end(writer, staged).await.unwrap();
@@ -86,7 +85,11 @@ async fn a_row_has_its_own_blobs_and_not_those_of_a_longer_key() {
     let snapshot = host.end(writer, staged).await.unwrap();
     let snapshot = host.open(snapshot).await;
     let held = snapshot.blobs_of(&object(), &["1/2", "1", "9"].map(str::to_owned));
-    let of = |keys: &[&str]| keys.iter().map(|key| ((*key).to_owned(), 7)).collect::<Vec<(String, u64)>>();
+    let held_blob = |key: &&str| HeldBlob {
+        key: (*key).to_owned(),
+        bytes: 7,
+    };
+    let of = |keys: &[&str]| keys.iter().map(held_blob).collect::<Vec<HeldBlob>>();
     assert_eq!(
         held,
         [

@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use super::host::{Host, batch};
-use crate::snapshot::{Change, Difference, Row, Tombstone, differences};
+use crate::snapshot::{Change, Difference, differences};
 use crate::testing::fixture::{object, row, rows_of};
 use crate::{Snapshot, SnapshotId};
-use backup_seams::Timestamp;
+use backup_contract::{Row, Tombstone};
 use futures::TryStreamExt;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
@@ -38,7 +38,7 @@ async fn snapshot(host: &mut Host, predecessor: Option<SnapshotId>, batches: &[V
                     .await
                     .unwrap(),
                 None => {
-                    let gone = Tombstone { key, at: Timestamp(1) };
+                    let gone = Tombstone { key, at: 1 };
                     staged.bury(&object(), vec![gone]).await.unwrap();
                 }
             }

@@ -3,8 +3,9 @@
 use super::host::{Host, batch};
 use crate::journal::Event;
 use crate::names::{ObjectName, SnapshotId};
-use crate::snapshot::{Failure, Next, ObjectReport, ObjectState, Row, Snapshot, SnapshotState, SnapshotWriter, select};
+use crate::snapshot::{NextStep, ObjectReport, ObjectState, Snapshot, SnapshotState, SnapshotWriter, select};
 use crate::testing::fixture::{actor, commit, object, row};
+use backup_contract::{Failure, Row};
 use futures::TryStreamExt;
 use object_store::path::Path;
 
@@ -37,7 +38,7 @@ async fn failing(host: &mut Host, first: SnapshotId) -> SnapshotWriter {
     staged.replace_inherited(&object());
     staged.append(&object(), vec![row("d", 9, "new")]).await.unwrap();
     batch(&mut writer, staged).await;
-    let mut step = commit(Next::Batch { requests: 1 });
+    let mut step = commit(NextStep::Batch { requests: 1 });
     step.objects = vec![failed(&object())];
     writer.commit(writer.stage(), step).await.unwrap();
     writer
@@ -60,7 +61,7 @@ async fn an_object_that_failed_keeps_what_the_predecessor_had_and_the_snapshot_e
     assert_eq!((fold.state, fold.stale), (ObjectState::Failed, true));
     let was = &before.fold().objects[&object()];
     assert_eq!((fold.window, fold.records), (was.window, was.records));
-    writer.commit(writer.stage(), commit(Next::Done)).await.unwrap();
+    writer.commit(writer.stage(), commit(NextStep::Done)).await.unwrap();
     writer.complete(&mut host.journal, &actor()).await.unwrap();
     let snapshot = host.open(id).await;
     assert_eq!(snapshot.info().state, SnapshotState::Incomplete);
@@ -70,7 +71,7 @@ async fn an_object_that_failed_keeps_what_the_predecessor_had_and_the_snapshot_e
 
     // The next one goes on from it, fails at once, and still has them; the one after reads it, and nothing of before is left.
     let mut writer = host.begin(Some(id)).await.unwrap();
-    let mut last = commit(Next::Done);
+    let mut last = commit(NextStep::Done);
     last.objects = vec![failed(&object())];
     writer.commit(writer.stage(), last).await.unwrap();
     let again = writer.id();

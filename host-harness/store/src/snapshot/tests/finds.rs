@@ -1,8 +1,8 @@
 #![allow(clippy::unwrap_used)]
 use super::host::{Host, batch};
-use crate::snapshot::Row;
 use crate::testing::fixture::{object, row};
 use crate::{Snapshot, SnapshotId};
+use backup_contract::Row;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 

@@ -4,7 +4,7 @@ use crate::error::StoreError;
 use crate::journal::{Event, Journal};
 use crate::names::SnapshotId;
 use crate::scope::Claim;
-use crate::snapshot::{Begin, Next, ObjectReport, ObjectState, Snapshot, SnapshotWriter, Staged};
+use crate::snapshot::{Begin, NextStep, ObjectReport, ObjectState, Snapshot, SnapshotWriter, Staged};
 use crate::testing::fixture::{Fixture, actor, begin, claim, commit, connection, object};
 use crate::verify::{gc, verify};
 use crate::{ObjectName, Store};
@@ -60,7 +60,7 @@ impl Host {
     /// Commits the last batch: the object is complete, and so is the snapshot.
     pub async fn end(&mut self, mut writer: SnapshotWriter, staged: Staged) -> Result<SnapshotId, StoreError> {
         let id = writer.id();
-        let mut last = commit(Next::Done);
+        let mut last = commit(NextStep::Done);
         last.objects = vec![complete(&object())];
         writer.commit(staged, last).await?;
         writer.complete(&mut self.journal, &actor()).await?;
@@ -96,7 +96,7 @@ impl Host {
 }
 
 pub async fn batch(writer: &mut SnapshotWriter, staged: Staged) {
-    writer.commit(staged, commit(Next::Batch { requests: 1 })).await.unwrap();
+    writer.commit(staged, commit(NextStep::Batch { requests: 1 })).await.unwrap();
 }
 
 pub fn complete(object: &ObjectName) -> ObjectReport {

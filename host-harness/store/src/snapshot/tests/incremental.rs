@@ -1,12 +1,13 @@
 #![allow(clippy::unwrap_used)]
 use super::host::{Host, batch, blob_of, complete, save};
 use crate::error::StoreError;
-use crate::snapshot::{Begin, Failure, Next, Note, ObjectReport, ObjectState, Row, SnapshotKind, Tombstone, Window};
+use crate::snapshot::{Begin, NextStep, ObjectReport, ObjectState, SnapshotKind, Window};
 use crate::testing::Crash;
 use crate::testing::fixture::{actor, begin, commit, connection, object, row, rows_of};
 use crate::verify::{gc, verify};
 use crate::{ObjectName, SnapshotId, Staged};
-use backup_seams::{Clock, Timestamp};
+use backup_contract::{Failure, Note, Row, Tombstone};
+use backup_seams::Clock;
 use bytes::Bytes;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -14,14 +15,14 @@ use std::collections::BTreeMap;
 fn gone(key: &str) -> Tombstone {
     Tombstone {
         key: key.to_owned(),
-        at: Timestamp(1),
+        at: 1,
     }
 }
 
 fn note(key: &str, body: &'static str) -> Note {
     Note {
         key: key.to_owned(),
-        body: Bytes::from_static(body.as_bytes()),
+        body: body.as_bytes().to_vec(),
     }
 }
 
@@ -289,7 +290,7 @@ async fn an_object_is_as_the_predecessor_had_it_until_the_job_has_caught_up_with
 
     let mut staged = writer.stage();
     staged.append(&object(), vec![row("a", 6, "changed")]).await.unwrap();
-    let mut step = commit(Next::Batch { requests: 1 });
+    let mut step = commit(NextStep::Batch { requests: 1 });
     let mut report = ObjectReport::new(object());
     report.remarks = vec![remark("of this job")];
     step.objects = vec![report];
@@ -306,7 +307,7 @@ async fn an_object_is_as_the_predecessor_had_it_until_the_job_has_caught_up_with
 
     let mut report = complete(&object());
     report.records = Some(3);
-    let mut last = commit(Next::Done);
+    let mut last = commit(NextStep::Done);
     last.objects = vec![report];
     writer.commit(writer.stage(), last).await.unwrap();
     let done = &writer.fold().objects[&object()];
@@ -335,7 +336,7 @@ async fn go_on(host: &mut Host) -> Result<(), StoreError> {
         if done == 2 {
             return host.end(writer, staged).await.map(drop);
         }
-        writer.commit(staged, commit(Next::Batch { requests: 1 })).await?;
+        writer.commit(staged, commit(NextStep::Batch { requests: 1 })).await?;
     }
     // Its log had ended, and its host died before the journal knew.
     writer.complete(&mut host.journal, &actor()).await

@@ -7,7 +7,7 @@ mod host;
 mod incremental;
 mod numbers;
 
-use super::merge::Standing;
+use super::merge::KeyRows;
 use super::*;
 use crate::error::StoreError;
 use crate::journal::Journal;
@@ -16,6 +16,7 @@ use crate::testing::fixture::{
 };
 use crate::testing::{Crash, Fault};
 use crate::verify::{gc, verify};
+use backup_contract::{Checkpoint, Row, Tombstone};
 use bytes::Bytes;
 use futures::{StreamExt, TryStreamExt};
 use proptest::prelude::*;
@@ -184,13 +185,13 @@ async fn a_writer_that_was_fenced_out_can_not_commit() {
         .await
         .unwrap();
 
-    let lost = slow.commit(staged, commit(Next::Batch { requests: 1 })).await;
+    let lost = slow.commit(staged, commit(NextStep::Batch { requests: 1 })).await;
     assert!(matches!(lost, Err(StoreError::Lost { .. })), "{lost:?}");
-    let again = slow.commit(slow.stage(), commit(Next::Batch { requests: 1 })).await;
+    let again = slow.commit(slow.stage(), commit(NextStep::Batch { requests: 1 })).await;
     assert!(matches!(again, Err(StoreError::State(_))), "{again:?}");
     let mut staged = quick.stage();
     stage(0, &mut staged).await.unwrap();
-    quick.commit(staged, commit(Next::Batch { requests: 1 })).await.unwrap();
+    quick.commit(staged, commit(NextStep::Batch { requests: 1 })).await.unwrap();
     assert_eq!(rows_of(&quick.reader()).await.unwrap(), expected(1));
 }
 
@@ -213,7 +214,7 @@ async fn a_batch_that_is_dropped_leaves_nothing_visible() {
         .await;
     assert!(matches!(refused, Err(StoreError::BadRow { .. })));
     writer
-        .commit(writer.stage(), commit(Next::Batch { requests: 1 }))
+        .commit(writer.stage(), commit(NextStep::Batch { requests: 1 }))
         .await
         .unwrap();
     assert!(writer.fold().blobs.is_empty());
@@ -243,7 +244,7 @@ async fn a_blob_is_streamed_read_in_parts_and_used_again_by_a_later_snapshot() {
     ));
     let broken = futures::stream::iter([Ok(chunk(1)), Err("cut")]);
     assert!(matches!(staged.save_blob("cut", broken).await, Err(SaveError::Source("cut"))));
-    writer.commit(staged, commit(Next::Done)).await.unwrap();
+    writer.commit(staged, commit(NextStep::Done)).await.unwrap();
     assert_eq!(writer.fold().blobs.len(), 1, "the one that was cut is not there");
     writer.complete(&mut journal, &actor()).await.unwrap();
 
@@ -253,7 +254,7 @@ async fn a_blob_is_streamed_read_in_parts_and_used_again_by_a_later_snapshot() {
     let mut staged = writer.stage();
     assert_eq!(staged.reuse_blob("file").await.unwrap(), Some(18 << 20));
     assert_eq!(staged.reuse_blob("another").await.unwrap(), None);
-    writer.commit(staged, commit(Next::Done)).await.unwrap();
+    writer.commit(staged, commit(NextStep::Done)).await.unwrap();
     let whole = writer.reader().blob("file").unwrap().stream().await.unwrap();
     let whole: Vec<Bytes> = whole.try_collect().await.unwrap();
     assert_eq!(whole.concat(), (0..6).flat_map(|i| chunk(i).to_vec()).collect::<Vec<u8>>());
@@ -358,7 +359,7 @@ async fn latest_is_the_newest_complete_one_else_the_newest_partial_one() {
     let first = writer.id();
     let latest = select(journal.state(), "latest").unwrap();
     assert_eq!((latest.snapshot.id, latest.state), (first, SnapshotState::Partial));
-    writer.commit(writer.stage(), commit(Next::Done)).await.unwrap();
+    writer.commit(writer.stage(), commit(NextStep::Done)).await.unwrap();
     writer.complete(&mut journal, &actor()).await.unwrap();
     fixture.clock.advance(std::time::Duration::from_secs(1));
     let writer = SnapshotWriter::begin(&mut claimed, &mut journal, &actor(), begin(), None, spending.clone())
@@ -400,7 +401,7 @@ async fn the_last_two_checkpoints_and_those_before_a_migration_outlive_gc() {
         .await
         .unwrap();
     for (state_version, data) in [(1, "a"), (1, "b"), (2, "c"), (2, "d"), (2, "e")] {
-        let mut step = commit(Next::Batch { requests: 1 });
+        let mut step = commit(NextStep::Batch { requests: 1 });
         step.checkpoint = Some(Checkpoint {
             state_version,
             data: data.into(),
@@ -433,12 +434,12 @@ async fn a_million_small_rows_are_staged_in_bounded_memory_and_come_back_sorted(
         let rows = (start..start + 2_000).map(|i| Row {
             key: format!("{i:018}"),
             revision: i,
-            body: Bytes::from(format!("{{\"Id\":\"{i:018}\",\"n\":{}}}", i * 7919)),
+            body: format!("{{\"Id\":\"{i:018}\",\"n\":{}}}", i * 7919).into(),
         });
         staged.append(&object(), rows.collect()).await.unwrap();
         assert!(staged.staged_bytes() <= 33 << 20);
     }
-    writer.commit(staged, commit(Next::Done)).await.unwrap();
+    writer.commit(staged, commit(NextStep::Done)).await.unwrap();
     let object = &writer.fold().objects[&object()];
     assert_eq!(object.records, ROWS);
     assert!(object.segments.iter().all(|placed| placed.segment.stored_bytes <= 8 << 20));
@@ -480,11 +481,11 @@ proptest! {
                     model.insert(row.key.clone(), row);
                 }
                 for key in buried {
-                    let gone = Tombstone { key: format!("k{key}"), at: backup_seams::Timestamp(1) };
+                    let gone = Tombstone { key: format!("k{key}"), at: 1 };
                     model.remove(&gone.key);
                     staged.bury(&object(), vec![gone]).await.unwrap();
                 }
-                writer.commit(staged, commit(Next::Batch { requests: 1 })).await.unwrap();
+                writer.commit(staged, commit(NextStep::Batch { requests: 1 })).await.unwrap();
             }
             let mut reader = writer.reader();
             prop_assert_eq!(&rows_of(&reader).await.unwrap(), &model);
@@ -501,7 +502,7 @@ proptest! {
 #[test]
 fn the_later_entry_stands_and_among_older_segments_the_greater_revision() {
     let stands = |rows: &[(u64, u64, bool)]| {
-        let mut standing = Standing::default();
+        let mut standing = KeyRows::default();
         for (entry, revision, latest) in rows {
             standing.add(SegmentKind::Rows, ((true, *entry), 0), *latest, row("k", *revision, "x"));
         }

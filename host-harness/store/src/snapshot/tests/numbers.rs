@@ -35,7 +35,7 @@ proptest! {
             let mut claim = claim(&store).await.unwrap();
             let spending = claim.spending();
             let mut writer = SnapshotWriter::begin(&mut claim, &mut journal, &actor(), begin(), None, spending).await.unwrap();
-            let mut step = commit(Next::Batch { requests: 1 });
+            let mut step = commit(NextStep::Batch { requests: 1 });
             step.objects = told.iter().enumerate().map(|(n, told)| report(&format!("O{n}"), *told)).collect();
             writer.commit(writer.stage(), step).await.unwrap();
             let snapshot = Snapshot::open(&store, &connection(), journal.state(), writer.id()).await.unwrap();
