@@ -1,5 +1,5 @@
-//! The walls around connectors as one set of numbers. Each field says its unit and what happens at the wall; the defaults are
-//! those of the contract where it names one.
+//! The limits of connectors as one set of numbers. Each field says its unit and what happens beyond it; the defaults are those
+//! of the contract where it names one.
 
 use backup_contract::rules;
 use backup_seams::{Clock, SystemClock};

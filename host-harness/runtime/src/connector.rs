@@ -1,10 +1,10 @@
 //! A loaded connector: one method for each export of the contract, each call in a fresh instance that is dropped afterwards.
-//! Responsible for the three clocks around a call, and for saying which wall ended it. The rule: a kill drops the call's
+//! Responsible for the three clocks around a call, and for saying which limit ended it. The rule: a kill drops the call's
 //! future and its store together; nothing of an instance is ever entered again.
 
 use crate::bindings::{Plugin, PluginPre};
 use crate::config::Processor;
-use crate::error::{CallError, LoadError, Wall};
+use crate::error::{CallError, LoadError, SandboxLimitExceeded};
 use crate::gate;
 use crate::imported::{CallState, Export};
 use crate::imports::Imports;
@@ -38,7 +38,7 @@ pub struct Connector {
 pub struct CallStats {
     /// Calls that began.
     pub calls: u64,
-    /// Of these, calls that were ended by a trap or at a wall.
+    /// Of these, calls that were ended by a trap or at a limit.
     pub ended: u64,
     /// The most memory that one call held, bytes.
     pub peak_memory: usize,
@@ -202,7 +202,9 @@ impl Connector {
         let (mut store, _) = self.store(Export::Describe, None);
         match self.ready.instantiate_async(&mut store).await {
             Ok(_) => Ok(()),
-            Err(error) if error.is::<Trap>() || error.is::<Wall>() => Err(LoadError::Describe(self.judge(&error, &store))),
+            Err(error) if error.is::<Trap>() || error.is::<SandboxLimitExceeded>() => {
+                Err(LoadError::Describe(self.judge(&error, &store)))
+            }
             Err(error) => Err(LoadError::DoesNotFit {
                 message: format!("{error:#}"),
                 host: crate::CONTRACT_VERSION,
@@ -210,7 +212,7 @@ impl Connector {
         }
     }
 
-    /// Runs one export in an instance of its own, between the walls.
+    /// Runs one export in an instance of its own, within its limits.
     async fn call<T: Send>(
         &self,
         export: Export,
@@ -233,7 +235,7 @@ impl Connector {
                 let polled = work.as_mut().poll(cx);
                 match meter.leave() {
                     // The time went into an import, where no epoch is looked at.
-                    true if polled.is_pending() => Poll::Ready(Err(Wall::Cpu.into())),
+                    true if polled.is_pending() => Poll::Ready(Err(SandboxLimitExceeded::Cpu.into())),
                     _ => polled,
                 }
             });
@@ -277,16 +279,16 @@ impl Connector {
         }
     }
 
-    /// Which wall an error of wasmtime stands for.
+    /// Which limit an error of wasmtime stands for.
     fn judge(&self, error: &wasmtime::Error, store: &Store<CallState>) -> CallError {
         let config = &self.shared.config;
         let text = format!("{error:#}");
         let cpu = CallError::CpuExceeded { limit: config.processor };
-        match error.downcast_ref::<Wall>() {
-            Some(Wall::Cpu) => return cpu,
-            Some(Wall::Handles) => return CallError::TooManyHandles { limit: config.handles },
-            Some(&Wall::NotPermitted { import, export }) => return CallError::NotPermitted { import, export },
-            Some(Wall::WaitAnyOfNothing | Wall::NoSuchHandle) | None => {}
+        match error.downcast_ref::<SandboxLimitExceeded>() {
+            Some(SandboxLimitExceeded::Cpu) => return cpu,
+            Some(SandboxLimitExceeded::Handles) => return CallError::TooManyHandles { limit: config.handles },
+            Some(&SandboxLimitExceeded::NotPermitted { import, export }) => return CallError::NotPermitted { import, export },
+            Some(SandboxLimitExceeded::WaitAnyOfNothing | SandboxLimitExceeded::NoSuchHandle) | None => {}
         }
         if error.downcast_ref::<Trap>() == Some(&Trap::OutOfFuel) {
             return cpu;

@@ -1,4 +1,4 @@
-//! Why a runtime, a load or a call failed. A call's error names the wall that it met, so that the host can tell a person what to
+//! Why a runtime, a load or a call failed. A call's error names the limit that it met, so that the host can tell a person what to
 //! change; what the connector itself answers is [`backup_contract::ConnectorError`] and no error here.
 
 use crate::config::Processor;
@@ -147,9 +147,9 @@ pub enum CallError {
     },
 }
 
-/// Why the host itself raised a trap; found again in wasmtime's error by its type.
+/// A limit of the sandbox that made the host itself raise a trap; found again in wasmtime's error by its type.
 #[derive(Debug, thiserror::Error)]
-pub enum Wall {
+pub enum SandboxLimitExceeded {
     #[error("`{import}` may not be used in `{export}`")]
     NotPermitted { import: &'static str, export: &'static str },
     #[error("processor time is used up")]

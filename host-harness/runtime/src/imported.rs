@@ -1,4 +1,4 @@
-//! What a guest's imports run: the walls of each call, then the implementation that the embedder gave in [`Imports`].
+//! What a guest's imports run: the limits of each call, then the implementation that the embedder gave in [`Imports`].
 //! Responsible for handles, and for moving on every request under way while the guest waits in any import, so that an `Http`
 //! need not spawn. The rule: what an export may not use is refused here, whatever the embedder gave.
 
@@ -8,7 +8,7 @@ mod http;
 mod storage;
 
 use crate::config::RuntimeConfig;
-use crate::error::Wall;
+use crate::error::SandboxLimitExceeded;
 use crate::imports::Imports;
 use crate::memory::Memory;
 use backup_seams::Clock;
@@ -49,8 +49,8 @@ impl Export {
     }
 }
 
-/// The walls that single import calls meet.
-struct Bounds {
+/// The limits of single import calls, each as [`RuntimeConfig`] has it.
+struct SandboxLimits {
     read: u32,
     entries: u32,
     append: usize,
@@ -67,7 +67,7 @@ pub struct CallState {
     imports: Option<Imports>,
     clock: Arc<dyn Clock>,
     handles: Handles,
-    bounds: Bounds,
+    limits: SandboxLimits,
 }
 
 impl CallState {
@@ -78,7 +78,7 @@ impl CallState {
             imports,
             clock: config.clock.clone(),
             handles: Handles::new(config.handles),
-            bounds: Bounds {
+            limits: SandboxLimits {
                 read: config.read,
                 entries: config.entries,
                 append: config.append,
@@ -93,7 +93,7 @@ impl CallState {
         let export = self.export.name();
         match &mut self.imports {
             Some(imports) => Ok((imports, &mut self.handles)),
-            None => Err(Wall::NotPermitted { import, export }.into()),
+            None => Err(SandboxLimitExceeded::NotPermitted { import, export }.into()),
         }
     }
 

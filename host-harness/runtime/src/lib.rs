@@ -3,8 +3,8 @@
 //! the shapes of [`backup_contract`].
 //!
 //! [`Runtime::load`] takes a component's bytes, refuses what imports anything but the contract, and gives a [`Connector`] with
-//! one method for each export. The rule: every call runs in an instance of its own behind walls ([`RuntimeConfig`]), and whatever
-//! a component does inside them ends as a typed [`CallError`] of that one call and hurts no other.
+//! one method for each export. The rule: every call runs in an instance of its own within limits ([`RuntimeConfig`]), and whatever
+//! a component does there ends as a typed [`CallError`] of that one call and hurts no other.
 //!
 //! `examples/embed.rs` shows all of it with imports that are held in memory.
 
@@ -15,10 +15,10 @@ mod error;
 mod gate;
 mod imported;
 pub mod imports;
+mod limits;
 mod memory;
 mod processor;
 mod runtime;
-mod walls;
 
 pub use config::{Processor, RuntimeConfig};
 pub use connector::{CallStats, Connector};

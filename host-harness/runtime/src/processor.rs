@@ -2,7 +2,7 @@
 //! and watches real time by itself, and for the meter of one call. The rule: only time inside polls counts, so that a guest
 //! that waits for a slow source is never stopped for it.
 
-use crate::error::Wall;
+use crate::error::SandboxLimitExceeded;
 use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -95,7 +95,7 @@ impl Meter {
     pub fn at_tick(&self) -> wasmtime::Result<UpdateDeadline> {
         let during = self.now() - self.0.entered_at.load(Ordering::Relaxed);
         if self.0.spent.load(Ordering::Relaxed) + during > self.0.limit {
-            return Err(Wall::Cpu.into());
+            return Err(SandboxLimitExceeded::Cpu.into());
         }
         // tokio's way of giving way lets timers and sockets be served first; elsewhere it only wakes the task again.
         Ok(UpdateDeadline::YieldCustom(1, Box::pin(tokio::task::yield_now())))
@@ -152,7 +152,7 @@ mod tests {
         let Err(refused) = meter.at_tick() else {
             panic!("2 ticks of 1")
         };
-        assert!(matches!(refused.downcast_ref(), Some(Wall::Cpu)));
+        assert!(matches!(refused.downcast_ref(), Some(SandboxLimitExceeded::Cpu)));
         assert!(meter.leave());
     }
 

@@ -102,7 +102,7 @@ impl Runtime {
         Connector::probe(self.shared.clone(), ready, digest).await
     }
 
-    /// The walls in force.
+    /// The limits in force.
     pub fn config(&self) -> &RuntimeConfig {
         &self.shared.config
     }

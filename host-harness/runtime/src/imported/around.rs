@@ -2,7 +2,7 @@
 
 use super::CallState;
 use crate::bindings::{clock, job, log, report, types};
-use crate::error::Wall;
+use crate::error::SandboxLimitExceeded;
 use crate::imports::Report;
 use backup_contract::NamedValue;
 use wasmtime::Result as Trappable;
@@ -46,7 +46,7 @@ impl CallState {
         let imports = self.imports(import)?;
         if !export.reports() {
             let export = export.name();
-            return Err(Wall::NotPermitted { import, export }.into());
+            return Err(SandboxLimitExceeded::NotPermitted { import, export }.into());
         }
         Ok(imports.report.as_mut())
     }

@@ -1,7 +1,7 @@
 //! The requests, answers and snapshots that a guest holds in one call, by the number that stands for them in its own table.
 //! The rule: there is a limit on all of them together, and dropping one lets go of all that it holds.
 
-use crate::error::Wall;
+use crate::error::SandboxLimitExceeded;
 use crate::imports::{Pending, Response, Snapshot};
 use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
@@ -31,7 +31,7 @@ impl Handles {
     /// The number of the next handle; refuses where there are too many. Asked before anything is sent or opened for it.
     pub fn reserve(&mut self) -> wasmtime::Result<u32> {
         if self.pendings.0.len() + self.responses.len() + self.snapshots.len() >= self.limit {
-            return Err(Wall::Handles.into());
+            return Err(SandboxLimitExceeded::Handles.into());
         }
         // No call lasts long enough to come round to a number that is still in use.
         self.next = self.next.wrapping_add(1);
@@ -44,7 +44,7 @@ pub fn open<T: ?Sized>(among: &mut BTreeMap<u32, Box<T>>, handle: u32) -> wasmti
     among
         .get_mut(&handle)
         .map(Box::as_mut)
-        .ok_or_else(|| Wall::NoSuchHandle.into())
+        .ok_or_else(|| SandboxLimitExceeded::NoSuchHandle.into())
 }
 
 /// Requests under way.
@@ -78,7 +78,7 @@ impl Pendings {
 
     /// Takes the request out, to finish it; `None` where that was done before.
     pub fn finish(&mut self, handle: u32) -> wasmtime::Result<Option<Box<dyn Pending>>> {
-        let request = self.0.get_mut(&handle).ok_or(Wall::NoSuchHandle)?;
+        let request = self.0.get_mut(&handle).ok_or(SandboxLimitExceeded::NoSuchHandle)?;
         request.answered = true;
         Ok(request.pending.take())
     }
@@ -107,10 +107,10 @@ impl Pendings {
     /// The place in `of` of one that has answered, waiting for it where there is none yet.
     pub async fn first_of(&mut self, of: &[u32]) -> wasmtime::Result<usize> {
         if of.is_empty() {
-            return Err(Wall::WaitAnyOfNothing.into());
+            return Err(SandboxLimitExceeded::WaitAnyOfNothing.into());
         }
         for (place, handle) in of.iter().enumerate() {
-            if self.0.get(handle).ok_or(Wall::NoSuchHandle)?.answered {
+            if self.0.get(handle).ok_or(SandboxLimitExceeded::NoSuchHandle)?.answered {
                 return Ok(place);
             }
         }
@@ -127,7 +127,7 @@ impl Pendings {
             }
         }
         // Each of `of` was unanswered and in `waiting`, so one of them came.
-        Err(Wall::NoSuchHandle.into())
+        Err(SandboxLimitExceeded::NoSuchHandle.into())
     }
 
     fn unanswered(&mut self) -> impl Iterator<Item = (u32, &mut Request)> {
@@ -227,9 +227,9 @@ mod tests {
         handles.pendings.drop(gone);
         assert!(dropped.load(Ordering::Relaxed));
         let nothing = handles.pendings.first_of(&[]).await.unwrap_err();
-        assert!(matches!(nothing.downcast_ref(), Some(Wall::WaitAnyOfNothing)));
+        assert!(matches!(nothing.downcast_ref(), Some(SandboxLimitExceeded::WaitAnyOfNothing)));
         let gone = handles.pendings.first_of(&[gone]).await.unwrap_err();
-        assert!(matches!(gone.downcast_ref(), Some(Wall::NoSuchHandle)));
+        assert!(matches!(gone.downcast_ref(), Some(SandboxLimitExceeded::NoSuchHandle)));
     }
 
     #[tokio::test]
@@ -251,7 +251,7 @@ mod tests {
         let (first, ..) = under_way(&mut handles, 0);
         under_way(&mut handles, 0);
         let refused = handles.reserve().unwrap_err();
-        assert!(matches!(refused.downcast_ref(), Some(Wall::Handles)));
+        assert!(matches!(refused.downcast_ref(), Some(SandboxLimitExceeded::Handles)));
         handles.pendings.drop(first);
         handles.reserve().unwrap();
     }

@@ -76,7 +76,7 @@ impl http::HostResponse for CallState {
     }
 
     async fn read(&mut self, response: Resource<ResponseHandle>, max: u32) -> Trappable<Result<Vec<u8>, http::SendError>> {
-        let max = max.min(self.bounds.read);
+        let max = max.min(self.limits.read);
         let response = open(&mut self.handles.responses, response.rep())?;
         let read = self.handles.pendings.beside(response.read(max)).await;
         Ok(read.map(Vec::from).map_err(http::SendError::from))

@@ -1,10 +1,10 @@
-//! Interface `storage`: the checks of [`crate::walls`] before each call, and in `decide` nothing but the two functions that it
+//! Interface `storage`: the checks of [`crate::limits`] before each call, and in `decide` nothing but the two functions that it
 //! may use.
 
 use super::handles::open;
 use super::{CallState, Export};
 use crate::bindings::{SnapshotHandle, storage, types};
-use crate::walls;
+use crate::limits;
 use backup_contract::{HeldBlob, Note, Row, StorageError, Tombstone};
 use bytes::Bytes;
 use wasmtime::Result as Trappable;
@@ -38,8 +38,8 @@ impl storage::Host for CallState {
     async fn append(&mut self, object: String, rows: Vec<storage::Row>) -> Answer<()> {
         check!(self.beyond_deciding("storage.append")?);
         let rows: Vec<Row> = rows.into_iter().map(Row::from).collect();
-        check!(walls::object(&object));
-        check!(walls::rows(&rows, self.bounds.append));
+        check!(limits::object(&object));
+        check!(limits::rows(&rows, self.limits.append));
         let (imports, handles) = self.parts("storage.append")?;
         let appended = handles.pendings.beside(imports.storage.append(&object, rows)).await;
         Ok(appended.map_err(Into::into))
@@ -48,8 +48,8 @@ impl storage::Host for CallState {
     async fn bury(&mut self, object: String, rows: Vec<storage::Tombstone>) -> Answer<()> {
         check!(self.beyond_deciding("storage.bury")?);
         let rows: Vec<Tombstone> = rows.into_iter().map(Tombstone::from).collect();
-        check!(walls::object(&object));
-        check!(walls::tombstones(&rows));
+        check!(limits::object(&object));
+        check!(limits::tombstones(&rows));
         let (imports, handles) = self.parts("storage.bury")?;
         let buried = handles.pendings.beside(imports.storage.bury(&object, rows)).await;
         Ok(buried.map_err(Into::into))
@@ -58,7 +58,7 @@ impl storage::Host for CallState {
     async fn annotate(&mut self, notes: Vec<storage::Note>) -> Answer<()> {
         check!(self.beyond_deciding("storage.annotate")?);
         let notes: Vec<Note> = notes.into_iter().map(Note::from).collect();
-        check!(walls::notes(&notes, self.bounds.note));
+        check!(limits::notes(&notes, self.limits.note));
         let (imports, handles) = self.parts("storage.annotate")?;
         let annotated = handles.pendings.beside(imports.storage.annotate(notes)).await;
         Ok(annotated.map_err(Into::into))
@@ -66,7 +66,7 @@ impl storage::Host for CallState {
 
     async fn replace_inherited(&mut self, object: String) -> Answer<()> {
         check!(self.beyond_deciding("storage.replace-inherited")?);
-        check!(walls::object(&object));
+        check!(limits::object(&object));
         let (imports, handles) = self.parts("storage.replace-inherited")?;
         let replaced = handles.pendings.beside(imports.storage.replace_inherited(&object)).await;
         Ok(replaced.map_err(Into::into))
@@ -88,7 +88,7 @@ impl storage::Host for CallState {
 
     async fn read_blob(&mut self, key: String, offset: u64, max: u32) -> Answer<Vec<u8>> {
         check!(self.beyond_deciding("storage.read-blob")?);
-        let max = max.min(self.bounds.read);
+        let max = max.min(self.limits.read);
         let (imports, handles) = self.parts("storage.read-blob")?;
         let read = handles.pendings.beside(imports.storage.read_blob(&key, offset, max)).await;
         Ok(read.map(Vec::from).map_err(Into::into))
@@ -112,7 +112,7 @@ impl storage::Host for CallState {
     async fn put(&mut self, entries: Vec<storage::Entry>) -> Answer<()> {
         check!(self.beyond_deciding("storage.put")?);
         for entry in &entries {
-            check!(walls::value(&entry.key, entry.value.as_deref(), self.bounds.value));
+            check!(limits::value(&entry.key, entry.value.as_deref(), self.limits.value));
         }
         let entries = entries
             .into_iter()
@@ -125,7 +125,7 @@ impl storage::Host for CallState {
 
     async fn get(&mut self, keys: Vec<String>) -> Answer<Vec<Option<Vec<u8>>>> {
         check!(self.beyond_deciding("storage.get")?);
-        check!(keys.iter().try_for_each(|key| walls::value_key(key)));
+        check!(keys.iter().try_for_each(|key| limits::value_key(key)));
         let (imports, handles) = self.parts("storage.get")?;
         let got = handles.pendings.beside(imports.storage.get(keys)).await;
         let owned = |values: Vec<Option<Bytes>>| values.into_iter().map(|value| value.map(Vec::from)).collect();
@@ -134,7 +134,7 @@ impl storage::Host for CallState {
 
     async fn keys(&mut self, prefix: String, after: String, max: u32) -> Answer<Vec<String>> {
         check!(self.beyond_deciding("storage.keys")?);
-        let max = max.min(self.bounds.entries);
+        let max = max.min(self.limits.entries);
         let (imports, handles) = self.parts("storage.keys")?;
         let keys = handles.pendings.beside(imports.storage.keys(&prefix, &after, max)).await;
         Ok(keys.map_err(Into::into))
@@ -155,7 +155,7 @@ impl storage::Host for CallState {
     }
 
     async fn own_requests(&mut self, hours: u32) -> Answer<Vec<storage::Hour>> {
-        let hours = hours.min(self.bounds.entries);
+        let hours = hours.min(self.limits.entries);
         let (imports, handles) = self.parts("storage.own-requests")?;
         let sent = handles.pendings.beside(imports.storage.own_requests(hours)).await;
         let converted = sent.map(|all| all.into_iter().map(storage::Hour::from).collect());
@@ -183,8 +183,8 @@ impl storage::HostSnapshot for CallState {
         cursor: String,
         max: u32,
     ) -> Answer<(Vec<storage::Row>, String)> {
-        check!(walls::object(&object));
-        let max = max.min(self.bounds.entries);
+        check!(limits::object(&object));
+        let max = max.min(self.limits.entries);
         let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
         let read = self.handles.pendings.beside(snapshot.read(&object, &cursor, max)).await;
         let converted = read.map(|(rows, next)| (rows.into_iter().map(storage::Row::from).collect(), next));
@@ -197,7 +197,7 @@ impl storage::HostSnapshot for CallState {
         object: String,
         keys: Vec<String>,
     ) -> Answer<Vec<Option<storage::Row>>> {
-        check!(walls::object(&object));
+        check!(limits::object(&object));
         let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
         let found = self.handles.pendings.beside(snapshot.find(&object, keys)).await;
         let converted = found.map(|rows| rows.into_iter().map(|row| row.map(storage::Row::from)).collect());
@@ -217,7 +217,7 @@ impl storage::HostSnapshot for CallState {
         object: String,
         keys: Vec<String>,
     ) -> Answer<Vec<Vec<storage::HeldBlob>>> {
-        check!(walls::object(&object));
+        check!(limits::object(&object));
         let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
         let held = self.handles.pendings.beside(snapshot.blobs(&object, keys)).await;
         let converted = held.map(|rows| {

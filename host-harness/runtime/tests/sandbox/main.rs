@@ -1,18 +1,18 @@
-//! The sandbox from outside: components are refused or loaded, walls hold and are named, the clocks end what they should and
+//! The sandbox from outside: components are refused or loaded, limits hold and are named, the clocks end what they should and
 //! nothing else, and no call hurts another. Everything with the hostile connector runs through the real component.
 #![allow(clippy::unwrap_used)]
 
 mod clocks;
 mod component;
+mod limits;
 mod loading;
 mod platform;
-mod walls;
 
 use backup_contract::Checkpoint;
 use backup_runtime::{Connector, Processor, Runtime, RuntimeConfig};
 use std::time::Duration;
 
-/// The walls that tests change: little processor time, so that a loop ends soon.
+/// The limits that tests change: little processor time, so that a loop ends soon.
 fn config() -> RuntimeConfig {
     RuntimeConfig {
         processor: Processor::Ticks {
