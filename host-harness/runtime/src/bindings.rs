@@ -3,13 +3,6 @@
 
 mod convert;
 
-/// Stands for a `pending` in the guest's handle table; the request itself is in `imported::handles`.
-pub struct PendingHandle;
-/// Stands for a `response`.
-pub struct ResponseHandle;
-/// Stands for a `snapshot`.
-pub struct SnapshotHandle;
-
 #[allow(missing_docs)]
 mod generated {
     wasmtime::component::bindgen!({
@@ -18,9 +11,9 @@ mod generated {
         imports: { default: async | trappable },
         exports: { default: async },
         with: {
-            "backup:connector/http.pending": super::PendingHandle,
-            "backup:connector/http.response": super::ResponseHandle,
-            "backup:connector/storage.snapshot": super::SnapshotHandle,
+            "backup:connector/http.pending": crate::handles::PendingHandle,
+            "backup:connector/http.response": crate::handles::ResponseHandle,
+            "backup:connector/storage.snapshot": crate::handles::SnapshotHandle,
         },
     });
 }

@@ -3,16 +3,15 @@
 //! need not spawn. The rule: what an export may not use is refused here, whatever the embedder gave.
 
 mod around;
-mod handles;
 mod http;
 mod storage;
 
 use crate::config::RuntimeConfig;
 use crate::error::SandboxLimitExceeded;
+use crate::handles::Handles;
 use crate::imports::Imports;
 use crate::memory::Memory;
 use backup_seams::Clock;
-use handles::Handles;
 use std::sync::Arc;
 
 /// The export under way.

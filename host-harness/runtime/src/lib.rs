@@ -13,6 +13,7 @@ mod config;
 mod connector;
 mod error;
 mod gate;
+mod handles;
 mod imported;
 pub mod imports;
 mod limits;

@@ -1,8 +1,8 @@
 //! Interface `http`.
 
 use super::CallState;
-use super::handles::open;
-use crate::bindings::{PendingHandle, ResponseHandle, http};
+use crate::bindings::http;
+use crate::handles::{PendingHandle, ResponseHandle};
 use backup_contract::SendError;
 use wasmtime::Result as Trappable;
 use wasmtime::component::Resource;
@@ -16,13 +16,16 @@ impl http::Host for CallState {
                 "nothing may be sent in `{export}`"
             ))));
         };
-        let handle = handles.reserve()?;
+        let handle = handles.reserve_pending()?;
         match handles.pendings.beside(http.start(what.into())).await {
             Ok(pending) => {
-                handles.pendings.insert(handle, pending);
-                Ok(Ok(Resource::new_own(handle)))
+                handles.pendings.insert(handle.rep(), pending);
+                Ok(Ok(handle))
             }
-            Err(error) => Ok(Err(error.into())),
+            Err(error) => {
+                handles.drop_pending(handle)?;
+                Ok(Err(error.into()))
+            }
         }
     }
 
@@ -40,56 +43,58 @@ impl http::HostPending for CallState {
     ) -> Trappable<Result<Resource<ResponseHandle>, http::SendError>> {
         let handle = self.handles.reserve()?;
         let Some(pending) = self.handles.pendings.finish(pending.rep())? else {
+            self.handles.release(handle)?;
             let again = SendError::other("finished", "this request was finished before");
             return Ok(Err(again.into()));
         };
         match self.handles.pendings.beside(pending.finish()).await {
             Ok(response) => {
-                self.handles.responses.insert(handle, response);
-                Ok(Ok(Resource::new_own(handle)))
+                self.handles.fill(&handle, response)?;
+                Ok(Ok(handle))
             }
-            Err(error) => Ok(Err(error.into())),
+            Err(error) => {
+                self.handles.release(handle)?;
+                Ok(Err(error.into()))
+            }
         }
     }
 
     async fn drop(&mut self, pending: Resource<PendingHandle>) -> Trappable<()> {
-        self.handles.pendings.drop(pending.rep());
-        Ok(())
+        Ok(self.handles.drop_pending(pending)?)
     }
 }
 
 impl http::HostResponse for CallState {
     async fn status(&mut self, response: Resource<ResponseHandle>) -> Trappable<u16> {
-        Ok(open(&mut self.handles.responses, response.rep())?.status())
+        Ok(self.handles.open(&response)?.0.status())
     }
 
     async fn header(&mut self, response: Resource<ResponseHandle>, name: String) -> Trappable<Option<String>> {
-        Ok(open(&mut self.handles.responses, response.rep())?.header(&name))
+        Ok(self.handles.open(&response)?.0.header(&name))
     }
 
     async fn request_number(&mut self, response: Resource<ResponseHandle>) -> Trappable<u64> {
-        Ok(open(&mut self.handles.responses, response.rep())?.request_number())
+        Ok(self.handles.open(&response)?.0.request_number())
     }
 
     async fn attempts(&mut self, response: Resource<ResponseHandle>) -> Trappable<u32> {
-        Ok(open(&mut self.handles.responses, response.rep())?.attempts())
+        Ok(self.handles.open(&response)?.0.attempts())
     }
 
     async fn read(&mut self, response: Resource<ResponseHandle>, max: u32) -> Trappable<Result<Vec<u8>, http::SendError>> {
         let max = max.min(self.limits.read);
-        let response = open(&mut self.handles.responses, response.rep())?;
-        let read = self.handles.pendings.beside(response.read(max)).await;
+        let (response, pendings) = self.handles.open(&response)?;
+        let read = pendings.beside(response.read(max)).await;
         Ok(read.map(Vec::from).map_err(http::SendError::from))
     }
 
     async fn save(&mut self, response: Resource<ResponseHandle>, blob: String) -> Trappable<Result<u64, http::SendError>> {
-        let response = open(&mut self.handles.responses, response.rep())?;
-        let saved = self.handles.pendings.beside(response.save(&blob)).await;
+        let (response, pendings) = self.handles.open(&response)?;
+        let saved = pendings.beside(response.save(&blob)).await;
         Ok(saved.map_err(http::SendError::from))
     }
 
     async fn drop(&mut self, response: Resource<ResponseHandle>) -> Trappable<()> {
-        self.handles.responses.remove(&response.rep());
-        Ok(())
+        Ok(self.handles.release(response)?)
     }
 }

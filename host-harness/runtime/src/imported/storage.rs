@@ -1,9 +1,9 @@
 //! Interface `storage`: the checks of [`crate::limits`] before each call, and in `decide` nothing but the two functions that it
 //! may use.
 
-use super::handles::open;
 use super::{CallState, Export};
-use crate::bindings::{SnapshotHandle, storage, types};
+use crate::bindings::{storage, types};
+use crate::handles::SnapshotHandle;
 use crate::limits;
 use backup_contract::{HeldBlob, Note, Row, StorageError, Tombstone};
 use bytes::Bytes;
@@ -99,14 +99,12 @@ impl storage::Host for CallState {
         let handle = self.handles.reserve()?;
         let (imports, handles) = self.parts("storage.open")?;
         let opened = handles.pendings.beside(imports.storage.open(of.into())).await;
-        Ok(match opened {
-            Ok(Some(snapshot)) => {
-                self.handles.snapshots.insert(handle, snapshot);
-                Ok(Some(Resource::new_own(handle)))
-            }
-            Ok(None) => Ok(None),
-            Err(error) => Err(error.into()),
-        })
+        if let Ok(Some(snapshot)) = opened {
+            handles.fill(&handle, snapshot)?;
+            return Ok(Ok(Some(handle)));
+        }
+        handles.release(handle)?;
+        Ok(opened.map(|_| None).map_err(Into::into))
     }
 
     async fn put(&mut self, entries: Vec<storage::Entry>) -> Answer<()> {
@@ -165,14 +163,14 @@ impl storage::Host for CallState {
 
 impl storage::HostSnapshot for CallState {
     async fn objects(&mut self, snapshot: Resource<SnapshotHandle>) -> Answer<Vec<String>> {
-        let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
-        let objects = self.handles.pendings.beside(snapshot.objects()).await;
+        let (snapshot, pendings) = self.handles.open(&snapshot)?;
+        let objects = pendings.beside(snapshot.objects()).await;
         Ok(objects.map_err(Into::into))
     }
 
     async fn damaged(&mut self, snapshot: Resource<SnapshotHandle>) -> Answer<Vec<String>> {
-        let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
-        let damaged = self.handles.pendings.beside(snapshot.damaged()).await;
+        let (snapshot, pendings) = self.handles.open(&snapshot)?;
+        let damaged = pendings.beside(snapshot.damaged()).await;
         Ok(damaged.map_err(Into::into))
     }
 
@@ -185,8 +183,8 @@ impl storage::HostSnapshot for CallState {
     ) -> Answer<(Vec<storage::Row>, String)> {
         check!(limits::object(&object));
         let max = max.min(self.limits.entries);
-        let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
-        let read = self.handles.pendings.beside(snapshot.read(&object, &cursor, max)).await;
+        let (snapshot, pendings) = self.handles.open(&snapshot)?;
+        let read = pendings.beside(snapshot.read(&object, &cursor, max)).await;
         let converted = read.map(|(rows, next)| (rows.into_iter().map(storage::Row::from).collect(), next));
         Ok(converted.map_err(Into::into))
     }
@@ -198,15 +196,15 @@ impl storage::HostSnapshot for CallState {
         keys: Vec<String>,
     ) -> Answer<Vec<Option<storage::Row>>> {
         check!(limits::object(&object));
-        let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
-        let found = self.handles.pendings.beside(snapshot.find(&object, keys)).await;
+        let (snapshot, pendings) = self.handles.open(&snapshot)?;
+        let found = pendings.beside(snapshot.find(&object, keys)).await;
         let converted = found.map(|rows| rows.into_iter().map(|row| row.map(storage::Row::from)).collect());
         Ok(converted.map_err(Into::into))
     }
 
     async fn notes(&mut self, snapshot: Resource<SnapshotHandle>, keys: Vec<String>) -> Answer<Vec<Option<Vec<u8>>>> {
-        let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
-        let found = self.handles.pendings.beside(snapshot.notes(keys)).await;
+        let (snapshot, pendings) = self.handles.open(&snapshot)?;
+        let found = pendings.beside(snapshot.notes(keys)).await;
         let owned = |notes: Vec<Option<Bytes>>| notes.into_iter().map(|note| note.map(Vec::from)).collect();
         Ok(found.map(owned).map_err(Into::into))
     }
@@ -218,8 +216,8 @@ impl storage::HostSnapshot for CallState {
         keys: Vec<String>,
     ) -> Answer<Vec<Vec<storage::HeldBlob>>> {
         check!(limits::object(&object));
-        let snapshot = open(&mut self.handles.snapshots, snapshot.rep())?;
-        let held = self.handles.pendings.beside(snapshot.blobs(&object, keys)).await;
+        let (snapshot, pendings) = self.handles.open(&snapshot)?;
+        let held = pendings.beside(snapshot.blobs(&object, keys)).await;
         let converted = held.map(|rows| {
             let row = |blobs: Vec<HeldBlob>| blobs.into_iter().map(storage::HeldBlob::from).collect();
             rows.into_iter().map(row).collect()
@@ -228,7 +226,6 @@ impl storage::HostSnapshot for CallState {
     }
 
     async fn drop(&mut self, snapshot: Resource<SnapshotHandle>) -> Trappable<()> {
-        self.handles.snapshots.remove(&snapshot.rep());
-        Ok(())
+        Ok(self.handles.release(snapshot)?)
     }
 }

@@ -7,44 +7,89 @@ use futures::future::{Either, select};
 use futures::stream::{FuturesUnordered, StreamExt};
 use std::collections::BTreeMap;
 use std::pin::pin;
+use wasmtime::component::{Resource, ResourceTable, ResourceTableError};
+
+/// A request's place in the table; the request is in [`Pendings`], since all of them are moved on together.
+pub struct PendingHandle;
+
+/// An answer or a snapshot in the table; empty while it is waited for, so that there is room for it when it comes.
+pub struct Handle<T: ?Sized>(Option<Box<T>>);
+
+/// A `response`.
+pub type ResponseHandle = Handle<dyn Response>;
+/// A `snapshot`.
+pub type SnapshotHandle = Handle<dyn Snapshot>;
 
 /// What is under way and open.
 pub struct Handles {
-    limit: usize,
-    next: u32,
+    table: ResourceTable,
     pub pendings: Pendings,
-    pub responses: BTreeMap<u32, Box<dyn Response>>,
-    pub snapshots: BTreeMap<u32, Box<dyn Snapshot>>,
+}
+
+impl From<ResourceTableError> for SandboxLimitExceeded {
+    fn from(error: ResourceTableError) -> Self {
+        match error {
+            ResourceTableError::Full => SandboxLimitExceeded::Handles,
+            _ => SandboxLimitExceeded::NoSuchHandle,
+        }
+    }
 }
 
 impl Handles {
+    /// At most `limit` handles of all kinds together.
     pub fn new(limit: usize) -> Self {
+        let mut table = ResourceTable::new();
+        table.set_max_capacity(limit);
         Handles {
-            limit,
-            next: 0,
+            table,
             pendings: Pendings::default(),
-            responses: BTreeMap::new(),
-            snapshots: BTreeMap::new(),
         }
     }
 
-    /// The number of the next handle; refuses where there are too many. Asked before anything is sent or opened for it.
-    pub fn reserve(&mut self) -> wasmtime::Result<u32> {
-        if self.pendings.0.len() + self.responses.len() + self.snapshots.len() >= self.limit {
-            return Err(SandboxLimitExceeded::Handles.into());
-        }
-        // No call lasts long enough to come round to a number that is still in use.
-        self.next = self.next.wrapping_add(1);
-        Ok(self.next)
+    /// A place for a request. Asked for before it is sent.
+    pub fn reserve_pending(&mut self) -> Result<Resource<PendingHandle>, SandboxLimitExceeded> {
+        Ok(self.table.push(PendingHandle)?)
     }
-}
 
-/// Finds an open handle.
-pub fn open<T: ?Sized>(among: &mut BTreeMap<u32, Box<T>>, handle: u32) -> wasmtime::Result<&mut T> {
-    among
-        .get_mut(&handle)
-        .map(Box::as_mut)
-        .ok_or_else(|| SandboxLimitExceeded::NoSuchHandle.into())
+    /// Lets go of a request.
+    pub fn drop_pending(&mut self, handle: Resource<PendingHandle>) -> Result<(), SandboxLimitExceeded> {
+        self.pendings.drop(handle.rep());
+        self.table.delete(handle)?;
+        Ok(())
+    }
+
+    /// A place for an answer or a snapshot. Asked for before it is waited for.
+    pub fn reserve<T: ?Sized + 'static>(&mut self) -> Result<Resource<Handle<T>>, SandboxLimitExceeded>
+    where
+        Box<T>: Send,
+    {
+        Ok(self.table.push(Handle(None))?)
+    }
+
+    /// Puts what came into its place.
+    pub fn fill<T: ?Sized + 'static>(
+        &mut self,
+        handle: &Resource<Handle<T>>,
+        what: Box<T>,
+    ) -> Result<(), SandboxLimitExceeded> {
+        self.table.get_mut(handle)?.0 = Some(what);
+        Ok(())
+    }
+
+    /// An open one, and the requests that are moved on while it works.
+    pub fn open<T: ?Sized + 'static>(
+        &mut self,
+        handle: &Resource<Handle<T>>,
+    ) -> Result<(&mut T, &mut Pendings), SandboxLimitExceeded> {
+        let open = self.table.get_mut(handle)?.0.as_deref_mut();
+        Ok((open.ok_or(SandboxLimitExceeded::NoSuchHandle)?, &mut self.pendings))
+    }
+
+    /// Lets go of an answer or a snapshot, or of a place that nothing came for.
+    pub fn release<T: ?Sized + 'static>(&mut self, handle: Resource<Handle<T>>) -> Result<(), SandboxLimitExceeded> {
+        self.table.delete(handle)?;
+        Ok(())
+    }
 }
 
 /// Requests under way.
@@ -183,7 +228,7 @@ mod tests {
 
     fn under_way(handles: &mut Handles, polls: u32) -> (u32, Arc<AtomicU32>, Arc<AtomicBool>) {
         let (left, dropped) = (Arc::new(AtomicU32::new(polls)), Arc::new(AtomicBool::new(false)));
-        let handle = handles.reserve().unwrap();
+        let handle = handles.reserve_pending().unwrap().rep();
         let request = AtPoll {
             left: left.clone(),
             dropped: dropped.clone(),
@@ -224,7 +269,7 @@ mod tests {
     async fn waiting_for_nothing_or_for_what_is_gone_is_refused() {
         let mut handles = Handles::new(10);
         let (gone, _, dropped) = under_way(&mut handles, 0);
-        handles.pendings.drop(gone);
+        handles.drop_pending(Resource::new_own(gone)).unwrap();
         assert!(dropped.load(Ordering::Relaxed));
         let nothing = handles.pendings.first_of(&[]).await.unwrap_err();
         assert!(matches!(nothing.downcast_ref(), Some(SandboxLimitExceeded::WaitAnyOfNothing)));
@@ -250,9 +295,12 @@ mod tests {
         let mut handles = Handles::new(2);
         let (first, ..) = under_way(&mut handles, 0);
         under_way(&mut handles, 0);
-        let refused = handles.reserve().unwrap_err();
-        assert!(matches!(refused.downcast_ref(), Some(SandboxLimitExceeded::Handles)));
-        handles.pendings.drop(first);
-        handles.reserve().unwrap();
+        let refused = handles.reserve::<dyn Response>().unwrap_err();
+        assert!(matches!(refused, SandboxLimitExceeded::Handles));
+        handles.drop_pending(Resource::new_own(first)).unwrap();
+        let answer = handles.reserve::<dyn Response>().unwrap();
+        assert!(matches!(handles.reserve_pending(), Err(SandboxLimitExceeded::Handles)));
+        handles.release(answer).unwrap();
+        handles.reserve_pending().unwrap();
     }
 }
