@@ -10,7 +10,7 @@ use crate::imported::{CallState, Export};
 use crate::imports::Imports;
 use crate::memory::Memory;
 use crate::processor::Meter;
-use crate::runtime::{Runtime, Shared};
+use crate::sandbox::{Occupancy, Sandbox};
 use backup_contract::{
     BackupOptions, BatchResult, Checked, Checkpoint, ConnectorError, Description, Planned, RestoreSelection, Verdict,
 };
@@ -26,7 +26,7 @@ use wasmtime::{PoolConcurrencyLimitError, Store, Trap, WasmBacktrace};
 /// A component that is ready to run. Cloning gives another handle on it; calls may run at the same time.
 #[derive(Clone)]
 pub struct Connector {
-    shared: Arc<Shared>,
+    sandbox: Arc<Sandbox>,
     ready: PluginPre<CallState>,
     digest: Arc<str>,
     description: Arc<Description>,
@@ -64,12 +64,12 @@ type Answer<T> = Result<Result<T, ConnectorError>, CallError>;
 impl Connector {
     /// Instantiates for the first time, and asks for the description.
     pub(crate) async fn probe(
-        shared: Arc<Shared>,
+        sandbox: Arc<Sandbox>,
         ready: PluginPre<CallState>,
         digest: String,
     ) -> Result<Connector, LoadError> {
         let mut connector = Connector {
-            shared,
+            sandbox,
             ready,
             digest: digest.into(),
             description: Arc::new(Description::default()),
@@ -92,11 +92,9 @@ impl Connector {
         &self.description
     }
 
-    /// The sandbox that it runs in.
-    pub fn runtime(&self) -> Runtime {
-        Runtime {
-            shared: self.shared.clone(),
-        }
+    /// What of the sandbox that it runs in is in use right now, by any connector.
+    pub fn occupancy(&self) -> Occupancy {
+        self.sandbox.occupancy()
     }
 
     /// What its calls used so far.
@@ -189,7 +187,7 @@ impl Connector {
     }
 
     fn checkpoint_fits(&self, checkpoint: &Checkpoint) -> Result<(), CallError> {
-        let (bytes, limit) = (checkpoint.data.len(), self.shared.config.checkpoint);
+        let (bytes, limit) = (checkpoint.data.len(), self.sandbox.config.checkpoint);
         if bytes > limit {
             return Err(CallError::CheckpointTooLarge { bytes, limit });
         }
@@ -198,7 +196,7 @@ impl Connector {
 
     /// Tells a component that doesn't fit the contract from one that traps: here only what wasmtime checks can fail.
     async fn instantiates(&self) -> Result<(), LoadError> {
-        let _room = self.shared.admit().await.map_err(LoadError::Describe)?;
+        let _room = self.sandbox.admit().await.map_err(LoadError::Describe)?;
         let (mut store, _) = self.store(Export::Describe, None);
         match self.ready.instantiate_async(&mut store).await {
             Ok(_) => Ok(()),
@@ -220,9 +218,9 @@ impl Connector {
         run: impl for<'a> FnOnce(&'a Plugin, &'a mut Store<CallState>) -> BoxFuture<'a, wasmtime::Result<T>> + Send,
     ) -> Result<T, CallError> {
         // Dropped after the store, so that a slot of the pool is free before the next call is admitted.
-        let _room = self.shared.admit().await?;
+        let _room = self.sandbox.admit().await?;
         let (mut store, meter) = self.store(export, imports);
-        let wall_clock = self.shared.config.wall_clock;
+        let wall_clock = self.sandbox.config.wall_clock;
 
         let outcome = {
             let mut work = pin!(async {
@@ -239,7 +237,7 @@ impl Connector {
                     _ => polled,
                 }
             });
-            match select(metered, self.shared.config.clock.deadline(wall_clock)).await {
+            match select(metered, self.sandbox.config.clock.deadline(wall_clock)).await {
                 Either::Left((result, _)) => Some(result),
                 Either::Right(((), _)) => None,
             }
@@ -254,12 +252,12 @@ impl Connector {
     }
 
     fn store(&self, export: Export, imports: Option<Imports>) -> (Store<CallState>, Option<Meter>) {
-        let config = &self.shared.config;
-        let mut store = Store::new(&self.shared.engine, CallState::new(export, imports, config));
+        let config = &self.sandbox.config;
+        let mut store = Store::new(&self.sandbox.engine, CallState::new(export, imports, config));
         store.limiter(|state| &mut state.memory);
         store.set_hostcall_fuel(config.host_call_data);
         store.set_max_component_handles(config.handles);
-        match (config.processor, &self.shared.ticker) {
+        match (config.processor, &self.sandbox.ticker) {
             (Processor::Ticks { limit, .. }, Some(ticker)) => {
                 let meter = ticker.meter(limit);
                 store.set_epoch_deadline(1);
@@ -281,7 +279,7 @@ impl Connector {
 
     /// Which limit an error of wasmtime stands for.
     fn judge(&self, error: &wasmtime::Error, store: &Store<CallState>) -> CallError {
-        let config = &self.shared.config;
+        let config = &self.sandbox.config;
         let text = format!("{error:#}");
         let cpu = CallError::CpuExceeded { limit: config.processor };
         match error.downcast_ref::<SandboxLimitExceeded>() {
@@ -322,7 +320,7 @@ impl Connector {
     fn count(&self, export: Export, store: &Store<CallState>, meter: Option<&Meter>, error: Option<&CallError>) {
         let memory: &Memory = &store.data().memory;
         let cpu = meter.map(Meter::spent).unwrap_or_default();
-        let fuel = match self.shared.config.processor {
+        let fuel = match self.sandbox.config.processor {
             Processor::Fuel { limit, .. } => limit.saturating_sub(store.get_fuel().unwrap_or(limit)),
             Processor::Ticks { .. } => 0,
         };

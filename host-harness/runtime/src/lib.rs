@@ -20,11 +20,13 @@ mod limits;
 mod memory;
 mod processor;
 mod runtime;
+mod sandbox;
 
 pub use config::{Processor, RuntimeConfig};
 pub use connector::{CallStats, Connector};
 pub use error::{CallError, LoadError, RuntimeError};
-pub use runtime::{Occupancy, Runtime};
+pub use runtime::Runtime;
+pub use sandbox::Occupancy;
 
 /// The version of the contract that this host speaks: that of `wit/world.wit`.
 pub const CONTRACT_VERSION: &str = "0.1.0-alpha.1";

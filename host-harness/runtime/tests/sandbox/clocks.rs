@@ -78,7 +78,7 @@ async fn a_call_waits_for_room_and_is_told_when_there_was_none() {
         ..on(&clock)
     };
     let connector = hostile(one).await;
-    assert_eq!(connector.runtime().occupancy().calls_at_once, 1);
+    assert_eq!(connector.occupancy().calls_at_once, 1);
     let (waiting, good) = (
         Platform::behaving("wait-for-ever").with_source(Source::Silent),
         Platform::new("{}"),

@@ -38,6 +38,6 @@ fn beginning() -> Checkpoint {
 
 /// Nothing is left of calls that ended, however they did.
 fn assert_nothing_left(connector: &Connector) {
-    let occupancy = connector.runtime().occupancy();
+    let occupancy = connector.occupancy();
     assert_eq!((occupancy.calls, occupancy.instances), (0, 0), "{occupancy:?}");
 }
