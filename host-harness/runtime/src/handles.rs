@@ -94,15 +94,15 @@ impl Handles {
 
 /// Requests under way.
 #[derive(Default)]
-pub struct Pendings(BTreeMap<u32, Request>);
+pub struct Pendings(BTreeMap<u32, UnderWay>);
 
-struct Request {
+struct UnderWay {
     /// `None` once it was finished.
     pending: Option<Box<dyn Pending>>,
     answered: bool,
 }
 
-impl Request {
+impl UnderWay {
     /// Resolves when it has answered.
     async fn answered(&mut self) {
         if let (Some(pending), false) = (&mut self.pending, self.answered) {
@@ -114,7 +114,7 @@ impl Request {
 
 impl Pendings {
     pub fn insert(&mut self, handle: u32, pending: Box<dyn Pending>) {
-        let request = Request {
+        let request = UnderWay {
             pending: Some(pending),
             answered: false,
         };
@@ -175,7 +175,7 @@ impl Pendings {
         Err(SandboxLimitExceeded::NoSuchHandle.into())
     }
 
-    fn unanswered(&mut self) -> impl Iterator<Item = (u32, &mut Request)> {
+    fn unanswered(&mut self) -> impl Iterator<Item = (u32, &mut UnderWay)> {
         self.0
             .iter_mut()
             .filter(|(_, request)| !request.answered)

@@ -48,7 +48,7 @@ pub(super) struct Attempt {
 }
 
 /// What comes after an attempt.
-enum Next {
+enum AfterAttempt {
     Done(Result<Answer, SendError>),
     /// The same, after a wait; the outcome stands if the tries are used up.
     Again(Result<Answer, SendError>, Duration),
@@ -124,8 +124,8 @@ impl Surroundings {
                     }
                     let outcome = Err(SendError::OutcomeUnknown(reason));
                     match !self.gate.is_one_attempt() && course.another_try(&request) {
-                        true => Next::Again(outcome, back_off(course.failed, &*self.randomness)),
-                        false => Next::Done(outcome),
+                        true => AfterAttempt::Again(outcome, back_off(course.failed, &*self.randomness)),
+                        false => AfterAttempt::Done(outcome),
                     }
                 }
                 Ok(response) => {
@@ -139,8 +139,8 @@ impl Surroundings {
                 }
             };
             attempt = match next {
-                Next::Done(outcome) => return outcome,
-                Next::Again(outcome, wait) => {
+                AfterAttempt::Done(outcome) => return outcome,
+                AfterAttempt::Again(outcome, wait) => {
                     course.last = Some(outcome);
                     self.clock.sleep(wait).await;
                     match self.attempt(&request, access, url).await {
@@ -148,8 +148,8 @@ impl Surroundings {
                         Err(error) => return course.instead_of(error),
                     }
                 }
-                Next::Elsewhere(url) => self.attempt(&request, access, url).await?,
-                Next::Replay(access) => {
+                AfterAttempt::Elsewhere(url) => self.attempt(&request, access, url).await?,
+                AfterAttempt::Replay(access) => {
                     let url = self.url(&access, &request)?;
                     self.attempt(&request, access, url).await?
                 }
@@ -176,13 +176,13 @@ impl Surroundings {
         access: &Access,
         url: &Url,
         answer: Answer,
-    ) -> Result<Next, SendError> {
+    ) -> Result<AfterAttempt, SendError> {
         let status = answer.http_status();
         if status == StatusCode::UNAUTHORIZED && !course.replayed {
             course.replayed = true;
             return Ok(match self.credentials.renewed(access).await.map_err(after_refusal)? {
-                Some(access) => Next::Replay(access),
-                None => Next::Done(Ok(answer)),
+                Some(access) => AfterAttempt::Replay(access),
+                None => AfterAttempt::Done(Ok(answer)),
             });
         }
         if let Some(target) = redirect(status, answer.headers(), url)? {
@@ -195,16 +195,16 @@ impl Surroundings {
             }
             if keeps_method(status, &request.method) && course.hops < HOPS {
                 course.hops += 1;
-                return Ok(Next::Elsewhere(target));
+                return Ok(AfterAttempt::Elsewhere(target));
             }
         }
         if is_passing(status) && course.another_try(request) {
             let own = back_off(course.failed, &*self.randomness);
             if let Some(wait) = wait_after(answer.headers(), own, self.clock.now()) {
-                return Ok(Next::Again(Ok(answer), wait));
+                return Ok(AfterAttempt::Again(Ok(answer), wait));
             }
         }
-        Ok(Next::Done(Ok(answer)))
+        Ok(AfterAttempt::Done(Ok(answer)))
     }
 
     /// One attempt on the wire.

@@ -10,7 +10,7 @@ mod state;
 mod tests;
 
 pub use event::{Actor, Cause, Event, Paused, Percent, Record, RestoreRequested, Until};
-pub use state::{JournalState, RestoreRecord, RestoreStanding, SnapshotRecord, Standing, Temporary};
+pub use state::{JournalState, RestoreRecord, RestoreStanding, SnapshotRecord, SnapshotStanding, Temporary};
 
 use crate::backend::Store;
 use crate::chain::{Appended, Chain, Entry, Head};

@@ -8,7 +8,7 @@ use backup_seams::Timestamp;
 
 /// Where a snapshot stands, by the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum SnapshotStanding {
     /// A job works on it, or one that died did.
     Open,
     /// It goes on later.
@@ -33,10 +33,13 @@ pub enum Standing {
     Pruned,
 }
 
-impl Standing {
+impl SnapshotStanding {
     /// Whether a job may go on from it.
     pub fn may_go_on(&self) -> bool {
-        matches!(self, Standing::Open | Standing::Paused(_) | Standing::Failed { .. })
+        matches!(
+            self,
+            SnapshotStanding::Open | SnapshotStanding::Paused(_) | SnapshotStanding::Failed { .. }
+        )
     }
 }
 
@@ -58,7 +61,7 @@ pub struct SnapshotRecord {
     /// Digest of the connector that began it.
     pub connector: Sha256,
     /// Where it stands.
-    pub standing: Standing,
+    pub standing: SnapshotStanding,
 }
 
 /// Where a restore stands, by the journal.
@@ -235,7 +238,7 @@ impl JournalState {
     /// Snapshots whose job has ended and that are still there, newest first by when that was.
     pub fn ended(&self) -> impl Iterator<Item = &SnapshotRecord> {
         let ended = self.completed.iter().rev().filter_map(|id| self.snapshot(*id));
-        ended.filter(|record| matches!(record.standing, Standing::Complete { .. }))
+        ended.filter(|record| matches!(record.standing, SnapshotStanding::Complete { .. }))
     }
 
     /// The snapshots that an incremental one may go on from, newest first by when their jobs ended. Incomplete ones are among them:
@@ -243,7 +246,7 @@ impl JournalState {
     pub fn predecessors(&self) -> impl Iterator<Item = &SnapshotRecord> {
         let own = self.completed.iter().skip(self.completed_before_removal).rev();
         own.filter_map(|id| self.snapshot(*id))
-            .filter(|record| matches!(record.standing, Standing::Complete { .. }))
+            .filter(|record| matches!(record.standing, SnapshotStanding::Complete { .. }))
     }
 
     /// All restores, in the order in which they were begun.
@@ -284,7 +287,7 @@ impl JournalState {
                 self.scope = None;
                 self.completed_before_removal = self.completed.len();
                 let open = self.snapshots.iter_mut().filter(|snapshot| snapshot.standing.may_go_on());
-                open.for_each(|snapshot| snapshot.standing = Standing::Superseded);
+                open.for_each(|snapshot| snapshot.standing = SnapshotStanding::Superseded);
                 let open = self.restores.iter_mut().filter(|restore| restore.standing.may_go_on());
                 open.for_each(|restore| restore.standing = RestoreStanding::Superseded);
             }
@@ -317,10 +320,10 @@ impl JournalState {
                 scope: self.scope.clone(),
                 begun_at: at,
                 connector: *connector,
-                standing: Standing::Open,
+                standing: SnapshotStanding::Open,
             }),
-            Event::SnapshotPaused { snapshot, pause, .. } => self.stands(*snapshot, Standing::Paused(pause.clone())),
-            Event::SnapshotResumed { snapshot } => self.stands(*snapshot, Standing::Open),
+            Event::SnapshotPaused { snapshot, pause, .. } => self.stands(*snapshot, SnapshotStanding::Paused(pause.clone())),
+            Event::SnapshotResumed { snapshot } => self.stands(*snapshot, SnapshotStanding::Open),
             Event::SnapshotCompleted {
                 snapshot,
                 log_head,
@@ -329,7 +332,7 @@ impl JournalState {
                 if self.is_closed(*snapshot) {
                     return;
                 }
-                let ended = Standing::Complete {
+                let ended = SnapshotStanding::Complete {
                     at,
                     log_head: *log_head,
                     incomplete: *incomplete,
@@ -340,12 +343,12 @@ impl JournalState {
                     temporary.backup_completed = true;
                 }
             }
-            Event::SnapshotSuperseded { snapshot } => self.stands(*snapshot, Standing::Superseded),
+            Event::SnapshotSuperseded { snapshot } => self.stands(*snapshot, SnapshotStanding::Superseded),
             Event::SnapshotFailed { snapshot, reason } => {
                 let reason = reason.clone();
-                self.stands(*snapshot, Standing::Failed { reason });
+                self.stands(*snapshot, SnapshotStanding::Failed { reason });
             }
-            Event::SnapshotPruned { snapshot } => self.stands(*snapshot, Standing::Pruned),
+            Event::SnapshotPruned { snapshot } => self.stands(*snapshot, SnapshotStanding::Pruned),
             Event::RestoreBegun { restore, what, .. } => self.restores.push(RestoreRecord {
                 id: *restore,
                 what: what.clone(),
@@ -379,11 +382,11 @@ impl JournalState {
     /// What is closed stays closed, whatever a job says that doesn't know yet: its connection was removed.
     fn is_closed(&self, id: SnapshotId) -> bool {
         self.snapshot(id)
-            .is_some_and(|snapshot| snapshot.standing == Standing::Superseded)
+            .is_some_and(|snapshot| snapshot.standing == SnapshotStanding::Superseded)
     }
 
-    fn stands(&mut self, id: SnapshotId, standing: Standing) {
-        if self.is_closed(id) && standing != Standing::Pruned {
+    fn stands(&mut self, id: SnapshotId, standing: SnapshotStanding) {
+        if self.is_closed(id) && standing != SnapshotStanding::Pruned {
             return;
         }
         if let Some(snapshot) = self.snapshots.iter_mut().find(|snapshot| snapshot.id == id) {

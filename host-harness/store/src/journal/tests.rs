@@ -180,7 +180,10 @@ async fn nothing_of_a_removed_connection_is_gone_on_with_under_its_name() {
     crate::testing::fixture::add(&mut journal).await.unwrap();
     assert!(journal.state().exists());
     assert!(journal.state().scope().is_none() && journal.state().open_snapshot().is_none());
-    assert_eq!(journal.state().snapshot(snapshot).unwrap().standing, Standing::Superseded);
+    assert_eq!(
+        journal.state().snapshot(snapshot).unwrap().standing,
+        SnapshotStanding::Superseded
+    );
 }
 
 #[tokio::test]

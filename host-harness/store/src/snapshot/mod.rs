@@ -43,7 +43,7 @@ pub(crate) use writer::{checkpoint_path, fence, read_checkpoint};
 use crate::backend::Store;
 use crate::chain::{Chain, Entry};
 use crate::error::StoreError;
-use crate::journal::Standing;
+use crate::journal::SnapshotStanding;
 use crate::names::{ConnectionName, SnapshotId};
 use object_store::path::Path;
 use serde::{Deserialize, Serialize};
@@ -74,12 +74,15 @@ pub enum SnapshotState {
 
 impl SnapshotState {
     /// By where it stands.
-    pub fn of(standing: &Standing) -> SnapshotState {
+    pub fn of(standing: &SnapshotStanding) -> SnapshotState {
         match standing {
-            Standing::Complete { incomplete: false, .. } => SnapshotState::Complete,
-            Standing::Complete { incomplete: true, .. } => SnapshotState::Incomplete,
-            Standing::Superseded => SnapshotState::Superseded,
-            Standing::Open | Standing::Paused(_) | Standing::Failed { .. } | Standing::Pruned => SnapshotState::Partial,
+            SnapshotStanding::Complete { incomplete: false, .. } => SnapshotState::Complete,
+            SnapshotStanding::Complete { incomplete: true, .. } => SnapshotState::Incomplete,
+            SnapshotStanding::Superseded => SnapshotState::Superseded,
+            SnapshotStanding::Open
+            | SnapshotStanding::Paused(_)
+            | SnapshotStanding::Failed { .. }
+            | SnapshotStanding::Pruned => SnapshotState::Partial,
         }
     }
 

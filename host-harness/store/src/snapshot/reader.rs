@@ -13,7 +13,7 @@ use super::writer::{checkpoint_of, cut_log};
 use super::{SnapshotKind, SnapshotState};
 use crate::backend::Store;
 use crate::error::{Damage, StoreError};
-use crate::journal::{JournalState, SnapshotRecord, Standing};
+use crate::journal::{JournalState, SnapshotRecord, SnapshotStanding};
 use crate::names::{ConnectionName, ObjectName, SnapshotId};
 use backup_contract::{Checkpoint, HeldBlob, Row};
 use backup_seams::Timestamp;
@@ -32,7 +32,7 @@ pub struct SnapshotInfo {
     /// Whether it is all there.
     pub state: SnapshotState,
     /// Where it stands, by the journal.
-    pub standing: Standing,
+    pub standing: SnapshotStanding,
     /// Full or incremental.
     pub kind: SnapshotKind,
     /// What an incremental one goes on from.
@@ -102,11 +102,13 @@ impl Snapshot {
         journal: &JournalState,
         id: SnapshotId,
     ) -> Result<Snapshot, StoreError> {
-        let record = journal.snapshot(id).filter(|record| record.standing != Standing::Pruned);
+        let record = journal
+            .snapshot(id)
+            .filter(|record| record.standing != SnapshotStanding::Pruned);
         let record = record.ok_or_else(|| StoreError::NotFound(format!("snapshot {id}")))?;
         let loaded = rollup::load(store, connection, id).await?;
         let mut damage = loaded.damage.clone();
-        if let Standing::Complete { log_head, .. } = record.standing
+        if let SnapshotStanding::Complete { log_head, .. } = record.standing
             && loaded.fold.head.hash != log_head
             && damage.is_none()
         {
@@ -118,7 +120,7 @@ impl Snapshot {
             && loaded.damage.is_none()
             && journal
                 .snapshot(predecessor)
-                .is_some_and(|past| past.standing != Standing::Pruned)
+                .is_some_and(|past| past.standing != SnapshotStanding::Pruned)
         {
             // Begun, and its host died before that was in its log.
             let past = rollup::load(store, connection, predecessor).await?;
@@ -154,7 +156,7 @@ impl Snapshot {
     /// For a list.
     pub fn info(&self) -> SnapshotInfo {
         let completed_at = match self.record.standing {
-            Standing::Complete { at, .. } => Some(at),
+            SnapshotStanding::Complete { at, .. } => Some(at),
             _ => None,
         };
         SnapshotInfo {

@@ -12,7 +12,7 @@ use super::{SnapshotKind, log_dir, rollup};
 use crate::backend::{Created, Store};
 use crate::chain::{Chain, Head};
 use crate::error::{Damage, StoreError};
-use crate::journal::{Actor, Event, Journal, JournalState, Paused, SnapshotRecord, Standing};
+use crate::journal::{Actor, Event, Journal, JournalState, Paused, SnapshotRecord, SnapshotStanding};
 use crate::names::{ConnectionName, ObjectName, Sha256, SnapshotId};
 use crate::scope::{Claim, Grant, Spending};
 use backup_contract::{Checkpoint, Failure};
@@ -122,7 +122,7 @@ impl SnapshotWriter {
         let resumed = |state: &JournalState| {
             let open = state
                 .snapshot(snapshot)
-                .is_some_and(|record| record.standing == Standing::Open);
+                .is_some_and(|record| record.standing == SnapshotStanding::Open);
             (!open).then_some(Event::SnapshotResumed { snapshot })
         };
         journal.append_with(actor, resumed).await?;
@@ -297,7 +297,7 @@ impl SnapshotWriter {
         let completed = |state: &JournalState| {
             let complete = state
                 .snapshot(id)
-                .is_some_and(|record| matches!(record.standing, Standing::Complete { .. }));
+                .is_some_and(|record| matches!(record.standing, SnapshotStanding::Complete { .. }));
             (!complete).then_some(Event::SnapshotCompleted {
                 snapshot: id,
                 log_head,
@@ -377,11 +377,11 @@ fn check_connection(claim: &Claim, journal: &Journal) -> Result<(), StoreError> 
 fn back_to_the_last_complete(state: &JournalState, id: SnapshotId) -> Vec<SnapshotId> {
     let mut earlier = Vec::new();
     for other in state.snapshots().iter().rev() {
-        if other.id == id || other.standing == Standing::Pruned {
+        if other.id == id || other.standing == SnapshotStanding::Pruned {
             continue;
         }
         earlier.push(other.id);
-        if matches!(other.standing, Standing::Complete { .. }) && other.objects.is_empty() {
+        if matches!(other.standing, SnapshotStanding::Complete { .. }) && other.objects.is_empty() {
             break;
         }
     }
@@ -391,7 +391,7 @@ fn back_to_the_last_complete(state: &JournalState, id: SnapshotId) -> Vec<Snapsh
 /// A snapshot that others may go on from, and the head of its log.
 fn complete(state: &JournalState, id: SnapshotId) -> Result<Sha256, StoreError> {
     match state.snapshot(id).map(|record| &record.standing) {
-        Some(Standing::Complete { log_head, .. }) => Ok(*log_head),
+        Some(SnapshotStanding::Complete { log_head, .. }) => Ok(*log_head),
         Some(_) => Err(StoreError::State(format!(
             "nothing can go on from snapshot {id}, which is not complete or was given up; begin a new one with `backup --full`"
         ))),

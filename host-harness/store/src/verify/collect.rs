@@ -5,7 +5,7 @@
 
 use crate::backend::Store;
 use crate::error::StoreError;
-use crate::journal::{Actor, Event, Journal, Standing};
+use crate::journal::{Actor, Event, Journal, SnapshotStanding};
 use crate::scope::Claim;
 use crate::snapshot::{self, Fold};
 use crate::values::Values;
@@ -67,7 +67,7 @@ pub async fn gc(claim: &mut Claim, journal: &mut Journal, actor: &Actor) -> Resu
     let mut used = HashSet::new();
     let mut garbage = Vec::new();
     for record in journal.state().snapshots() {
-        if record.standing == Standing::Pruned {
+        if record.standing == SnapshotStanding::Pruned {
             garbage.extend(store.list_below(&snapshot::dir(&store, &connection, record.id)).await?);
         } else {
             let (_, fold) = snapshot::load_strictly(&store, &connection, record.id).await?;

@@ -13,7 +13,7 @@ pub use collect::{Collected, Kept, gc};
 use crate::backend::Store;
 use crate::chain::{Chain, Entry};
 use crate::error::{Damage, StoreError};
-use crate::journal::{self, Event, JournalState, Record, RestoreRecord, RestoreStanding, SnapshotRecord, Standing};
+use crate::journal::{self, Event, JournalState, Record, RestoreRecord, RestoreStanding, SnapshotRecord, SnapshotStanding};
 use crate::names::{ConnectionName, Scope, Sha256};
 use crate::restore::{self, RestoreEntry};
 use crate::scope::ScopeRecord;
@@ -26,7 +26,7 @@ use std::collections::HashSet;
 
 /// What was read again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
+pub struct VerifyResult {
     /// Entries of journal, scope journals, logs and values.
     pub entries: u64,
     /// Segments.
@@ -68,13 +68,13 @@ fn cut(journal: &Path, which: &str) -> Damage {
 }
 
 /// Reads all that is stored of a connection and checks every hash. Nothing is changed.
-pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<Checked, StoreError> {
+pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<VerifyResult, StoreError> {
     let mut check = Check {
         store,
         connection,
         dir: store.connection_dir(connection),
         done: HashSet::new(),
-        checked: Checked::default(),
+        checked: VerifyResult::default(),
     };
     let journal_dir = journal::dir(store, connection);
     let journal = check.list::<Record>(journal_dir.clone(), Some(1)).await?;
@@ -94,7 +94,11 @@ pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<Checke
             .await?;
     }
     let known: HashSet<Sha256> = journal.iter().map(|entry| entry.hash).collect();
-    for record in state.snapshots().iter().filter(|record| record.standing != Standing::Pruned) {
+    for record in state
+        .snapshots()
+        .iter()
+        .filter(|record| record.standing != SnapshotStanding::Pruned)
+    {
         check.snapshot(record, &journal, &known).await?;
     }
     for record in state.restores() {
@@ -117,7 +121,7 @@ struct Check<'a> {
     dir: Path,
     /// Data objects that were read: snapshots may share them.
     done: HashSet<Path>,
-    checked: Checked,
+    checked: VerifyResult,
 }
 
 impl Check<'_> {

@@ -160,7 +160,7 @@ async fn a_limit_raised_by_another_process_ends_a_wait_at_once() {
             .state()
             .snapshots()
             .iter()
-            .all(|s| !matches!(s.standing, backup_store::journal::Standing::Paused(_)))
+            .all(|s| !matches!(s.standing, backup_store::journal::SnapshotStanding::Paused(_)))
         {
             tokio::task::yield_now().await;
         }

@@ -5,7 +5,7 @@ use super::warnings::accepted;
 use crate::failure::Failure;
 use crate::open::Opened;
 use crate::output::{json, json_line, line, number, table};
-use backup_store::journal::{Standing, rfc3339};
+use backup_store::journal::{SnapshotStanding, rfc3339};
 use backup_store::snapshot::select;
 use backup_store::{ConnectionName, ObjectName, Snapshot, SnapshotInfo, SnapshotKind, SnapshotState, StoreError};
 use futures::StreamExt;
@@ -49,7 +49,7 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
         .state()
         .snapshots()
         .iter()
-        .filter(|record| record.standing != Standing::Pruned)
+        .filter(|record| record.standing != SnapshotStanding::Pruned)
     {
         let snapshot = Snapshot::open(&open.store, name, journal.state(), record.id).await?;
         let info = snapshot.info();
@@ -140,15 +140,15 @@ pub fn state_text(state: SnapshotState) -> &'static str {
     }
 }
 
-pub fn standing_text(standing: &Standing) -> String {
+pub fn standing_text(standing: &SnapshotStanding) -> String {
     match standing {
-        Standing::Open => "open".to_owned(),
-        Standing::Paused(pause) => format!("paused: {}", pause.reason),
-        Standing::Complete { incomplete: false, .. } => "complete".to_owned(),
-        Standing::Complete { incomplete: true, .. } => "incomplete".to_owned(),
-        Standing::Superseded => "superseded".to_owned(),
-        Standing::Failed { .. } => "failed".to_owned(),
-        Standing::Pruned => "pruned".to_owned(),
+        SnapshotStanding::Open => "open".to_owned(),
+        SnapshotStanding::Paused(pause) => format!("paused: {}", pause.reason),
+        SnapshotStanding::Complete { incomplete: false, .. } => "complete".to_owned(),
+        SnapshotStanding::Complete { incomplete: true, .. } => "incomplete".to_owned(),
+        SnapshotStanding::Superseded => "superseded".to_owned(),
+        SnapshotStanding::Failed { .. } => "failed".to_owned(),
+        SnapshotStanding::Pruned => "pruned".to_owned(),
     }
 }
 

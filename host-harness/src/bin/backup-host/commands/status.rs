@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::open::{Opened, PROCESS};
 use crate::output::{bytes, counted, json, line, number};
 use backup_seams::Timestamp;
-use backup_store::journal::{Paused, Standing, rfc3339};
+use backup_store::journal::{Paused, SnapshotStanding, rfc3339};
 use backup_store::scope::Running;
 use backup_store::{ConnectionName, Journal, JournalState, Percent, Snapshot, SnapshotId, SnapshotInfo, Spending, scope};
 use host_harness::connections::accepted_warnings;
@@ -192,7 +192,7 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> 
     let limit = state.usage_limit(now);
     let accepted = accepted_warnings(state.config());
     let mut there = state.snapshots().iter().rev();
-    let newest = there.find(|record| record.standing != Standing::Pruned);
+    let newest = there.find(|record| record.standing != SnapshotStanding::Pruned);
     let last = state.ended().find(|record| record.objects.is_empty()).map(|record| record.id);
     let mut status = Status {
         last: warned(open, journal, last, &accepted).await?,
@@ -257,9 +257,9 @@ fn scope_of(state: &JournalState, name: &ConnectionName) -> backup_store::Scope 
     state.scope().cloned().unwrap_or_else(|| backup_store::Scope::own(name))
 }
 
-fn pause_of(standing: &Standing) -> Option<&Paused> {
+fn pause_of(standing: &SnapshotStanding) -> Option<&Paused> {
     match standing {
-        Standing::Paused(pause) => Some(pause),
+        SnapshotStanding::Paused(pause) => Some(pause),
         _ => None,
     }
 }

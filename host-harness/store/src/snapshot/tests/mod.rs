@@ -386,7 +386,7 @@ async fn latest_is_the_newest_complete_one_else_the_newest_partial_one() {
         .await
         .unwrap();
     let superseded = journal.state().snapshot(second).unwrap();
-    assert_eq!(superseded.standing, crate::journal::Standing::Superseded);
+    assert_eq!(superseded.standing, crate::journal::SnapshotStanding::Superseded);
     let closed = SnapshotWriter::resume(&mut claimed, &mut journal, &actor(), second, None, spending).await;
     assert!(matches!(closed, Err(StoreError::State(_))));
 }
