@@ -16,8 +16,8 @@ use backup_seams::{Clock, Timestamp};
 use backup_store::journal::Paused;
 use backup_store::snapshot::{Fold, ObjectFold};
 use backup_store::{
-    Actor, Begin, Checkpoint, Commit, ConnectionName, Event, Grant, GrantPurpose, Next, ObjectName, ObjectState, SnapshotId,
-    SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
+    Actor, Begin, Checkpoint, ClaimedJournal, Commit, ConnectionName, Event, Grant, GrantPurpose, Next, ObjectName,
+    ObjectState, SnapshotId, SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
 };
 
 /// Estimated requests of the first planning step; the connector tells better from then on.
@@ -138,10 +138,11 @@ async fn run(
     let spending = session.parts.gate.spending();
     let mut claim = session.claim.lock().await;
     let mut journal = session.journal.lock().await;
+    let mut claimed = ClaimedJournal::new(&mut claim, &mut journal, &session.actor)?;
     let writer = match &open {
         Some(open) => {
             let id = open.info().id;
-            SnapshotWriter::resume(&mut claim, &mut journal, &session.actor, id, grant.clone(), spending).await?
+            SnapshotWriter::resume(&mut claimed, id, grant.clone(), spending).await?
         }
         None => {
             let begin = Begin {
@@ -150,7 +151,7 @@ async fn run(
                 connector: session.digest,
                 warnings,
             };
-            SnapshotWriter::begin(&mut claim, &mut journal, &session.actor, begin, grant.clone(), spending).await?
+            SnapshotWriter::begin(&mut claimed, begin, grant.clone(), spending).await?
         }
     };
     drop((claim, journal));

@@ -3,7 +3,7 @@ use crate::credentials::{CredentialError, SecretsError};
 use backup_runtime::exports::ConnectorError;
 use backup_runtime::imports::Failure;
 use backup_runtime::{CallError, LoadError, RuntimeError};
-use backup_store::journal::rfc3339;
+use backup_seams::Timestamp;
 use backup_store::{ConnectionName, NameError, Sha256, StoreError};
 
 /// Why a job could not begin or go on. What is committed stands; nothing is half-written.
@@ -69,11 +69,11 @@ pub enum JobError {
     /// Nothing is known of what is used, and the source was asked not long ago.
     #[error(
         "it isn't known how many requests are used, and the org was asked a short while ago: it is asked again at {}, whoever asks, so that asking never uses up the org's requests; run it again then",
-        rfc3339(*next)
+        next.rfc3339()
     )]
     AskedLately {
         /// When it may be asked again.
-        next: backup_seams::Timestamp,
+        next: Timestamp,
     },
     /// Another org answers at the connection's address.
     #[error(
@@ -124,9 +124,9 @@ pub struct Reached {
     /// Whose limit.
     pub connection: ConnectionName,
     /// When the org last answered, or was asked.
-    pub asked_at: Option<backup_seams::Timestamp>,
+    pub asked_at: Option<Timestamp>,
     /// When it may be asked next.
-    pub next: backup_seams::Timestamp,
+    pub next: Timestamp,
 }
 
 impl std::fmt::Display for Reached {
@@ -138,13 +138,13 @@ impl std::fmt::Display for Reached {
             connection,
             ..
         } = self;
-        let asked_at = self.asked_at.map_or_else(|| "never".to_owned(), rfc3339);
+        let asked_at = self.asked_at.map_or_else(|| "never".to_owned(), Timestamp::rfc3339);
         write!(
             f,
             "the usage limit leaves no request for this (a token was to be had): {used} of {max} requests are used, and the usage limit is \
              {ceiling} of them; raise it with `backup-host limit {connection} PERCENT`, or ask the org whether requests have come free with \
              --check-now (last asked at {asked_at}; possible from {} on)",
-            rfc3339(self.next)
+            self.next.rfc3339()
         )
     }
 }

@@ -9,7 +9,7 @@ use crate::quota::ScopeGate;
 use async_trait::async_trait;
 use backup_runtime::imports::{self, Imports, NamedValue, Reading, StorageError};
 use backup_seams::{Clock, Timestamp};
-use backup_store::snapshot::{StoredBlob, told};
+use backup_store::snapshot::{StoredBlob, clamp_count};
 use backup_store::{Claim, ObjectName, Snapshot, Staged, StoreError, Values};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -370,8 +370,8 @@ impl Report {
 impl imports::Report for Report {
     fn progress(&mut self, object: &str, records: u64, total: Option<u64>) {
         self.told(object, |report| {
-            report.records = Some(told(records));
-            report.total = total.map(told).or(report.total);
+            report.records = Some(clamp_count(records));
+            report.total = total.map(clamp_count).or(report.total);
         });
     }
 
@@ -405,7 +405,7 @@ impl imports::Report for Report {
 
     fn uncounted(&mut self, object: &str, what: &str, expected: Option<u64>) {
         self.told(object, |report| {
-            report.uncounted.insert(what.to_owned(), expected.map(told));
+            report.uncounted.insert(what.to_owned(), expected.map(clamp_count));
         });
     }
 
@@ -425,9 +425,9 @@ impl imports::Report for Report {
         self.told(object, |report| {
             report.estimate = Some(backup_store::snapshot::Estimate {
                 way,
-                requests: told(requests),
-                records: told(records),
-                bytes: told(bytes),
+                requests: clamp_count(requests),
+                records: clamp_count(records),
+                bytes: clamp_count(bytes),
             })
         });
     }
@@ -455,18 +455,18 @@ impl imports::Report for Report {
     }
 
     fn needed(&mut self, requests: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).needed = Some(told(requests));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).needed = Some(clamp_count(requests));
     }
 }
 
 fn tally(tally: imports::Tally) -> backup_store::Tally {
     backup_store::Tally {
-        created: told(tally.created),
-        updated: told(tally.updated),
-        relinked: told(tally.relinked),
-        skipped: told(tally.skipped),
-        failed: told(tally.failed),
-        ambiguous: told(tally.ambiguous),
+        created: clamp_count(tally.created),
+        updated: clamp_count(tally.updated),
+        relinked: clamp_count(tally.relinked),
+        skipped: clamp_count(tally.skipped),
+        failed: clamp_count(tally.failed),
+        ambiguous: clamp_count(tally.ambiguous),
     }
 }
 

@@ -12,7 +12,6 @@ use crate::connections::accepted_warnings;
 use crate::quota::forecast::{Known, forecast};
 use backup_runtime::exports::BackupOptions;
 use backup_seams::Timestamp;
-use backup_store::journal::rfc3339;
 use backup_store::{
     Actor, ConnectionName, Failure, Hour, ObjectName, ObjectReport, ObjectState, Percent, Snapshot, SnapshotKind,
 };
@@ -171,7 +170,7 @@ fn result(name: &ConnectionName, made: PlanMade) -> PlanResult {
         fits_now: forecast.map(|forecast| forecast.fits_now),
         free_now: made.free,
         pauses_expected: forecast.and_then(|forecast| forecast.pauses),
-        completes_at: forecast.and_then(|forecast| forecast.completes_at).map(rfc3339),
+        completes_at: forecast.and_then(|forecast| forecast.completes_at).map(Timestamp::rfc3339),
         limit_to_finish_today: forecast.and_then(|forecast| forecast.limit_to_finish_today).map(Percent::get),
         usage: made.usage,
         limit_percent: made.limit.get(),

@@ -274,7 +274,7 @@ impl Restore<'_> {
         let mut fold = RestoreFold::default();
         let told = |outcome: &Outcome, requests| {
             let (reports, needed) = outcome.take_restored();
-            fold.told(reports);
+            fold.apply(reports);
             fold.needed = needed.or(fold.needed);
             fold.planning += requests;
         };

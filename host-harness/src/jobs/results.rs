@@ -2,7 +2,8 @@
 
 use super::error::beside;
 use crate::connections::warnings::{FILES_FAILED, OBJECTS_FAILED, QUERY_ALL_FILES_MISSING, VIEW_ALL_DATA_MISSING};
-use backup_store::journal::{Paused, rfc3339};
+use backup_seams::Timestamp;
+use backup_store::journal::Paused;
 use backup_store::snapshot::{Fold, Next, ObjectFold};
 use backup_store::{ObjectState, SnapshotId, SnapshotKind};
 use serde::Serialize;
@@ -56,8 +57,8 @@ impl From<&Paused> for PauseResult {
             max: pause.max,
             limit_percent: pause.limit_percent.get(),
             ceiling: pause.ceiling,
-            recheck_at: rfc3339(pause.recheck_at),
-            asked_at: pause.asked_at.map(rfc3339),
+            recheck_at: pause.recheck_at.rfc3339(),
+            asked_at: pause.asked_at.map(Timestamp::rfc3339),
         }
     }
 }
@@ -181,8 +182,8 @@ impl ObjectResult {
             stale: object.stale,
             reason: (!texts.is_empty()).then(|| texts.join("; ")),
             window: object.window.map(|window| WindowResult {
-                from: rfc3339(window.from),
-                to: rfc3339(window.to),
+                from: window.from.rfc3339(),
+                to: window.to.rfc3339(),
             }),
         }
     }
@@ -239,7 +240,7 @@ pub struct BackupResult {
 
 impl BackupResult {
     pub(super) fn of(connection: String, snapshot: SnapshotId, fold: &Fold, sent: u64, accepted: &[String]) -> BackupResult {
-        let kind = match fold.inherited {
+        let kind = match fold.base {
             Some(_) => SnapshotKind::Incremental,
             None => SnapshotKind::Full,
         };

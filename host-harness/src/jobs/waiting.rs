@@ -7,7 +7,7 @@ use super::imports::StopSignal;
 use super::progress::{Progress, ProgressEvent};
 use super::turn::First;
 use backup_seams::Timestamp;
-use backup_store::journal::{Paused, rfc3339};
+use backup_store::journal::Paused;
 use backup_store::{ConnectionName, Percent};
 use std::time::Duration;
 
@@ -40,7 +40,7 @@ impl Host {
         match run {
             Err(JobError::AskedLately { next }) if waits.wait && !waits.stop.is_set() => {
                 waits.progress.tell(&ProgressEvent::WaitingToAsk {
-                    next: rfc3339(next),
+                    next: next.rfc3339(),
                     wait: next.since(self.store().seams().clock.now()),
                 });
                 self.wait_until(waits, next, None, first).await?;

@@ -20,12 +20,14 @@ mod backend;
 mod canonical;
 pub mod chain;
 mod components;
+mod epoch;
 mod error;
 pub mod journal;
 mod names;
 pub mod restore;
 pub mod scope;
 pub mod snapshot;
+mod spending;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod values;
@@ -36,11 +38,12 @@ pub use error::{Damage, StoreError};
 pub use journal::{Actor, Event, Journal, JournalState, Percent};
 pub use names::{ConnectionName, NameError, ObjectName, RestoreId, Scope, Sha256, SnapshotId, TenantName};
 pub use restore::{RecordOutcome, RestoreCommit, RestoreFold, RestoreLog, RestoreReport, RestoredObject, Tally};
-pub use scope::{Claim, ClaimRequest, Grant, GrantPurpose, Hour, Reading, ReadingSource, Spending, Standing, Unsettled};
+pub use scope::{Claim, ClaimRequest};
 pub use snapshot::{
-    Begin, Checkpoint, Commit, Committed, Failure, Next, Note, ObjectReport, ObjectState, Row, Selected, Snapshot,
-    SnapshotInfo, SnapshotKind, SnapshotState, SnapshotWriter, SourceKey, Staged, Step, Tombstone,
+    Begin, Checkpoint, ClaimedJournal, Commit, Committed, Failure, Next, Note, ObjectReport, ObjectState, Row, Selected,
+    Snapshot, SnapshotInfo, SnapshotKind, SnapshotState, SnapshotWriter, SourceKey, Staged, Step, Tombstone,
 };
+pub use spending::{Grant, GrantPurpose, Hour, Reading, ReadingSource, Spending, Standing, Unsettled};
 pub use values::Values;
 
 /// Whoever drives jobs from several threads needs the futures to be `Send`; this doesn't compile where one isn't.

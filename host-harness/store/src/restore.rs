@@ -8,8 +8,9 @@ use crate::backend::Store;
 use crate::chain::{Chain, Entry, Head};
 use crate::error::StoreError;
 use crate::names::{ConnectionName, ObjectName, RestoreId, Sha256};
-use crate::scope::{Claim, Reading};
-use crate::snapshot::{Checkpoint, Estimate, Failure, Next, told};
+use crate::scope::Claim;
+use crate::snapshot::{Checkpoint, Estimate, Failure, Next, clamp_count};
+use crate::spending::Reading;
 use backup_seams::Timestamp;
 use base64::Engine as _;
 use base64::prelude::BASE64_STANDARD;
@@ -39,12 +40,12 @@ impl Tally {
     #[must_use]
     pub fn within(self) -> Tally {
         Tally {
-            created: told(self.created),
-            updated: told(self.updated),
-            relinked: told(self.relinked),
-            skipped: told(self.skipped),
-            failed: told(self.failed),
-            ambiguous: told(self.ambiguous),
+            created: clamp_count(self.created),
+            updated: clamp_count(self.updated),
+            relinked: clamp_count(self.relinked),
+            skipped: clamp_count(self.skipped),
+            failed: clamp_count(self.failed),
+            ambiguous: clamp_count(self.ambiguous),
         }
     }
 
@@ -85,7 +86,7 @@ pub enum RecordOutcome {
 /// What was told about an object in one step. What is `None` leaves what was told before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreReport {
-    /// Which.
+    /// API name of the object.
     pub object: ObjectName,
     /// Its place in the order of writing, from 0, as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -232,7 +233,7 @@ impl RestoreFold {
     }
 
     /// Takes in what a step told.
-    pub fn told(&mut self, reports: Vec<RestoreReport>) {
+    pub fn apply(&mut self, reports: Vec<RestoreReport>) {
         for report in reports {
             let object = self.objects.entry(report.object).or_default();
             object.place = report.place.or(object.place);
@@ -254,7 +255,7 @@ impl RestoreFold {
 
     fn fold(&mut self, entry: RestoreEntry) {
         self.requests = self.requests.saturating_add(entry.requests);
-        let needed = entry.needed.map(told);
+        let needed = entry.needed.map(clamp_count);
         if self.checkpoint.is_none() {
             self.planning = self.planning.saturating_add(entry.requests);
             self.writing = needed.filter(|_| entry.checkpoint.is_some());
@@ -270,7 +271,7 @@ impl RestoreFold {
                 data: data.into(),
             });
         }
-        self.told(entry.objects);
+        self.apply(entry.objects);
     }
 }
 

@@ -4,9 +4,9 @@
 
 use backup_seams::{Clock, SystemClock, SystemRandomness, Timestamp};
 use backup_store::{
-    Actor, Begin, Claim, ClaimRequest, Commit, ConnectionName, Event, Journal, Next, Note, ObjectName, ObjectReport,
-    ObjectState, Percent, Row, Scope, Seams, Sha256, Snapshot, SnapshotId, SnapshotWriter, Spending, Staged, Step, Store,
-    Tombstone,
+    Actor, Begin, Claim, ClaimRequest, ClaimedJournal, Commit, ConnectionName, Event, Journal, Next, Note, ObjectName,
+    ObjectReport, ObjectState, Percent, Row, Scope, Seams, Sha256, Snapshot, SnapshotId, SnapshotWriter, Spending, Staged,
+    Step, Store, Tombstone,
 };
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -141,7 +141,8 @@ async fn a_stranger_reads_a_snapshot_with_zstd_and_jq() {
     let spending = claim.spending();
 
     // A full one, with what text can be awkward in: tabs, quotes, line separators, digits that no float has.
-    let mut writer = SnapshotWriter::begin(&mut claim, &mut journal, &actor, begin(None), None, spending.clone())
+    let mut claimed = ClaimedJournal::new(&mut claim, &mut journal, &actor).unwrap();
+    let mut writer = SnapshotWriter::begin(&mut claimed, begin(None), None, spending.clone())
         .await
         .unwrap();
     let mut staged = writer.stage();
@@ -181,7 +182,8 @@ async fn a_stranger_reads_a_snapshot_with_zstd_and_jq() {
     writer.complete(&mut journal, &actor).await.unwrap();
 
     // Two incrementals: changed, gone, come back, read anew.
-    let mut writer = SnapshotWriter::begin(&mut claim, &mut journal, &actor, begin(Some(full)), None, spending.clone())
+    let mut claimed = ClaimedJournal::new(&mut claim, &mut journal, &actor).unwrap();
+    let mut writer = SnapshotWriter::begin(&mut claimed, begin(Some(full)), None, spending.clone())
         .await
         .unwrap();
     stranger.agrees(&writer.reader(), &keys).await;
@@ -212,7 +214,8 @@ async fn a_stranger_reads_a_snapshot_with_zstd_and_jq() {
     let incremental = writer.id();
     writer.complete(&mut journal, &actor).await.unwrap();
 
-    let writer = SnapshotWriter::begin(&mut claim, &mut journal, &actor, begin(Some(incremental)), None, spending)
+    let mut claimed = ClaimedJournal::new(&mut claim, &mut journal, &actor).unwrap();
+    let writer = SnapshotWriter::begin(&mut claimed, begin(Some(incremental)), None, spending.clone())
         .await
         .unwrap();
     let last = writer.id();

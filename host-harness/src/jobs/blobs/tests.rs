@@ -5,7 +5,7 @@ use crate::http::tests::server::{Seen, Server, answer};
 use backup_runtime::imports::{Body, Content, FormPart, Http, Method, Request, SendError};
 use backup_seams::{SeededRandomness, Timestamp, VirtualClock};
 use backup_store::{Actor, Begin, Claim, ClaimRequest, ConnectionName, Event, Journal, Percent, Row, Scope, Seams, Sha256};
-use backup_store::{Commit, Next, SnapshotWriter, Spending, Store};
+use backup_store::{ClaimedJournal, Commit, Next, SnapshotWriter, Spending, Store};
 
 /// A snapshot that was just begun, in a folder.
 async fn begun(folder: &std::path::Path) -> (SnapshotWriter, Claim) {
@@ -34,9 +34,9 @@ async fn begun(folder: &std::path::Path) -> (SnapshotWriter, Claim) {
         warnings: Vec::new(),
     };
     let spending = claim.spending();
-    let writer = SnapshotWriter::begin(&mut claim, &mut journal, &Actor::host(), begin, None, spending)
-        .await
-        .unwrap();
+    let actor = Actor::host();
+    let mut claimed = ClaimedJournal::new(&mut claim, &mut journal, &actor).unwrap();
+    let writer = SnapshotWriter::begin(&mut claimed, begin, None, spending).await.unwrap();
     (writer, claim)
 }
 

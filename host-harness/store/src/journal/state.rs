@@ -1,21 +1,20 @@
 //! The fold of a journal: what is so after its last entry.
 
-use super::event::{Cause, Event, Paused, Percent, Record, RestoreRequested, Until};
+use super::event::{Cause, Event, Paused, Percent, Record, RestoreRequested, SnapshotKind, Until};
 use crate::chain::Entry;
 use crate::names::{ObjectName, RestoreId, Scope, Sha256, SnapshotId};
-use crate::snapshot::SnapshotKind;
 use backup_seams::Timestamp;
 
 /// Where a snapshot stands, by the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum SnapshotStanding {
     /// A job works on it, or one that died did.
     Open,
     /// It goes on later.
     Paused(Paused),
     /// Its job has ended.
     Complete {
-        /// When.
+        /// When its last entry was journalled.
         at: Timestamp,
         /// Head of its log.
         log_head: Sha256,
@@ -26,28 +25,31 @@ pub enum Standing {
     Superseded,
     /// Its job failed; a command given by hand goes on.
     Failed {
-        /// Why.
+        /// The last step's error, for people.
         reason: String,
     },
     /// Given up.
     Pruned,
 }
 
-impl Standing {
-    /// Whether a job may go on from it.
+impl SnapshotStanding {
+    /// Whether a job may continue it.
     pub fn may_go_on(&self) -> bool {
-        matches!(self, Standing::Open | Standing::Paused(_) | Standing::Failed { .. })
+        matches!(
+            self,
+            SnapshotStanding::Open | SnapshotStanding::Paused(_) | SnapshotStanding::Failed { .. }
+        )
     }
 }
 
 /// A snapshot, by the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotRecord {
-    /// Which.
+    /// Also the name of its folder.
     pub id: SnapshotId,
     /// Full or incremental.
     pub kind: SnapshotKind,
-    /// What an incremental one goes on from.
+    /// The base of an incremental one; `None`: it is full.
     pub predecessor: Option<SnapshotId>,
     /// Objects asked for; empty: all.
     pub objects: Vec<ObjectName>,
@@ -58,7 +60,7 @@ pub struct SnapshotRecord {
     /// Digest of the connector that began it.
     pub connector: Sha256,
     /// Where it stands.
-    pub standing: Standing,
+    pub standing: SnapshotStanding,
 }
 
 /// Where a restore stands, by the journal.
@@ -77,7 +79,7 @@ pub enum RestoreStanding {
     },
     /// It stopped; restoring the same again goes on.
     Failed {
-        /// Why.
+        /// The last step's error, or the limit that it stopped at; for people.
         reason: String,
         /// Requests that it still needs.
         needed: u64,
@@ -96,7 +98,7 @@ impl RestoreStanding {
 /// A restore, by the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoreRecord {
-    /// Which.
+    /// Also the name of its folder.
     pub id: RestoreId,
     /// What is restored.
     pub what: RestoreRequested,
@@ -235,15 +237,15 @@ impl JournalState {
     /// Snapshots whose job has ended and that are still there, newest first by when that was.
     pub fn ended(&self) -> impl Iterator<Item = &SnapshotRecord> {
         let ended = self.completed.iter().rev().filter_map(|id| self.snapshot(*id));
-        ended.filter(|record| matches!(record.standing, Standing::Complete { .. }))
+        ended.filter(|record| matches!(record.standing, SnapshotStanding::Complete { .. }))
     }
 
-    /// The snapshots that an incremental one may go on from, newest first by when their jobs ended. Incomplete ones are among them:
+    /// The snapshots that may be the base of an incremental one, newest first by when their jobs ended. Incomplete ones are among them:
     /// what failed in one is read anew.
     pub fn predecessors(&self) -> impl Iterator<Item = &SnapshotRecord> {
         let own = self.completed.iter().skip(self.completed_before_removal).rev();
         own.filter_map(|id| self.snapshot(*id))
-            .filter(|record| matches!(record.standing, Standing::Complete { .. }))
+            .filter(|record| matches!(record.standing, SnapshotStanding::Complete { .. }))
     }
 
     /// All restores, in the order in which they were begun.
@@ -280,11 +282,11 @@ impl JournalState {
             Event::ConnectionChanged { config } => self.config = Some(config.clone()),
             Event::ConnectionRemoved => {
                 self.added = false;
-                // Under the same name another org may be added: nothing goes on from this one.
+                // Under the same name another org may be added: nothing continues from this one.
                 self.scope = None;
                 self.completed_before_removal = self.completed.len();
                 let open = self.snapshots.iter_mut().filter(|snapshot| snapshot.standing.may_go_on());
-                open.for_each(|snapshot| snapshot.standing = Standing::Superseded);
+                open.for_each(|snapshot| snapshot.standing = SnapshotStanding::Superseded);
                 let open = self.restores.iter_mut().filter(|restore| restore.standing.may_go_on());
                 open.for_each(|restore| restore.standing = RestoreStanding::Superseded);
             }
@@ -317,10 +319,10 @@ impl JournalState {
                 scope: self.scope.clone(),
                 begun_at: at,
                 connector: *connector,
-                standing: Standing::Open,
+                standing: SnapshotStanding::Open,
             }),
-            Event::SnapshotPaused { snapshot, pause, .. } => self.stands(*snapshot, Standing::Paused(pause.clone())),
-            Event::SnapshotResumed { snapshot } => self.stands(*snapshot, Standing::Open),
+            Event::SnapshotPaused { snapshot, pause, .. } => self.stands(*snapshot, SnapshotStanding::Paused(pause.clone())),
+            Event::SnapshotResumed { snapshot } => self.stands(*snapshot, SnapshotStanding::Open),
             Event::SnapshotCompleted {
                 snapshot,
                 log_head,
@@ -329,7 +331,7 @@ impl JournalState {
                 if self.is_closed(*snapshot) {
                     return;
                 }
-                let ended = Standing::Complete {
+                let ended = SnapshotStanding::Complete {
                     at,
                     log_head: *log_head,
                     incomplete: *incomplete,
@@ -340,12 +342,12 @@ impl JournalState {
                     temporary.backup_completed = true;
                 }
             }
-            Event::SnapshotSuperseded { snapshot } => self.stands(*snapshot, Standing::Superseded),
+            Event::SnapshotSuperseded { snapshot } => self.stands(*snapshot, SnapshotStanding::Superseded),
             Event::SnapshotFailed { snapshot, reason } => {
                 let reason = reason.clone();
-                self.stands(*snapshot, Standing::Failed { reason });
+                self.stands(*snapshot, SnapshotStanding::Failed { reason });
             }
-            Event::SnapshotPruned { snapshot } => self.stands(*snapshot, Standing::Pruned),
+            Event::SnapshotPruned { snapshot } => self.stands(*snapshot, SnapshotStanding::Pruned),
             Event::RestoreBegun { restore, what, .. } => self.restores.push(RestoreRecord {
                 id: *restore,
                 what: what.clone(),
@@ -379,11 +381,11 @@ impl JournalState {
     /// What is closed stays closed, whatever a job says that doesn't know yet: its connection was removed.
     fn is_closed(&self, id: SnapshotId) -> bool {
         self.snapshot(id)
-            .is_some_and(|snapshot| snapshot.standing == Standing::Superseded)
+            .is_some_and(|snapshot| snapshot.standing == SnapshotStanding::Superseded)
     }
 
-    fn stands(&mut self, id: SnapshotId, standing: Standing) {
-        if self.is_closed(id) && standing != Standing::Pruned {
+    fn stands(&mut self, id: SnapshotId, standing: SnapshotStanding) {
+        if self.is_closed(id) && standing != SnapshotStanding::Pruned {
             return;
         }
         if let Some(snapshot) = self.snapshots.iter_mut().find(|snapshot| snapshot.id == id) {

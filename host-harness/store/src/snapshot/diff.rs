@@ -1,9 +1,9 @@
 //! What two snapshots of one connection differ in, record by record and field by field.
 //!
 //! Both are walked by key at once, so memory is bounded as for reading them. Segments that both consist of are read only as far as
-//! others may change what stands in them: of an incremental snapshot and the one that it goes on from, next to nothing.
+//! others may change what stands in them: of an incremental snapshot and its base, next to nothing.
 
-use super::fold::PlacedSegment;
+use super::inherited::PlacedSegment;
 use super::merge::Merge;
 use super::reader::Snapshot;
 use super::segment::Row;
@@ -39,7 +39,7 @@ pub enum Change {
 /// A field with another value. A field that a record doesn't have is as one that is null.
 #[derive(Clone, Debug, Serialize)]
 pub struct FieldChange {
-    /// Its name.
+    /// API name of the field.
     pub field: String,
     /// Its value in the earlier snapshot, as stored.
     pub before: Option<Box<RawValue>>,

@@ -4,7 +4,7 @@
 //! decompress it once, all together.
 
 use super::entry::SegmentRef;
-use super::fold::PlacedSegment;
+use super::inherited::PlacedSegment;
 use super::merge;
 use super::segment::{DecompressedSegment, Row, SegmentReader};
 use crate::backend::Store;

@@ -4,7 +4,7 @@
 //! after another, and memory is bounded by those that do.
 
 use super::entry::SegmentKind;
-use super::fold::{Age, PlacedSegment};
+use super::inherited::{Age, PlacedSegment};
 use super::segment::{Row, SegmentReader};
 use crate::backend::Store;
 use crate::error::{Damage, StoreError};
@@ -15,14 +15,14 @@ use std::collections::{BinaryHeap, VecDeque};
 /// Where a row of a key comes from: later is greater. Segments of one entry are told apart by their position in it.
 type Place = (Age, usize);
 
-/// What is known of one key: which row of it stands.
+/// All that segments hold of one key: which row of it stands.
 #[derive(Debug, Default)]
-pub(super) struct Standing {
+pub(super) struct KeyVersions {
     rows: Vec<(Place, bool, Row)>,
     gone_at: Option<Age>,
 }
 
-impl Standing {
+impl KeyVersions {
     /// `latest`: as its segment's reference has it.
     pub fn add(&mut self, kind: SegmentKind, place: Place, latest: bool, row: Row) {
         match kind {
@@ -87,7 +87,7 @@ impl Merge {
                 return Ok(None);
             };
             let key = key.clone();
-            let mut standing = Standing::default();
+            let mut versions = KeyVersions::default();
             while self.next.peek().is_some_and(|Reverse((next, _))| *next == key) {
                 let Some(Reverse((_, slot))) = self.next.pop() else { break };
                 let Some((placed, ordinal, reader)) = &mut self.open[slot] else {
@@ -100,10 +100,10 @@ impl Merge {
                     _ => self.open[slot] = None,
                 }
                 if let Some(row) = row? {
-                    standing.add(kind, place, latest, row);
+                    versions.add(kind, place, latest, row);
                 }
             }
-            if let Some(row) = standing.row() {
+            if let Some(row) = versions.row() {
                 return Ok(Some(row));
             }
         }

@@ -1,19 +1,20 @@
 //! Reads what is committed of a snapshot, complete or not.
 
 use super::blob::StoredBlob;
+use super::checkpoint::checkpoint_of;
 use super::entry::Checkpoint;
-use super::fold::{Fold, PlacedSegment};
+use super::fold::Fold;
 use super::held::HeldSegments;
-use super::inherit::Inherited;
-use super::merge::{self, Merge, Standing as KeyStanding};
-use super::rollup;
+use super::inherited::{Inherited, PlacedSegment};
+use super::log::log_dir;
+use super::merge::{self, KeyVersions, Merge};
+use super::rollup::{self, cut_log};
 use super::segment::{Note, Row};
 use super::source_key::SourceKey;
-use super::writer::{checkpoint_of, cut_log};
 use super::{SnapshotKind, SnapshotState};
 use crate::backend::Store;
 use crate::error::{Damage, StoreError};
-use crate::journal::{JournalState, SnapshotRecord, Standing};
+use crate::journal::{JournalState, SnapshotRecord, SnapshotStanding};
 use crate::names::{ConnectionName, ObjectName, SnapshotId};
 use backup_seams::Timestamp;
 use bytes::Bytes;
@@ -26,15 +27,15 @@ use std::sync::Arc;
 /// A snapshot in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotInfo {
-    /// Which.
+    /// What commands take, whole or as a unique beginning.
     pub id: SnapshotId,
     /// Whether it is all there.
     pub state: SnapshotState,
     /// Where it stands, by the journal.
-    pub standing: Standing,
+    pub standing: SnapshotStanding,
     /// Full or incremental.
     pub kind: SnapshotKind,
-    /// What an incremental one goes on from.
+    /// The base of an incremental one; `None`: it is full.
     pub predecessor: Option<SnapshotId>,
     /// Objects asked for; empty: all.
     pub objects: Vec<ObjectName>,
@@ -101,29 +102,31 @@ impl Snapshot {
         journal: &JournalState,
         id: SnapshotId,
     ) -> Result<Snapshot, StoreError> {
-        let record = journal.snapshot(id).filter(|record| record.standing != Standing::Pruned);
+        let record = journal
+            .snapshot(id)
+            .filter(|record| record.standing != SnapshotStanding::Pruned);
         let record = record.ok_or_else(|| StoreError::NotFound(format!("snapshot {id}")))?;
         let loaded = rollup::load(store, connection, id).await?;
         let mut damage = loaded.damage.clone();
-        if let Standing::Complete { log_head, .. } = record.standing
+        if let SnapshotStanding::Complete { log_head, .. } = record.standing
             && loaded.fold.head.hash != log_head
             && damage.is_none()
         {
-            damage = Some(cut_log(&super::log_dir(store, connection, id)));
+            damage = Some(cut_log(&log_dir(store, connection, id)));
         }
         let mut loaded = loaded;
         if let Some(predecessor) = record.predecessor
-            && loaded.fold.inherited.is_none()
+            && loaded.fold.base.is_none()
             && loaded.damage.is_none()
             && journal
                 .snapshot(predecessor)
-                .is_some_and(|past| past.standing != Standing::Pruned)
+                .is_some_and(|past| past.standing != SnapshotStanding::Pruned)
         {
             // Begun, and its host died before that was in its log.
             let past = rollup::load(store, connection, predecessor).await?;
             let inherited = Inherited::of(predecessor, &past.fold, &record.objects);
             damage = damage.or(past.damage);
-            loaded.fold.take_over(&inherited, 0, record.begun_at);
+            loaded.fold.inherit(&inherited, 0, record.begun_at);
         }
         if loaded.fold.ended && !loaded.from_rollup && damage.is_none() {
             rollup::write(store, connection, id, &loaded.fold).await;
@@ -153,7 +156,7 @@ impl Snapshot {
     /// For a list.
     pub fn info(&self) -> SnapshotInfo {
         let completed_at = match self.record.standing {
-            Standing::Complete { at, .. } => Some(at),
+            SnapshotStanding::Complete { at, .. } => Some(at),
             _ => None,
         };
         SnapshotInfo {
@@ -240,7 +243,7 @@ impl Snapshot {
     /// At most `max` rows with keys after `cursor` (empty: from the first).
     pub async fn read(&mut self, object: &ObjectName, cursor: &str, max: u32) -> Result<Page, StoreError> {
         let mut merge = match self.paging.take() {
-            Some((of, at, merge)) if of == *object && at == cursor => merge,
+            Some((paged, position, merge)) if paged == *object && position == cursor => merge,
             _ => Merge::new(&self.store, &self.dir, self.segments(object), cursor),
         };
         let mut page = Page::default();
@@ -285,7 +288,7 @@ impl Snapshot {
 
     async fn find_in(&self, segments: &[PlacedSegment], keys: &[String]) -> Result<Vec<Option<Row>>, StoreError> {
         let wanted: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
-        let mut known: HashMap<String, KeyStanding> = HashMap::new();
+        let mut known: HashMap<String, KeyVersions> = HashMap::new();
         for (ordinal, placed) in segments.iter().enumerate() {
             let segment = &placed.segment;
             let within: Vec<&str> = wanted.range(segment.min.as_str()..=segment.max.as_str()).copied().collect();
@@ -293,13 +296,13 @@ impl Snapshot {
                 continue;
             }
             for row in self.held.find(&self.store, &self.dir, placed, &within).await? {
-                let standing = known.entry(row.key.clone()).or_default();
-                standing.add(segment.kind, (placed.age(), ordinal), segment.latest, row);
+                let versions = known.entry(row.key.clone()).or_default();
+                versions.add(segment.kind, (placed.age(), ordinal), segment.latest, row);
             }
         }
         let found: HashMap<String, Row> = known
             .into_iter()
-            .filter_map(|(key, standing)| Some((key, standing.row()?)))
+            .filter_map(|(key, versions)| Some((key, versions.row()?)))
             .collect();
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }

@@ -2,7 +2,7 @@
 
 use super::SnapshotState;
 use crate::error::StoreError;
-use crate::journal::{JournalState, SnapshotRecord, Standing};
+use crate::journal::{JournalState, SnapshotRecord, SnapshotStanding};
 use crate::names::ObjectName;
 
 /// A snapshot that was meant, and how it was found.
@@ -31,7 +31,7 @@ pub fn select(state: &JournalState, text: &str) -> Result<Selected, StoreError> 
 
 fn there(state: &JournalState) -> impl DoubleEndedIterator<Item = &SnapshotRecord> {
     let snapshots = state.snapshots().iter();
-    snapshots.filter(|snapshot| snapshot.standing != Standing::Pruned)
+    snapshots.filter(|snapshot| snapshot.standing != SnapshotStanding::Pruned)
 }
 
 fn newest(state: &JournalState, is_meant: impl Fn(&SnapshotRecord) -> bool) -> Option<&SnapshotRecord> {

@@ -1,18 +1,19 @@
 //! A batch's data before its commit. Nothing of it is visible, and dropping it discards it: what was written out is garbage that
 //! gc collects.
 
-use super::blob::{self, StoredBlob};
+use super::blob::{self, SaveError, StoredBlob};
 use super::entry::{BlobRef, SegmentRef};
-use super::fold::{Fold, TakenOver};
+use super::fold::Fold;
 use super::inherit::inherited_of;
+use super::inherited::BaseRef;
 use super::merge::segment_path;
 use super::rollup;
 use super::segment::{self, Built, Note, Row, Tombstone};
 use super::source_key::{self, SourceKey};
 use crate::backend::Store;
+use crate::epoch::Epoch;
 use crate::error::StoreError;
 use crate::names::{ConnectionName, ObjectName, SnapshotId};
-use crate::scope::ClaimState;
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
 use object_store::path::Path;
@@ -27,32 +28,21 @@ pub(super) const WRITES_AT_ONCE: usize = 8;
 /// Longest source key of a blob, in bytes.
 const MAX_SOURCE_KEY: usize = 1024;
 
-/// Why a blob was not saved.
-#[derive(Debug, thiserror::Error)]
-pub enum SaveError<E> {
-    /// Its stream failed.
-    #[error("{0}")]
-    Source(E),
-    /// The store could not.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// What a writer and the data staged for it share.
 #[derive(Debug)]
 pub(super) struct Shared {
     pub store: Store,
     pub connection: ConnectionName,
     pub dir: Path,
-    pub claim: Arc<ClaimState>,
+    pub epoch: Arc<Epoch>,
     /// The snapshot that is written.
     pub id: SnapshotId,
-    /// What it goes on from.
-    pub goes_on_from: Option<TakenOver>,
+    /// What an incremental one continues from.
+    pub base: Option<BaseRef>,
     /// For a full one: snapshots whose blobs may be used again, newest first.
     pub earlier: Vec<SnapshotId>,
     pub earlier_blobs: OnceCell<Blobs>,
-    /// What the snapshot goes on from, as it took it over.
+    /// The base, as the snapshot inherited it.
     pub predecessor: OnceCell<Arc<Fold>>,
 }
 
@@ -92,14 +82,10 @@ impl Blobs {
 }
 
 impl Shared {
-    /// What the snapshot goes on from, as it took it over, whatever has become of it since.
+    /// The base, as the snapshot inherited it, whatever has become of it since.
     pub async fn predecessor(&self) -> Result<Option<&Arc<Fold>>, StoreError> {
-        let Some(taken) = self.goes_on_from else { return Ok(None) };
-        let read = || async {
-            inherited_of(&self.store, &self.connection, self.id, taken)
-                .await
-                .map(Arc::new)
-        };
+        let Some(base) = self.base else { return Ok(None) };
+        let read = || async { inherited_of(&self.store, &self.connection, self.id, base).await.map(Arc::new) };
         self.predecessor.get_or_try_init(read).await.map(Some)
     }
 
@@ -168,8 +154,8 @@ pub struct Saved(BlobRef);
 impl Saving {
     /// Writes a stream, never whole in memory.
     pub async fn save<E>(self, content: impl Stream<Item = Result<Bytes, E>> + Send) -> Result<Saved, SaveError<E>> {
-        let Shared { store, dir, claim, .. } = &*self.shared;
-        blob::save(store, dir, claim, &self.source_key, content).await.map(Saved)
+        let Shared { store, dir, epoch, .. } = &*self.shared;
+        blob::save(store, dir, epoch, &self.source_key, content).await.map(Saved)
     }
 }
 
@@ -230,7 +216,7 @@ impl Staged {
         Ok(())
     }
 
-    /// With this batch nothing that was taken over of the object counts any more; what this snapshot's own batches brought stays.
+    /// With this batch nothing that was inherited of the object counts any more; what this snapshot's own batches brought stays.
     pub fn replace_inherited(&mut self, object: &ObjectName) {
         self.replaced.insert(object.clone());
     }
@@ -425,7 +411,7 @@ async fn write(shared: &Shared, built: Built) -> Result<SegmentRef, StoreError> 
         name.clone_into(&mut named.name);
         segment_path(&shared.dir, &named)
     };
-    reference.name = blob::create(&shared.store, path, &shared.claim, built.bytes).await?;
+    reference.name = blob::create(&shared.store, path, &shared.epoch, built.bytes).await?;
     Ok(reference)
 }
 

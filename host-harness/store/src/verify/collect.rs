@@ -5,7 +5,7 @@
 
 use crate::backend::Store;
 use crate::error::StoreError;
-use crate::journal::{Actor, Event, Journal, Standing};
+use crate::journal::{Actor, Event, Journal, SnapshotStanding};
 use crate::scope::Claim;
 use crate::snapshot::{self, Fold};
 use crate::values::Values;
@@ -60,21 +60,20 @@ pub async fn gc(claim: &mut Claim, journal: &mut Journal, actor: &Actor) -> Resu
     }
     journal.refresh().await?;
     if let Some(open) = journal.state().open_snapshot().map(|open| open.id) {
-        let spending = claim.spending();
-        snapshot::fence(claim, open, journal.head().hash, None, spending).await?;
+        snapshot::fence(claim, journal, open).await?;
     }
     let dir = store.connection_dir(&connection);
     let mut used = HashSet::new();
     let mut garbage = Vec::new();
     for record in journal.state().snapshots() {
-        if record.standing == Standing::Pruned {
+        if record.standing == SnapshotStanding::Pruned {
             garbage.extend(store.list_below(&snapshot::dir(&store, &connection, record.id)).await?);
         } else {
             let (_, fold) = snapshot::load_strictly(&store, &connection, record.id).await?;
             used.extend(named(&dir, &fold));
-            if let Some(taken) = fold.inherited.filter(|_| !fold.ended && record.standing.may_go_on()) {
+            if let Some(base) = fold.base.filter(|_| !fold.ended && record.standing.may_go_on()) {
                 // What its job has replaced it may still look at.
-                let inherited = snapshot::inherited_of(&store, &connection, record.id, taken).await?;
+                let inherited = snapshot::inherited_of(&store, &connection, record.id, base).await?;
                 used.extend(named(&dir, &inherited));
             }
         }

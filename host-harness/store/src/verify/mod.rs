@@ -13,7 +13,7 @@ pub use collect::{Collected, Kept, gc};
 use crate::backend::Store;
 use crate::chain::{Chain, Entry};
 use crate::error::{Damage, StoreError};
-use crate::journal::{self, Event, JournalState, Record, RestoreRecord, RestoreStanding, SnapshotRecord, Standing};
+use crate::journal::{self, Event, JournalState, Record, RestoreRecord, RestoreStanding, SnapshotRecord, SnapshotStanding};
 use crate::names::{ConnectionName, Scope, Sha256};
 use crate::restore::{self, RestoreEntry};
 use crate::scope::ScopeRecord;
@@ -94,7 +94,11 @@ pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<Checke
             .await?;
     }
     let known: HashSet<Sha256> = journal.iter().map(|entry| entry.hash).collect();
-    for record in state.snapshots().iter().filter(|record| record.standing != Standing::Pruned) {
+    for record in state
+        .snapshots()
+        .iter()
+        .filter(|record| record.standing != SnapshotStanding::Pruned)
+    {
         check.snapshot(record, &journal, &known).await?;
     }
     for record in state.restores() {
@@ -195,8 +199,8 @@ impl Check<'_> {
             fold.fold(entry);
         }
         self.data(&fold).await?;
-        if let Some(taken) = fold.inherited.filter(|_| !fold.ended && record.standing.may_go_on())
-            && let Some(entry) = log.iter().find(|entry| entry.seq == taken.entry)
+        if let Some(base) = fold.base.filter(|_| !fold.ended && record.standing.may_go_on())
+            && let Some(entry) = log.iter().find(|entry| entry.seq == base.entry)
         {
             // Its job may still look at what was there, though it doesn't count any more.
             let mut inherited = snapshot::Fold::default();

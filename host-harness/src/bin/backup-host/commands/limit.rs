@@ -4,7 +4,7 @@ use crate::args::UntilArgument;
 use crate::failure::Failure;
 use crate::open::{Opened, actor};
 use crate::output::{json, line};
-use backup_store::journal::{JournalState, Until, rfc3339};
+use backup_store::journal::{JournalState, Until};
 use backup_store::{ConnectionName, Percent};
 use serde_json::json;
 use std::process::ExitCode;
@@ -52,7 +52,7 @@ pub fn ending(state: &JournalState, limit: Percent) -> (Option<String>, Option<P
         Some(temporary) if temporary.percent == limit => {
             let until = match temporary.until {
                 Until::FirstBackupComplete => "first-backup-complete".to_owned(),
-                Until::At(at) => rfc3339(at),
+                Until::At(at) => at.rfc3339(),
                 Until::RestoreEnded(_) => "restore-ended".to_owned(),
             };
             (Some(until), Some(state.lasting_limit()))

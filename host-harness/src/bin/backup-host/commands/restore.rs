@@ -6,7 +6,7 @@ use crate::open::{Opened, actor};
 use crate::output::{counted, json, line, number, table};
 use crate::progress::Show;
 use crate::restore_args::RestoreArgs;
-use backup_store::journal::{RestoreRecord, RestoreStanding, rfc3339};
+use backup_store::journal::{RestoreRecord, RestoreStanding};
 use backup_store::{ConnectionName, JournalState, RestoreLog, SnapshotState};
 use host_harness::jobs::{Host, RecordResult, RestoreRequest, RestoreResult, RestoreState};
 use serde_json::{Value, json};
@@ -309,8 +309,8 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
             "snapshot": record.what.snapshot.to_string(),
             "state": state,
             "reason": reason,
-            "started_at": rfc3339(record.begun_at),
-            "changed_at": rfc3339(record.changed_at),
+            "started_at": record.begun_at.rfc3339(),
+            "changed_at": record.changed_at.rfc3339(),
             "created": done.created,
             "updated": done.updated,
             "relinked": done.relinked,
@@ -323,7 +323,7 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
             record.id.to_string(),
             record.what.snapshot.to_string(),
             state.to_owned(),
-            rfc3339(record.begun_at),
+            record.begun_at.rfc3339(),
             number(done.created),
             number(done.updated),
             number(log.fold().requests),

@@ -5,7 +5,8 @@ use super::warnings::accepted;
 use crate::failure::Failure;
 use crate::open::Opened;
 use crate::output::{json, json_line, line, number, table};
-use backup_store::journal::{Standing, rfc3339};
+use backup_seams::Timestamp;
+use backup_store::journal::SnapshotStanding;
 use backup_store::snapshot::select;
 use backup_store::{ConnectionName, ObjectName, Snapshot, SnapshotInfo, SnapshotKind, SnapshotState, StoreError};
 use futures::StreamExt;
@@ -49,7 +50,7 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
         .state()
         .snapshots()
         .iter()
-        .filter(|record| record.standing != Standing::Pruned)
+        .filter(|record| record.standing != SnapshotStanding::Pruned)
     {
         let snapshot = Snapshot::open(&open.store, name, journal.state(), record.id).await?;
         let info = snapshot.info();
@@ -66,13 +67,15 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
         return Ok(ExitCode::SUCCESS);
     }
     let row = |(info, warnings): &(SnapshotInfo, Vec<WarningResult>)| {
-        let completed = info.completed_at.map_or_else(|| standing_text(&info.standing), rfc3339);
+        let completed = info
+            .completed_at
+            .map_or_else(|| standing_text(&info.standing), Timestamp::rfc3339);
         vec![
             info.id.to_string(),
             kind_text(info.kind).to_owned(),
             state_text(info.state).to_owned(),
             objects_text(info),
-            rfc3339(info.started_at),
+            info.started_at.rfc3339(),
             completed,
             number(info.records),
             number(info.calls),
@@ -114,8 +117,8 @@ pub fn info_json(info: &SnapshotInfo, warnings: &[WarningResult]) -> Value {
         "kind": info.kind,
         "objects": info.objects.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "predecessor": info.predecessor.map(|id| id.to_string()),
-        "started_at": rfc3339(info.started_at),
-        "completed_at": info.completed_at.map(rfc3339),
+        "started_at": info.started_at.rfc3339(),
+        "completed_at": info.completed_at.map(Timestamp::rfc3339),
         "records": info.records,
         "blobs": info.blobs,
         "bytes": info.bytes,
@@ -140,15 +143,15 @@ pub fn state_text(state: SnapshotState) -> &'static str {
     }
 }
 
-pub fn standing_text(standing: &Standing) -> String {
+pub fn standing_text(standing: &SnapshotStanding) -> String {
     match standing {
-        Standing::Open => "open".to_owned(),
-        Standing::Paused(pause) => format!("paused: {}", pause.reason),
-        Standing::Complete { incomplete: false, .. } => "complete".to_owned(),
-        Standing::Complete { incomplete: true, .. } => "incomplete".to_owned(),
-        Standing::Superseded => "superseded".to_owned(),
-        Standing::Failed { .. } => "failed".to_owned(),
-        Standing::Pruned => "pruned".to_owned(),
+        SnapshotStanding::Open => "open".to_owned(),
+        SnapshotStanding::Paused(pause) => format!("paused: {}", pause.reason),
+        SnapshotStanding::Complete { incomplete: false, .. } => "complete".to_owned(),
+        SnapshotStanding::Complete { incomplete: true, .. } => "incomplete".to_owned(),
+        SnapshotStanding::Superseded => "superseded".to_owned(),
+        SnapshotStanding::Failed { .. } => "failed".to_owned(),
+        SnapshotStanding::Pruned => "pruned".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use crate::failure::Failure;
 use crate::open::{Opened, PROCESS};
 use crate::output::{bytes, counted, json, line, number};
 use backup_seams::Timestamp;
-use backup_store::journal::{Paused, Standing, rfc3339};
+use backup_store::journal::{Paused, SnapshotStanding};
 use backup_store::scope::Running;
 use backup_store::{ConnectionName, Journal, JournalState, Percent, Snapshot, SnapshotId, SnapshotInfo, Spending, scope};
 use host_harness::connections::accepted_warnings;
@@ -87,7 +87,7 @@ fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), F
             "open backup     {} {}, started {}, {}, {}",
             info.id,
             standing_text(&info.standing),
-            rfc3339(info.started_at),
+            info.started_at.rfc3339(),
             counted(info.records, "record"),
             bytes(info.bytes)
         ))?;
@@ -151,7 +151,7 @@ fn running_text(running: &Running) -> String {
         running.purpose,
         running.connection,
         running.host,
-        rfc3339(running.since)
+        running.since.rfc3339()
     )
 }
 
@@ -159,7 +159,7 @@ fn running_json(running: &Running) -> Value {
     let process = running.host.strip_prefix(PROCESS).and_then(|id| id.parse::<u32>().ok());
     json!({
         "job": running.purpose, "connection": running.connection.to_string(), "host": running.host, "process": process,
-        "since": rfc3339(running.since),
+        "since": running.since.rfc3339(),
     })
 }
 
@@ -172,7 +172,7 @@ fn ended_at(info: &SnapshotInfo, now: Timestamp) -> (String, String) {
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
     };
-    (rfc3339(at), ago)
+    (at.rfc3339(), ago)
 }
 
 async fn warned(
@@ -192,7 +192,7 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> 
     let limit = state.usage_limit(now);
     let accepted = accepted_warnings(state.config());
     let mut there = state.snapshots().iter().rev();
-    let newest = there.find(|record| record.standing != Standing::Pruned);
+    let newest = there.find(|record| record.standing != SnapshotStanding::Pruned);
     let last = state.ended().find(|record| record.objects.is_empty()).map(|record| record.id);
     let mut status = Status {
         last: warned(open, journal, last, &accepted).await?,
@@ -212,7 +212,7 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> 
         let (used, max) = (standing.reading.used.saturating_add(standing.own_since), standing.reading.max);
         json!({
             "quota": standing.reading.quota, "used": used, "max": max, "ceiling": ceiling(limit, max), "own_last_24h": own,
-            "others": used.saturating_sub(own), "observed_at": rfc3339(standing.reading.observed_at),
+            "others": used.saturating_sub(own), "observed_at": standing.reading.observed_at.rfc3339(),
         })
     });
     let (until, _) = ending(state, limit);
@@ -227,13 +227,13 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> 
         "warnings": status.warnings(),
         "usage_limit": {"percent": limit.get(), "until": until},
         "usage": usage,
-        "own_requests": spending.hours.iter().map(|hour| json!({"hour": rfc3339(hour.start), "sent": hour.sent})).collect::<Vec<_>>(),
+        "own_requests": spending.hours.iter().map(|hour| json!({"hour": hour.start.rfc3339(), "sent": hour.sent})).collect::<Vec<_>>(),
         "snapshot": shown(status.newest.as_ref()),
         "restore": super::restore::open_one(state),
         "running": status.running.as_ref().map(running_json),
-        "asked_at": asked_at.map(rfc3339),
-        "next_check_at": next_check.map(|(next, _)| rfc3339(next)),
-        "check_now_at": next_check.map(|(_, at_once)| rfc3339(at_once)),
+        "asked_at": asked_at.map(Timestamp::rfc3339),
+        "next_check_at": next_check.map(|(next, _)| next.rfc3339()),
+        "check_now_at": next_check.map(|(_, at_once)| at_once.rfc3339()),
         "pause": newest.and_then(|record| pause_of(&record.standing)).map(PauseResult::from),
         "head": journal.head().hash.to_string(),
     });
@@ -257,9 +257,9 @@ fn scope_of(state: &JournalState, name: &ConnectionName) -> backup_store::Scope 
     state.scope().cloned().unwrap_or_else(|| backup_store::Scope::own(name))
 }
 
-fn pause_of(standing: &Standing) -> Option<&Paused> {
+fn pause_of(standing: &SnapshotStanding) -> Option<&Paused> {
     match standing {
-        Standing::Paused(pause) => Some(pause),
+        SnapshotStanding::Paused(pause) => Some(pause),
         _ => None,
     }
 }

@@ -3,8 +3,8 @@
 use crate::failure::Failure;
 use crate::open::{Opened, actor};
 use crate::output::{bytes, counted, json, line, number, table};
-use backup_store::verify::{gc as collect_garbage, verify};
-use backup_store::{Claim, ClaimRequest, ConnectionName, Damage, Journal, Scope, Sha256};
+use backup_store::verify::{gc as collect_garbage, verify, verify_journal};
+use backup_store::{Claim, ClaimRequest, ConnectionName, Damage, Scope, Sha256};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -66,7 +66,7 @@ async fn verify_audit(
     expect: Option<Sha256>,
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
-    let damages = Journal::verify(&open.store, name, expect).await?;
+    let damages = verify_journal(&open.store, name, expect).await?;
     let head = if damages.is_empty() {
         Some(open.journal(name).await?.head())
     } else {

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
-use super::host::{Host, batch, blob_of, save};
 use crate::snapshot::Tombstone;
 use crate::testing::fixture::{object, row};
+use crate::testing::host::{Host, batch, blob_of, save};
 use backup_seams::Timestamp;
 
 const SUM: &str = "md5:0123456789abcdef0123456789abcdef:7";

@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
-use super::host::{Host, batch};
 use crate::snapshot::{Change, Difference, Row, Tombstone, differences};
 use crate::testing::fixture::{object, row, rows_of};
+use crate::testing::host::{Host, batch};
 use crate::{Snapshot, SnapshotId};
 use backup_seams::Timestamp;
 use futures::TryStreamExt;

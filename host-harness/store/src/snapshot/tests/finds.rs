@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
-use super::host::{Host, batch};
 use crate::snapshot::Row;
 use crate::testing::fixture::{object, row};
+use crate::testing::host::{Host, batch};
 use crate::{Snapshot, SnapshotId};
 use proptest::prelude::*;
 use std::collections::BTreeMap;

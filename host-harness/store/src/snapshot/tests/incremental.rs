@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used)]
-use super::host::{Host, batch, blob_of, complete, save};
 use crate::error::StoreError;
 use crate::snapshot::{Begin, Failure, Next, Note, ObjectReport, ObjectState, Row, SnapshotKind, Tombstone, Window};
 use crate::testing::Crash;
 use crate::testing::fixture::{actor, begin, commit, connection, object, row, rows_of};
+use crate::testing::host::{Host, batch, blob_of, complete, save};
 use crate::verify::{gc, verify};
 use crate::{ObjectName, SnapshotId, Staged};
 use backup_seams::{Clock, Timestamp};
@@ -279,7 +279,7 @@ async fn an_object_is_as_the_predecessor_had_it_until_the_job_has_caught_up_with
         details: Vec::new(),
     };
     let mut writer = host.begin(Some(first)).await.unwrap();
-    let begun = writer.fold().inherited.unwrap().at;
+    let begun = writer.fold().base.unwrap().at;
     let taken = &writer.fold().objects[&object()];
     assert_eq!(
         (taken.state, taken.records, taken.window),

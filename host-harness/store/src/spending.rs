@@ -26,9 +26,9 @@ pub struct Reading {
     pub used: u64,
     /// How many there are.
     pub max: u64,
-    /// When.
+    /// When the host got the answer that told it, by the host's clock.
     pub observed_at: Timestamp,
-    /// How.
+    /// What told it: what the numbers are worth depends on that.
     pub source: ReadingSource,
     /// The host's number of the request that told it.
     pub request: Option<u64>,
@@ -106,9 +106,9 @@ pub struct Grant {
     pub id: String,
     /// How many at most.
     pub requests: u64,
-    /// Since when.
+    /// When it was made.
     pub at: Timestamp,
-    /// What for.
+    /// What its requests may be used for; a probe's may be of the reserve.
     pub purpose: GrantPurpose,
 }
 
