@@ -2,7 +2,8 @@
 
 use super::answer::Answer;
 use super::blobs::Blobs;
-use super::exchange::Surroundings;
+use super::delivered::Delivered;
+use super::exchange::{CallContext, Surroundings};
 use super::flights::Flights;
 use super::gate::Gate;
 use super::limits::Limits;
@@ -35,14 +36,7 @@ pub struct ClientParts {
 
 /// Sends for one call of an export. Its calls come one at a time, as a guest makes them; requests are under way at the same time.
 pub struct Client {
-    shared: Shared,
-}
-
-/// What a client, its pending requests and their answers share.
-#[derive(Clone)]
-pub(super) struct Shared {
-    pub(super) surroundings: Arc<Surroundings>,
-    pub(super) flights: Flights,
+    context: CallContext,
 }
 
 impl Client {
@@ -60,7 +54,7 @@ impl Client {
             preparing: flights.preparing(),
         };
         Client {
-            shared: Shared {
+            context: CallContext {
                 surroundings: Arc::new(surroundings),
                 flights,
             },
@@ -71,7 +65,7 @@ impl Client {
 #[async_trait]
 impl Http for Client {
     async fn start(&mut self, request: Request) -> Result<Box<dyn Pending>, SendError> {
-        let Shared { surroundings, flights } = &self.shared;
+        let CallContext { surroundings, flights } = &self.context;
         let request = Outgoing::check(request, &surroundings.limits, &*surroundings.randomness)?;
         let (admitted, admission) = oneshot::channel();
         let outcome = flights.launch({
@@ -90,7 +84,7 @@ impl Http for Client {
             Err(_) => return Err(abandoned()),
         }
         Ok(Box::new(Underway {
-            shared: self.shared.clone(),
+            context: self.context.clone(),
             outcome,
             known: None,
         }))
@@ -99,7 +93,7 @@ impl Http for Client {
 
 /// A request under way.
 struct Underway {
-    shared: Shared,
+    context: CallContext,
     outcome: oneshot::Receiver<Result<Answer, SendError>>,
     known: Option<Result<Answer, SendError>>,
 }
@@ -108,7 +102,7 @@ struct Underway {
 impl Pending for Underway {
     async fn answered(&mut self) {
         if self.known.is_none() {
-            let outcome = self.shared.flights.drive(&mut self.outcome).await;
+            let outcome = self.context.flights.drive(&mut self.outcome).await;
             // The sender is dropped without a word only with the set itself, which `self` holds.
             self.known = Some(outcome.unwrap_or_else(|_| Err(abandoned())));
         }
@@ -116,9 +110,8 @@ impl Pending for Underway {
 
     async fn finish(mut self: Box<Self>) -> Result<Box<dyn Response>, SendError> {
         self.answered().await;
-        let shared = self.shared.clone();
         match self.known.take() {
-            Some(outcome) => Ok(Box::new(outcome?.delivered(shared))),
+            Some(outcome) => Ok(Box::new(Delivered::new(outcome?, self.context))),
             None => Err(SendError::Other(
                 "finished".to_owned(),
                 "this request was finished before".to_owned(),

@@ -8,7 +8,7 @@
 
 use super::answer::Answer;
 use super::blobs::Blobs;
-use super::flights::Preparing;
+use super::flights::{Flights, Preparing};
 use super::gate::{Admission, Gate};
 use super::limits::Limits;
 use super::outgoing::{BrokenOff, Outgoing};
@@ -36,6 +36,13 @@ pub(super) struct Surroundings {
     pub(super) randomness: Arc<dyn Randomness>,
     pub(super) limits: Limits,
     pub(super) preparing: Preparing,
+}
+
+/// What a client, its pending requests and their answers share.
+#[derive(Clone)]
+pub(super) struct CallContext {
+    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) flights: Flights,
 }
 
 /// An attempt that is admitted and about to be sent.
@@ -159,8 +166,7 @@ impl Surroundings {
 
     /// The answer of a request that is not made again. A refused token is renewed for whoever asks next.
     async fn only(&self, access: &Access, answer: Answer) -> Result<Answer, SendError> {
-        if answer.http_status() == StatusCode::UNAUTHORIZED
-            && self.credentials.renewed(access).await.map_err(after_refusal)?.is_some()
+        if answer.status == StatusCode::UNAUTHORIZED && self.credentials.renewed(access).await.map_err(after_refusal)?.is_some()
         {
             let text = "the access token had run out; it is renewed, and the question waits for the next time";
             return Err(SendError::Other("token-renewed".to_owned(), text.to_owned()));
@@ -177,7 +183,7 @@ impl Surroundings {
         url: &Url,
         answer: Answer,
     ) -> Result<Next, SendError> {
-        let status = answer.http_status();
+        let status = answer.status;
         if status == StatusCode::UNAUTHORIZED && !course.replayed {
             course.replayed = true;
             return Ok(match self.credentials.renewed(access).await.map_err(after_refusal)? {
@@ -185,7 +191,7 @@ impl Surroundings {
                 None => Next::Done(Ok(answer)),
             });
         }
-        if let Some(target) = redirect(status, answer.headers(), url)? {
+        if let Some(target) = redirect(status, &answer.headers, url)? {
             if !access.origin().holds(&target) {
                 let text = format!(
                     "the source redirects to {0}, another origin; if that is the org's address now, set \"instance_url\" to {0}",
@@ -200,7 +206,7 @@ impl Surroundings {
         }
         if is_passing(status) && course.another_try(request) {
             let own = back_off(course.failed, &*self.randomness);
-            if let Some(wait) = wait_after(answer.headers(), own, self.clock.now()) {
+            if let Some(wait) = wait_after(&answer.headers, own, self.clock.now()) {
                 return Ok(Next::Again(Ok(answer), wait));
             }
         }
