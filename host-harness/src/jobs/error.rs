@@ -50,7 +50,7 @@ pub enum JobError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// The connector ended a call with an error.
-    #[error("{}", told(.0.failure()))]
+    #[error("{}", describe(.0.failure()))]
     Connector(Box<ConnectorError>),
     /// The sandbox ended a call.
     #[error("the connector failed in `{export}`: {error}")]
@@ -61,7 +61,7 @@ pub enum JobError {
         error: CallError,
     },
     /// The source can't be gone on with.
-    #[error("{}", told(.0))]
+    #[error("{}", describe(.0))]
     Blocked(Box<Failure>),
     /// It was removed while a job ran.
     #[error("the connection {0} was removed while this ran: nothing more is sent for it, and what is committed stays readable")]
@@ -198,15 +198,15 @@ pub(super) fn is_wrong_choice(failure: &Failure) -> bool {
 
 /// A message beside the name of the object or field that it is about, which stands in front of it: once, also where the message begins
 /// with it.
-pub(super) fn beside<'a>(object: &str, message: &'a str) -> &'a str {
+pub(super) fn without_subject<'a>(object: &str, message: &'a str) -> &'a str {
     let rest = message.strip_prefix(object).and_then(|rest| rest.strip_prefix(": "));
     rest.unwrap_or(message)
 }
 
 /// A failure as one sentence with its remedy.
-pub(crate) fn told(failure: &Failure) -> String {
+pub(crate) fn describe(failure: &Failure) -> String {
     let (object, message) = match &failure.object {
-        Some(object) => (format!("{object}: "), beside(object, &failure.message)),
+        Some(object) => (format!("{object}: "), without_subject(object, &failure.message)),
         None => (String::new(), failure.message.as_str()),
     };
     let remedy = failure

@@ -104,8 +104,8 @@ pub(super) struct CallParts {
     pub(super) clock: Arc<dyn Clock>,
     /// Asked for from outside.
     pub(super) stop: StopSignal,
-    /// Asked for by who goes first in the scope.
-    pub(super) gives_way: StopSignal,
+    /// Asked for by a restore, which goes first in the scope.
+    pub(super) yield_requested: StopSignal,
     pub(super) configuration: String,
     /// Whose quota it is, and whether this run has seen that it still is.
     pub(super) identity: Arc<Identity>,
@@ -114,7 +114,7 @@ pub(super) struct CallParts {
 impl CallParts {
     /// Whether the job is to end after what is under way.
     pub(super) fn should_stop(&self) -> bool {
-        self.stop.is_set() || self.gives_way.is_set()
+        self.stop.is_set() || self.yield_requested.is_set()
     }
 
     /// Imports of one call. `http`: `None` where it may not send. `readable`: what it may read back.
@@ -166,7 +166,7 @@ impl imports::Job for Job {
         let same = self.parts.identity.confirm(scope);
         if !same {
             // Nothing more is sent to an org that isn't the connection's.
-            self.parts.gate.end();
+            self.parts.gate.close_grant();
         }
         same
     }
@@ -362,35 +362,35 @@ fn into_row(row: backup_store::Row) -> imports::Row {
 struct Report(Arc<Mutex<Reports>>);
 
 impl Report {
-    fn told(&self, object: &str, tell: impl FnOnce(&mut backup_store::ObjectReport)) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).told(object, tell);
+    fn record(&self, object: &str, report: impl FnOnce(&mut backup_store::ObjectReport)) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).record(object, report);
     }
 }
 
 impl imports::Report for Report {
     fn progress(&mut self, object: &str, records: u64, total: Option<u64>) {
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.records = Some(clamp_count(records));
             report.total = total.map(clamp_count).or(report.total);
         });
     }
 
     fn skipped(&mut self, object: &str, why: imports::Failure) {
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.state = Some(backup_store::ObjectState::Skipped);
             report.skipped = Some(failure(why));
         });
     }
 
     fn failed(&mut self, object: &str, why: imports::Failure) {
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.state = Some(backup_store::ObjectState::Failed);
             report.failed = Some(failure(why));
         });
     }
 
     fn part_failed(&mut self, object: &str, part: &str, why: imports::Failure) {
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.failed_parts.insert(part.to_owned(), failure(why));
         });
     }
@@ -404,17 +404,17 @@ impl imports::Report for Report {
     }
 
     fn uncounted(&mut self, object: &str, what: &str, expected: Option<u64>) {
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.uncounted.insert(what.to_owned(), expected.map(clamp_count));
         });
     }
 
     fn remark(&mut self, object: &str, what: imports::Failure) {
-        self.told(object, |report| report.remarks.push(failure(what)));
+        self.record(object, |report| report.remarks.push(failure(what)));
     }
 
     fn finished(&mut self, object: &str) {
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.state = Some(backup_store::ObjectState::Complete);
             report.failed = None;
         });
@@ -422,7 +422,7 @@ impl imports::Report for Report {
 
     fn estimate(&mut self, object: &str, way: &str, requests: u64, records: u64, bytes: u64) {
         let way = way.to_owned();
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.estimate = Some(backup_store::snapshot::Estimate {
                 way,
                 requests: clamp_count(requests),
@@ -436,7 +436,7 @@ impl imports::Report for Report {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = reports.expected;
         reports.expected += 1;
-        reports.told_restored(object, |report| {
+        reports.record_restored(object, |report| {
             report.place = Some(place);
             report.expected = Some(tally(what));
         });
@@ -444,12 +444,12 @@ impl imports::Report for Report {
 
     fn restored(&mut self, object: &str, what: imports::Tally) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        reports.told_restored(object, |report| report.done = Some(tally(what)));
+        reports.record_restored(object, |report| report.done = Some(tally(what)));
     }
 
     fn record_outcome(&mut self, object: &str, key: &str, what: imports::Outcome, why: imports::Failure) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        reports.told_restored(object, |report| {
+        reports.record_restored(object, |report| {
             report.records.push((key.to_owned(), outcome(what), failure(why)));
         });
     }

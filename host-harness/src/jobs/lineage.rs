@@ -5,13 +5,15 @@
 
 use super::error::JobError;
 use super::session::Session;
+use crate::connections::full_every;
 use crate::connections::warnings::DAMAGED_BASE;
 use backup_store::{Damage, Event, Failure, JournalState, ObjectName, Snapshot, SnapshotId};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What a backup begins with, or goes on with.
+/// What a backup starts from.
 #[derive(Debug, Default)]
-pub(super) struct Base {
+pub(super) struct Start {
     /// The open snapshot, which is gone on with.
     pub(super) open: Option<Snapshot>,
     /// What a new one goes on from; `None`: it is full.
@@ -20,63 +22,68 @@ pub(super) struct Base {
     pub(super) warnings: Vec<Failure>,
 }
 
-impl Session {
-    /// What a backup of these objects (empty: all) goes on with or from. An open snapshot that doesn't fit what is asked for, or
-    /// that nothing can go on with, is closed and stays readable. Without anything to go on from, a backup is full: a damaged one
-    /// would fail each time.
-    pub(super) async fn begin_from(&self, objects: &[ObjectName], full: bool) -> Result<Base, JobError> {
-        let mut base = Base::default();
-        if !full && let Some(open) = self.open_snapshot(objects).await {
-            let open = self.opened(open).await?;
-            // Of one whose log has ended nothing is left to be done.
-            let damage = if open.fold().ended { None } else { open.unusable().await? };
-            match damage {
-                None => {
-                    base.open = Some(open);
-                    return Ok(base);
-                }
-                Some(damage) => base.warnings.push(damaged_base(open.info().id, &damage)),
+/// What a backup of these objects (empty: all) goes on with or from. An open snapshot that doesn't fit what is asked for, or
+/// that nothing can go on with, is closed and stays readable. Without anything to go on from, a backup is full: a damaged one
+/// would fail each time.
+pub(super) async fn start(session: &Session, objects: &[ObjectName], full: bool) -> Result<Start, JobError> {
+    let mut start = Start::default();
+    if !full && let Some(open) = open_snapshot(session, objects).await {
+        let open = opened(session, open).await?;
+        // Of one whose log has ended nothing is left to be done.
+        let damage = if open.fold().ended { None } else { open.unusable().await? };
+        match damage {
+            None => {
+                start.open = Some(open);
+                return Ok(start);
             }
+            Some(damage) => start.warnings.push(damaged_base(open.info().id, &damage)),
         }
-        let closed = |state: &JournalState| {
-            let open = state.open_snapshot()?;
-            Some(Event::SnapshotSuperseded { snapshot: open.id })
-        };
-        self.journal.lock().await.append_with(&self.actor, closed).await?;
-        if !full {
-            let (predecessor, warning) = self.usable_predecessor(objects).await?;
-            base.predecessor = predecessor;
-            base.warnings.extend(warning);
-        }
-        Ok(base)
     }
+    let closed = |state: &JournalState| {
+        let open = state.open_snapshot()?;
+        Some(Event::SnapshotSuperseded { snapshot: open.id })
+    };
+    session.journal.lock().await.append_with(&session.actor, closed).await?;
+    if !full {
+        let (predecessor, warning) = usable_predecessor(session, objects).await?;
+        start.predecessor = predecessor;
+        start.warnings.extend(warning);
+    }
+    Ok(start)
+}
 
-    /// The snapshot that a new one goes on from, or why it can't be the one that it would be.
-    pub(super) async fn usable_predecessor(
-        &self,
-        objects: &[ObjectName],
-    ) -> Result<(Option<SnapshotId>, Option<Failure>), JobError> {
-        let Some(id) = self.predecessor(objects).await else {
-            return Ok((None, None));
-        };
-        Ok(match self.opened(id).await?.unusable().await? {
-            None => (Some(id), None),
-            Some(damage) => (None, Some(damaged_base(id, &damage))),
-        })
-    }
+/// The snapshot that a new one goes on from, or why it can't be the one that it would be.
+pub(super) async fn usable_predecessor(
+    session: &Session,
+    objects: &[ObjectName],
+) -> Result<(Option<SnapshotId>, Option<Failure>), JobError> {
+    let Some(id) = predecessor(session, objects).await else {
+        return Ok((None, None));
+    };
+    Ok(match opened(session, id).await?.unusable().await? {
+        None => (Some(id), None),
+        Some(damage) => (None, Some(damaged_base(id, &damage))),
+    })
+}
 
-    /// The open snapshot, where it is one of these objects.
-    pub(super) async fn open_snapshot(&self, objects: &[ObjectName]) -> Option<SnapshotId> {
-        let journal = self.journal.lock().await;
-        let open = journal.state().open_snapshot()?;
-        let as_set = |objects: &[ObjectName]| objects.iter().cloned().collect::<BTreeSet<_>>();
-        (as_set(&open.objects) == as_set(objects)).then_some(open.id)
-    }
+/// The open snapshot, where it is one of these objects.
+pub(super) async fn open_snapshot(session: &Session, objects: &[ObjectName]) -> Option<SnapshotId> {
+    let journal = session.journal.lock().await;
+    let open = journal.state().open_snapshot()?;
+    let as_set = |objects: &[ObjectName]| objects.iter().cloned().collect::<BTreeSet<_>>();
+    (as_set(&open.objects) == as_set(objects)).then_some(open.id)
+}
 
-    async fn opened(&self, id: SnapshotId) -> Result<Snapshot, JobError> {
-        let journal = self.journal.lock().await;
-        Ok(Snapshot::open(self.host.store(), &self.name, journal.state(), id).await?)
-    }
+async fn opened(session: &Session, id: SnapshotId) -> Result<Snapshot, JobError> {
+    let journal = session.journal.lock().await;
+    Ok(Snapshot::open(session.host.store(), &session.name, journal.state(), id).await?)
+}
+
+/// The snapshot that a new backup of these objects (empty: all) continues from; `None`: it is full.
+pub(super) async fn predecessor(session: &Session, objects: &[ObjectName]) -> Option<SnapshotId> {
+    let journal = session.journal.lock().await;
+    let full_every = journal.state().config().map_or_else(|| full_every(&Value::Null), full_every);
+    predecessor_by(journal.state(), objects, full_every)
 }
 
 fn damaged_base(id: SnapshotId, damage: &Damage) -> Failure {
@@ -90,7 +97,7 @@ fn damaged_base(id: SnapshotId, damage: &Damage) -> Failure {
 }
 
 /// The snapshot that a backup of these objects (empty: all) goes on from; `None`: it is full. `full_every`: 1 is always.
-pub(super) fn predecessor(state: &JournalState, objects: &[ObjectName], full_every: u32) -> Option<SnapshotId> {
+fn predecessor_by(state: &JournalState, objects: &[ObjectName], full_every: u32) -> Option<SnapshotId> {
     let covers = |held: &[ObjectName]| held.is_empty() || (!objects.is_empty() && objects.iter().all(|o| held.contains(o)));
     let newest = state.predecessors().find(|record| covers(&record.objects))?;
     let backups_since_full = since_full(state, newest.id);
@@ -150,7 +157,7 @@ mod tests {
         }
 
         fn next(&self, objects: &[ObjectName], full_every: u32) -> Option<SnapshotId> {
-            predecessor(self.journal.state(), objects, full_every)
+            predecessor_by(self.journal.state(), objects, full_every)
         }
 
         async fn begin(&mut self, predecessor: Option<SnapshotId>, objects: &[ObjectName]) -> SnapshotId {

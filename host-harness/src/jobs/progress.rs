@@ -1,6 +1,6 @@
 //! What a job tells while it runs, for whoever shows it.
 
-use super::results::PauseResult;
+use super::usage::{PauseResult, Usage};
 use backup_store::{SnapshotKind, Tally};
 use serde::Serialize;
 use std::time::Duration;
@@ -17,21 +17,6 @@ pub struct Silent;
 
 impl Progress for Silent {
     fn tell(&self, _: &ProgressEvent) {}
-}
-
-/// The org's requests as far as is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Usage {
-    /// By all applications.
-    pub used: u64,
-    /// Of so many.
-    pub max: u64,
-    /// Where this connection stops.
-    pub ceiling: u64,
-    /// The usage limit in force, which leads there.
-    pub limit_percent: u8,
-    /// Of `used`, what other applications sent: `used` less own requests of the last 24 hours.
-    pub others: u64,
 }
 
 /// Something happened.

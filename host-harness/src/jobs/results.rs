@@ -1,9 +1,8 @@
 //! What jobs give back; serialised as the command line's JSON, whose fields docs/CLI.md documents.
 
-use super::error::beside;
+use super::error::without_subject;
+use super::usage::{PauseResult, Usage};
 use crate::connections::warnings::{FILES_FAILED, OBJECTS_FAILED, QUERY_ALL_FILES_MISSING, VIEW_ALL_DATA_MISSING};
-use backup_seams::Timestamp;
-use backup_store::journal::Paused;
 use backup_store::snapshot::{Fold, Next, ObjectFold};
 use backup_store::{ObjectState, SnapshotId, SnapshotKind};
 use serde::Serialize;
@@ -27,40 +26,6 @@ pub struct Calls {
     pub sent: u64,
     /// What the whole job takes, as far as is known: the plan, and what was found since. Planning included.
     pub estimated: u64,
-}
-
-/// Why a backup pauses, and the numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PauseResult {
-    /// `usage-limit`, `org-limit`, `bulk-limit`.
-    pub reason: String,
-    /// By all applications.
-    pub used: u64,
-    /// Of so many.
-    pub max: u64,
-    /// The usage limit in force.
-    pub limit_percent: u8,
-    /// Where to stop.
-    pub ceiling: u64,
-    /// When the org is asked next; RFC 3339, UTC.
-    pub recheck_at: String,
-    /// When it last told what is used, or was asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub asked_at: Option<String>,
-}
-
-impl From<&Paused> for PauseResult {
-    fn from(pause: &Paused) -> PauseResult {
-        PauseResult {
-            reason: pause.reason.clone(),
-            used: pause.used,
-            max: pause.max,
-            limit_percent: pause.limit_percent.get(),
-            ceiling: pause.ceiling,
-            recheck_at: pause.recheck_at.rfc3339(),
-            asked_at: pause.asked_at.map(Timestamp::rfc3339),
-        }
-    }
 }
 
 /// One object of a snapshot.
@@ -108,7 +73,7 @@ impl WarningResult {
             code: warning.code.clone(),
             object: warning.object.clone(),
             count: count.and_then(|(_, count)| count.parse().ok()),
-            message: beside(warning.object.as_deref().unwrap_or_default(), &warning.message).to_owned(),
+            message: without_subject(warning.object.as_deref().unwrap_or_default(), &warning.message).to_owned(),
             remedy: warning.remedy.clone(),
             accepted: accepted.contains(&warning.code),
         }
@@ -191,18 +156,18 @@ impl ObjectResult {
 
 /// A failure of an object as one clause among others, behind that one's name: its code and what happened.
 pub(super) fn brief(object: &str, failure: &backup_store::Failure) -> String {
-    format!("{}: {}", failure.code, beside(object, &failure.message))
+    format!("{}: {}", failure.code, without_subject(object, &failure.message))
 }
 
 /// A failure of one record: what happened, and what to do.
-pub(super) fn told_failure(failure: &backup_store::Failure) -> String {
+pub(super) fn describe_record_failure(failure: &backup_store::Failure) -> String {
     let remedy = failure
         .remedy
         .as_ref()
         .map(|remedy| format!("; {remedy}"))
         .unwrap_or_default();
     match failure.details.iter().find(|(name, _)| name == "field") {
-        Some((_, field)) => format!("{field}: {}{remedy}", beside(field, &failure.message)),
+        Some((_, field)) => format!("{field}: {}{remedy}", without_subject(field, &failure.message)),
         None => format!("{}{remedy}", failure.message),
     }
 }
@@ -338,7 +303,7 @@ pub struct PlanResult {
     /// The usage limit under which it would be complete without a pause; `None`: not even 100 % would do.
     pub limit_to_finish_today: Option<u8>,
     /// The org's requests.
-    pub usage: Option<super::progress::Usage>,
+    pub usage: Option<Usage>,
     /// The usage limit in force.
     pub limit_percent: u8,
     /// Records.
@@ -365,7 +330,7 @@ pub struct CheckResult {
     /// What the connector told.
     pub facts: std::collections::BTreeMap<String, String>,
     /// The org's requests.
-    pub usage: Option<super::progress::Usage>,
+    pub usage: Option<Usage>,
     /// The usage limit in force.
     pub limit_percent: u8,
     /// Requests of this run.
@@ -406,7 +371,7 @@ mod tests {
             assert_eq!(WarningResult::of(&failure(message), &[]).message, "3 files are left");
         }
         for message in ["its owner is inactive", "OwnerId: its owner is inactive"] {
-            assert_eq!(told_failure(&failure(message)), "OwnerId: its owner is inactive");
+            assert_eq!(describe_record_failure(&failure(message)), "OwnerId: its owner is inactive");
         }
         assert_eq!(brief("Account", &failure("AccountId is empty")), "code: AccountId is empty");
     }

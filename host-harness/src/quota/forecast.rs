@@ -18,7 +18,7 @@ const MAX_STEPS: usize = 1_000;
 
 /// What is known when the question is asked.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct ForecastFacts<'a> {
     /// Requests that are needed.
     pub needed: u64,
     /// By all applications.
@@ -49,7 +49,7 @@ pub struct Forecast {
 }
 
 /// What is to be expected by what is known.
-pub fn forecast(known: &Known<'_>) -> Forecast {
+pub fn forecast(known: &ForecastFacts<'_>) -> Forecast {
     let fits_now = known.needed <= known.free;
     let waited = if fits_now { Some((0, 0)) } else { wait(known) };
     Forecast {
@@ -61,7 +61,7 @@ pub fn forecast(known: &Known<'_>) -> Forecast {
 }
 
 /// The smallest usage limit, from the one in force on, that leaves enough.
-fn sufficient(known: &Known<'_>) -> Option<Percent> {
+fn sufficient(known: &ForecastFacts<'_>) -> Option<Percent> {
     let leaves = |percent: Percent| super::ceiling(percent, known.max).saturating_sub(known.used) >= known.needed;
     (known.limit.get()..=100)
         .filter_map(Percent::new)
@@ -69,7 +69,7 @@ fn sufficient(known: &Known<'_>) -> Option<Percent> {
 }
 
 /// How many pauses, and milliseconds, until the last request: hour by hour, as what was sent leaves the window and is sent anew.
-fn wait(known: &Known<'_>) -> Option<(u64, u64)> {
+fn wait(known: &ForecastFacts<'_>) -> Option<(u64, u64)> {
     let own = known.own.iter().fold(0u64, |sum, hour| sum.saturating_add(hour.sent));
     let others = known.used.saturating_sub(own);
     // What others leave in a day.
@@ -114,9 +114,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(500_000 * HOUR_MS);
 
-    fn known(needed: u64, used: u64, limit: u8, own: &[Hour]) -> Known<'_> {
+    fn known(needed: u64, used: u64, limit: u8, own: &[Hour]) -> ForecastFacts<'_> {
         let limit = Percent::new(limit).unwrap();
-        Known {
+        ForecastFacts {
             needed,
             used,
             max: 1_000,
@@ -190,12 +190,12 @@ mod tests {
                     },
                 ];
                 for own in [&own[..], &own[1..], &[]] {
-                    let known = Known {
+                    let known = ForecastFacts {
                         max: u64::MAX,
                         ..known(needed, used, 1, own)
                     };
                     forecast(&known);
-                    forecast(&Known { max: 1_000, ..known });
+                    forecast(&ForecastFacts { max: 1_000, ..known });
                 }
             }
         }

@@ -54,13 +54,13 @@ impl ScopeGate {
     }
 
     /// Sends under this grant from now on. It has to be durable already.
-    pub fn begin(&self, grant: &Grant) {
-        self.ledger().begin(grant);
+    pub fn open_grant(&self, grant: &Grant) {
+        self.ledger().open_grant(grant);
     }
 
     /// Nothing is sent from now on; what remains of the grant is released.
-    pub fn end(&self) {
-        self.ledger().end();
+    pub fn close_grant(&self) {
+        self.ledger().close_grant();
         self.ended.notify_waiters();
     }
 

@@ -11,7 +11,7 @@ mod probes;
 
 pub use gate::ScopeGate;
 pub(crate) use ledger::from_import;
-pub use ledger::{Ledger, Refused};
+pub use ledger::{Ledger, NotAdmitted};
 pub(crate) use probes::earliest;
 
 use backup_store::Percent;

@@ -11,26 +11,31 @@ use futures::StreamExt;
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub async fn run(
-    open: &Opened,
-    name: &ConnectionName,
-    text: &str,
-    object: &ObjectName,
-    format: Format,
-    files: Option<&Path>,
-) -> Result<ExitCode, Failure> {
-    let snapshot = selected(open, name, text).await?;
-    let held = held(&snapshot, object)?;
+/// What `export` gives out.
+pub struct ExportRequest {
+    /// An id, a unique prefix of one, or `latest`.
+    pub snapshot: String,
+    /// In whatever case it is written.
+    pub object: ObjectName,
+    /// Of the records.
+    pub format: Format,
+    /// Where the object's files go; `None`: nowhere.
+    pub files: Option<PathBuf>,
+}
+
+pub async fn run(open: &Opened, name: &ConnectionName, request: &ExportRequest) -> Result<ExitCode, Failure> {
+    let snapshot = selected(open, name, &request.snapshot).await?;
+    let held = held(&snapshot, &request.object)?;
     let object = &held.object;
     let out = BufWriter::new(std::io::stdout().lock());
-    match format {
+    match request.format {
         Format::Ndjson => ndjson(&snapshot, object, out).await?,
         Format::Csv => csv(&snapshot, object, out).await?,
     }
-    match files {
+    match &request.files {
         Some(folder) => {
             let written = files::write(&snapshot, object, folder).await?;
             Ok(if written == ExitCode::SUCCESS {

@@ -9,14 +9,23 @@ use backup_store::{ConnectionName, Percent};
 use serde_json::json;
 use std::process::ExitCode;
 
+/// What `limit` is to change.
+pub struct LimitRequest {
+    /// The new limit; `None`: it is only shown.
+    pub percent: Option<Percent>,
+    /// When it goes back by itself; `None`: it lasts.
+    pub until: Option<UntilArgument>,
+    /// Who changes it, for the audit trail; `None`: the user who runs the program.
+    pub by: Option<String>,
+}
+
 pub async fn run(
     open: &Opened,
     name: &ConnectionName,
-    percent: Option<Percent>,
-    until: Option<UntilArgument>,
-    by: Option<&str>,
+    request: LimitRequest,
     as_json: bool,
 ) -> Result<ExitCode, Failure> {
+    let LimitRequest { percent, until, by } = request;
     let mut journal = open.journal(name).await?;
     if !journal.state().exists() {
         return Err(Failure::unknown(name));
@@ -24,7 +33,7 @@ pub async fn run(
     let now = open.clock().now();
     if let Some(percent) = percent {
         journal
-            .set_usage_limit(&actor(by), percent, until.map(|until| until.at(now)), now)
+            .set_usage_limit(&actor(by.as_deref()), percent, until.map(|until| until.at(now)), now)
             .await?;
     }
     let state = journal.state();

@@ -83,7 +83,15 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             format,
             files,
             schema: false,
-        } => export::run(open, &name, &snapshot, &object, format, files.as_deref()).await,
+        } => {
+            let request = export::ExportRequest {
+                snapshot,
+                object,
+                format,
+                files,
+            };
+            export::run(open, &name, &request).await
+        }
         Command::Diff {
             name,
             before,
@@ -106,7 +114,10 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             until,
             by,
             json,
-        } => limit::run(open, &name, percent, until, by.as_deref(), json).await,
+        } => {
+            let request = limit::LimitRequest { percent, until, by };
+            limit::run(open, &name, request, json).await
+        }
         Command::Audit {
             name,
             verify,

@@ -1,8 +1,9 @@
 //! What a restore gives back; serialised as the command line's JSON, whose fields docs/CLI.md documents.
 
-use super::progress::Usage;
-use super::results::{Calls, PauseResult, brief};
-use backup_store::journal::{Paused, RestoreRequested};
+use super::restore_source::RestoreSource;
+use super::results::{Calls, brief, describe_record_failure};
+use super::usage::{PauseResult, Usage};
+use backup_store::journal::Paused;
 use backup_store::{ConnectionName, RecordOutcome, RestoreFold, RestoreId, RestoredObject, SnapshotState, Tally};
 use serde::Serialize;
 
@@ -143,8 +144,7 @@ impl RestoreResult {
     pub(super) fn of(
         connection: &ConnectionName,
         id: Option<RestoreId>,
-        what: &RestoreRequested,
-        snapshot_state: SnapshotState,
+        source: &RestoreSource,
         fold: &RestoreFold,
         sent: u64,
     ) -> RestoreResult {
@@ -163,9 +163,9 @@ impl RestoreResult {
         RestoreResult {
             connection: connection.to_string(),
             restore: id.map(|id| id.to_string()),
-            source: what.source.to_string(),
-            snapshot: what.snapshot.to_string(),
-            snapshot_state,
+            source: source.what.source.to_string(),
+            snapshot: source.what.snapshot.to_string(),
+            snapshot_state: source.state,
             state: RestoreState::Complete,
             reason: None,
             needed_calls: fold.needed,
@@ -260,7 +260,7 @@ fn records(fold: &RestoreFold, wanted: RecordOutcome) -> Vec<RecordResult> {
                 found.push(RecordResult {
                     object: name.to_string(),
                     id: key.clone(),
-                    error: super::results::told_failure(why),
+                    error: describe_record_failure(why),
                 });
             }
         }
