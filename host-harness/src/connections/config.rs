@@ -244,11 +244,11 @@ fn check_settings(settings: &Map<String, Value>, origin: Option<&Origin>, schema
     match validator.iter_errors(&configuration).next() {
         None => Ok(()),
         Some(error) => {
-            let at = error.instance_path().to_string();
-            Err(ConfigError::Schema(if at.is_empty() {
+            let member = error.instance_path().to_string();
+            Err(ConfigError::Schema(if member.is_empty() {
                 error.to_string()
             } else {
-                format!("{at}: {error}")
+                format!("{member}: {error}")
             }))
         }
     }

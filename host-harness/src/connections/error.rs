@@ -20,7 +20,7 @@ pub enum ConfigError {
     /// A member that nobody reads.
     #[error("a configuration has no \"{name}\"{meant}")]
     Unknown {
-        /// Its name.
+        /// As it stands in the configuration.
         name: String,
         /// What may be meant, as a clause.
         meant: String,

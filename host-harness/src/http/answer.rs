@@ -6,7 +6,7 @@ use futures::stream::BoxStream;
 use http::{HeaderMap, StatusCode, header};
 
 /// An answer whose body is still on its way.
-pub(super) struct Answer {
+pub(super) struct ReceivedAnswer {
     pub(super) status: StatusCode,
     pub(super) headers: HeaderMap,
     pub(super) body: BoxStream<'static, Result<Bytes, TransportError>>,
@@ -16,12 +16,12 @@ pub(super) struct Answer {
     pub(super) attempts: u32,
 }
 
-impl Answer {
-    pub(super) fn new(response: TransportResponse, number: u64, attempts: u32) -> Answer {
+impl ReceivedAnswer {
+    pub(super) fn new(response: TransportResponse, number: u64, attempts: u32) -> ReceivedAnswer {
         let mut headers = response.headers;
         // A session cookie is a credential: not for guests.
         headers.remove(header::SET_COOKIE);
-        Answer {
+        ReceivedAnswer {
             status: response.status,
             headers,
             body: response.body,

@@ -1,6 +1,6 @@
 //! The `http` import of one call of an export.
 
-use super::answer::Answer;
+use super::answer::ReceivedAnswer;
 use super::blobs::Blobs;
 use super::delivered::Delivered;
 use super::exchange::{CallContext, Surroundings};
@@ -94,8 +94,8 @@ impl Http for Client {
 /// A request under way.
 struct Underway {
     context: CallContext,
-    outcome: oneshot::Receiver<Result<Answer, SendError>>,
-    known: Option<Result<Answer, SendError>>,
+    outcome: oneshot::Receiver<Result<ReceivedAnswer, SendError>>,
+    known: Option<Result<ReceivedAnswer, SendError>>,
 }
 
 #[async_trait]

@@ -1,6 +1,6 @@
 //! An answer in the hands of a guest: its body piece by piece, as the guest (or a blob) takes it.
 
-use super::answer::Answer;
+use super::answer::ReceivedAnswer;
 use super::exchange::CallContext;
 use super::outgoing::storage_error;
 use async_trait::async_trait;
@@ -42,7 +42,7 @@ impl Promised<'_> {
 
 /// An answer in the hands of a guest.
 pub(super) struct Delivered {
-    answer: Answer,
+    answer: ReceivedAnswer,
     context: CallContext,
     /// Received and not given out yet.
     rest: Bytes,
@@ -53,7 +53,7 @@ pub(super) struct Delivered {
 }
 
 impl Delivered {
-    pub(super) fn new(answer: Answer, context: CallContext) -> Delivered {
+    pub(super) fn new(answer: ReceivedAnswer, context: CallContext) -> Delivered {
         Delivered {
             answer,
             context,

@@ -6,7 +6,7 @@
 //! outcome is in hand (a redirect, a 401 before its replay, nothing sent) it is `allowance-spent`. Where the tries are used up, the
 //! last attempt that reached the wire is told; `not-sent` only where none did.
 
-use super::answer::Answer;
+use super::answer::ReceivedAnswer;
 use super::blobs::Blobs;
 use super::flights::{Flights, Preparing};
 use super::gate::{Admission, Gate};
@@ -55,10 +55,10 @@ pub(super) struct Attempt {
 }
 
 /// What comes after an attempt.
-enum Next {
-    Done(Result<Answer, SendError>),
+enum AfterAttempt {
+    Done(Result<ReceivedAnswer, SendError>),
     /// The same, after a wait; the outcome stands if the tries are used up.
-    Again(Result<Answer, SendError>, Duration),
+    Again(Result<ReceivedAnswer, SendError>, Duration),
     /// There, at once.
     Elsewhere(Url),
     /// With another access token, at once.
@@ -95,7 +95,7 @@ impl Surroundings {
     }
 
     /// Sends until there is an outcome for the connector.
-    pub(super) async fn exchange(&self, request: Outgoing, mut attempt: Attempt) -> Result<Answer, SendError> {
+    pub(super) async fn exchange(&self, request: Outgoing, mut attempt: Attempt) -> Result<ReceivedAnswer, SendError> {
         let mut course = Course::default();
         loop {
             let Attempt {
@@ -131,14 +131,14 @@ impl Surroundings {
                     }
                     let outcome = Err(SendError::OutcomeUnknown(reason));
                     match !self.gate.is_one_attempt() && course.another_try(&request) {
-                        true => Next::Again(outcome, back_off(course.failed, &*self.randomness)),
-                        false => Next::Done(outcome),
+                        true => AfterAttempt::Again(outcome, back_off(course.failed, &*self.randomness)),
+                        false => AfterAttempt::Done(outcome),
                     }
                 }
                 Ok(response) => {
                     admission.answered();
                     course.sent += 1;
-                    let answer = Answer::new(response, number, course.sent);
+                    let answer = ReceivedAnswer::new(response, number, course.sent);
                     if self.gate.is_one_attempt() {
                         return self.only(&access, answer).await;
                     }
@@ -146,8 +146,8 @@ impl Surroundings {
                 }
             };
             attempt = match next {
-                Next::Done(outcome) => return outcome,
-                Next::Again(outcome, wait) => {
+                AfterAttempt::Done(outcome) => return outcome,
+                AfterAttempt::Again(outcome, wait) => {
                     course.last = Some(outcome);
                     self.clock.sleep(wait).await;
                     match self.attempt(&request, access, url).await {
@@ -155,8 +155,8 @@ impl Surroundings {
                         Err(error) => return course.instead_of(error),
                     }
                 }
-                Next::Elsewhere(url) => self.attempt(&request, access, url).await?,
-                Next::Replay(access) => {
+                AfterAttempt::Elsewhere(url) => self.attempt(&request, access, url).await?,
+                AfterAttempt::Replay(access) => {
                     let url = self.url(&access, &request)?;
                     self.attempt(&request, access, url).await?
                 }
@@ -165,7 +165,7 @@ impl Surroundings {
     }
 
     /// The answer of a request that is not made again. A refused token is renewed for whoever asks next.
-    async fn only(&self, access: &Access, answer: Answer) -> Result<Answer, SendError> {
+    async fn only(&self, access: &Access, answer: ReceivedAnswer) -> Result<ReceivedAnswer, SendError> {
         if answer.status == StatusCode::UNAUTHORIZED && self.credentials.renewed(access).await.map_err(after_refusal)?.is_some()
         {
             let text = "the access token had run out; it is renewed, and the question waits for the next time";
@@ -181,14 +181,14 @@ impl Surroundings {
         course: &mut Course,
         access: &Access,
         url: &Url,
-        answer: Answer,
-    ) -> Result<Next, SendError> {
+        answer: ReceivedAnswer,
+    ) -> Result<AfterAttempt, SendError> {
         let status = answer.status;
         if status == StatusCode::UNAUTHORIZED && !course.replayed {
             course.replayed = true;
             return Ok(match self.credentials.renewed(access).await.map_err(after_refusal)? {
-                Some(access) => Next::Replay(access),
-                None => Next::Done(Ok(answer)),
+                Some(access) => AfterAttempt::Replay(access),
+                None => AfterAttempt::Done(Ok(answer)),
             });
         }
         if let Some(target) = redirect(status, &answer.headers, url)? {
@@ -201,16 +201,16 @@ impl Surroundings {
             }
             if keeps_method(status, &request.method) && course.hops < HOPS {
                 course.hops += 1;
-                return Ok(Next::Elsewhere(target));
+                return Ok(AfterAttempt::Elsewhere(target));
             }
         }
         if is_passing(status) && course.another_try(request) {
             let own = back_off(course.failed, &*self.randomness);
             if let Some(wait) = wait_after(&answer.headers, own, self.clock.now()) {
-                return Ok(Next::Again(Ok(answer), wait));
+                return Ok(AfterAttempt::Again(Ok(answer), wait));
             }
         }
-        Ok(Next::Done(Ok(answer)))
+        Ok(AfterAttempt::Done(Ok(answer)))
     }
 
     /// One attempt on the wire.
@@ -253,7 +253,7 @@ struct Course {
     hops: u32,
     replayed: bool,
     /// Outcome of the last attempt on the wire.
-    last: Option<Result<Answer, SendError>>,
+    last: Option<Result<ReceivedAnswer, SendError>>,
 }
 
 impl Course {
@@ -264,7 +264,7 @@ impl Course {
     }
 
     /// What is told where a further attempt can't be made: what is in hand, where the allowance is all that is missing.
-    fn instead_of(self, error: SendError) -> Result<Answer, SendError> {
+    fn instead_of(self, error: SendError) -> Result<ReceivedAnswer, SendError> {
         match error {
             SendError::AllowanceSpent => self.last.unwrap_or(Err(error)),
             error => Err(error),

@@ -219,7 +219,7 @@ impl Backup<'_> {
             }
         };
         self.session.parts.gate.close_grant();
-        let attempt = Attempt {
+        let attempt = StepAttempt {
             step,
             began_at,
             requests: self.session.sent() - sent_before,
@@ -258,7 +258,7 @@ impl Backup<'_> {
     /// Decides what follows, then commits all of the step as one entry.
     async fn succeeded(
         &mut self,
-        attempt: Attempt,
+        attempt: StepAttempt,
         outcome: StepOutcome,
         probe_owner: &mut ProbeOwner,
     ) -> Result<Option<JobEnd>, JobError> {
@@ -300,7 +300,7 @@ impl Backup<'_> {
     /// A batch that only spent requests counts as a failed try, so that it can't burn the allowance.
     async fn got_nowhere(
         &mut self,
-        attempt: Attempt,
+        attempt: StepAttempt,
         outcome: StepOutcome,
         probe_owner: &mut ProbeOwner,
     ) -> Result<Option<JobEnd>, JobError> {
@@ -314,7 +314,7 @@ impl Backup<'_> {
     /// What a failed step spent is kept, nothing else of it; then it is tried again, or the job is failed.
     async fn failed(
         &mut self,
-        attempt: Attempt,
+        attempt: StepAttempt,
         error: JobError,
         probe_owner: &mut ProbeOwner,
     ) -> Result<Option<JobEnd>, JobError> {
@@ -331,7 +331,7 @@ impl Backup<'_> {
     /// Commits what a try spent and none of its rows, and waits before the next; or ends the job, where there is to be none.
     async fn try_again(
         &mut self,
-        attempt: Attempt,
+        attempt: StepAttempt,
         outcome: StepOutcome,
         failed: FailedTry,
         probe_owner: &mut ProbeOwner,
@@ -352,7 +352,7 @@ impl Backup<'_> {
     /// Decides what follows, and commits that with the step.
     async fn commit(
         &mut self,
-        attempt: Attempt,
+        attempt: StepAttempt,
         staged: Staged,
         outcome: StepOutcome,
         probe_owner: &mut ProbeOwner,
@@ -372,7 +372,7 @@ impl Backup<'_> {
 
     async fn commit_under(
         &mut self,
-        attempt: Attempt,
+        attempt: StepAttempt,
         staged: Staged,
         outcome: StepOutcome,
         grant: Option<Grant>,
@@ -447,7 +447,7 @@ struct FailedTry {
 }
 
 /// A step that was run.
-struct Attempt {
+struct StepAttempt {
     step: Step,
     began_at: Timestamp,
     requests: u64,
@@ -457,7 +457,7 @@ struct Attempt {
     call: Outcome,
 }
 
-impl Attempt {
+impl StepAttempt {
     /// Whether it was a batch that sent requests, and is where it was. One that asks for a wait waits for something.
     fn got_nowhere(&self, staged: &Staged, outcome: &StepOutcome) -> bool {
         let goes_on = matches!(outcome.next, Next::Batch { .. });

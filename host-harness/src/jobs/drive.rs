@@ -157,7 +157,12 @@ async fn wait_to_ask<J: DrivenJob, T>(job: &mut J, given: Result<T, JobError>, r
 }
 
 /// Waits; no longer than until the usage limit is above this one.
-async fn wait_until<J: DrivenJob>(job: &mut J, until: Timestamp, limit: Option<Percent>, run: &Run<'_>) -> Result<(), JobError> {
+async fn wait_until<J: DrivenJob>(
+    job: &mut J,
+    until: Timestamp,
+    limit: Option<Percent>,
+    run: &Run<'_>,
+) -> Result<(), JobError> {
     let clock = &run.host.store().seams().clock;
     let mut journal = run.host.journal(run.name).await?;
     while clock.now() < until && !run.stop.is_set() {

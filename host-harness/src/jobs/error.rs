@@ -38,9 +38,9 @@ pub enum JobError {
     /// The component that the connection is pinned to.
     #[error("the connector {digest} of {connection} is not in the store; install it with `--connector FILE.wasm`")]
     NoComponent {
-        /// Which.
+        /// What the connection is pinned to.
         digest: Sha256,
-        /// Whose.
+        /// The connection that is pinned to it.
         connection: ConnectionName,
     },
     /// The sandbox.
@@ -80,7 +80,7 @@ pub enum JobError {
         "{connection} is a connection of the org {known}, but at its address the org {other} answers now: nothing of that one was stored; check instance_url and the credential (My Domain moved, a sandbox was refreshed), or add another connection for it"
     )]
     OtherOrg {
-        /// Whose.
+        /// The connection whose address it is.
         connection: ConnectionName,
         /// The connection's org.
         known: backup_store::Scope,

@@ -44,5 +44,7 @@ pub use plan::PlanRequest;
 pub use progress::{Progress, ProgressEvent, Silent};
 pub use restore_request::RestoreRequest;
 pub use restore_results::{CannotResult, RecordResult, RestoreResult, RestoreState, RestoredObjectResult};
-pub use results::{BackupResult, Calls, CheckResult, ObjectResult, PlanResult, PlannedObject, State, Uncounted, WarningResult};
+pub use results::{
+    BackupResult, BackupState, Calls, CheckResult, ObjectResult, PlanResult, PlannedObject, Uncounted, WarningResult,
+};
 pub use usage::{PauseResult, Usage};

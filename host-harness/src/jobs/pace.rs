@@ -47,7 +47,7 @@ impl Failures {
         self.0 = 0;
     }
 
-    /// How many.
+    /// How many there are, since the last success.
     pub(super) fn count(&self) -> u32 {
         self.0
     }

@@ -25,14 +25,14 @@ impl Progress for Silent {
 pub enum ProgressEvent {
     /// The snapshot that this run writes.
     Snapshot {
-        /// Its id.
+        /// Its id, as commands take it.
         snapshot: String,
         /// False: an earlier run began it.
         new: bool,
     },
     /// The restore that this run works on.
     Restore {
-        /// Its id.
+        /// Its id, as `restores` lists it.
         restore: String,
         /// False: an earlier run began it.
         new: bool,
@@ -91,7 +91,7 @@ pub enum ProgressEvent {
     },
     /// A step failed and is tried again.
     Retrying {
-        /// Why.
+        /// The step's error, for people.
         reason: String,
         /// Tries so far.
         tries: u32,

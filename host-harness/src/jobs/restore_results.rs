@@ -30,7 +30,7 @@ pub struct RecordResult {
     pub object: String,
     /// Its Id in the snapshot.
     pub id: String,
-    /// Why.
+    /// What the org said, or what differs, with a remedy; for people.
     pub error: String,
 }
 
@@ -41,14 +41,14 @@ pub struct CannotResult {
     pub object: String,
     /// Its Id in the snapshot; none where it is the whole object.
     pub id: Option<String>,
-    /// Why.
+    /// What keeps it from being written; for people.
     pub reason: String,
 }
 
 /// One object, in the order of writing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RestoredObjectResult {
-    /// Its name.
+    /// API name.
     pub name: String,
     /// What was done with its records; in a plan, what will be.
     #[serde(flatten)]
@@ -98,7 +98,7 @@ pub struct RestoreResult {
     pub restore: Option<String>,
     /// From whose snapshot.
     pub source: String,
-    /// Which.
+    /// Id of the snapshot that was restored from.
     pub snapshot: String,
     /// `complete`, or `partial`: then records may be missing in it.
     pub snapshot_state: SnapshotState,

@@ -10,7 +10,7 @@ use serde::Serialize;
 /// Whether a snapshot holds all that it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum BackupState {
     /// All of it.
     Complete,
     /// Some of it; it can be read, and a later run goes on.
@@ -31,7 +31,7 @@ pub struct Calls {
 /// One object of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ObjectResult {
-    /// Its name.
+    /// API name.
     pub name: String,
     /// How far it is.
     pub state: ObjectState,
@@ -177,12 +177,12 @@ pub(super) fn describe_record_failure(failure: &backup_store::Failure) -> String
 pub struct BackupResult {
     /// `TENANT/CONNECTION`.
     pub connection: String,
-    /// Its id.
+    /// Id of the snapshot, as commands take it.
     pub snapshot: String,
     /// Full or incremental.
     pub kind: SnapshotKind,
     /// Complete or partial.
-    pub state: State,
+    pub state: BackupState,
     /// Why it pauses; none where it is complete, failed or was stopped.
     pub pause: Option<PauseResult>,
     /// Why it can't go on by itself; the snapshot stays readable, and running the backup again goes on.
@@ -216,9 +216,9 @@ impl BackupResult {
             snapshot: snapshot.to_string(),
             kind,
             state: match fold.next {
-                Some(Next::Done) if fold.has_failed() => State::Incomplete,
-                Some(Next::Done) => State::Complete,
-                _ => State::Partial,
+                Some(Next::Done) if fold.has_failed() => BackupState::Incomplete,
+                Some(Next::Done) => BackupState::Complete,
+                _ => BackupState::Partial,
             },
             pause: None,
             failed: None,
@@ -251,7 +251,7 @@ pub(super) fn estimated_requests(fold: &Fold) -> u64 {
 /// One object of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlannedObject {
-    /// Its name.
+    /// API name.
     pub name: String,
     /// How it will be read; none where it is skipped.
     pub way: Option<String>,

@@ -23,7 +23,7 @@ use std::time::Duration;
 /// Attempts that a check may take before any reading: the retries of one request, and a replay with a new token.
 const CHECK_ATTEMPTS: u64 = 6;
 
-/// An open one.
+/// The scope as it is claimed, and what calls of the connection share while it is.
 pub(super) struct Session {
     pub(super) host: Host,
     pub(super) name: ConnectionName,

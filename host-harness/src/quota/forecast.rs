@@ -31,7 +31,7 @@ pub struct ForecastFacts<'a> {
     pub free: u64,
     /// Own requests of the last 24 hours, by hour.
     pub own: &'a [Hour],
-    /// Now.
+    /// When the question is asked: waits count from here.
     pub now: Timestamp,
 }
 

@@ -25,7 +25,7 @@ pub struct NotAdmitted {
 
 /// One attempt on the wire.
 #[derive(Clone, Copy, Debug)]
-struct Sent {
+struct SentRequest {
     number: u64,
     at: Timestamp,
     cost: u64,
@@ -46,7 +46,7 @@ pub struct Ledger {
     opened_at: Timestamp,
     next_number: u64,
     /// Sent by this process: since the last reading of `quota`, and for [`LAG`].
-    recent: VecDeque<Sent>,
+    recent: VecDeque<SentRequest>,
     /// Numbers and costs of requests without an answer.
     awaiting: BTreeMap<u64, u64>,
     sent: u64,
@@ -186,7 +186,7 @@ impl Ledger {
         self.next_number += 1;
         self.sent += cost;
         self.awaiting.insert(number, cost);
-        self.recent.push_back(Sent { number, at: now, cost });
+        self.recent.push_back(SentRequest { number, at: now, cost });
         add_to_hour(&mut self.recovered.hours, now, cost);
         for standing in self.recovered.readings.iter_mut().filter(|s| s.reading.quota == self.quota) {
             standing.own_since = standing.own_since.saturating_add(cost);

@@ -224,7 +224,7 @@ fn lock_name(tenant: &TenantName, scope: &Scope) -> String {
 
 /// A job that has a scope now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Running {
+pub struct RunningJob {
     /// Which host it is on, as that calls itself.
     pub host: String,
     /// What it does.
@@ -236,7 +236,7 @@ pub struct Running {
 }
 
 /// The job that has a scope, where one does and lives, as far as its lock or its lease tells.
-pub async fn running(store: &Store, tenant: &TenantName, scope: &Scope) -> Result<Option<Running>, StoreError> {
+pub async fn running(store: &Store, tenant: &TenantName, scope: &Scope) -> Result<Option<RunningJob>, StoreError> {
     let (_, tail) = super::open(store, tenant, scope).await?;
     let past = Past::of(store, &tail).await?;
     let Some(running) = last_claim(&tail).filter(|_| !past.released) else {
@@ -251,14 +251,14 @@ pub async fn running(store: &Store, tenant: &TenantName, scope: &Scope) -> Resul
     Ok(Some(running).filter(|_| lives))
 }
 
-fn last_claim(tail: &[Entry<ScopeRecord>]) -> Option<Running> {
+fn last_claim(tail: &[Entry<ScopeRecord>]) -> Option<RunningJob> {
     tail.iter().rev().find_map(|entry| match &entry.body {
         ScopeRecord::WriterClaimed {
             connection,
             purpose,
             host,
             ..
-        } => Some(Running {
+        } => Some(RunningJob {
             host: host.clone(),
             purpose: purpose.clone(),
             connection: connection.clone(),
@@ -272,7 +272,7 @@ fn last_claim(tail: &[Entry<ScopeRecord>]) -> Option<Running> {
 fn held(scope: &Scope, tail: &[Entry<ScopeRecord>], now: Timestamp) -> StoreError {
     let is_over = matches!(tail.last().map(|entry| &entry.body), Some(ScopeRecord::WriterReleased { .. }));
     let (by, purpose, since) = match last_claim(tail).filter(|_| !is_over) {
-        Some(Running {
+        Some(RunningJob {
             host,
             purpose,
             connection,

@@ -10,7 +10,7 @@ mod record;
 #[cfg(test)]
 mod tests;
 
-pub use claim::{Claim, ClaimRequest, Recovered, Running, running};
+pub use claim::{Claim, ClaimRequest, Recovered, RunningJob, running};
 pub use precedence::{Precedence, preceding};
 pub use record::ScopeRecord;
 

@@ -30,7 +30,7 @@ pub struct Precedence {
 }
 
 #[derive(Serialize, Deserialize)]
-struct Note {
+struct PrecedenceNote {
     by: String,
 }
 
@@ -61,7 +61,7 @@ impl Precedence {
             }
         }
         let path = self.dir.clone().join(format!("{:013}-{}.json", now.0, self.store.nonce()));
-        let note = Note { by: self.by.clone() };
+        let note = PrecedenceNote { by: self.by.clone() };
         let note = serde_json::to_vec(&note).map_err(|error| StoreError::State(error.to_string()))?;
         self.store.create(&path, note.into()).await?;
         if let Some((_, before)) = self.last.replace((now, path)) {
@@ -93,7 +93,7 @@ pub async fn preceding(store: &Store, tenant: &TenantName, scope: &Scope) -> Res
             match store.read(&path).await? {
                 // What can't be read holds nobody up.
                 Some(bytes) => match serde_json::from_slice(&bytes) {
-                    Ok(Note { by }) => return Ok(Some(by)),
+                    Ok(PrecedenceNote { by }) => return Ok(Some(by)),
                     Err(error) => tracing::warn!(%path, %error, "not a note"),
                 },
                 // Taken back, or there is a newer one by now.

@@ -239,7 +239,7 @@ impl StoredBlob {
             Err(object_store::Error::NotFound { .. }) => return Err(missing(&path).into()),
             Err(error) => return Err(unavailable(&path, error)),
         };
-        let reading = Checked {
+        let reading = CheckedStream {
             content: found.into_stream(),
             check: BlobCheck::default(),
             held_back: None,
@@ -268,7 +268,7 @@ impl StoredBlob {
 }
 
 /// A blob that is read, one piece behind its check.
-struct Checked {
+struct CheckedStream {
     content: BoxStream<'static, object_store::Result<Bytes>>,
     check: BlobCheck,
     held_back: Option<Bytes>,
@@ -276,9 +276,9 @@ struct Checked {
     blob: BlobRef,
 }
 
-impl Checked {
+impl CheckedStream {
     /// The next piece, and how to go on.
-    async fn next(mut self) -> Result<Option<(Bytes, Option<Checked>)>, StoreError> {
+    async fn next(mut self) -> Result<Option<(Bytes, Option<CheckedStream>)>, StoreError> {
         loop {
             match self
                 .content

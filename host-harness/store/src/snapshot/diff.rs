@@ -22,12 +22,12 @@ pub struct Difference {
     /// Its key.
     pub key: String,
     /// How it differs.
-    pub what: Change,
+    pub what: RecordChange,
 }
 
 /// How a record differs.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum RecordChange {
     /// Only the later snapshot has it.
     Added(Row),
     /// Only the earlier one has it.
@@ -174,10 +174,10 @@ impl Join {
                     if fields.is_empty() {
                         continue;
                     }
-                    (after.key, Change::Fields(fields))
+                    (after.key, RecordChange::Fields(fields))
                 }
-                (Some(row), None) => (row.key.clone(), Change::Removed(row)),
-                (None, Some(row)) => (row.key.clone(), Change::Added(row)),
+                (Some(row), None) => (row.key.clone(), RecordChange::Removed(row)),
+                (None, Some(row)) => (row.key.clone(), RecordChange::Added(row)),
                 (None, None) => return Ok(None),
             };
             return Ok(Some(Difference { key, what }));

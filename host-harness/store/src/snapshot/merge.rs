@@ -13,18 +13,18 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 /// Where a row of a key comes from: later is greater. Segments of one entry are told apart by their position in it.
-type Place = (Age, usize);
+type RowPlace = (Age, usize);
 
 /// All that segments hold of one key: which row of it stands.
 #[derive(Debug, Default)]
 pub(super) struct KeyVersions {
-    rows: Vec<(Place, bool, Row)>,
+    rows: Vec<(RowPlace, bool, Row)>,
     gone_at: Option<Age>,
 }
 
 impl KeyVersions {
     /// `latest`: as its segment's reference has it.
-    pub fn add(&mut self, kind: SegmentKind, place: Place, latest: bool, row: Row) {
+    pub fn add(&mut self, kind: SegmentKind, place: RowPlace, latest: bool, row: Row) {
         match kind {
             SegmentKind::Rows | SegmentKind::Notes => self.rows.push((place, latest, row)),
             SegmentKind::Tombstones => self.gone_at = self.gone_at.max(Some(place.0)),

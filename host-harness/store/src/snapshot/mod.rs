@@ -30,7 +30,7 @@ pub use blob::{SaveError, StoredBlob};
 pub(crate) use checkpoint::{checkpoint_path, read_checkpoint};
 pub use claimed_journal::ClaimedJournal;
 pub use count::{MAX_COUNT, clamp_count};
-pub use diff::{Change, Difference, FieldChange, differences, members};
+pub use diff::{Difference, FieldChange, RecordChange, differences, members};
 pub use entry::{
     BlobRef, Checkpoint, CheckpointRef, Commit, Estimate, Failure, Next, ObjectReport, ObjectState, SegmentKind, SegmentRef,
     Step,

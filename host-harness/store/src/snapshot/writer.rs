@@ -11,7 +11,7 @@ use super::inherited::Inherited;
 use super::log::{EntryKind, LogRecord, log_dir};
 use super::reader::Snapshot;
 use super::rollup::{self, cut_log};
-use super::stage::{Shared, Staged, Written};
+use super::stage::{Staged, WriterShared, WrittenBatch};
 use crate::chain::{Chain, Head};
 use crate::error::StoreError;
 use crate::journal::{Actor, Event, Journal, JournalState, Paused, SnapshotKind, SnapshotRecord, SnapshotStanding};
@@ -46,7 +46,7 @@ pub struct Committed {
 /// finds out.
 #[derive(Debug)]
 pub struct SnapshotWriter {
-    shared: Arc<Shared>,
+    shared: Arc<WriterShared>,
     record: SnapshotRecord,
     chain: Chain<LogRecord>,
     fold: Arc<Fold>,
@@ -132,7 +132,7 @@ impl SnapshotWriter {
             SnapshotKind::Incremental => Vec::new(),
         };
         let (chain, fold) = open_log(claim, journal, record, fence).await?;
-        let shared = Shared {
+        let shared = WriterShared {
             store: claim.store().clone(),
             connection: claim.connection().clone(),
             dir: claim.store().connection_dir(claim.connection()),
@@ -165,7 +165,7 @@ impl SnapshotWriter {
     /// A reader of an incremental snapshot's base, as it was inherited; `None`: it is full.
     pub async fn predecessor(&self) -> Result<Option<Snapshot>, StoreError> {
         let fold = self.shared.predecessor().await?;
-        let Shared { store, connection, .. } = &*self.shared;
+        let WriterShared { store, connection, .. } = &*self.shared;
         Ok(fold.map(|fold| Snapshot::of(store, connection, self.record.clone(), Arc::clone(fold), None)))
     }
 
@@ -198,7 +198,7 @@ impl SnapshotWriter {
         if ended {
             staged.end_work();
         }
-        let Written {
+        let WrittenBatch {
             segments,
             blobs,
             dropped_blobs,
@@ -206,7 +206,7 @@ impl SnapshotWriter {
         } = staged.write_out().await?;
         let checkpoint = match commit.checkpoint {
             Some(checkpoint) => {
-                let Shared { store, dir, .. } = &*self.shared;
+                let WriterShared { store, dir, .. } = &*self.shared;
                 Some(write_checkpoint(store, dir, checkpoint).await?)
             }
             None => None,

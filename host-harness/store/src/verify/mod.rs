@@ -26,7 +26,7 @@ use std::collections::HashSet;
 
 /// What was read again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Checked {
+pub struct VerifyResult {
     /// Entries of journal, scope journals, logs and values.
     pub entries: u64,
     /// Segments.
@@ -68,13 +68,13 @@ fn cut(journal: &Path, which: &str) -> Damage {
 }
 
 /// Reads all that is stored of a connection and checks every hash. Nothing is changed.
-pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<Checked, StoreError> {
-    let mut check = Check {
+pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<VerifyResult, StoreError> {
+    let mut check = Verification {
         store,
         connection,
         dir: store.connection_dir(connection),
         done: HashSet::new(),
-        checked: Checked::default(),
+        checked: VerifyResult::default(),
     };
     let journal_dir = journal::dir(store, connection);
     let journal = check.list::<Record>(journal_dir.clone(), Some(1)).await?;
@@ -115,16 +115,16 @@ pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<Checke
     Ok(check.checked)
 }
 
-struct Check<'a> {
+struct Verification<'a> {
     store: &'a Store,
     connection: &'a ConnectionName,
     dir: Path,
     /// Data objects that were read: snapshots may share them.
     done: HashSet<Path>,
-    checked: Checked,
+    checked: VerifyResult,
 }
 
-impl Check<'_> {
+impl Verification<'_> {
     async fn list<B: serde::Serialize + serde::de::DeserializeOwned>(
         &mut self,
         dir: Path,

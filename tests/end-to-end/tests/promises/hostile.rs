@@ -44,7 +44,7 @@ async fn a_well_behaved_example_connector_backs_up() {
         ..RigOptions::of(fake)
     })
     .await;
-    assert_eq!(rig.backup().await.unwrap().state, host_harness::jobs::State::Complete);
+    assert_eq!(rig.backup().await.unwrap().state, host_harness::jobs::BackupState::Complete);
 }
 
 #[tokio::test]

@@ -2,10 +2,10 @@
 
 use end_to_end::{Rig, RigOptions};
 use fake_salesforce::Options;
-use fake_salesforce::log::Entry;
+use fake_salesforce::log::LoggedRequest;
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::{QuotaOptions, Traffic};
-use host_harness::jobs::State;
+use host_harness::jobs::BackupState;
 
 /// An org whose backup takes more requests than are left before the ceiling.
 fn org(max: u64, used: u64, traffic: Traffic) -> Options {
@@ -20,7 +20,7 @@ fn org(max: u64, used: u64, traffic: Traffic) -> Options {
     }
 }
 
-fn counted(rig: &Rig) -> Vec<Entry> {
+fn counted(rig: &Rig) -> Vec<LoggedRequest> {
     rig.fake.requests().into_iter().filter(|entry| entry.cost > 0).collect()
 }
 
@@ -40,7 +40,7 @@ async fn pauses_at_the_request_that_reaches_the_ceiling() {
                 (pause.reason.as_str(), pause.ceiling, pause.max),
                 ("usage-limit", ceiling, max)
             );
-            assert_eq!(result.state, State::Partial);
+            assert_eq!(result.state, BackupState::Partial);
             // The first reading of all costs a request, also where the ceiling is 0.
             assert_eq!(rig.fake.quota().used(), ceiling.max(1), "max {max}, limit {limit}");
             assert_eq!(result.calls.sent, rig.counted());

@@ -1,6 +1,6 @@
 //! `backup`.
 
-use super::pause::{Paused, print_pause};
+use super::pause::{PausedPart, print_pause};
 use super::snapshots::kind_text;
 use super::{until_interrupted, warnings};
 use crate::failure::{Ending, Failure};
@@ -8,7 +8,7 @@ use crate::open::{Opened, actor};
 use crate::output::{bytes, counted, json, line};
 use crate::progress::Show;
 use backup_store::{ConnectionName, ObjectState};
-use host_harness::jobs::{BackupRequest, BackupResult, ObjectResult, State};
+use host_harness::jobs::{BackupRequest, BackupResult, BackupState, ObjectResult};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
@@ -31,7 +31,7 @@ pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest
     }
     let ending = Ending {
         failed: result.failed.as_deref(),
-        incomplete: result.state == State::Partial && result.pause.is_none(),
+        incomplete: result.state == BackupState::Partial && result.pause.is_none(),
         paused: result.pause.is_some(),
         warned: warnings::are_unaccepted(&result.warnings),
     };
@@ -43,13 +43,13 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
     print_reasons(&result.objects)?;
     warnings::print(&result.warnings)?;
     let state = match result.state {
-        State::Complete => "complete",
-        State::Incomplete => "incomplete: it has all that could be read",
-        State::Partial if what_pauses(result) == Paused::Begun => "partial: nothing of it is read yet",
-        State::Partial => "partial, and can be read",
+        BackupState::Complete => "complete",
+        BackupState::Incomplete => "incomplete: it has all that could be read",
+        BackupState::Partial if what_pauses(result) == PausedPart::Begun => "partial: nothing of it is read yet",
+        BackupState::Partial => "partial, and can be read",
     };
     line(&format!("{} snapshot {} is {state}", kind_text(result.kind), result.snapshot))?;
-    if result.records > 0 || result.state != State::Partial {
+    if result.records > 0 || result.state != BackupState::Partial {
         line(&format!(
             "{}, {}; objects: {} complete, {} partial, {} not started, {} skipped, {} failed; {} in this run",
             counted(result.records, "record"),
@@ -70,7 +70,7 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
             "what is committed stays; `backup-host backup {}` resumes there",
             result.connection
         ))?;
-    } else if result.state == State::Partial {
+    } else if result.state == BackupState::Partial {
         line(&format!("stopped; `backup-host backup {}` resumes", result.connection))?;
     }
     Ok(())
@@ -101,10 +101,10 @@ fn print_reasons(objects: &[ObjectResult]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn what_pauses(result: &BackupResult) -> Paused {
+fn what_pauses(result: &BackupResult) -> PausedPart {
     if result.records == 0 && result.blobs == 0 {
-        Paused::Begun
+        PausedPart::Begun
     } else {
-        Paused::Reading
+        PausedPart::Reading
     }
 }

@@ -7,10 +7,10 @@ use crate::failure::{Failure, PAUSED, WARNED};
 use crate::open::{Opened, actor};
 use crate::output::{counted, json, json_line, line, number, table};
 use crate::progress::Show;
-use backup_store::snapshot::{Change, Difference, FieldChange, ObjectFold, differences};
+use backup_store::snapshot::{Difference, FieldChange, ObjectFold, RecordChange, differences};
 use backup_store::{ConnectionName, ObjectName, ObjectState, Row, Snapshot};
 use futures::StreamExt;
-use host_harness::jobs::{BackupRequest, BackupResult, Calls, ObjectResult, PauseResult, State};
+use host_harness::jobs::{BackupRequest, BackupResult, BackupState, Calls, ObjectResult, PauseResult};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -106,8 +106,8 @@ pub async fn run(open: &Opened, name: &ConnectionName, asked: &Diff, as_json: bo
         objects.push(object);
     }
     let pause = taken.as_ref().and_then(|taken| taken.pause.clone());
-    let incomplete = taken.as_ref().is_some_and(|taken| taken.state == State::Incomplete);
-    let result = Compared {
+    let incomplete = taken.as_ref().is_some_and(|taken| taken.state == BackupState::Incomplete);
+    let result = DiffSummary {
         connection: name.to_string(),
         before: side(&before),
         after: side(&after),
@@ -133,7 +133,7 @@ pub async fn run(open: &Opened, name: &ConnectionName, asked: &Diff, as_json: bo
 
 /// The last line of JSON.
 #[derive(Debug, Serialize)]
-struct Compared {
+struct DiffSummary {
     connection: String,
     before: Value,
     after: Value,
@@ -164,14 +164,14 @@ fn states(snapshot: &Snapshot) -> BTreeMap<String, ObjectState> {
 async fn live(
     open: &Opened,
     name: &ConnectionName,
-    of: &Snapshot,
+    snapshot: &Snapshot,
     check_now: bool,
     as_json: bool,
 ) -> Result<BackupResult, Failure> {
     let host = open.host()?;
     let show = Show::new(as_json);
     let journal = open.journal(name).await?;
-    let record = journal.state().snapshot(of.info().id);
+    let record = journal.state().snapshot(snapshot.info().id);
     let request = BackupRequest {
         objects: record.map(|record| record.objects.clone()).unwrap_or_default(),
         check_now,
@@ -190,7 +190,7 @@ async fn live(
         if result.pause.is_some() {
             return Ok(result);
         }
-        if result.state == State::Partial {
+        if result.state == BackupState::Partial {
             let why = result.failed.unwrap_or_else(|| "it was stopped".to_owned());
             return Err(Failure::failed(format!("the org can't be read as it is now: {why}")));
         }
@@ -225,12 +225,12 @@ async fn compare(
         let difference = difference?;
         let (count, event) = match &difference.what {
             // Who hasn't read all can't tell that a record isn't there.
-            Change::Added(_) if !fold_before.holds_all() => (&mut object.not_read, None),
-            Change::Removed(_) if !fold_after.holds_all() => (&mut object.not_read, None),
-            Change::Added(_) => (&mut object.added, Some("added")),
-            Change::Removed(_) => (&mut object.removed, Some("removed")),
-            Change::Fields(fields) if fields.iter().all(is_set_by_itself) => (&mut object.touched, Some("touched")),
-            Change::Fields(_) => (&mut object.changed, Some("changed")),
+            RecordChange::Added(_) if !fold_before.holds_all() => (&mut object.not_read, None),
+            RecordChange::Removed(_) if !fold_after.holds_all() => (&mut object.not_read, None),
+            RecordChange::Added(_) => (&mut object.added, Some("added")),
+            RecordChange::Removed(_) => (&mut object.removed, Some("removed")),
+            RecordChange::Fields(fields) if fields.iter().all(is_set_by_itself) => (&mut object.touched, Some("touched")),
+            RecordChange::Fields(_) => (&mut object.changed, Some("changed")),
         };
         *count += 1;
         match event {
@@ -264,8 +264,8 @@ fn event_line<'a>(event: &'a str, object: &'a ObjectName, difference: &'a Differ
         serde_json::from_slice(&row.body).map_err(unreadable)
     };
     let (record, fields) = match &difference.what {
-        Change::Added(row) | Change::Removed(row) => (Some(record(row)?), None),
-        Change::Fields(fields) => (None, Some(fields.as_slice())),
+        RecordChange::Added(row) | RecordChange::Removed(row) => (Some(record(row)?), None),
+        RecordChange::Fields(fields) => (None, Some(fields.as_slice())),
     };
     Ok(EventLine {
         event,
@@ -279,7 +279,7 @@ fn event_line<'a>(event: &'a str, object: &'a ObjectName, difference: &'a Differ
 /// The same for people.
 fn text(event: &str, object: &ObjectName, difference: &Difference) -> Vec<String> {
     let mut lines = vec![format!("{event}: {object} {}", difference.key)];
-    if let Change::Fields(fields) = &difference.what {
+    if let RecordChange::Fields(fields) = &difference.what {
         let value = |value: &Option<Box<RawValue>>| shortened(value.as_deref().map_or("nothing", RawValue::get));
         let field = |field: &FieldChange| format!("    {}: {} -> {}", field.field, value(&field.before), value(&field.after));
         lines.extend(fields.iter().filter(|field| !is_set_by_itself(field)).map(field));
@@ -294,7 +294,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-fn print(result: &Compared) -> Result<(), Failure> {
+fn print(result: &DiffSummary) -> Result<(), Failure> {
     let differing = result.objects.iter().filter(|object| object.differing() > 0);
     let row = |object: &ComparedObject| {
         let counts = [object.added, object.removed, object.changed, object.touched];
@@ -344,7 +344,7 @@ fn print(result: &Compared) -> Result<(), Failure> {
 }
 
 /// Where an object can't be compared, or not in full.
-fn notes(result: &Compared, object: &ComparedObject) -> Result<(), Failure> {
+fn notes(result: &DiffSummary, object: &ComparedObject) -> Result<(), Failure> {
     let ids = [&result.before, &result.after].map(|side| side["snapshot"].as_str().unwrap_or_default());
     let states = [object.before, object.after];
     if states == [Some(ObjectState::Skipped); 2] {

@@ -3,7 +3,7 @@
 use super::files;
 use super::held::held;
 use super::snapshots::selected;
-use crate::args::Format;
+use crate::args::ExportFormat;
 use crate::failure::Failure;
 use crate::open::Opened;
 use backup_store::{ConnectionName, ObjectName, Snapshot};
@@ -21,7 +21,7 @@ pub struct ExportRequest {
     /// In whatever case it is written.
     pub object: ObjectName,
     /// Of the records.
-    pub format: Format,
+    pub format: ExportFormat,
     /// Where the object's files go; `None`: nowhere.
     pub files: Option<PathBuf>,
 }
@@ -32,8 +32,8 @@ pub async fn run(open: &Opened, name: &ConnectionName, request: &ExportRequest) 
     let object = &held.object;
     let out = BufWriter::new(std::io::stdout().lock());
     match request.format {
-        Format::Ndjson => ndjson(&snapshot, object, out).await?,
-        Format::Csv => csv(&snapshot, object, out).await?,
+        ExportFormat::Ndjson => ndjson(&snapshot, object, out).await?,
+        ExportFormat::Csv => csv(&snapshot, object, out).await?,
     }
     match &request.files {
         Some(folder) => {

@@ -15,7 +15,7 @@ use std::process::ExitCode;
 const NAMED: usize = 10;
 
 #[derive(Default)]
-struct Written {
+struct WrittenFiles {
     records: u64,
     files: u64,
     bytes: u64,
@@ -26,7 +26,7 @@ struct Written {
 /// Writes them, and says on standard error how many there are and what is missing.
 pub async fn write(snapshot: &Snapshot, object: &ObjectName, folder: &Path) -> Result<ExitCode, Failure> {
     std::fs::create_dir_all(folder).map_err(|e| Failure::failed(format!("{} can't be made: {e}", folder.display())))?;
-    let mut written = Written::default();
+    let mut written = WrittenFiles::default();
     let mut rows = snapshot.rows(object);
     while let Some(row) = rows.next().await {
         let row = row?;
@@ -50,7 +50,7 @@ async fn record(
     object: &ObjectName,
     key: &str,
     folder: &Path,
-    written: &mut Written,
+    written: &mut WrittenFiles,
 ) -> Result<(), Failure> {
     let prefix = format!("{object}/{key}/");
     let blobs = snapshot.fold().blobs.range(prefix.clone()..);
@@ -127,7 +127,7 @@ fn encoded(text: &str) -> String {
     encoded
 }
 
-fn say(written: &Written, object: &ObjectName, folder: &Path) {
+fn say(written: &WrittenFiles, object: &ObjectName, folder: &Path) {
     if written.files + written.damaged == 0 {
         eprintln!("this snapshot holds no file of {object}");
         return;

@@ -9,17 +9,17 @@ use host_harness::nearest::did_you_mean;
 use std::process::ExitCode;
 
 /// An object of a snapshot, and how a command that has shown its records ends.
-pub struct Held {
+pub struct SnapshotObject {
     pub object: ObjectName,
     pub exit_code: ExitCode,
 }
 
 /// Finds the object, in whatever case it is written, and says on standard error where the snapshot has less than all of it.
-pub fn held(snapshot: &Snapshot, asked: &ObjectName) -> Result<Held, Failure> {
+pub fn held(snapshot: &Snapshot, asked: &ObjectName) -> Result<SnapshotObject, Failure> {
     let object = named(&[snapshot], asked)?;
     let fold = snapshot.fold().objects.get(&object).cloned().unwrap_or_default();
     let code = say_what_lacks(snapshot, &object, &fold)?;
-    Ok(Held {
+    Ok(SnapshotObject {
         object,
         exit_code: ExitCode::from(code),
     })
@@ -82,9 +82,9 @@ fn say_what_lacks(snapshot: &Snapshot, object: &ObjectName, fold: &ObjectFold) -
             1
         }
         ObjectState::Failed if fold.stale => {
-            let of = told.window.map(|window| format!(", of {}", window.to)).unwrap_or_default();
+            let moment = told.window.map(|window| format!(", of {}", window.to)).unwrap_or_default();
             note(format!(
-                "could not be read by this backup{reason}; its records are stale: those of an earlier backup{of}"
+                "could not be read by this backup{reason}; its records are stale: those of an earlier backup{moment}"
             ));
             // Nobody may take it for an object without records.
             if fold.segments.is_empty() { WARNED } else { 0 }

@@ -19,12 +19,7 @@ pub struct LimitRequest {
     pub by: Option<String>,
 }
 
-pub async fn run(
-    open: &Opened,
-    name: &ConnectionName,
-    request: LimitRequest,
-    as_json: bool,
-) -> Result<ExitCode, Failure> {
+pub async fn run(open: &Opened, name: &ConnectionName, request: LimitRequest, as_json: bool) -> Result<ExitCode, Failure> {
     let LimitRequest { percent, until, by } = request;
     let mut journal = open.journal(name).await?;
     if !journal.state().exists() {

@@ -8,7 +8,7 @@ use crate::open::{Opened, PROCESS};
 use crate::output::{bytes, counted, json, line, number};
 use backup_seams::Timestamp;
 use backup_store::journal::{Paused, SnapshotStanding};
-use backup_store::scope::Running;
+use backup_store::scope::RunningJob;
 use backup_store::{ConnectionName, Journal, JournalState, Percent, Snapshot, SnapshotId, SnapshotInfo, Spending, scope};
 use host_harness::connections::accepted_warnings;
 use host_harness::jobs::{PauseResult, WarningResult};
@@ -25,7 +25,7 @@ struct Status {
     last: Option<Warned>,
     newest: Option<Warned>,
     /// The job that works on it, or on another connection of the org.
-    running: Option<Running>,
+    running: Option<RunningJob>,
     /// Everything, for programs.
     json: Value,
 }
@@ -145,7 +145,7 @@ fn asked(status: &Value) -> Vec<String> {
 }
 
 /// The job that has the connection, or its org.
-fn running_text(running: &Running) -> String {
+fn running_text(running: &RunningJob) -> String {
     format!(
         "running         {} of {}, {}, since {}",
         running.purpose,
@@ -155,7 +155,7 @@ fn running_text(running: &Running) -> String {
     )
 }
 
-fn running_json(running: &Running) -> Value {
+fn running_json(running: &RunningJob) -> Value {
     let process = running.host.strip_prefix(PROCESS).and_then(|id| id.parse::<u32>().ok());
     json!({
         "job": running.purpose, "connection": running.connection.to_string(), "host": running.host, "process": process,

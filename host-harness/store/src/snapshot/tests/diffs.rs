@@ -1,5 +1,5 @@
 #![allow(clippy::unwrap_used)]
-use crate::snapshot::{Change, Difference, Row, Tombstone, differences};
+use crate::snapshot::{Difference, RecordChange, Row, Tombstone, differences};
 use crate::testing::fixture::{object, row, rows_of};
 use crate::testing::host::{Host, batch};
 use crate::{Snapshot, SnapshotId};
@@ -15,9 +15,9 @@ async fn diff(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
 /// As a line: key, and what differs.
 fn told(difference: &Difference) -> String {
     let what = match &difference.what {
-        Change::Added(row) => format!("added {}", String::from_utf8_lossy(&row.body)),
-        Change::Removed(row) => format!("removed {}", String::from_utf8_lossy(&row.body)),
-        Change::Fields(fields) => serde_json::to_string(fields).unwrap(),
+        RecordChange::Added(row) => format!("added {}", String::from_utf8_lossy(&row.body)),
+        RecordChange::Removed(row) => format!("removed {}", String::from_utf8_lossy(&row.body)),
+        RecordChange::Fields(fields) => serde_json::to_string(fields).unwrap(),
     };
     format!("{} {what}", difference.key)
 }
@@ -145,9 +145,9 @@ proptest! {
                     let found: Vec<(&String, bool, bool)> = found
                         .iter()
                         .map(|found| match found.what {
-                            Change::Added(_) => (&found.key, false, true),
-                            Change::Removed(_) => (&found.key, true, false),
-                            Change::Fields(_) => (&found.key, true, true),
+                            RecordChange::Added(_) => (&found.key, false, true),
+                            RecordChange::Removed(_) => (&found.key, true, false),
+                            RecordChange::Fields(_) => (&found.key, true, true),
                         })
                         .collect();
                     assert_eq!(found, expected);

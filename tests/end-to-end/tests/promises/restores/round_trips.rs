@@ -99,7 +99,7 @@ async fn an_unchanged_record_refers_to_what_came_back() {
 async fn an_archived_activity_that_is_there_is_not_created_again() {
     let rig = Rig::new(RigOptions::of(org(OrgSpec::of(7, &[("Account", 5), ("Task", 400)])))).await;
     prepare(&rig.fake);
-    assert_eq!(rig.backup().await.unwrap().state, State::Complete);
+    assert_eq!(rig.backup().await.unwrap().state, BackupState::Complete);
     let tasks = rig.oracle("Task");
     let archived = tasks.iter().filter(|task| task.contains("IsArchived=true")).count();
     assert!(archived > 0, "no task is archived");
