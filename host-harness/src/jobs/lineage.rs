@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_complete_snapshot_that_holds_all_of_it_is_gone_on_from() {
+    async fn only_a_complete_snapshot_of_all_that_is_asked_for_is_a_base() {
         let [account, contact]: [ObjectName; 2] = ["Account", "Contact"].map(|name| name.parse().unwrap());
         let mut past = Past::new().await;
         let (all, _) = past.backup(&[], 30).await;
@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_goes_on_from_a_connection_that_was_removed() {
+    async fn a_connection_that_was_removed_has_no_base() {
         let mut past = Past::new().await;
         past.backup(&[], 30).await;
         past.tell(Event::ConnectionRemoved).await;

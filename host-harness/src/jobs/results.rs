@@ -358,7 +358,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_message_is_about_is_named_once() {
+    fn a_message_names_its_object_once() {
         let failure = |message: &str| backup_store::Failure {
             code: "code".to_owned(),
             message: message.to_owned(),

@@ -132,7 +132,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_pauses_never_and_asks_for_no_other_limit() {
+    fn a_backup_that_fits_never_pauses_and_asks_for_no_other_limit() {
         let forecast = forecast(&known(70, 430, 50, &[]));
         assert_eq!(
             (forecast.fits_now, forecast.pauses, hours_ahead(forecast)),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn where_others_leave_nothing_it_never_completes() {
+    fn a_backup_never_completes_where_others_leave_nothing() {
         let forecast = forecast(&known(10, 600, 50, &[]));
         assert_eq!((forecast.pauses, forecast.completes_at), (None, None));
         assert_eq!(forecast.limit_to_finish_today.map(Percent::get), Some(61));
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_any_size_end_nothing() {
+    fn a_forecast_is_made_of_numbers_of_any_size() {
         for needed in [1 << 40, 1 << 61, u64::MAX] {
             for used in [0, 499, u64::MAX] {
                 let own = [

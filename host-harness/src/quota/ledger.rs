@@ -546,7 +546,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sent_is_given_back() {
+    fn an_attempt_that_was_not_sent_is_given_back() {
         let mut ledger = ledger(GrantPurpose::Batch, 2);
         ledger.observe(reading(0, 100, None), NOW);
         let number = ledger.admit(2, percent(50), NOW).unwrap();
@@ -624,7 +624,7 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_may_have_sent_counts_until_a_reading_is_five_minutes_newer() {
+    fn requests_that_a_crash_may_have_sent_count_until_a_reading_is_five_minutes_newer() {
         let unsettled = vec![Unsettled {
             requests: 8,
             from: NOW,

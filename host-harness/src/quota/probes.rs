@@ -87,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn none_is_worth_it_while_nothing_can_have_come_free_but_for_a_raised_limit_and_a_crash() {
+    fn no_probe_is_worthwhile_while_nothing_can_have_come_free_but_for_a_raised_limit_and_a_crash() {
         let mut facts = ProbeFacts {
             told_at: NOW,
             nothing_free_before: None,

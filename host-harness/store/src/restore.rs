@@ -406,7 +406,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_restore_came_to_is_read_back_the_last_tally_standing() {
+    async fn a_restores_log_reads_back_with_the_last_tally_of_each_object() {
         let fixture = Fixture::new(1);
         let (store, _claim, id, written) = restored(&fixture).await;
         let read = RestoreLog::open(&store, &connection(), id).await.unwrap();

@@ -170,7 +170,7 @@ fn begun(fixture: &Fixture) -> (SnapshotId, Event) {
 }
 
 #[tokio::test]
-async fn nothing_of_a_removed_connection_is_gone_on_with_under_its_name() {
+async fn a_connection_under_a_removed_ones_name_continues_nothing_of_it() {
     let fixture = Fixture::new(9);
     let (_, mut journal) = fixture.added().await;
     let (snapshot, begun) = begun(&fixture);

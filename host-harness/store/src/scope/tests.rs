@@ -29,7 +29,7 @@ async fn a_second_host_is_told_who_has_it() {
 }
 
 #[tokio::test]
-async fn of_two_hosts_that_claim_at_once_one_goes_on() {
+async fn one_of_two_hosts_that_claim_at_once_has_the_scope() {
     for seed in 0..20 {
         let fixture = Fixture::new(seed);
         let (a, b) = (fixture.leased_store().await, fixture.leased_store().await);
@@ -129,7 +129,7 @@ async fn the_grant_of_the_next_batch_is_found_in_the_log() {
 }
 
 #[tokio::test]
-async fn what_was_spent_before_the_scope_was_known_moves_to_it() {
+async fn requests_spent_before_the_scope_was_known_move_to_it() {
     let fixture = Fixture::new(5);
     let store = fixture.store().await.unwrap();
     let own_scope = Scope::own(&connection());
@@ -176,7 +176,7 @@ async fn versions_of_spending_only_grow() {
 }
 
 #[tokio::test]
-async fn who_looks_is_told_of_a_job_as_long_as_it_lives() {
+async fn a_running_job_is_shown_as_long_as_it_lives() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Fixture::new(8);
     let location = folder.path().to_str().unwrap();

@@ -22,7 +22,7 @@ async fn backed_up(seed: u64) -> (Fixture, Store, Vec<Path>) {
 }
 
 #[tokio::test]
-async fn nothing_is_found_where_nothing_is_damaged_and_all_of_it_is_read() {
+async fn an_intact_store_is_read_whole_and_nothing_is_found() {
     let (_, store, _) = backed_up(1).await;
     let checked = verify(&store, &connection()).await.unwrap();
     assert_eq!(checked.damages, []);

@@ -136,7 +136,7 @@ async fn failing(when: When, fault: Fault) -> (Rig, host_harness::jobs::BackupRe
 }
 
 #[tokio::test]
-async fn what_one_object_is_refused_costs_that_object_alone_and_the_next_backup_has_it() {
+async fn a_refusal_of_one_object_costs_that_object_alone_and_the_next_backup_has_it() {
     let of = |text: &str| When {
         body_contains: Some(text.into()),
         ..When::default()

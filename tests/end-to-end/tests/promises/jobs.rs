@@ -32,7 +32,7 @@ fn jobs_begun(rig: &Rig) -> usize {
 }
 
 #[tokio::test]
-async fn by_rest_by_bulk_and_by_both_the_records_are_the_same() {
+async fn records_read_by_rest_by_bulk_and_by_both_are_the_same() {
     let mut read = Vec::new();
     for bulk_rows in [Some(u64::MAX), Some(0), Some(1_000)] {
         let rig = Rig::new(org(OrgSpec::small(2), bulk_rows)).await;

@@ -25,7 +25,7 @@ fn counted(rig: &Rig) -> Vec<LoggedRequest> {
 }
 
 #[tokio::test]
-async fn pauses_at_the_request_that_reaches_the_ceiling() {
+async fn a_backup_pauses_at_the_request_that_reaches_the_ceiling() {
     for max in [5_000, 1_000, 7] {
         for limit in [1, 50, 80, 99, 100] {
             let ceiling = max * u64::from(limit) / 100;
@@ -50,7 +50,7 @@ async fn pauses_at_the_request_that_reaches_the_ceiling() {
 }
 
 #[tokio::test]
-async fn with_other_applications_sends_nothing_after_a_reading_at_the_ceiling() {
+async fn a_backup_beside_other_applications_sends_nothing_after_a_reading_at_the_ceiling() {
     for others in [0, 1, 3, 17, 50] {
         let rig =
             Rig::new(RigOptions::of(org(400, 0, Traffic::per_request(others))).limit(if others == 0 { 4 } else { 50 })).await;

@@ -110,7 +110,7 @@ async fn a_pause_at_any_request_loses_nothing_and_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn goes_on_in_the_same_snapshot_when_requests_come_free_with_one_more_request_a_pause() {
+async fn a_backup_continues_the_same_snapshot_when_requests_come_free_with_one_more_request_a_pause() {
     let (requests, _) = uninterrupted().await;
     // Others used nearly all of it, twelve hours ago.
     let rig = Rig::new(RigOptions::of(org(MAX / 2 - requests / 2))).await;
@@ -122,7 +122,7 @@ async fn goes_on_in_the_same_snapshot_when_requests_come_free_with_one_more_requ
 }
 
 #[tokio::test]
-async fn waiting_out_pauses_within_one_run_probes_rarely_and_completes() {
+async fn a_run_that_waits_out_its_pauses_probes_rarely_and_completes() {
     let (requests, _) = uninterrupted().await;
     let rig = Rig::new(RigOptions::of(org(MAX / 2 - requests / 2))).await;
     let began = rig.fake.clock().now_ms();

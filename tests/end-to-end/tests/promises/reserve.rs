@@ -138,7 +138,7 @@ async fn while_own_requests_explain_all_nobody_asks_but_for_a_raised_limit_of_th
 }
 
 #[tokio::test]
-async fn a_raised_usage_limit_goes_on_without_asking() {
+async fn a_backup_resumes_under_a_raised_usage_limit_without_asking() {
     let rig = Rig::new(RigOptions::of(org(MAX / 2 - 8, MAX))).await;
     rig.backup().await.unwrap();
     rig.fake.clock().advance(2 * HOUR_MS);
@@ -263,7 +263,7 @@ async fn a_check_at_the_limit_asks_only_where_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn old_numbers_send_one_request_before_they_are_believed() {
+async fn a_job_with_old_numbers_sends_one_request_before_it_believes_them() {
     let rig = Rig::new(RigOptions::of(org(0, 1_000))).await;
     rig.set_limit(2).await;
     rig.backup().await.unwrap();
@@ -369,7 +369,7 @@ async fn a_job_ends_at_its_next_request_once_its_connection_is_removed() {
 }
 
 #[test]
-fn numbers_that_lie_end_nothing() {
+fn false_numbers_of_an_org_end_no_command() {
     // By the program, whose arithmetic is checked.
     let fake = Fake::start(org(0, MAX)).unwrap();
     let program = Program::new();

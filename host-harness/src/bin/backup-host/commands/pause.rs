@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn where_even_all_does_not_suffice_the_way_to_more_is_told() {
+    fn a_pause_that_no_limit_would_end_says_how_to_get_more_requests() {
         assert!(all(50, PausedPart::Reading, Some(501)).contains("docs/SALESFORCE.md"));
         assert!(!all(50, PausedPart::Reading, Some(500)).contains("docs/SALESFORCE.md"));
     }

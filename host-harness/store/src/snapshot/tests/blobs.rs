@@ -11,7 +11,7 @@ fn keys(snapshot: &crate::Snapshot) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn of_a_field_the_last_value_stays_and_all_its_parts() {
+async fn the_last_value_of_a_field_stays_with_all_its_parts() {
     let mut host = Host::new(1).await;
     let mut writer = host.begin(None).await.unwrap();
     let mut staged = writer.stage();

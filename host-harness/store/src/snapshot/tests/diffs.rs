@@ -89,7 +89,7 @@ async fn records_that_came_went_or_changed_are_told_by_field() {
 }
 
 #[tokio::test]
-async fn what_both_share_is_read_only_where_something_else_lies_on_it() {
+async fn segments_that_both_share_are_read_only_where_something_else_lies_on_them() {
     let mut host = Host::new(2).await;
     let batches: Vec<Vec<Step>> = [10, 20, 30]
         .map(|first| (first..first + 5).map(|key| (key, 1, Some(key))).collect())

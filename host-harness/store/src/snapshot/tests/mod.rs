@@ -79,7 +79,7 @@ async fn a_store_that_answers_wrongly_loses_nothing_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn where_every_write_is_late_the_host_stops_and_the_next_one_finds_out() {
+async fn a_host_whose_every_write_is_late_stops_and_the_next_one_finds_out() {
     let fixture = Fixture::new(3);
     fixture.store().await.unwrap();
     for _ in 0..200 {
@@ -95,7 +95,7 @@ async fn where_every_write_is_late_the_host_stops_and_the_next_one_finds_out() {
 }
 
 #[tokio::test]
-async fn a_full_store_is_told_and_leaves_nothing_half_written() {
+async fn a_full_store_is_reported_and_leaves_nothing_half_written() {
     for k in 1..40 {
         let fixture = Fixture::new(k);
         fixture.store().await.unwrap();
@@ -420,7 +420,7 @@ fn batches() -> impl Strategy<Value = Vec<Batch>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn what_is_read_is_the_model_of_what_was_committed(batches in batches()) {
+    fn rows_read_are_the_model_of_what_was_committed(batches in batches()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut host = Host::new(14).await;

@@ -27,7 +27,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(30))]
 
     #[test]
-    fn sums_of_told_numbers_stay_numbers(told in prop::collection::vec(prop::array::uniform5(any_number()), 1..6)) {
+    fn sums_of_reported_numbers_stay_numbers(told in prop::collection::vec(prop::array::uniform5(any_number()), 1..6)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
             let mut host = Host::new(1).await;

@@ -61,7 +61,7 @@ fn kill(program: &Program, fake: &Fake, is_asked: impl Fn(&[LoggedRequest]) -> b
 }
 
 #[test]
-fn killed_at_any_request_everything_is_there_once() {
+fn a_restore_killed_at_any_request_writes_everything_once() {
     let fake = Fake::start(org(OrgSpec::restore(13))).unwrap();
     prepare(&fake);
     let program = program(&fake);
@@ -109,7 +109,7 @@ const MOMENTS_OF_JOBS: [(&str, IsMoment, bool); 5] = [
 
 /// All at once: until it first looks at a job the program waits for a third of a minute of its own clock.
 #[test]
-fn killed_while_bulk_jobs_write_everything_is_there_once() {
+fn a_restore_killed_while_bulk_jobs_write_writes_everything_once() {
     std::thread::scope(|scope| {
         for (about, is_moment, still_runs) in MOMENTS_OF_JOBS {
             scope.spawn(move || assert_survives_a_job_killed(about, is_moment, still_runs));

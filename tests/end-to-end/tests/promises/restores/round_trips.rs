@@ -26,22 +26,22 @@ async fn assert_come_back(quarter: u64) {
 }
 
 #[tokio::test]
-async fn what_was_deleted_comes_back_with_every_value_and_every_reference() {
+async fn deleted_records_come_back_with_every_value_and_every_reference() {
     assert_come_back(0).await;
 }
 
 #[tokio::test]
-async fn what_was_deleted_comes_back_in_fifty_other_orgs() {
+async fn deleted_records_come_back_in_fifty_other_orgs() {
     assert_come_back(1).await;
 }
 
 #[tokio::test]
-async fn what_was_deleted_comes_back_in_fifty_orgs_more() {
+async fn deleted_records_come_back_in_fifty_orgs_more() {
     assert_come_back(2).await;
 }
 
 #[tokio::test]
-async fn what_was_deleted_comes_back_in_the_last_fifty_orgs() {
+async fn deleted_records_come_back_in_the_last_fifty_orgs() {
     assert_come_back(3).await;
 }
 
