@@ -188,7 +188,7 @@ struct Backup<'a> {
 }
 
 impl Backup<'_> {
-    /// One step: run what comes next under the durable grant, decide what follows, commit. `None`: it goes on.
+    /// One step: run what comes next under the durable grant, decide what follows, commit. `None`: another step follows.
     async fn step(&mut self, probe_owner: &mut ProbeOwner) -> Result<Option<JobEnd>, JobError> {
         if self.next == Next::Done {
             return Ok(Some(JobEnd::Complete));
@@ -232,7 +232,7 @@ impl Backup<'_> {
         }
     }
 
-    /// The snapshot as it is committed, and what it goes on from.
+    /// The snapshot as it is committed, and its base.
     async fn readable(&self) -> Result<Readable, JobError> {
         Ok(Readable {
             current: Some(self.writer.reader()),

@@ -60,7 +60,7 @@ pub enum JobError {
         /// What ended it.
         error: CallError,
     },
-    /// The source can't be gone on with.
+    /// The connector says that the job can't continue.
     #[error("{}", describe(.0))]
     Blocked(Box<Failure>),
     /// It was removed while a job ran.

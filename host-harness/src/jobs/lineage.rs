@@ -1,4 +1,4 @@
-//! What a backup goes on from: the policy that makes it full or incremental.
+//! What a backup continues, or starts from: the policy that makes it full or incremental.
 //!
 //! An incremental one needs a complete snapshot that holds all of what is asked for. Every so many backups one is full all the
 //! same, since some values change without a trace at the source, and only reading everything finds these.
@@ -14,17 +14,17 @@ use std::collections::BTreeSet;
 /// What a backup starts from.
 #[derive(Debug, Default)]
 pub(super) struct Start {
-    /// The open snapshot, which is gone on with.
+    /// The open snapshot, which is continued.
     pub(super) open: Option<Snapshot>,
-    /// What a new one goes on from; `None`: it is full.
+    /// The base of a new one; `None`: it is full.
     pub(super) predecessor: Option<SnapshotId>,
-    /// What is damaged, so that nothing goes on from there.
+    /// What is damaged, so that it is no base.
     pub(super) warnings: Vec<Failure>,
 }
 
-/// What a backup of these objects (empty: all) goes on with or from. An open snapshot that doesn't fit what is asked for, or
-/// that nothing can go on with, is closed and stays readable. Without anything to go on from, a backup is full: a damaged one
-/// would fail each time.
+/// What a backup of these objects (empty: all) continues or starts from. An open snapshot that doesn't fit what is asked for, or
+/// that is too damaged to be continued, is closed and stays readable. Without a base a backup is full: a damaged one would fail
+/// each time.
 pub(super) async fn start(session: &Session, objects: &[ObjectName], full: bool) -> Result<Start, JobError> {
     let mut start = Start::default();
     if !full && let Some(open) = open_snapshot(session, objects).await {
@@ -52,7 +52,7 @@ pub(super) async fn start(session: &Session, objects: &[ObjectName], full: bool)
     Ok(start)
 }
 
-/// The snapshot that a new one goes on from, or why it can't be the one that it would be.
+/// The base of a new snapshot, or why it can't be the one that it would be.
 pub(super) async fn usable_predecessor(
     session: &Session,
     objects: &[ObjectName],
@@ -79,7 +79,7 @@ async fn opened(session: &Session, id: SnapshotId) -> Result<Snapshot, JobError>
     Ok(Snapshot::open(session.host.store(), &session.name, journal.state(), id).await?)
 }
 
-/// The snapshot that a new backup of these objects (empty: all) continues from; `None`: it is full.
+/// The same, by the connection's journal and configuration.
 pub(super) async fn predecessor(session: &Session, objects: &[ObjectName]) -> Option<SnapshotId> {
     let journal = session.journal.lock().await;
     let full_every = journal.state().config().map_or_else(|| full_every(&Value::Null), full_every);
@@ -96,7 +96,7 @@ fn damaged_base(id: SnapshotId, damage: &Damage) -> Failure {
     }
 }
 
-/// The snapshot that a backup of these objects (empty: all) goes on from; `None`: it is full. `full_every`: 1 is always.
+/// The base of a backup of these objects (empty: all); `None`: it is full. `full_every`: 1 is always.
 fn predecessor_by(state: &JournalState, objects: &[ObjectName], full_every: u32) -> Option<SnapshotId> {
     let covers = |held: &[ObjectName]| held.is_empty() || (!objects.is_empty() && objects.iter().all(|o| held.contains(o)));
     let newest = state.predecessors().find(|record| covers(&record.objects))?;

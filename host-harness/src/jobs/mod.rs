@@ -1,7 +1,7 @@
 //! Jobs: what runs a connector forward, and the only code that does.
 //!
 //! A job is a loop of steps (decide → batch → commit) in a [`Session`](session): a claimed scope with its gate, and a loaded
-//! connector. [`drive`] claims, waits and claims again around them. Executed twice, the second step loses cleanly; killed anywhere, the next run goes on from the last committed entry and
+//! connector. [`drive`] claims, waits and claims again around them. Executed twice, the second step loses cleanly; killed anywhere, the next run continues from the last committed entry and
 //! takes what may have been spent as spent.
 //!
 //! Not here: what a person reads (`bin/backup-host`), what a record is (the connector), how anything is stored (`backup_store`).

@@ -54,7 +54,7 @@ struct PlanMade {
     kind: SnapshotKind,
     first: bool,
     reports: PlannedReports,
-    /// What the backup that the next one goes on from could not read, by its nature, and why.
+    /// What the base of the next backup could not read, by its nature, and why.
     skipped_before: BTreeMap<ObjectName, Failure>,
     warnings: Vec<WarningResult>,
     pause: Option<PauseResult>,
@@ -66,7 +66,7 @@ struct PlanMade {
     now: Timestamp,
 }
 
-/// What the next backup goes on from: the open snapshot's predecessor, where it would go on with that one.
+/// The base of the next backup: the open snapshot's, where it would continue that one.
 async fn predecessor(session: &Session, request: &PlanRequest) -> Result<(Option<Snapshot>, Option<Failure>), JobError> {
     if request.full {
         return Ok((None, None));

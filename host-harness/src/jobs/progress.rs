@@ -113,7 +113,7 @@ pub enum ProgressEvent {
         /// The restore, and on which host.
         to: String,
     },
-    /// The restore waits until a backup that has the scope gives way.
+    /// The restore waits until a backup that has the scope yields.
     WaitingFor {
         /// The backup, and on which host.
         whom: String,
@@ -132,6 +132,6 @@ pub enum ProgressEvent {
         /// Until then.
         wait: Duration,
     },
-    /// It goes on after a pause, or after giving way, within this run.
+    /// It continues after a pause, or after yielding, within this run.
     Resuming,
 }

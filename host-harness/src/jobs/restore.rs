@@ -259,7 +259,7 @@ impl Restore<'_> {
         Ok(id)
     }
 
-    /// One step. `None`: it goes on.
+    /// One step. `None`: another one follows.
     async fn step(&mut self, log: &mut RestoreLog, probe_owner: &mut ProbeOwner) -> Result<Option<JobEnd>, JobError> {
         let next = log.fold().next.clone();
         if next == Some(Next::Done) {

@@ -17,7 +17,7 @@ pub enum RestoreState {
     Complete,
     /// It ran to its end, and some records could not be written, or nobody knows whether they were.
     Incomplete,
-    /// It stopped before its end; restoring the same again goes on.
+    /// It stopped before its end; restoring the same again continues it.
     Failed,
     /// It waits for requests.
     Paused,

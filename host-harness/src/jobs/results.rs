@@ -13,7 +13,7 @@ use serde::Serialize;
 pub enum BackupState {
     /// All of it.
     Complete,
-    /// Some of it; it can be read, and a later run goes on.
+    /// Some of it; it can be read, and a later run continues it.
     Partial,
     /// All that could be read: objects or parts of them failed, and the next backup reads those anew.
     Incomplete,
@@ -185,7 +185,7 @@ pub struct BackupResult {
     pub state: BackupState,
     /// Why it pauses; none where it is complete, failed or was stopped.
     pub pause: Option<PauseResult>,
-    /// Why it can't go on by itself; the snapshot stays readable, and running the backup again goes on.
+    /// Why it can't go on by itself; the snapshot stays readable, and running the backup again continues it.
     pub failed: Option<String>,
     /// Records in the snapshot.
     pub records: u64,

@@ -28,7 +28,7 @@ pub struct ScopeGate {
 }
 
 impl ScopeGate {
-    /// A gate that goes on from what the claim found. `quota`: the name of what requests spend.
+    /// A gate that continues from what the claim recovered. `quota`: the name of what requests spend.
     pub async fn open(
         quota: &str,
         claim: Arc<tokio::sync::Mutex<Claim>>,

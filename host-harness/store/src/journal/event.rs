@@ -211,7 +211,7 @@ pub enum Event {
         /// Id of the snapshot.
         snapshot: SnapshotId,
     },
-    /// The job failed. What is committed stays readable, and a command given by hand goes on from it.
+    /// The job failed. What is committed stays readable, and a command given by hand continues it.
     SnapshotFailed {
         /// Id of the snapshot.
         snapshot: SnapshotId,
@@ -255,7 +255,7 @@ pub enum Event {
         /// Head of its log.
         log_head: Sha256,
     },
-    /// It stopped. Restoring the same again goes on from there, and writes nothing twice.
+    /// It stopped. Restoring the same again continues from there, and writes nothing twice.
     RestoreFailed {
         /// Id of the restore.
         restore: RestoreId,

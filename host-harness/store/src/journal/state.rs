@@ -23,7 +23,7 @@ pub enum SnapshotStanding {
     },
     /// Another one was begun instead of going on.
     Superseded,
-    /// Its job failed; a command given by hand goes on.
+    /// Its job failed; a command given by hand continues it.
     Failed {
         /// The last step's error, for people.
         reason: String,
@@ -77,7 +77,7 @@ pub enum RestoreStanding {
         /// Head of its log.
         log_head: Sha256,
     },
-    /// It stopped; restoring the same again goes on.
+    /// It stopped; restoring the same again continues it.
     Failed {
         /// The last step's error, or the limit that it stopped at; for people.
         reason: String,
@@ -89,7 +89,7 @@ pub enum RestoreStanding {
 }
 
 impl RestoreStanding {
-    /// Whether a job may go on with it.
+    /// Whether a job may continue it.
     pub fn may_go_on(&self) -> bool {
         !matches!(self, RestoreStanding::Complete { .. } | RestoreStanding::Superseded)
     }
@@ -224,7 +224,7 @@ impl JournalState {
         self.snapshots.iter().find(|snapshot| snapshot.id == id)
     }
 
-    /// The snapshot that a backup goes on with: the newest one, where it isn't complete or closed.
+    /// The snapshot that a backup continues: the newest one, where it isn't complete or closed.
     pub fn open_snapshot(&self) -> Option<&SnapshotRecord> {
         self.snapshots.last().filter(|snapshot| snapshot.standing.may_go_on())
     }
@@ -253,7 +253,7 @@ impl JournalState {
         &self.restores
     }
 
-    /// The restore that is gone on with, where the same is asked for: the newest one, where it isn't complete or closed.
+    /// The restore that is continued, where the same is asked for: the newest one, where it isn't complete or closed.
     pub fn open_restore(&self) -> Option<&RestoreRecord> {
         self.restores.last().filter(|restore| restore.standing.may_go_on())
     }

@@ -288,8 +288,7 @@ impl From<&InheritedObject> for ObjectFold {
 }
 
 impl ObjectFold {
-    /// Whether a record that isn't there wasn't there at the source either: all of it was read, by this job or by the one that it
-    /// goes on from.
+    /// Whether a record that isn't there wasn't there at the source either: all of it was read, by this job or by the base's.
     pub fn holds_all(&self) -> bool {
         match self.state {
             ObjectState::Complete => true,

@@ -42,7 +42,7 @@ pub struct Committed {
     pub ended: bool,
 }
 
-/// Writes a snapshot under a claim. After an error that leaves open what was written it refuses to go on: resume anew, which
+/// Writes a snapshot under a claim. After an error that leaves open what was written it refuses to continue: resume anew, which
 /// finds out.
 #[derive(Debug)]
 pub struct SnapshotWriter {
@@ -348,7 +348,7 @@ fn back_to_the_last_complete(state: &JournalState, id: SnapshotId) -> Vec<Snapsh
     earlier
 }
 
-/// A snapshot that others may go on from, and the head of its log.
+/// A snapshot that may be a base, and the head of its log.
 fn complete(state: &JournalState, id: SnapshotId) -> Result<Sha256, StoreError> {
     match state.snapshot(id).map(|record| &record.standing) {
         Some(SnapshotStanding::Complete { log_head, .. }) => Ok(*log_head),
