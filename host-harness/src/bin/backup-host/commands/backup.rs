@@ -3,7 +3,7 @@
 use super::pause::{PausedPart, print_pause};
 use super::snapshots::kind_text;
 use super::{until_interrupted, warnings};
-use crate::failure::{Ending, Failure};
+use crate::failure::{CommandError, Ending};
 use crate::open::{Opened, actor};
 use crate::output::{bytes, counted, json, line};
 use crate::progress::Show;
@@ -15,7 +15,12 @@ use std::process::ExitCode;
 /// Objects of one reason that are named; of the others only how many.
 const NAMED: usize = 5;
 
-pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn backup(
+    open: &Opened,
+    name: &ConnectionName,
+    request: BackupRequest,
+    as_json: bool,
+) -> Result<ExitCode, CommandError> {
     let host = open.host()?;
     let show = Show::new(as_json);
     warnings::of_configuration(&host, name).await?;
@@ -38,7 +43,7 @@ pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest
     Ok(ending.exit_code())
 }
 
-fn print(result: &BackupResult) -> Result<(), Failure> {
+fn print(result: &BackupResult) -> Result<(), CommandError> {
     let count = |state: ObjectState| result.objects.iter().filter(|object| object.state == state).count();
     print_reasons(&result.objects)?;
     warnings::print(&result.warnings)?;
@@ -77,7 +82,7 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
 }
 
 /// Why objects were not read, those of one reason together; and what people should know of the others.
-fn print_reasons(objects: &[ObjectResult]) -> Result<(), Failure> {
+fn print_reasons(objects: &[ObjectResult]) -> Result<(), CommandError> {
     let mut grouped: BTreeMap<(&str, String), Vec<&str>> = BTreeMap::new();
     for object in objects {
         let Some(reason) = &object.reason else { continue };

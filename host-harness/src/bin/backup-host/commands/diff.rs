@@ -3,7 +3,7 @@
 use super::held::named;
 use super::snapshots::selected;
 use super::until_interrupted;
-use crate::failure::{Failure, PAUSED, WARNED};
+use crate::failure::{CommandError, PAUSED, WARNED};
 use crate::open::{Opened, actor};
 use crate::output::{counted, json, json_line, line, number, table};
 use crate::progress::Show;
@@ -71,14 +71,14 @@ pub struct Diff {
     pub check_now: bool,
 }
 
-pub async fn run(open: &Opened, name: &ConnectionName, asked: &Diff, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn run(open: &Opened, name: &ConnectionName, asked: &Diff, as_json: bool) -> Result<ExitCode, CommandError> {
     if asked.before == LIVE {
-        return Err(Failure::wrong_use(
+        return Err(CommandError::wrong_use(
             "the first of both is a snapshot; `live` is what it may be compared with",
         ));
     }
     if asked.check_now && asked.after != LIVE {
-        return Err(Failure::wrong_use(
+        return Err(CommandError::wrong_use(
             "--check-now is about the org, which only `live` asks; leave it out to compare two snapshots",
         ));
     }
@@ -167,7 +167,7 @@ async fn live(
     snapshot: &Snapshot,
     check_now: bool,
     as_json: bool,
-) -> Result<BackupResult, Failure> {
+) -> Result<BackupResult, CommandError> {
     let host = open.host()?;
     let show = Show::new(as_json);
     let journal = open.journal(name).await?;
@@ -192,7 +192,7 @@ async fn live(
         }
         if result.state == BackupState::Partial {
             let why = result.failed.unwrap_or_else(|| "it was stopped".to_owned());
-            return Err(Failure::failed(format!("the org can't be read as it is now: {why}")));
+            return Err(CommandError::failed(format!("the org can't be read as it is now: {why}")));
         }
         let journal = open.journal(name).await?;
         let taken = journal
@@ -213,7 +213,7 @@ async fn compare(
     name: &ObjectName,
     object: &mut ComparedObject,
     as_json: bool,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let folds = [before, after].map(|snapshot| snapshot.fold().objects.get(name));
     let has_records = |fold: &ObjectFold| fold.holds_all() || (fold.state == ObjectState::Partial);
     let [Some(fold_before), Some(fold_after)] = folds.map(|fold| fold.filter(|fold| has_records(fold))) else {
@@ -258,9 +258,9 @@ struct EventLine<'a> {
     fields: Option<&'a [FieldChange]>,
 }
 
-fn event_line<'a>(event: &'a str, object: &'a ObjectName, difference: &'a Difference) -> Result<EventLine<'a>, Failure> {
+fn event_line<'a>(event: &'a str, object: &'a ObjectName, difference: &'a Difference) -> Result<EventLine<'a>, CommandError> {
     let record = |row: &'a Row| {
-        let unreadable = |error| Failure::failed(format!("{object} {}: {error}", row.key));
+        let unreadable = |error| CommandError::failed(format!("{object} {}: {error}", row.key));
         serde_json::from_slice(&row.body).map_err(unreadable)
     };
     let (record, fields) = match &difference.what {
@@ -294,7 +294,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-fn print(result: &DiffSummary) -> Result<(), Failure> {
+fn print(result: &DiffSummary) -> Result<(), CommandError> {
     let differing = result.objects.iter().filter(|object| object.differing() > 0);
     let row = |object: &ComparedObject| {
         let counts = [object.added, object.removed, object.changed, object.touched];
@@ -344,7 +344,7 @@ fn print(result: &DiffSummary) -> Result<(), Failure> {
 }
 
 /// Where an object can't be compared, or not in full.
-fn notes(result: &DiffSummary, object: &ComparedObject) -> Result<(), Failure> {
+fn notes(result: &DiffSummary, object: &ComparedObject) -> Result<(), CommandError> {
     let ids = [&result.before, &result.after].map(|side| side["snapshot"].as_str().unwrap_or_default());
     let states = [object.before, object.after];
     if states == [Some(ObjectState::Skipped); 2] {

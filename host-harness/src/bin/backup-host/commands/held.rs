@@ -1,6 +1,6 @@
 //! What a snapshot has of the object that a person means. Nobody may take what was not read for no records.
 
-use crate::failure::{Failure, PAUSED, WARNED};
+use crate::failure::{CommandError, PAUSED, WARNED};
 use crate::output::number;
 use backup_store::snapshot::ObjectFold;
 use backup_store::{ObjectName, ObjectState, Snapshot};
@@ -15,7 +15,7 @@ pub struct SnapshotObject {
 }
 
 /// Finds the object, in whatever case it is written, and says on standard error where the snapshot has less than all of it.
-pub fn held(snapshot: &Snapshot, asked: &ObjectName) -> Result<SnapshotObject, Failure> {
+pub fn held(snapshot: &Snapshot, asked: &ObjectName) -> Result<SnapshotObject, CommandError> {
     let object = named(&[snapshot], asked)?;
     let fold = snapshot.fold().objects.get(&object).cloned().unwrap_or_default();
     let code = say_what_lacks(snapshot, &object, &fold)?;
@@ -26,7 +26,7 @@ pub fn held(snapshot: &Snapshot, asked: &ObjectName) -> Result<SnapshotObject, F
 }
 
 /// The object that is meant, of those that one of the snapshots has.
-pub fn named(snapshots: &[&Snapshot], asked: &ObjectName) -> Result<ObjectName, Failure> {
+pub fn named(snapshots: &[&Snapshot], asked: &ObjectName) -> Result<ObjectName, CommandError> {
     let known = || snapshots.iter().flat_map(|snapshot| snapshot.fold().objects.keys());
     let meant = known().find(|name| name.as_str().eq_ignore_ascii_case(asked.as_str()));
     meant.cloned().ok_or_else(|| {
@@ -39,11 +39,11 @@ pub fn named(snapshots: &[&Snapshot], asked: &ObjectName) -> Result<ObjectName, 
             none if none.is_empty() => "; `backup-host ls NAME SNAPSHOT` lists those it has".to_owned(),
             meant => meant,
         };
-        Failure::wrong_use(format!("snapshot {ids} {has} object {asked}{meant}"))
+        CommandError::wrong_use(format!("snapshot {ids} {has} object {asked}{meant}"))
     })
 }
 
-fn say_what_lacks(snapshot: &Snapshot, object: &ObjectName, fold: &ObjectFold) -> Result<u8, Failure> {
+fn say_what_lacks(snapshot: &Snapshot, object: &ObjectName, fold: &ObjectFold) -> Result<u8, CommandError> {
     let told = ObjectResult::of(object.as_str(), fold, snapshot.fold().ended);
     let reason = fold
         .reason
@@ -73,7 +73,7 @@ fn say_what_lacks(snapshot: &Snapshot, object: &ObjectName, fold: &ObjectFold) -
             0
         }
         ObjectState::Skipped if fold.segments.is_empty() => {
-            return Err(Failure::failed(format!("{object} is not in this backup{reason}")));
+            return Err(CommandError::failed(format!("{object} is not in this backup{reason}")));
         }
         ObjectState::Skipped => {
             note(format!(

@@ -1,7 +1,7 @@
 //! `limit`: shows or sets the usage limit. Its only store is the journal, so every change is in the audit trail.
 
 use crate::args::UntilArgument;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::open::{Opened, actor};
 use crate::output::{json, line};
 use backup_store::journal::{JournalState, Until};
@@ -19,11 +19,11 @@ pub struct LimitRequest {
     pub by: Option<String>,
 }
 
-pub async fn run(open: &Opened, name: &ConnectionName, request: LimitRequest, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn run(open: &Opened, name: &ConnectionName, request: LimitRequest, as_json: bool) -> Result<ExitCode, CommandError> {
     let LimitRequest { percent, until, by } = request;
     let mut journal = open.journal(name).await?;
     if !journal.state().exists() {
-        return Err(Failure::unknown(name));
+        return Err(CommandError::unknown(name));
     }
     let now = open.clock().now();
     if let Some(percent) = percent {

@@ -16,14 +16,14 @@ mod verify;
 mod warnings;
 
 use crate::args::Command;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::open::Opened;
 use host_harness::jobs::StopSignal;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::signal::unix::{Signal, SignalKind};
 
-pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
+pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, CommandError> {
     match command {
         Command::Connection(command) => connection::run(command, open).await,
         Command::Plan {
@@ -150,7 +150,7 @@ async fn signal(terminate: &mut Signal) {
 
 /// Runs a job to its end. An interrupt ends it after what is under way is committed; a second one ends the process, which loses
 /// nothing but that batch.
-async fn until_interrupted<T>(job: impl Future<Output = T>, stop: &StopSignal, interrupted: &str) -> Result<T, Failure> {
+async fn until_interrupted<T>(job: impl Future<Output = T>, stop: &StopSignal, interrupted: &str) -> Result<T, CommandError> {
     let mut job = std::pin::pin!(job);
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     tokio::select! {
@@ -159,7 +159,7 @@ async fn until_interrupted<T>(job: impl Future<Output = T>, stop: &StopSignal, i
             stop.stop();
             tokio::select! {
                 done = &mut job => Ok(done),
-                () = signal(&mut terminate) => Err(Failure::failed(interrupted)),
+                () = signal(&mut terminate) => Err(CommandError::failed(interrupted)),
             }
         }
     }

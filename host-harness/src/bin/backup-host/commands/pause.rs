@@ -1,6 +1,6 @@
 //! What people are told when a plan or a backup pauses.
 
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::output::{line, number};
 use host_harness::jobs::PauseResult;
 
@@ -16,7 +16,7 @@ pub enum PausedPart {
 }
 
 /// `left`: requests that are still needed, where that is known.
-pub fn print_pause(pause: &PauseResult, connection: &str, what: PausedPart, left: Option<u64>) -> Result<(), Failure> {
+pub fn print_pause(pause: &PauseResult, connection: &str, what: PausedPart, left: Option<u64>) -> Result<(), CommandError> {
     text(pause, connection, what, left).iter().try_for_each(|text| line(text))
 }
 

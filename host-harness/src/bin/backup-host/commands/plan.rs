@@ -2,7 +2,7 @@
 
 use super::pause::{PausedPart, print_pause};
 use super::warnings;
-use crate::failure::{Failure, PAUSED};
+use crate::failure::{CommandError, PAUSED};
 use crate::open::{Opened, actor};
 use crate::output::{bytes, counted, json, line, number, table};
 use crate::progress::Show;
@@ -23,7 +23,7 @@ pub async fn run(
     request: &PlanRequest,
     all: bool,
     as_json: bool,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CommandError> {
     let show = Show::new(as_json);
     let host = open.host()?;
     warnings::of_configuration(&host, name).await?;
@@ -185,7 +185,7 @@ fn notes(plan: &PlanResult, all: bool) -> Vec<String> {
 }
 
 /// The objects that take most, or all of them.
-fn objects(plan: &PlanResult, all: bool) -> Result<(), Failure> {
+fn objects(plan: &PlanResult, all: bool) -> Result<(), CommandError> {
     let mut read: Vec<&PlannedObject> = plan.objects.iter().filter(|object| object.skipped.is_none()).collect();
     if !all {
         read.sort_by_key(|object| std::cmp::Reverse((object.requests, object.records)));

@@ -2,7 +2,7 @@
 
 use super::held::held;
 use super::warnings::accepted;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::open::Opened;
 use crate::output::{json, json_line, line, number, table};
 use backup_seams::Timestamp;
@@ -15,10 +15,10 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 
 /// Opens the snapshot that a person means; says on standard error where `latest` is only partial.
-pub async fn selected(open: &Opened, name: &ConnectionName, text: &str) -> Result<Snapshot, Failure> {
+pub async fn selected(open: &Opened, name: &ConnectionName, text: &str) -> Result<Snapshot, CommandError> {
     let journal = open.journal(name).await?;
     let selected = select(journal.state(), text).map_err(|error| match error {
-        StoreError::NotFound(_) | StoreError::Ambiguous { .. } => Failure::wrong_use(error.to_string()),
+        StoreError::NotFound(_) | StoreError::Ambiguous { .. } => CommandError::wrong_use(error.to_string()),
         other => other.into(),
     })?;
     if text.starts_with("latest") && !selected.state.has_ended() {
@@ -42,7 +42,7 @@ pub fn say_what_it_shows(info: &SnapshotInfo) {
     }
 }
 
-pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, CommandError> {
     let journal = open.journal(name).await?;
     let accepted = accepted(open, name).await?;
     let mut infos = Vec::new();
@@ -161,7 +161,7 @@ pub async fn ls(
     text: &str,
     object: Option<&ObjectName>,
     as_json: bool,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CommandError> {
     let snapshot = selected(open, name, text).await?;
     let Some(object) = object else {
         let objects = ObjectResult::all_of(snapshot.fold());

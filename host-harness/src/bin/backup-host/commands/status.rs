@@ -3,7 +3,7 @@
 use super::limit::ending;
 use super::snapshots::{info_json, say_what_it_shows, standing_text, state_text};
 use super::warnings;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::open::{Opened, PROCESS};
 use crate::output::{bytes, counted, json, line, number};
 use backup_seams::Timestamp;
@@ -54,7 +54,7 @@ impl Status {
     }
 }
 
-pub async fn run(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn run(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, CommandError> {
     let journal = open.journal(name).await?;
     let status = status_of(open, &journal).await?;
     if as_json {
@@ -65,7 +65,7 @@ pub async fn run(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), Failure> {
+fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), CommandError> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let count = |value: &Value| number(value.as_u64().unwrap_or(0));
     line(&format!("connection      {name}"))?;
@@ -180,13 +180,13 @@ async fn warned(
     journal: &Journal,
     id: Option<SnapshotId>,
     accepted: &[String],
-) -> Result<Option<Warned>, Failure> {
+) -> Result<Option<Warned>, CommandError> {
     let Some(id) = id else { return Ok(None) };
     let snapshot = Snapshot::open(&open.store, journal.connection(), journal.state(), id).await?;
     Ok(Some((snapshot.info(), WarningResult::all_of(snapshot.fold(), accepted))))
 }
 
-async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> {
+async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, CommandError> {
     let (name, state) = (journal.connection(), journal.state());
     let now = open.clock().now();
     let limit = state.usage_limit(now);
