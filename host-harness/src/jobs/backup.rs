@@ -5,7 +5,7 @@
 use super::drive::{DrivenJob, JobEnd, Run, drive};
 use super::error::{JobError, describe};
 use super::host::Host;
-use super::imports::{Outcome, Readable, StopSignal};
+use super::imports::{CallOutcome, Readable, StopSignal};
 use super::lineage::{self, Start};
 use super::pace::{Failures, PLAN_REQUESTS, cost_of};
 use super::priority::{open_backup, watch_for_restores};
@@ -62,7 +62,7 @@ impl Host {
             full: request.full,
         };
         let driven = drive(&mut job, &run).await?;
-        let (snapshot, fold) = driven.outcome;
+        let (snapshot, fold) = driven.product;
         let accepted = accepted_warnings(driven.session.journal.lock().await.state().config());
         let mut result = BackupResult::of(name.to_string(), snapshot, &fold, driven.sent, &accepted);
         match driven.end {
@@ -83,7 +83,7 @@ struct BackupJob<'a> {
 }
 
 impl DrivenJob for BackupJob<'_> {
-    type Outcome = (SnapshotId, Fold);
+    type Product = (SnapshotId, Fold);
 
     async fn open(&mut self, run: &Run<'_>) -> Result<Session, JobError> {
         open_backup(run).await
@@ -206,7 +206,7 @@ impl Backup<'_> {
             return Ok(Some(JobEnd::Yielded));
         }
         let (began_at, sent_before) = (self.clock().now(), self.session.sent());
-        let call = Outcome::new(Some(self.writer.stage()));
+        let call = CallOutcome::new(Some(self.writer.stage()));
         if let Some(grant) = &self.grant {
             self.session.parts.gate.open_grant(grant);
         }
@@ -241,7 +241,7 @@ impl Backup<'_> {
         })
     }
 
-    async fn plan(&self, call: &Outcome) -> Result<StepOutcome, JobError> {
+    async fn plan(&self, call: &CallOutcome) -> Result<StepOutcome, JobError> {
         let objects = self.objects.iter().map(ToString::to_string).collect();
         let options = BackupOptions {
             objects,
@@ -454,7 +454,7 @@ struct StepAttempt {
     /// Where it began.
     checkpoint: Option<Checkpoint>,
     /// What the call left behind.
-    call: Outcome,
+    call: CallOutcome,
 }
 
 impl StepAttempt {

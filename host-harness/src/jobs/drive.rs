@@ -58,7 +58,7 @@ pub(super) enum JobEnd {
 /// A backup or a restore, as the loop drives it.
 pub(super) trait DrivenJob {
     /// What the steps under one claim leave for the job's result.
-    type Outcome;
+    type Product;
 
     /// Claims the scope, once no other job is in the way.
     async fn open(&mut self, run: &Run<'_>) -> Result<Session, JobError>;
@@ -69,7 +69,7 @@ pub(super) trait DrivenJob {
         run: &Run<'_>,
         session: &Session,
         probe_owner: &mut ProbeOwner,
-    ) -> Result<(Self::Outcome, JobEnd), JobError>;
+    ) -> Result<(Self::Product, JobEnd), JobError>;
 
     /// Keeps the job's place before others, where it has one. Called before each claim's release and at every look of a wait.
     async fn keep_priority(&mut self) -> Result<(), JobError> {
@@ -82,7 +82,7 @@ pub(super) trait DrivenJob {
 
 /// A job that has ended, for this run.
 pub(super) struct Driven<T> {
-    pub(super) outcome: T,
+    pub(super) product: T,
     pub(super) end: JobEnd,
     /// Every counted attempt of this run.
     pub(super) sent: u64,
@@ -91,7 +91,7 @@ pub(super) struct Driven<T> {
 }
 
 /// Drives a job until it ends, or pauses where the run isn't to wait.
-pub(super) async fn drive<J: DrivenJob>(job: &mut J, run: &Run<'_>) -> Result<Driven<J::Outcome>, JobError> {
+pub(super) async fn drive<J: DrivenJob>(job: &mut J, run: &Run<'_>) -> Result<Driven<J::Product>, JobError> {
     let mut sent = 0;
     let mut probe_owner = ProbeOwner::of(run.check_now);
     loop {
@@ -108,7 +108,7 @@ pub(super) async fn drive<J: DrivenJob>(job: &mut J, run: &Run<'_>) -> Result<Dr
         } else {
             opening::release(&session).await
         };
-        let Some((outcome, end)) = wait_to_ask(job, ran, run).await? else {
+        let Some((product, end)) = wait_to_ask(job, ran, run).await? else {
             continue;
         };
         released?;
@@ -118,7 +118,7 @@ pub(super) async fn drive<J: DrivenJob>(job: &mut J, run: &Run<'_>) -> Result<Dr
             JobEnd::Yielded => {}
             _ => {
                 return Ok(Driven {
-                    outcome,
+                    product,
                     end,
                     sent,
                     session,

@@ -38,15 +38,15 @@ impl StopSignal {
 
 /// What a call leaves behind: the staged batch and what was told. Shared between the host and the sandbox for one call.
 #[derive(Clone)]
-pub(super) struct Outcome {
+pub(super) struct CallOutcome {
     pub(super) staged: Arc<tokio::sync::Mutex<Option<Staged>>>,
     reports: Arc<Mutex<Reports>>,
     readings: Arc<Mutex<Vec<Reading>>>,
 }
 
-impl Outcome {
-    pub(super) fn new(staged: Option<Staged>) -> Outcome {
-        Outcome {
+impl CallOutcome {
+    pub(super) fn new(staged: Option<Staged>) -> CallOutcome {
+        CallOutcome {
             staged: Arc::new(tokio::sync::Mutex::new(staged)),
             reports: Arc::default(),
             readings: Arc::default(),
@@ -118,30 +118,30 @@ impl CallParts {
     }
 
     /// Imports of one call. `http`: `None` where it may not send. `readable`: what it may read back.
-    pub(super) fn imports(&self, http: Option<Box<dyn imports::Http>>, outcome: &Outcome, readable: Readable) -> Imports {
+    pub(super) fn imports(&self, http: Option<Box<dyn imports::Http>>, outcome: &CallOutcome, readable: Readable) -> Imports {
         Imports {
-            job: Box::new(Job {
+            job: Box::new(JobImport {
                 parts: self.clone(),
                 ends_at: self.clock.now().after(CALL_TIME),
             }),
             http,
-            storage: Box::new(Storage {
+            storage: Box::new(StorageImport {
                 parts: self.clone(),
                 outcome: outcome.clone(),
                 readable,
             }),
-            report: Box::new(Report(Arc::clone(&outcome.reports))),
-            log: Box::new(Log),
+            report: Box::new(ReportImport(Arc::clone(&outcome.reports))),
+            log: Box::new(LogImport),
         }
     }
 }
 
-struct Job {
+struct JobImport {
     parts: CallParts,
     ends_at: Timestamp,
 }
 
-impl imports::Job for Job {
+impl imports::Job for JobImport {
     fn configuration(&self) -> String {
         self.parts.configuration.clone()
     }
@@ -176,15 +176,15 @@ impl imports::Job for Job {
     }
 }
 
-struct Storage {
+struct StorageImport {
     parts: CallParts,
-    outcome: Outcome,
+    outcome: CallOutcome,
     readable: Readable,
 }
 
 const NO_BATCH: &str = "this call has no snapshot: nothing can be staged, and there are no blobs";
 
-impl Storage {
+impl StorageImport {
     /// The staged batch, where this call has one.
     async fn batch(&self) -> Result<MappedMutexGuard<'_, Staged>, StorageError> {
         MutexGuard::try_map(self.outcome.staged.lock().await, Option::as_mut).map_err(|_| no_batch())
@@ -201,7 +201,7 @@ pub(super) fn no_batch() -> StorageError {
 }
 
 #[async_trait]
-impl imports::Storage for Storage {
+impl imports::Storage for StorageImport {
     async fn append(&mut self, object: &str, rows: Vec<imports::Row>) -> Result<(), StorageError> {
         let object = Self::object(object)?;
         let rows = rows
@@ -264,7 +264,7 @@ impl imports::Storage for Storage {
             imports::Which::Predecessor => self.readable.predecessor.clone(),
             imports::Which::Source => self.readable.source.clone(),
         };
-        Ok(snapshot.map(|snapshot| Box::new(Reader(snapshot)) as Box<dyn imports::Snapshot>))
+        Ok(snapshot.map(|snapshot| Box::new(SnapshotImport(snapshot)) as Box<dyn imports::Snapshot>))
     }
 
     async fn put(&mut self, entries: Vec<(String, Option<Bytes>)>) -> Result<(), StorageError> {
@@ -313,10 +313,10 @@ impl imports::Storage for Storage {
     }
 }
 
-struct Reader(Snapshot);
+struct SnapshotImport(Snapshot);
 
 #[async_trait]
-impl imports::Snapshot for Reader {
+impl imports::Snapshot for SnapshotImport {
     async fn objects(&mut self) -> Result<Vec<String>, StorageError> {
         Ok(self.0.fold().objects.keys().map(ToString::to_string).collect())
     }
@@ -329,14 +329,18 @@ impl imports::Snapshot for Reader {
     async fn read(&mut self, object: &str, cursor: &str, max: u32) -> Result<(Vec<imports::Row>, String), StorageError> {
         let page = self
             .0
-            .read(&Storage::object(object)?, cursor, max)
+            .read(&StorageImport::object(object)?, cursor, max)
             .await
             .map_err(storage_error)?;
         Ok((page.rows.into_iter().map(into_row).collect(), page.cursor))
     }
 
     async fn find(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Option<imports::Row>>, StorageError> {
-        let found = self.0.find(&Storage::object(object)?, &keys).await.map_err(storage_error)?;
+        let found = self
+            .0
+            .find(&StorageImport::object(object)?, &keys)
+            .await
+            .map_err(storage_error)?;
         Ok(found.into_iter().map(|row| row.map(into_row)).collect())
     }
 
@@ -346,7 +350,7 @@ impl imports::Snapshot for Reader {
 
     async fn blobs(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Vec<imports::HeldBlob>>, StorageError> {
         let held = |(key, bytes)| imports::HeldBlob { key, bytes };
-        let rows = self.0.blobs_of(&Storage::object(object)?, &keys);
+        let rows = self.0.blobs_of(&StorageImport::object(object)?, &keys);
         Ok(rows.into_iter().map(|blobs| blobs.into_iter().map(held).collect()).collect())
     }
 }
@@ -359,15 +363,15 @@ fn into_row(row: backup_store::Row) -> imports::Row {
     }
 }
 
-struct Report(Arc<Mutex<Reports>>);
+struct ReportImport(Arc<Mutex<Reports>>);
 
-impl Report {
+impl ReportImport {
     fn record(&self, object: &str, report: impl FnOnce(&mut backup_store::ObjectReport)) {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).record(object, report);
     }
 }
 
-impl imports::Report for Report {
+impl imports::Report for ReportImport {
     fn progress(&mut self, object: &str, records: u64, total: Option<u64>) {
         self.record(object, |report| {
             report.records = Some(clamp_count(records));
@@ -480,9 +484,9 @@ fn outcome(outcome: imports::Outcome) -> backup_store::RecordOutcome {
 }
 
 /// The connector's log goes where the host's own goes.
-struct Log;
+struct LogImport;
 
-impl imports::Log for Log {
+impl imports::Log for LogImport {
     fn write(&mut self, at: imports::Level, message: &str, fields: Vec<NamedValue>) {
         let fields = fields
             .iter()

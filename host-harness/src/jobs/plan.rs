@@ -2,7 +2,7 @@
 
 use super::error::JobError;
 use super::host::Host;
-use super::imports::{Outcome, Readable, StopSignal};
+use super::imports::{CallOutcome, Readable, StopSignal};
 use super::lineage;
 use super::opening;
 use super::progress::Progress;
@@ -92,7 +92,7 @@ async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress)
         Some(_) => SnapshotKind::Incremental,
         None => SnapshotKind::Full,
     };
-    let plan = async |call: Outcome| {
+    let plan = async |call: CallOutcome| {
         let options = BackupOptions {
             objects: objects.clone(),
             full: kind == SnapshotKind::Full,
@@ -107,7 +107,7 @@ async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress)
         session.answered("plan-backup", session.connector.plan_backup(imports, options).await)
     };
     let (mut reports, mut warnings) = (PlannedReports::new(), Vec::new());
-    let keep = |call: &Outcome, _| {
+    let keep = |call: &CallOutcome, _| {
         let (planned, reported_warnings) = call.take_reports().into_parts();
         warnings = reported_warnings;
         reports = planned.into_iter().map(|report| (report.object.clone(), report)).collect();

@@ -24,8 +24,8 @@ pub(super) enum Rehearsed {
 /// Plans, step by step. `record` is given what each step that succeeded reported, and the requests that it took.
 pub(super) async fn rehearse<F>(
     session: &Session,
-    plan: impl Fn(Outcome) -> F,
-    mut record: impl FnMut(&Outcome, u64),
+    plan: impl Fn(CallOutcome) -> F,
+    mut record: impl FnMut(&CallOutcome, u64),
     probe_owner: &mut ProbeOwner,
     progress: &dyn Progress,
 ) -> Result<Rehearsed, JobError>
@@ -38,7 +38,7 @@ where
             Decision::Proceed(requests) => requests,
             Decision::Pause(pause) => return Ok(Rehearsed::Paused(pause)),
         };
-        let outcome = Outcome::new(None);
+        let outcome = CallOutcome::new(None);
         let grant = session.grant(granted, GrantPurpose::Plan).await?;
         let sent_before = session.sent();
         let planned = plan(outcome.clone()).await;

@@ -7,7 +7,7 @@
 use super::drive::{DrivenJob, JobEnd, Run, drive};
 use super::error::{JobError, describe, is_wrong_choice};
 use super::host::Host;
-use super::imports::{Outcome, Readable};
+use super::imports::{CallOutcome, Readable};
 use super::pace::{Failures, PLAN_REQUESTS, cost_of};
 use super::priority::{RestorePriority, open_restore};
 use super::progress::{Progress, ProgressEvent};
@@ -55,7 +55,7 @@ impl Host {
         let driven = drive(&mut job, &run).await;
         job.priority.withdraw().await;
         let driven = driven?;
-        let (id, fold) = driven.outcome;
+        let (id, fold) = driven.product;
         let mut result = RestoreResult::of(name, id, &source, &fold, driven.sent);
         match driven.end {
             JobEnd::Complete if request.dry_run => result.planned(driven.session.usage()),
@@ -113,7 +113,7 @@ struct RestoreJob<'a> {
 }
 
 impl DrivenJob for RestoreJob<'_> {
-    type Outcome = Left;
+    type Product = Left;
 
     async fn open(&mut self, run: &Run<'_>) -> Result<Session, JobError> {
         open_restore(&mut self.priority, run).await
@@ -157,13 +157,13 @@ impl Restore<'_> {
     /// Only plans: what it learns is kept by the connector, nothing by the host.
     async fn rehearse(&self, probe_owner: &mut ProbeOwner) -> Result<(Left, JobEnd), JobError> {
         let mut fold = RestoreFold::default();
-        let record = |call: &Outcome, requests| {
+        let record = |call: &CallOutcome, requests| {
             let (reports, needed) = call.take_restored();
             fold.apply(reports);
             fold.needed = needed.or(fold.needed);
             fold.planning += requests;
         };
-        let plan = async |call: Outcome| self.plan(&call, false).await;
+        let plan = async |call: CallOutcome| self.plan(&call, false).await;
         let end = match rehearse(self.session, plan, record, probe_owner, self.progress).await? {
             Rehearsed::Ready => JobEnd::Complete,
             Rehearsed::Paused(pause) => JobEnd::Paused(pause),
@@ -293,7 +293,7 @@ impl Restore<'_> {
         let next = log.fold().next.clone();
         let session = self.session;
         let (began_at, sent_before) = (session.parts.clock.now(), session.sent());
-        let call = Outcome::new(None);
+        let call = CallOutcome::new(None);
         let grant = session.grant(granted, GrantPurpose::Batch).await?;
         let result = match log.fold().checkpoint.clone() {
             None => match self.plan(&call, true).await {
@@ -370,7 +370,7 @@ impl Restore<'_> {
         }
     }
 
-    async fn plan(&self, call: &Outcome, runs: bool) -> Result<Planned, JobError> {
+    async fn plan(&self, call: &CallOutcome, runs: bool) -> Result<Planned, JobError> {
         let what = &self.source.what;
         let mut details = what.details.clone();
         let scope = self.source.scope.clone();

@@ -6,7 +6,7 @@
 use super::blobs::JobBlobs;
 use super::error::JobError;
 use super::host::Host;
-use super::imports::{CallParts, Outcome, Readable};
+use super::imports::{CallOutcome, CallParts, Readable};
 use super::pace::{Failures, LIMIT_LOOK, RETRY_WAIT, TRIES};
 use super::progress::{Progress, ProgressEvent};
 use super::usage::Usage;
@@ -80,7 +80,7 @@ impl Session {
 
     async fn check_once(&self) -> Result<Checked, JobError> {
         let grant = self.grant(CHECK_ATTEMPTS, GrantPurpose::Check).await?;
-        let outcome = Outcome::new(None);
+        let outcome = CallOutcome::new(None);
         let imports = self.imports(true, &outcome, Readable::default());
         let checked = self.connector.check(imports).await;
         self.close_grant(&grant).await?;
@@ -106,7 +106,7 @@ impl Session {
     }
 
     /// Imports for one call.
-    pub(super) fn imports(&self, may_send: bool, outcome: &Outcome, readable: Readable) -> Imports {
+    pub(super) fn imports(&self, may_send: bool, outcome: &CallOutcome, readable: Readable) -> Imports {
         let parts = &self.host.parts;
         let http = may_send.then(|| {
             Box::new(Client::new(ClientParts {

@@ -1,7 +1,7 @@
 //! The verdict before each step: the connector decides, the host's own arithmetic can only make it less.
 
 use super::error::JobError;
-use super::imports::{Outcome, Readable};
+use super::imports::{CallOutcome, Readable};
 use super::progress::{Progress, ProgressEvent};
 use super::session::{Session, answered};
 use crate::quota::ceiling;
@@ -49,7 +49,7 @@ pub(super) async fn decide(
     session.parts.gate.refresh_limit().await?;
     let mut probed = false;
     loop {
-        let outcome = Outcome::new(None);
+        let outcome = CallOutcome::new(None);
         let imports = session.imports(false, &outcome, Readable::default());
         let verdict = answered("decide", session.connector.decide(imports, cost).await)?;
         let own_arithmetic = session.parts.gate.allowance();
@@ -100,7 +100,7 @@ async fn probe(session: &Session, owner: &mut ProbeOwner, progress: &dyn Progres
     let sent_before = session.sent();
     session.parts.gate.note_probe();
     let grant = session.grant(PROBE_ATTEMPTS, GrantPurpose::Probe).await?;
-    let outcome = Outcome::new(None);
+    let outcome = CallOutcome::new(None);
     let answer = session
         .connector
         .read_quota(session.imports(true, &outcome, Readable::default()))

@@ -1,7 +1,7 @@
 //! What a call of the connector came to, as a job goes on with it: the same for backups and restores.
 
 use super::error::{JobError, describe};
-use super::imports::{Outcome, Readable, failure};
+use super::imports::{CallOutcome, Readable, failure};
 use super::session::Session;
 use super::step::paused;
 use backup_runtime::exports::{self, Planned};
@@ -45,7 +45,7 @@ pub(super) fn planned(session: &Session, planned: Planned) -> Result<StepOutcome
 pub(super) async fn run_batch(
     session: &Session,
     at: Checkpoint,
-    call: &Outcome,
+    call: &CallOutcome,
     readable: Readable,
 ) -> Result<StepOutcome, JobError> {
     let imports = session.imports(true, call, readable);
