@@ -6,7 +6,7 @@
 
 use crate::build;
 use crate::process;
-use crate::running::{Fake, FakeOptions, Host};
+use crate::running::{FakeOptions, FakeProcess, HostProgram};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, ensure};
 use serde_json::{Map, Value, json};
@@ -28,7 +28,7 @@ const RESTORED: &str = "Lead";
 
 /// What is archived.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct ArchiveArguments {
     /// Names the archive, for instance by the commit of the program.
     name: String,
     /// A folder with the `backup-host` and `salesforce.wasm` that write it, beside today's fake Salesforce, which has to be built;
@@ -38,13 +38,13 @@ pub struct Arguments {
 }
 
 /// Writes the archive, and what its writer reads in it.
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+pub fn run(workspace: &Workspace, arguments: &ArchiveArguments) -> Result<()> {
     let release = workspace.release();
     let programs = arguments.programs.as_deref().unwrap_or(&release);
     if arguments.programs.is_none() {
         build::shipped(workspace)?;
     }
-    let org = Fake::start(
+    let org = FakeProcess::start(
         &release,
         &FakeOptions {
             size: "restore",
@@ -55,7 +55,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             minutes_behind: 3 * 24 * 60,
         },
     )?;
-    let host = Host::new(programs, workspace.target().join("archive"), org.client_secret())?;
+    let host = HostProgram::new(programs, workspace.target().join("archive"), org.client_secret())?;
     back_up_and_restore(&host, &org)?;
     pause(&host, &org)?;
     tear(&host, &org)?;
@@ -92,14 +92,14 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
 }
 
 /// Files that are left for a later backup are no reason to fail; older versions don't know that they could be.
-fn configuration(org: &Fake, usage_limit: u64) -> Value {
+fn configuration(org: &FakeProcess, usage_limit: u64) -> Value {
     let mut configuration = org.configuration(usage_limit);
     configuration["file_requests"] = FILES.into();
     configuration
 }
 
 /// Backs up, where files may be left for the next backup.
-fn back_up(host: &Host, name: &str) -> Result<()> {
+fn back_up(host: &HostProgram, name: &str) -> Result<()> {
     let output = host.command(&["backup", name]).output()?;
     ensure!(
         matches!(output.status.code(), Some(0 | 4)),
@@ -108,7 +108,7 @@ fn back_up(host: &Host, name: &str) -> Result<()> {
     Ok(())
 }
 
-fn back_up_and_restore(host: &Host, org: &Fake) -> Result<()> {
+fn back_up_and_restore(host: &HostProgram, org: &FakeProcess) -> Result<()> {
     host.connect("acme", &configuration(org, 90))?;
     back_up(host, "acme")?;
     org.churn(&json!({"changed_percent": 10.0, "created_percent": 5.0}))?;
@@ -123,7 +123,7 @@ fn back_up_and_restore(host: &Host, org: &Fake) -> Result<()> {
     host.output(&restore).map(drop)
 }
 
-fn pause(host: &Host, org: &Fake) -> Result<()> {
+fn pause(host: &HostProgram, org: &FakeProcess) -> Result<()> {
     host.connect("half", &configuration(org, FEW_PERCENT))?;
     let few = MAX * FEW_PERCENT / 100;
     org.post("quota", &json!({"others_send": few.saturating_sub(org.stats()?.used + 6)}))?;
@@ -135,7 +135,7 @@ fn pause(host: &Host, org: &Fake) -> Result<()> {
     Ok(())
 }
 
-fn tear(host: &Host, org: &Fake) -> Result<()> {
+fn tear(host: &HostProgram, org: &FakeProcess) -> Result<()> {
     host.connect("torn", &configuration(org, 90))?;
     back_up(host, "torn")?;
     let segments = host.folder().join("data/default/torn");
@@ -158,7 +158,7 @@ fn first_file(folder: &Path, is_it: &dyn Fn(&Path) -> bool) -> Option<PathBuf> {
 }
 
 /// What a version reads of a connection: a test compares it with what later ones read.
-fn read(host: &Host, name: &str) -> Result<Value> {
+fn read(host: &HostProgram, name: &str) -> Result<Value> {
     let mut snapshots = Vec::new();
     for snapshot in host.json(&["snapshots", name])?.as_array().into_iter().flatten() {
         let id = snapshot["id"].as_str().context("a snapshot without an id")?;

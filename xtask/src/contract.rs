@@ -63,7 +63,7 @@ impl Contract {
     /// where their type's documentation says enough.
     pub fn undocumented(&self) -> Vec<String> {
         let package = &self.resolve.packages[self.package];
-        let mut found = Found::default();
+        let mut found = ContractChange::default();
         found.look(&package.docs, || "the package".to_owned());
         for (name, world) in &package.worlds {
             found.look(&self.resolve.worlds[*world].docs, || format!("world {name}"));
@@ -100,11 +100,11 @@ impl Contract {
 }
 
 #[derive(Default)]
-struct Found {
+struct ContractChange {
     names: Vec<String>,
 }
 
-impl Found {
+impl ContractChange {
     fn look(&mut self, docs: &Docs, name: impl FnOnce() -> String) {
         if docs.contents.as_deref().is_none_or(|text| text.trim().is_empty()) {
             self.names.push(name());

@@ -43,11 +43,11 @@ enum Task {
     /// Formatting, clippy, compatibility of the contract, traces of this machine.
     Lint,
     /// Backs up a fake org within its usage limit, pauses, resumes, restores, and checks all of it.
-    Demo(demo::Arguments),
+    Demo(demo::DemoArguments),
     /// Measures: requests against other tools', every value, memory.
-    Bench(bench::Arguments),
+    Bench(bench::BenchArguments),
     /// Keeps a small repository as this or an older version writes it, for tests to read for ever.
-    Archive(archive::Arguments),
+    Archive(archive::ArchiveArguments),
     /// Lays the component, its digest and the documented contract together to be shipped.
     Package,
 }

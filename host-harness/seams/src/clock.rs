@@ -8,7 +8,7 @@ use tokio::sync::watch;
 /// The host's time.
 #[async_trait]
 pub trait Clock: Debug + Send + Sync {
-    /// Now.
+    /// The moment of the call.
     fn now(&self) -> Timestamp;
 
     /// Waits while nothing else of the job is under way: a back-off, a pause. A virtual clock jumps there at once.

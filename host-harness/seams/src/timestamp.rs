@@ -1,3 +1,4 @@
+use chrono::{DateTime, SecondsFormat, Utc};
 use serde::{Deserialize, Serialize};
 use std::time::Duration;
 
@@ -20,5 +21,13 @@ impl Timestamp {
     /// How long ago `earlier` was; zero where it lies in the future.
     pub fn since(self, earlier: Timestamp) -> Duration {
         Duration::from_millis(self.0.saturating_sub(earlier.0))
+    }
+
+    /// As people read it: RFC 3339 in UTC, to the millisecond. What lies beyond the calendar is its last moment.
+    pub fn rfc3339(self) -> String {
+        let moment = i64::try_from(self.0).ok().and_then(DateTime::from_timestamp_millis);
+        moment
+            .unwrap_or(DateTime::<Utc>::MAX_UTC)
+            .to_rfc3339_opts(SecondsFormat::Millis, true)
     }
 }

@@ -1,6 +1,6 @@
 //! The text of a configuration as members of one JSON object: none given twice, at any depth.
 
-use super::config::ConfigError;
+use super::error::ConfigError;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_json::{Map, Number, Value};

@@ -11,7 +11,7 @@
 use super::auth::Auth;
 use super::folder::{Issued, SecretsError, Stored, Vault};
 use super::secret::{Secret, SecretError};
-use super::token::{self, Refusal, Token};
+use super::token::{self, Token, TokenRefusal};
 use crate::http::{ATTEMPTS, Origin, OriginError, Transport, say_retrying};
 use backup_seams::{Clock, Randomness};
 use jsonwebtoken::{Algorithm, EncodingKey, Header};
@@ -62,16 +62,16 @@ pub struct CredentialsParts {
 }
 
 /// One connection's credentials. One per connection and process; cheap to share.
-pub struct Credentials(Arc<Inner>);
+pub struct Credentials(Arc<CredentialsInner>);
 
-struct Inner {
+struct CredentialsInner {
     parts: CredentialsParts,
     /// Held while renewing: the one refresher of this process.
-    state: Mutex<State>,
+    state: Mutex<TokenState>,
 }
 
 #[derive(Default)]
-struct State {
+struct TokenState {
     current: Option<Access>,
     /// Issued, but the folder didn't take it.
     unsaved: Option<Issued>,
@@ -97,7 +97,7 @@ pub enum CredentialError {
     Unavailable {
         /// The login host.
         login: Origin,
-        /// Why.
+        /// What came of the last try, as a clause.
         reason: String,
     },
     /// It answers as no login host does.
@@ -139,7 +139,7 @@ impl CredentialError {
 }
 
 #[derive(Serialize)]
-struct Claims<'a> {
+struct AssertionClaims<'a> {
     iss: &'a str,
     sub: &'a str,
     aud: &'a str,
@@ -149,7 +149,7 @@ struct Claims<'a> {
 impl Credentials {
     /// Opens no reference and asks nothing yet.
     pub fn new(parts: CredentialsParts) -> Credentials {
-        Credentials(Arc::new(Inner {
+        Credentials(Arc::new(CredentialsInner {
             parts,
             state: Mutex::default(),
         }))
@@ -185,8 +185,8 @@ impl Credentials {
     }
 }
 
-impl Inner {
-    async fn renew(&self, mut state: MutexGuard<'_, State>, refused: Option<&Secret>) -> Result<Access, CredentialError> {
+impl CredentialsInner {
+    async fn renew(&self, mut state: MutexGuard<'_, TokenState>, refused: Option<&Secret>) -> Result<Access, CredentialError> {
         if let Some(current) = state.current.as_ref().filter(|current| Some(&current.token) != refused) {
             return Ok(current.clone());
         }
@@ -200,7 +200,7 @@ impl Inner {
         self.in_force(&mut state, issued.access_token, issued.instance_url.as_deref())
     }
 
-    fn in_force(&self, state: &mut State, token: Secret, instance_url: Option<&str>) -> Result<Access, CredentialError> {
+    fn in_force(&self, state: &mut TokenState, token: Secret, instance_url: Option<&str>) -> Result<Access, CredentialError> {
         let told = || instance_url.and_then(|url| Origin::parse(url).ok());
         let origin = self.parts.origin.clone().or_else(told).ok_or(CredentialError::NoOrigin)?;
         let access = Access { token, origin };
@@ -218,7 +218,7 @@ impl Inner {
     }
 
     /// Under both locks: what was issued last and isn't refused, or else what the login host issues now, durable.
-    async fn issued(&self, auth: &Auth, state: &mut State, refused: Option<&Secret>) -> Result<Issued, CredentialError> {
+    async fn issued(&self, auth: &Auth, state: &mut TokenState, refused: Option<&Secret>) -> Result<Issued, CredentialError> {
         let to = auth.fingerprint()?;
         let stored = self.parts.vault.read()?;
         if stored.as_ref().is_none_or(|stored| stored.auth != *auth) {
@@ -248,7 +248,7 @@ impl Inner {
     }
 
     /// Under the vault's lock.
-    fn keep(&self, auth: &Auth, state: &mut State, issued: Issued) -> Result<(), CredentialError> {
+    fn keep(&self, auth: &Auth, state: &mut TokenState, issued: Issued) -> Result<(), CredentialError> {
         state.unsaved = Some(issued.clone());
         // What was removed while the login host was asked stays removed.
         if self.parts.vault.read()?.is_none_or(|stored| stored.auth != *auth) {
@@ -277,7 +277,7 @@ impl Inner {
             let fields: Vec<(&str, &str)> = fields.iter().map(|(name, value)| (*name, value.expose())).collect();
             let reason = match token::request(&**transport, &**clock, &login, &fields).await {
                 Ok(token) => return Ok(token),
-                Err(Refusal::Refused { code, description }) => {
+                Err(TokenRefusal::Refused { code, description }) => {
                     let remedy = remedy(auth, &code);
                     return Err(CredentialError::Refused {
                         login,
@@ -286,8 +286,8 @@ impl Inner {
                         remedy,
                     });
                 }
-                Err(Refusal::Strange(reason)) => return Err(CredentialError::Strange { login, reason }),
-                Err(Refusal::Passing(reason)) => reason,
+                Err(TokenRefusal::Strange(reason)) => return Err(CredentialError::Strange { login, reason }),
+                Err(TokenRefusal::Passing(reason)) => reason,
             };
             failures += 1;
             if failures == ATTEMPTS {
@@ -341,7 +341,7 @@ impl Inner {
                 private_key,
                 audience,
             } => {
-                let claims = Claims {
+                let claims = AssertionClaims {
                     iss: client_id,
                     sub: username,
                     aud: audience.as_deref().unwrap_or(login_url),

@@ -40,7 +40,7 @@ pub struct Stored {
 pub struct Issued {
     /// Fingerprint of the `auth` it was issued to; under another one it counts for nothing.
     pub to: String,
-    /// When.
+    /// When the answer came.
     pub at: Timestamp,
     /// The access token in force. Kept so that a command line run needs no token request.
     pub access_token: Secret,
@@ -92,7 +92,7 @@ pub enum SecretsError {
         path: PathBuf,
         /// `read`, `written`, …
         action: &'static str,
-        /// Why.
+        /// What the file system said.
         source: io::Error,
     },
 }

@@ -18,4 +18,4 @@ mod token;
 pub use access::{Access, CredentialError, Credentials, CredentialsParts};
 pub use auth::{Auth, AuthError};
 pub use folder::{Issued, SecretsError, SecretsFolder, Stored, Vault};
-pub use secret::{Reference, Secret, SecretError, SecretSource};
+pub use secret::{Secret, SecretError, SecretReference, SecretSource};

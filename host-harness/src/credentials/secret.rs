@@ -49,13 +49,13 @@ pub enum SecretSource {
     /// In the configuration itself. Kept in the secrets folder.
     Inline(Secret),
     /// Elsewhere.
-    Reference(Reference),
+    Reference(SecretReference),
 }
 
 /// Where a secret lies. Looked up each time it is used, so that it can be changed while the host runs.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Reference {
+pub enum SecretReference {
     /// An environment variable of the host.
     Env(String),
     /// A file that the host can read; a line break at its end doesn't belong to the secret.
@@ -73,7 +73,7 @@ pub enum SecretError {
     File {
         /// Its path.
         path: PathBuf,
-        /// Why.
+        /// What the file system said.
         source: std::io::Error,
     },
     /// Nothing is in it.
@@ -86,11 +86,11 @@ impl SecretSource {
     pub fn resolve(&self) -> Result<Secret, SecretError> {
         let (text, origin) = match self {
             SecretSource::Inline(secret) => return Ok(secret.clone()),
-            SecretSource::Reference(Reference::Env(env)) => {
+            SecretSource::Reference(SecretReference::Env(env)) => {
                 let text = std::env::var(env).map_err(|_| SecretError::Env(env.clone()))?;
                 (text, format!("the environment variable {env}"))
             }
-            SecretSource::Reference(Reference::File(file)) => {
+            SecretSource::Reference(SecretReference::File(file)) => {
                 let text = std::fs::read_to_string(file).map_err(|source| SecretError::File {
                     path: file.clone(),
                     source,
@@ -109,8 +109,8 @@ impl SecretSource {
     pub fn description(&self) -> serde_json::Value {
         match self {
             SecretSource::Inline(_) => serde_json::json!({ "stored": true }),
-            SecretSource::Reference(Reference::Env(env)) => serde_json::json!({ "env": env }),
-            SecretSource::Reference(Reference::File(file)) => serde_json::json!({ "file": file }),
+            SecretSource::Reference(SecretReference::Env(env)) => serde_json::json!({ "env": env }),
+            SecretSource::Reference(SecretReference::File(file)) => serde_json::json!({ "file": file }),
         }
     }
 }

@@ -125,7 +125,7 @@ fn a_secret_is_read_where_the_reference_says_each_time() {
 }
 
 #[test]
-fn what_cannot_be_read_is_refused_without_quoting_a_secret() {
+fn an_auth_that_can_not_be_read_is_refused_without_quoting_a_secret() {
     let broken = [
         json!("s3cret"),
         json!(["s3cret"]),
@@ -325,7 +325,7 @@ async fn a_rotated_refresh_token_is_durable_before_the_access_token_is_used() {
 }
 
 #[tokio::test]
-async fn after_a_crash_between_rotation_and_use_the_chain_goes_on() {
+async fn a_chain_of_refresh_tokens_survives_a_crash_between_rotation_and_use() {
     let server = rotating().await;
     let bench = refreshing(&server);
     for run in 1..=3 {
@@ -368,7 +368,7 @@ async fn a_renewal_runs_to_its_end_although_the_batch_is_killed() {
 }
 
 #[tokio::test]
-async fn what_was_issued_and_could_not_be_kept_is_not_used_and_not_lost() {
+async fn a_token_that_could_not_be_kept_is_not_used_and_not_lost() {
     let server = rotating().await;
     let bench = refreshing(&server);
     let credentials = bench.credentials();
@@ -500,7 +500,7 @@ async fn an_assertion_is_signed_for_this_app_user_and_audience_and_lives_three_m
 }
 
 #[tokio::test]
-async fn what_the_login_host_refuses_says_what_to_do_and_is_not_tried_again() {
+async fn a_refusal_of_the_login_host_says_what_to_do_and_is_not_tried_again() {
     let refusals = [
         ("invalid_grant", "authorise the app again"),
         ("invalid_client_id", "check \"client_id\""),
@@ -538,7 +538,7 @@ async fn a_login_host_that_fails_for_now_is_asked_five_times() {
 }
 
 #[tokio::test]
-async fn what_is_no_login_host_is_named_and_no_redirect_carries_the_secret_away() {
+async fn a_server_that_is_no_login_host_is_named_and_no_redirect_carries_the_secret_away() {
     let other = Server::start(|_, _| answer(200, r#"{"access_token":"a"}"#)).await;
     let elsewhere = format!("{}/services/oauth2/token", other.origin);
     let server = Server::start(move |before, _| match before {
@@ -573,7 +573,7 @@ async fn no_debug_output_holds_a_secret() {
 }
 
 #[tokio::test]
-async fn what_was_removed_while_the_login_host_was_asked_stays_removed() {
+async fn a_connection_removed_while_the_login_host_was_asked_stays_removed() {
     let server = rotating().await;
     let bench = refreshing(&server);
     let credentials = bench.credentials();

@@ -27,7 +27,7 @@ pub(super) struct Token {
 }
 
 /// Why it gave nothing.
-pub(super) enum Refusal {
+pub(super) enum TokenRefusal {
     /// By its own word: `error` and `error_description`.
     Refused { code: String, description: String },
     /// No word, or one that passes: another time may do.
@@ -56,10 +56,10 @@ pub(super) async fn request(
     clock: &dyn Clock,
     login: &Origin,
     fields: &[(&str, &str)],
-) -> Result<Token, Refusal> {
+) -> Result<Token, TokenRefusal> {
     let url = login
         .url(TOKEN_PATH, TOKEN_PATH.len())
-        .map_err(|error| Refusal::Strange(error.to_string()))?;
+        .map_err(|error| TokenRefusal::Strange(error.to_string()))?;
     let body = form_urlencoded::Serializer::new(String::new()).extend_pairs(fields).finish();
     let request = TransportRequest {
         method: Method::POST,
@@ -87,18 +87,23 @@ pub(super) async fn request(
     let (status, body) = match future::select(exchange, clock.deadline(WITHIN)).await {
         Either::Left((Ok(answer), _)) => answer,
         Either::Left((Err(error @ (TransportError::NotSent(_) | TransportError::OutcomeUnknown(_))), _)) => {
-            return Err(Refusal::Passing(error.to_string()));
+            return Err(TokenRefusal::Passing(error.to_string()));
         }
-        Either::Right(_) => return Err(Refusal::Passing(format!("no answer within {} seconds", WITHIN.as_secs()))),
+        Either::Right(_) => {
+            return Err(TokenRefusal::Passing(format!(
+                "no answer within {} seconds",
+                WITHIN.as_secs()
+            )));
+        }
     };
     read(status, &body)
 }
 
-fn read(status: StatusCode, body: &[u8]) -> Result<Token, Refusal> {
+fn read(status: StatusCode, body: &[u8]) -> Result<Token, TokenRefusal> {
     if status == StatusCode::OK {
         // The text of a serde error may quote what it read: only where it broke off is told.
         let granted: Granted = serde_json::from_slice(body).map_err(|error| {
-            Refusal::Strange(format!(
+            TokenRefusal::Strange(format!(
                 "status 200 with no token in it (line {}, column {})",
                 error.line(),
                 error.column()
@@ -111,7 +116,7 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Token, Refusal> {
         });
     }
     if crate::http::is_passing(status) {
-        return Err(Refusal::Passing(format!("status {}", status.as_u16())));
+        return Err(TokenRefusal::Passing(format!("status {}", status.as_u16())));
     }
     match serde_json::from_slice::<Denied>(body) {
         // "unknown_error, retry your request" and the login rate are said with status 400.
@@ -121,17 +126,20 @@ fn read(status: StatusCode, body: &[u8]) -> Result<Token, Refusal> {
                 "unknown_error" | "rate_limit_exceeded" | "temporarily_unavailable"
             ) =>
         {
-            Err(Refusal::Passing(format!(
+            Err(TokenRefusal::Passing(format!(
                 "{}: {}",
                 plain(&denied.error),
                 plain(&denied.error_description)
             )))
         }
-        Ok(denied) => Err(Refusal::Refused {
+        Ok(denied) => Err(TokenRefusal::Refused {
             code: plain(&denied.error),
             description: plain(&denied.error_description),
         }),
-        Err(_) => Err(Refusal::Strange(format!("status {} without an \"error\"", status.as_u16()))),
+        Err(_) => Err(TokenRefusal::Strange(format!(
+            "status {} without an \"error\"",
+            status.as_u16()
+        ))),
     }
 }
 

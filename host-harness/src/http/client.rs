@@ -1,8 +1,9 @@
 //! The `http` import of one call of an export.
 
-use super::answer::Answer;
+use super::answer::ReceivedAnswer;
 use super::blobs::Blobs;
-use super::exchange::Surroundings;
+use super::delivered::Delivered;
+use super::exchange::{CallContext, Surroundings};
 use super::flights::Flights;
 use super::gate::Gate;
 use super::limits::Limits;
@@ -36,14 +37,7 @@ pub struct ClientParts {
 
 /// Sends for one call of an export. Its calls come one at a time, as a guest makes them; requests are under way at the same time.
 pub struct Client {
-    shared: Shared,
-}
-
-/// What a client, its pending requests and their answers share.
-#[derive(Clone)]
-pub(super) struct Shared {
-    pub(super) surroundings: Arc<Surroundings>,
-    pub(super) flights: Flights,
+    context: CallContext,
 }
 
 impl Client {
@@ -61,7 +55,7 @@ impl Client {
             preparing: flights.preparing(),
         };
         Client {
-            shared: Shared {
+            context: CallContext {
                 surroundings: Arc::new(surroundings),
                 flights,
             },
@@ -72,7 +66,7 @@ impl Client {
 #[async_trait]
 impl Http for Client {
     async fn start(&mut self, request: Request) -> Result<Box<dyn Pending>, SendError> {
-        let Shared { surroundings, flights } = &self.shared;
+        let CallContext { surroundings, flights } = &self.context;
         let request = Outgoing::check(request, &surroundings.limits, &*surroundings.randomness)?;
         let (admitted, admission) = oneshot::channel();
         let outcome = flights.launch({
@@ -91,7 +85,7 @@ impl Http for Client {
             Err(_) => return Err(abandoned()),
         }
         Ok(Box::new(Underway {
-            shared: self.shared.clone(),
+            context: self.context.clone(),
             outcome,
             known: None,
         }))
@@ -100,16 +94,16 @@ impl Http for Client {
 
 /// A request under way.
 struct Underway {
-    shared: Shared,
-    outcome: oneshot::Receiver<Result<Answer, SendError>>,
-    known: Option<Result<Answer, SendError>>,
+    context: CallContext,
+    outcome: oneshot::Receiver<Result<ReceivedAnswer, SendError>>,
+    known: Option<Result<ReceivedAnswer, SendError>>,
 }
 
 #[async_trait]
 impl Pending for Underway {
     async fn answered(&mut self) {
         if self.known.is_none() {
-            let outcome = self.shared.flights.drive(&mut self.outcome).await;
+            let outcome = self.context.flights.drive(&mut self.outcome).await;
             // The sender is dropped without a word only with the set itself, which `self` holds.
             self.known = Some(outcome.unwrap_or_else(|_| Err(abandoned())));
         }
@@ -117,9 +111,8 @@ impl Pending for Underway {
 
     async fn finish(mut self: Box<Self>) -> Result<Box<dyn Response>, SendError> {
         self.answered().await;
-        let shared = self.shared.clone();
         match self.known.take() {
-            Some(outcome) => Ok(Box::new(outcome?.delivered(shared))),
+            Some(outcome) => Ok(Box::new(Delivered::new(outcome?, self.context))),
             None => Err(SendError::other("finished", "this request was finished before")),
         }
     }

@@ -6,9 +6,9 @@
 //! outcome is in hand (a redirect, a 401 before its replay, nothing sent) it is `allowance-spent`. Where the tries are used up, the
 //! last attempt that reached the wire is told; `not-sent` only where none did.
 
-use super::answer::Answer;
+use super::answer::ReceivedAnswer;
 use super::blobs::Blobs;
-use super::flights::Preparing;
+use super::flights::{Flights, Preparing};
 use super::gate::{Admission, Gate};
 use super::limits::Limits;
 use super::outgoing::{BrokenOff, Outgoing};
@@ -38,6 +38,13 @@ pub(super) struct Surroundings {
     pub(super) preparing: Preparing,
 }
 
+/// What a client, its pending requests and their answers share.
+#[derive(Clone)]
+pub(super) struct CallContext {
+    pub(super) surroundings: Arc<Surroundings>,
+    pub(super) flights: Flights,
+}
+
 /// An attempt that is admitted and about to be sent.
 pub(super) struct Attempt {
     access: Access,
@@ -49,9 +56,9 @@ pub(super) struct Attempt {
 
 /// What comes after an attempt.
 enum AfterAttempt {
-    Done(Result<Answer, SendError>),
+    Done(Result<ReceivedAnswer, SendError>),
     /// The same, after a wait; the outcome stands if the tries are used up.
-    Again(Result<Answer, SendError>, Duration),
+    Again(Result<ReceivedAnswer, SendError>, Duration),
     /// There, at once.
     Elsewhere(Url),
     /// With another access token, at once.
@@ -88,7 +95,7 @@ impl Surroundings {
     }
 
     /// Sends until there is an outcome for the connector.
-    pub(super) async fn exchange(&self, request: Outgoing, mut attempt: Attempt) -> Result<Answer, SendError> {
+    pub(super) async fn exchange(&self, request: Outgoing, mut attempt: Attempt) -> Result<ReceivedAnswer, SendError> {
         let mut course = Course::default();
         loop {
             let Attempt {
@@ -131,7 +138,7 @@ impl Surroundings {
                 Ok(response) => {
                     admission.answered();
                     course.sent += 1;
-                    let answer = Answer::new(response, number, course.sent);
+                    let answer = ReceivedAnswer::new(response, number, course.sent);
                     if self.gate.is_one_attempt() {
                         return self.only(&access, answer).await;
                     }
@@ -158,9 +165,8 @@ impl Surroundings {
     }
 
     /// The answer of a request that is not made again. A refused token is renewed for whoever asks next.
-    async fn only(&self, access: &Access, answer: Answer) -> Result<Answer, SendError> {
-        if answer.http_status() == StatusCode::UNAUTHORIZED
-            && self.credentials.renewed(access).await.map_err(after_refusal)?.is_some()
+    async fn only(&self, access: &Access, answer: ReceivedAnswer) -> Result<ReceivedAnswer, SendError> {
+        if answer.status == StatusCode::UNAUTHORIZED && self.credentials.renewed(access).await.map_err(after_refusal)?.is_some()
         {
             let text = "the access token had run out; it is renewed, and the question waits for the next time";
             return Err(SendError::other("token-renewed", text));
@@ -175,9 +181,9 @@ impl Surroundings {
         course: &mut Course,
         access: &Access,
         url: &Url,
-        answer: Answer,
+        answer: ReceivedAnswer,
     ) -> Result<AfterAttempt, SendError> {
-        let status = answer.http_status();
+        let status = answer.status;
         if status == StatusCode::UNAUTHORIZED && !course.replayed {
             course.replayed = true;
             return Ok(match self.credentials.renewed(access).await.map_err(after_refusal)? {
@@ -185,7 +191,7 @@ impl Surroundings {
                 None => AfterAttempt::Done(Ok(answer)),
             });
         }
-        if let Some(target) = redirect(status, answer.headers(), url)? {
+        if let Some(target) = redirect(status, &answer.headers, url)? {
             if !access.origin().holds(&target) {
                 let text = format!(
                     "the source redirects to {0}, another origin; if that is the org's address now, set \"instance_url\" to {0}",
@@ -200,7 +206,7 @@ impl Surroundings {
         }
         if is_passing(status) && course.another_try(request) {
             let own = back_off(course.failed, &*self.randomness);
-            if let Some(wait) = wait_after(answer.headers(), own, self.clock.now()) {
+            if let Some(wait) = wait_after(&answer.headers, own, self.clock.now()) {
                 return Ok(AfterAttempt::Again(Ok(answer), wait));
             }
         }
@@ -247,7 +253,7 @@ struct Course {
     hops: u32,
     replayed: bool,
     /// Outcome of the last attempt on the wire.
-    last: Option<Result<Answer, SendError>>,
+    last: Option<Result<ReceivedAnswer, SendError>>,
 }
 
 impl Course {
@@ -258,7 +264,7 @@ impl Course {
     }
 
     /// What is told where a further attempt can't be made: what is in hand, where the allowance is all that is missing.
-    fn instead_of(self, error: SendError) -> Result<Answer, SendError> {
+    fn instead_of(self, error: SendError) -> Result<ReceivedAnswer, SendError> {
         match error {
             SendError::AllowanceSpent => self.last.unwrap_or(Err(error)),
             error => Err(error),

@@ -45,12 +45,12 @@ pub(super) fn decompressed(
         let Some(member) = member else { return Ok(None) };
         Ok(member.next().await?.map(|(piece, rest)| (piece, Some(rest))))
     })
-    .map_err(|error| told(&error))
+    .map_err(|error| transport_error(&error))
     .boxed()
 }
 
 /// What cut the body is what it was; anything else is bytes that are no gzip.
-fn told(error: &io::Error) -> TransportError {
+fn transport_error(error: &io::Error) -> TransportError {
     let cut = error.get_ref().and_then(|cause| cause.downcast_ref::<TransportError>());
     cut.cloned()
         .unwrap_or_else(|| TransportError::OutcomeUnknown(format!("the body can't be decompressed: {error}")))

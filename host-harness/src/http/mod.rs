@@ -10,6 +10,7 @@
 mod answer;
 mod blobs;
 mod client;
+mod delivered;
 mod exchange;
 mod flights;
 mod gate;

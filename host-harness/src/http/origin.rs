@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_more_or_less_than_an_origin_is_none() {
+    fn a_url_that_is_more_or_less_than_an_origin_is_refused() {
         for text in [
             "acme.example",
             "ftp://acme.example",
@@ -243,7 +243,7 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(4096))]
         #[test]
-        fn whatever_the_path_the_origin_stays_the_connections(origin in origins(), path in paths(), slash in any::<bool>()) {
+        fn no_path_leads_out_of_the_connections_origin(origin in origins(), path in paths(), slash in any::<bool>()) {
             let path = if slash { format!("/{path}") } else { path };
             if let Ok(url) = origin.url(&path, LIMIT) {
                 prop_assert_eq!(&Origin::of(&url).unwrap(), &origin);

@@ -99,7 +99,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_refused_for_good_is_not_tried_again() {
+    fn a_lasting_refusal_is_not_tried_again() {
         for status in [200, 301, 400, 401, 403, 404, 406, 410, 414] {
             assert!(!is_passing(StatusCode::from_u16(status).unwrap()), "{status}");
         }

@@ -1,37 +1,35 @@
-//! A backup: the loop of steps, and what a run begins, goes on with, pauses and ends.
+//! A backup: what it begins or continues, its steps, and how they end.
+//!
+//! A log entry carries data and the next grant, so a step decides what follows before it commits.
 
-use super::error::{JobError, told};
+use super::drive::{DrivenJob, JobEnd, Run, drive};
+use super::error::{JobError, describe};
 use super::host::Host;
-use super::imports::{Outcome, Readable, StopSignal};
-use super::lineage::Base;
+use super::imports::{CallOutcome, Readable, StopSignal};
+use super::lineage::{self, Start};
+use super::pace::{Failures, PLAN_REQUESTS, cost_of};
+use super::priority::{open_backup, watch_for_restores};
 use super::progress::{Progress, ProgressEvent};
-use super::results::{BackupResult, PauseResult, estimated_requests};
-use super::session::{Session, TRIES};
-use super::step::{Asked, Decision};
-use super::waiting::Waits;
-use super::went::Went;
+use super::results::{BackupResult, estimated_requests};
+use super::session::Session;
+use super::step::{Decision, ProbeOwner, decide};
+use super::step_outcome::{self, StepOutcome, run_batch};
+use super::usage::PauseResult;
 use crate::connections::accepted_warnings;
 use backup_contract::{BackupOptions, Checkpoint, NamedValue};
 use backup_seams::{Clock, Timestamp};
-use backup_store::journal::Paused;
 use backup_store::snapshot::{Fold, ObjectFold};
 use backup_store::{
-    Actor, Begin, Commit, ConnectionName, Event, Grant, GrantPurpose, NextStep, ObjectName, ObjectState, SnapshotId,
-    SnapshotKind, SnapshotWriter, Staged, Step, StoreError,
+    Actor, Begin, ClaimedJournal, Commit, ConnectionName, Event, Grant, GrantPurpose, Journal, NextStep, ObjectName,
+    ObjectState, SnapshotId, SnapshotKind, SnapshotWriter, Staged, Step,
 };
-
-/// Estimated requests of the first planning step; the connector tells better from then on.
-pub(super) const PLAN_REQUESTS: u32 = 8;
-
-/// Estimated requests of a batch after a wait, where no estimate was told.
-pub(super) const BATCH_REQUESTS: u32 = 8;
 
 /// What to back up, and how long to stay with it.
 #[derive(Clone, Debug, Default)]
 pub struct BackupRequest {
     /// Empty: all objects.
     pub objects: Vec<ObjectName>,
-    /// Begin a new full snapshot, even where a partial one could be gone on with.
+    /// Begin a new full snapshot, even where a partial one could be continued.
     pub full: bool,
     /// Wait out pauses within the run.
     pub wait: bool,
@@ -41,18 +39,8 @@ pub struct BackupRequest {
     pub stop: StopSignal,
 }
 
-/// How a run of steps ended.
-enum Ended {
-    Complete,
-    Paused(Paused),
-    Failed(String),
-    Stopped,
-    /// A restore goes first.
-    GaveWay,
-}
-
 impl Host {
-    /// Backs up: goes on with the open snapshot, or begins one, and steps until it is complete, pauses, fails or is told to stop.
+    /// Backs up: continues the open snapshot, or begins one, and steps until it is complete, pauses, fails or is told to stop.
     pub async fn backup(
         &self,
         name: &ConnectionName,
@@ -60,208 +48,191 @@ impl Host {
         request: &BackupRequest,
         progress: &dyn Progress,
     ) -> Result<BackupResult, JobError> {
-        let mut sent = 0;
-        let mut asked = Asked::of(request.check_now);
-        // `--full` asks for one new snapshot, not for another one after each pause.
-        let mut request = request.clone();
-        loop {
-            let waits = Waits {
-                name,
-                wait: request.wait,
-                stop: &request.stop,
-                progress,
-            };
-            let session = self.backup_session(name, actor, &request.stop, progress).await;
-            let Some(session) = self.or_wait_to_ask(session, &waits, None).await? else {
-                continue;
-            };
-            let run = run(&session, &request, &mut asked, progress).await;
-            sent += session.sent();
-            // A host that lost the claim writes nothing more, and the error that led here is the one to tell.
-            let released = if matches!(run, Err(JobError::Store(StoreError::Lost { .. }))) {
-                Ok(())
-            } else {
-                session.release().await
-            };
-            let Some((snapshot, fold, ended)) = self.or_wait_to_ask(run, &waits, None).await? else {
-                continue;
-            };
-            released?;
-            if let Ended::Paused(pause) = &ended
-                && request.wait
-                && !request.stop.is_set()
-            {
-                let wait = pause.recheck_at.since(self.store().seams().clock.now());
-                progress.tell(&ProgressEvent::Paused {
-                    pause: pause.into(),
-                    wait,
-                });
-                self.wait_out(&waits, pause, None).await?;
-                progress.tell(&ProgressEvent::Resuming);
-                request.full = false;
-                continue;
-            }
-            if matches!(ended, Ended::GaveWay) {
-                request.full = false;
-                continue;
-            }
-            let accepted = accepted_warnings(session.journal.lock().await.state().config());
-            let mut result = BackupResult::of(name.to_string(), snapshot, &fold, sent, &accepted);
-            match ended {
-                Ended::Complete | Ended::Stopped | Ended::GaveWay => {}
-                Ended::Paused(pause) => result.pause = Some(PauseResult::from(&pause)),
-                Ended::Failed(reason) => result.failed = Some(reason),
-            }
-            return Ok(result);
+        let run = Run {
+            host: self,
+            name,
+            wait: request.wait,
+            check_now: request.check_now,
+            stop: &request.stop,
+            actor,
+            progress,
+        };
+        let mut job = BackupJob {
+            objects: &request.objects,
+            full: request.full,
+        };
+        let driven = drive(&mut job, &run).await?;
+        let (snapshot, fold) = driven.product;
+        let accepted = accepted_warnings(driven.session.journal.lock().await.state().config());
+        let mut result = BackupResult::of(name.to_string(), snapshot, &fold, driven.sent, &accepted);
+        match driven.end {
+            JobEnd::Complete | JobEnd::Stopped | JobEnd::Yielded => {}
+            JobEnd::Paused(pause) => result.pause = Some(PauseResult::from(&pause)),
+            JobEnd::Failed(reason) => result.failed = Some(reason),
+            JobEnd::Refused(failure) => result.failed = Some(describe(&failure)),
         }
+        Ok(result)
     }
 }
 
-/// One claim's worth of steps.
-async fn run(
-    session: &Session,
-    request: &BackupRequest,
-    asked: &mut Asked,
-    progress: &dyn Progress,
-) -> Result<(SnapshotId, Fold, Ended), JobError> {
-    let Base {
-        open,
-        predecessor,
-        warnings,
-    } = session.begin_from(&request.objects, request.full).await?;
-    let next = open.as_ref().and_then(|open| open.fold().next.clone());
-    let decision = match &next {
-        Some(NextStep::Done) => Decision::Proceed(0),
-        next => session.decide(cost_of(next.as_ref()), asked, progress).await?,
-    };
-    let grant = session.grant_for(&decision);
-    let spending = session.parts.gate.spending();
-    let mut claim = session.claim.lock().await;
-    let mut journal = session.journal.lock().await;
-    let writer = match &open {
-        Some(open) => {
-            let id = open.info().id;
-            SnapshotWriter::resume(&mut claim, &mut journal, &session.actor, id, grant.clone(), spending).await?
-        }
-        None => {
-            let begin = Begin {
-                predecessor,
-                objects: request.objects.clone(),
-                connector: session.digest,
-                warnings,
-            };
-            SnapshotWriter::begin(&mut claim, &mut journal, &session.actor, begin, grant.clone(), spending).await?
-        }
-    };
-    drop((claim, journal));
-    progress.tell(&ProgressEvent::Snapshot {
-        snapshot: writer.id().to_string(),
-        new: open.is_none(),
-    });
-
-    let next = writer.fold().next.clone().unwrap_or(NextStep::Plan {
-        requests: u64::from(PLAN_REQUESTS),
-    });
-    let mut backup = Backup {
-        session,
-        request,
-        progress,
-        writer,
-        next,
-        grant,
-        tries: 0,
-    };
-    let ended = match decision {
-        Decision::Pause(pause) => Ended::Paused(pause),
-        Decision::Proceed(_) => loop {
-            if let Some(ended) = backup.step(asked).await? {
-                break ended;
-            }
-        },
-    };
-    backup.end(ended).await
+/// A backup, from its first claim to its end.
+struct BackupJob<'a> {
+    objects: &'a [ObjectName],
+    /// Begin a new full snapshot: one, and not another one after each pause.
+    full: bool,
 }
 
-/// Estimated requests of what comes next.
-fn cost_of(next: Option<&NextStep>) -> u32 {
-    match next {
-        None => PLAN_REQUESTS,
-        Some(NextStep::Plan { requests } | NextStep::Batch { requests }) => u32::try_from(*requests).unwrap_or(u32::MAX),
-        Some(NextStep::AgainAfter { .. } | NextStep::Pause | NextStep::Blocked(_)) => BATCH_REQUESTS,
-        Some(NextStep::Done) => 0,
+impl DrivenJob for BackupJob<'_> {
+    type Product = (SnapshotId, Fold);
+
+    async fn open(&mut self, run: &Run<'_>) -> Result<Session, JobError> {
+        open_backup(run).await
+    }
+
+    async fn steps(
+        &mut self,
+        run: &Run<'_>,
+        session: &Session,
+        probe_owner: &mut ProbeOwner,
+    ) -> Result<((SnapshotId, Fold), JobEnd), JobError> {
+        let start = lineage::start(session, self.objects, self.full).await?;
+        let next = start.open.as_ref().and_then(|open| open.fold().next.clone());
+        let decision = match &next {
+            Some(NextStep::Done) => Decision::Proceed(0),
+            next => decide(session, cost_of(next.as_ref()), probe_owner, run.progress).await?,
+        };
+        let grant = grant_for(session, &decision);
+        let is_new = start.open.is_none();
+        let writer = self.writer(session, start, grant.clone()).await?;
+        run.progress.tell(&ProgressEvent::Snapshot {
+            snapshot: writer.id().to_string(),
+            new: is_new,
+        });
+        let next = writer.fold().next.clone().unwrap_or(NextStep::Plan {
+            requests: u64::from(PLAN_REQUESTS),
+        });
+        let mut backup = Backup {
+            session,
+            objects: self.objects,
+            stop: run.stop,
+            progress: run.progress,
+            writer,
+            next,
+            grant,
+            failures: Failures::default(),
+        };
+        let end = match decision {
+            Decision::Pause(pause) => JobEnd::Paused(pause),
+            Decision::Proceed(_) => loop {
+                if let Some(end) = backup.step(probe_owner).await? {
+                    break end;
+                }
+            },
+        };
+        backup.close(end).await
+    }
+
+    fn continues(&mut self) {
+        self.full = false;
     }
 }
 
-impl Session {
-    /// The grant that the next durable entry carries.
-    fn grant_for(&self, decision: &Decision) -> Option<Grant> {
-        match decision {
-            Decision::Proceed(requests) if *requests > 0 => {
-                Some(Grant::new(*requests, GrantPurpose::Batch, self.host.store().seams()))
+impl BackupJob<'_> {
+    /// The writer of the open snapshot, or of a new one.
+    async fn writer(&self, session: &Session, start: Start, grant: Option<Grant>) -> Result<SnapshotWriter, JobError> {
+        let Start {
+            open,
+            predecessor,
+            warnings,
+        } = start;
+        let spending = session.parts.gate.spending();
+        let mut claim = session.claim.lock().await;
+        let mut journal = session.journal.lock().await;
+        let mut claimed = ClaimedJournal::new(&mut claim, &mut journal, &session.actor)?;
+        Ok(match open {
+            Some(open) => SnapshotWriter::resume(&mut claimed, open.info().id, grant, spending).await?,
+            None => {
+                let begin = Begin {
+                    predecessor,
+                    objects: self.objects.to_vec(),
+                    connector: session.digest,
+                    warnings,
+                };
+                SnapshotWriter::begin(&mut claimed, begin, grant, spending).await?
             }
-            _ => None,
+        })
+    }
+}
+
+/// The grant that the next durable entry carries.
+fn grant_for(session: &Session, decision: &Decision) -> Option<Grant> {
+    match decision {
+        Decision::Proceed(requests) if *requests > 0 => {
+            Some(Grant::new(*requests, GrantPurpose::Batch, session.host.store().seams()))
         }
+        _ => None,
     }
 }
 
 /// A backup under way.
 struct Backup<'a> {
     session: &'a Session,
-    request: &'a BackupRequest,
+    objects: &'a [ObjectName],
+    stop: &'a StopSignal,
     progress: &'a dyn Progress,
     writer: SnapshotWriter,
     next: NextStep,
     /// Durable in the log's last entry.
     grant: Option<Grant>,
-    /// Failures of the step that comes next.
-    tries: u32,
+    failures: Failures,
 }
 
 impl Backup<'_> {
-    /// One step: run what comes next under the durable grant, decide what follows, commit. `None`: it goes on.
-    async fn step(&mut self, asked: &mut Asked) -> Result<Option<Ended>, JobError> {
+    /// One step: run what comes next under the durable grant, decide what follows, commit. `None`: another step follows.
+    async fn step(&mut self, probe_owner: &mut ProbeOwner) -> Result<Option<JobEnd>, JobError> {
         if self.next == NextStep::Done {
-            return Ok(Some(Ended::Complete));
+            return Ok(Some(JobEnd::Complete));
         }
         if let NextStep::AgainAfter { seconds } = self.next
             && !self.session.parts.should_stop()
         {
             let wait = self.session.wait_until_due(seconds, self.progress);
-            self.session.while_looking(wait).await;
+            watch_for_restores(self.session, wait).await;
         }
-        if self.request.stop.is_set() {
-            return Ok(Some(Ended::Stopped));
+        if self.stop.is_set() {
+            return Ok(Some(JobEnd::Stopped));
         }
-        if self.session.parts.gives_way.is_set() {
-            return Ok(Some(Ended::GaveWay));
+        if self.session.parts.yield_requested.is_set() {
+            return Ok(Some(JobEnd::Yielded));
         }
         let (began_at, sent_before) = (self.clock().now(), self.session.sent());
-        let outcome = Outcome::new(Some(self.writer.stage()));
+        let call = CallOutcome::new(Some(self.writer.stage()));
         if let Some(grant) = &self.grant {
-            self.session.parts.gate.begin(grant);
+            self.session.parts.gate.open_grant(grant);
         }
         let checkpoint = self.writer.checkpoint().await?;
-        let (step, went) = match checkpoint.clone() {
-            None => (Step::Plan, self.session.while_looking(self.plan(&outcome)).await),
+        let (step, result) = match checkpoint.clone() {
+            None => (Step::Plan, watch_for_restores(self.session, self.plan(&call)).await),
             Some(checkpoint) => {
-                let batch = self.session.batch(&outcome, self.readable().await?, checkpoint);
-                (Step::Batch, self.session.while_looking(batch).await)
+                let batch = run_batch(self.session, checkpoint, &call, self.readable().await?);
+                (Step::Batch, watch_for_restores(self.session, batch).await)
             }
         };
-        self.session.parts.gate.end();
-        let attempt = Attempt {
+        self.session.parts.gate.close_grant();
+        let attempt = StepAttempt {
             step,
             began_at,
             requests: self.session.sent() - sent_before,
             checkpoint,
+            call,
         };
-        match went {
-            Ok(went) => self.went(attempt, went, &outcome, asked).await,
-            Err(error) => self.failed(attempt, error, &outcome, asked).await,
+        match result {
+            Ok(outcome) => self.succeeded(attempt, outcome, probe_owner).await,
+            Err(error) => self.failed(attempt, error, probe_owner).await,
         }
     }
 
-    /// The snapshot as it is committed, and what it goes on from.
+    /// The snapshot as it is committed, and its base.
     async fn readable(&self) -> Result<Readable, JobError> {
         Ok(Readable {
             current: Some(self.writer.reader()),
@@ -270,36 +241,35 @@ impl Backup<'_> {
         })
     }
 
-    async fn plan(&self, outcome: &Outcome) -> Result<Went, JobError> {
-        let objects = self.request.objects.iter().map(ToString::to_string).collect();
+    async fn plan(&self, call: &CallOutcome) -> Result<StepOutcome, JobError> {
+        let objects = self.objects.iter().map(ToString::to_string).collect();
         let options = BackupOptions {
             objects,
             full: self.writer.kind() == SnapshotKind::Full,
             details: vec![NamedValue::new("snapshot", self.writer.id().to_string())],
         };
-        let imports = self.session.imports(true, outcome, self.readable().await?);
+        let imports = self.session.imports(true, call, self.readable().await?);
         let planned = self
             .session
             .answered("plan-backup", self.session.connector.plan_backup(imports, options).await)?;
-        self.session.planned(planned)
+        step_outcome::planned(self.session, planned)
     }
 
     /// Decides what follows, then commits all of the step as one entry.
-    async fn went(
+    async fn succeeded(
         &mut self,
-        attempt: Attempt,
-        went: Went,
-        outcome: &Outcome,
-        asked: &mut Asked,
-    ) -> Result<Option<Ended>, JobError> {
-        let staged = outcome.take_staged().await.unwrap_or_else(|| self.writer.stage());
-        if attempt.got_nowhere(&staged, &went) {
-            return self.got_nowhere(attempt, went, outcome, asked).await;
+        attempt: StepAttempt,
+        outcome: StepOutcome,
+        probe_owner: &mut ProbeOwner,
+    ) -> Result<Option<JobEnd>, JobError> {
+        let staged = attempt.call.take_staged().await.unwrap_or_else(|| self.writer.stage());
+        if attempt.got_nowhere(&staged, &outcome) {
+            return self.got_nowhere(attempt, outcome, probe_owner).await;
         }
-        self.tries = 0;
+        self.failures.reset();
         let step = attempt.step;
-        let ready = step == Step::Plan && went.checkpoint.is_some();
-        let ended = self.commit(attempt, staged, went, outcome, asked).await?;
+        let ready = step == Step::Plan && outcome.checkpoint.is_some();
+        let end = self.commit(attempt, staged, outcome, probe_owner).await?;
         let fold = self.writer.fold();
         let sent = self.session.sent();
         if ready {
@@ -324,138 +294,128 @@ impl Backup<'_> {
         } else {
             self.progress.tell(&batch_event(fold, sent, self.session));
         }
-        Ok(ended)
+        Ok(end)
     }
 
     /// A batch that only spent requests counts as a failed try, so that it can't burn the allowance.
     async fn got_nowhere(
         &mut self,
-        attempt: Attempt,
-        went: Went,
-        outcome: &Outcome,
-        asked: &mut Asked,
-    ) -> Result<Option<Ended>, JobError> {
-        let tried = Tried {
+        attempt: StepAttempt,
+        outcome: StepOutcome,
+        probe_owner: &mut ProbeOwner,
+    ) -> Result<Option<JobEnd>, JobError> {
+        let failed = FailedTry {
             reason: format!("a batch sent {} requests and read nothing", attempt.requests),
             may_pass: true,
         };
-        self.try_again(attempt, went, tried, outcome, asked).await
+        self.try_again(attempt, outcome, failed, probe_owner).await
     }
 
     /// What a failed step spent is kept, nothing else of it; then it is tried again, or the job is failed.
     async fn failed(
         &mut self,
-        attempt: Attempt,
+        attempt: StepAttempt,
         error: JobError,
-        outcome: &Outcome,
-        asked: &mut Asked,
-    ) -> Result<Option<Ended>, JobError> {
-        drop(outcome.take_staged().await);
-        drop(outcome.take_reports());
-        let same = Went::stays(self.next.clone());
-        let tried = Tried {
+        probe_owner: &mut ProbeOwner,
+    ) -> Result<Option<JobEnd>, JobError> {
+        drop(attempt.call.take_staged().await);
+        drop(attempt.call.take_reports());
+        let same = StepOutcome::stays(self.next.clone());
+        let failed = FailedTry {
             reason: error.to_string(),
             may_pass: error.may_pass(),
         };
-        self.try_again(attempt, same, tried, outcome, asked).await
+        self.try_again(attempt, same, failed, probe_owner).await
     }
 
     /// Commits what a try spent and none of its rows, and waits before the next; or ends the job, where there is to be none.
     async fn try_again(
         &mut self,
-        attempt: Attempt,
-        went: Went,
-        tried: Tried,
-        outcome: &Outcome,
-        asked: &mut Asked,
-    ) -> Result<Option<Ended>, JobError> {
-        self.tries += 1;
+        attempt: StepAttempt,
+        outcome: StepOutcome,
+        failed: FailedTry,
+        probe_owner: &mut ProbeOwner,
+    ) -> Result<Option<JobEnd>, JobError> {
         let staged = self.writer.stage();
-        if self.tries >= TRIES || !tried.may_pass {
-            self.commit_under(attempt, staged, went, outcome, None).await?;
-            return Ok(Some(Ended::Failed(tried.reason)));
+        if !self.failures.may_try_again(failed.may_pass) {
+            self.commit_under(attempt, staged, outcome, None).await?;
+            return Ok(Some(JobEnd::Failed(failed.reason)));
         }
-        let ended = self.commit(attempt, staged, went, outcome, asked).await?;
-        if ended.is_none() {
-            let wait = self.session.before_another_try(tried.reason, self.tries, self.progress);
-            self.session.while_looking(wait).await;
+        let end = self.commit(attempt, staged, outcome, probe_owner).await?;
+        if end.is_none() {
+            let wait = self.session.wait_to_retry(failed.reason, &self.failures, self.progress);
+            watch_for_restores(self.session, wait).await;
         }
-        Ok(ended)
+        Ok(end)
     }
 
+    /// Decides what follows, and commits that with the step.
     async fn commit(
         &mut self,
-        attempt: Attempt,
+        attempt: StepAttempt,
         staged: Staged,
-        went: Went,
-        outcome: &Outcome,
-        asked: &mut Asked,
-    ) -> Result<Option<Ended>, JobError> {
-        let (grant, ended) = match &went.next {
-            _ if went.pause.is_some() => (None, went.pause.clone().map(Ended::Paused)),
-            NextStep::Done => (None, Some(Ended::Complete)),
-            NextStep::Blocked(failure) => (None, Some(Ended::Failed(told(failure)))),
-            next => match self.session.decide(cost_of(Some(next)), asked, self.progress).await? {
-                Decision::Pause(pause) => (None, Some(Ended::Paused(pause))),
-                proceed => (self.session.grant_for(&proceed), None),
+        outcome: StepOutcome,
+        probe_owner: &mut ProbeOwner,
+    ) -> Result<Option<JobEnd>, JobError> {
+        let (grant, end) = match &outcome.next {
+            _ if outcome.pause.is_some() => (None, outcome.pause.clone().map(JobEnd::Paused)),
+            NextStep::Done => (None, Some(JobEnd::Complete)),
+            NextStep::Blocked(failure) => (None, Some(JobEnd::Failed(describe(failure)))),
+            next => match decide(self.session, cost_of(Some(next)), probe_owner, self.progress).await? {
+                Decision::Pause(pause) => (None, Some(JobEnd::Paused(pause))),
+                proceed => (grant_for(self.session, &proceed), None),
             },
         };
-        self.commit_under(attempt, staged, went, outcome, grant).await?;
-        Ok(ended)
+        self.commit_under(attempt, staged, outcome, grant).await?;
+        Ok(end)
     }
 
     async fn commit_under(
         &mut self,
-        attempt: Attempt,
+        attempt: StepAttempt,
         staged: Staged,
-        went: Went,
-        outcome: &Outcome,
+        outcome: StepOutcome,
         grant: Option<Grant>,
     ) -> Result<(), JobError> {
         let journal_head = self.session.journal.lock().await.head().hash;
-        let (objects, warnings) = outcome.take_reports().into_parts();
+        let (objects, warnings) = attempt.call.take_reports().into_parts();
         let commit = Commit {
             step: attempt.step,
             began_at: attempt.began_at,
-            checkpoint: went.checkpoint,
-            next: went.next.clone(),
+            checkpoint: outcome.checkpoint,
+            next: outcome.next.clone(),
             grant: grant.clone(),
             spending: self.session.parts.gate.spending(),
             objects,
             warnings,
-            readings: outcome.take_readings(),
+            readings: attempt.call.take_readings(),
             requests: attempt.requests,
             connector: self.session.digest,
             journal_head,
         };
         self.writer.commit(staged, commit).await?;
-        self.next = went.next;
+        self.next = outcome.next;
         self.grant = grant;
         Ok(())
     }
 
-    /// Journals how the run ended.
-    async fn end(self, ended: Ended) -> Result<(SnapshotId, Fold, Ended), JobError> {
+    /// Journals how its steps ended.
+    async fn close(self, end: JobEnd) -> Result<((SnapshotId, Fold), JobEnd), JobError> {
         let Backup { session, mut writer, .. } = self;
         let (id, fold) = (writer.id(), writer.fold().clone());
         let mut journal = session.journal.lock().await;
-        match &ended {
-            Ended::Complete => {
+        match &end {
+            JobEnd::Complete => {
                 writer.complete(&mut journal, &session.actor).await?;
                 // A limit that was raised for the first backup goes back with its end.
                 journal.note_limit_gone_back(session.parts.clock.now()).await?;
             }
-            Ended::Paused(pause) => writer.pause(&mut journal, &session.actor, pause.clone()).await?,
-            Ended::Failed(reason) => {
-                let failed = Event::SnapshotFailed {
-                    snapshot: id,
-                    reason: reason.clone(),
-                };
-                journal.append(&session.actor, failed).await?;
-            }
-            Ended::Stopped | Ended::GaveWay => {}
+            JobEnd::Paused(pause) => writer.pause(&mut journal, &session.actor, pause.clone()).await?,
+            JobEnd::Failed(reason) => journal_failure(&mut journal, session, id, reason.clone()).await?,
+            JobEnd::Refused(failure) => journal_failure(&mut journal, session, id, describe(failure)).await?,
+            JobEnd::Stopped | JobEnd::Yielded => {}
         }
-        Ok((id, fold, ended))
+        Ok(((id, fold), end))
     }
 
     fn clock(&self) -> &dyn Clock {
@@ -463,27 +423,40 @@ impl Backup<'_> {
     }
 }
 
+async fn journal_failure(
+    journal: &mut Journal,
+    session: &Session,
+    snapshot: SnapshotId,
+    reason: String,
+) -> Result<(), JobError> {
+    let failed = Event::SnapshotFailed { snapshot, reason };
+    journal.append(&session.actor, failed).await?;
+    Ok(())
+}
+
 /// A try that came to nothing.
-struct Tried {
+struct FailedTry {
     reason: String,
     /// Whether another one may come to more.
     may_pass: bool,
 }
 
 /// A step that was run.
-struct Attempt {
+struct StepAttempt {
     step: Step,
     began_at: Timestamp,
     requests: u64,
     /// Where it began.
     checkpoint: Option<Checkpoint>,
+    /// What the call left behind.
+    call: CallOutcome,
 }
 
-impl Attempt {
+impl StepAttempt {
     /// Whether it was a batch that sent requests, and is where it was. One that asks for a wait waits for something.
-    fn got_nowhere(&self, staged: &Staged, went: &Went) -> bool {
-        let goes_on = matches!(went.next, NextStep::Batch { .. });
-        self.step == Step::Batch && self.requests > 0 && goes_on && staged.is_empty() && went.checkpoint == self.checkpoint
+    fn got_nowhere(&self, staged: &Staged, outcome: &StepOutcome) -> bool {
+        let goes_on = matches!(outcome.next, NextStep::Batch { .. });
+        self.step == Step::Batch && self.requests > 0 && goes_on && staged.is_empty() && outcome.checkpoint == self.checkpoint
     }
 }
 

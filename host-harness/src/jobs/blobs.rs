@@ -4,7 +4,7 @@
 //! The rule: the batch is locked only to begin a blob and to take it in. While a body comes, others come too, and other calls
 //! stage what they have.
 
-use super::imports::{Outcome, no_batch, storage_error};
+use super::imports::{CallOutcome, no_batch, storage_error};
 use crate::http::{BlobBody, BlobSink, Blobs};
 use async_trait::async_trait;
 use backup_contract::StorageError;
@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 
 /// See the module.
 pub(super) struct JobBlobs {
-    pub(super) outcome: Outcome,
+    pub(super) outcome: CallOutcome,
     /// What a restore reads.
     pub(super) source: Option<Snapshot>,
 }

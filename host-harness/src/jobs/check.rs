@@ -3,10 +3,11 @@
 use super::error::{JobError, Reached};
 use super::host::Host;
 use super::imports::StopSignal;
+use super::opening;
 use super::progress::{Progress, Silent};
 use super::results::{Calls, CheckResult};
 use super::session::Session;
-use super::step::{Asked, Decision};
+use super::step::{Decision, ProbeOwner, decide};
 use backup_store::{Actor, ConnectionName};
 
 /// Requests of a check, where nothing goes wrong.
@@ -34,9 +35,9 @@ impl Host {
         request: CheckRequest,
         progress: &dyn Progress,
     ) -> Result<CheckResult, JobError> {
-        let mut session = Session::open(self, name, "connection check", actor, StopSignal::default()).await?;
+        let mut session = opening::open(self, name, "connection check", StopSignal::default(), actor).await?;
         let checked = check(&mut session, request, progress).await;
-        session.release().await?;
+        opening::release(&session).await?;
         let checked = checked?;
         let scope = session.claim.lock().await.scope().to_string();
         Ok(CheckResult {
@@ -66,7 +67,7 @@ async fn check(
     }
     // Nothing but a question that is asked for by name: a check is no reason for one.
     if request.check_now
-        && let Decision::Proceed(_) = session.decide(CHECK_REQUESTS, &mut Asked::Now, progress).await?
+        && let Decision::Proceed(_) = decide(session, CHECK_REQUESTS, &mut ProbeOwner::Person, progress).await?
     {
         return session.check().await;
     }

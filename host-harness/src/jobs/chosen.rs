@@ -3,7 +3,7 @@
 //! Records and conditions narrow their own object; other objects that are named are whole.
 
 use super::error::JobError;
-use super::restore::RestoreRequest;
+use super::restore_request::RestoreRequest;
 use backup_store::{ObjectName, Snapshot};
 use std::collections::BTreeSet;
 
@@ -96,8 +96,8 @@ async fn record(snapshot: &Snapshot, object: Option<&ObjectName>, key: &str) -> 
             }
         }
     }
-    let of = object.map(|object| format!("{object} ")).unwrap_or_default();
-    Err(JobError::NoRecord(format!("{of}{key}")))
+    let object = object.map(|object| format!("{object} ")).unwrap_or_default();
+    Err(JobError::NoRecord(format!("{object}{key}")))
 }
 
 /// An Id of 15 characters with the three that tell its upper case letters.

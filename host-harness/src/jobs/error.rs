@@ -2,7 +2,7 @@ use crate::connections::ConfigError;
 use crate::credentials::{CredentialError, SecretsError};
 use backup_contract::{ConnectorError, Failure};
 use backup_runtime::{CallError, LoadError, RuntimeError};
-use backup_store::journal::rfc3339;
+use backup_seams::Timestamp;
 use backup_store::{ConnectionName, NameError, Sha256, StoreError};
 
 /// Why a job could not begin or go on. What is committed stands; nothing is half-written.
@@ -37,9 +37,9 @@ pub enum JobError {
     /// The component that the connection is pinned to.
     #[error("the connector {digest} of {connection} is not in the store; install it with `--connector FILE.wasm`")]
     NoComponent {
-        /// Which.
+        /// What the connection is pinned to.
         digest: Sha256,
-        /// Whose.
+        /// The connection that is pinned to it.
         connection: ConnectionName,
     },
     /// The sandbox.
@@ -49,7 +49,7 @@ pub enum JobError {
     #[error(transparent)]
     Load(#[from] LoadError),
     /// The connector ended a call with an error.
-    #[error("{}", told(.0.failure()))]
+    #[error("{}", describe(.0.failure()))]
     Connector(Box<ConnectorError>),
     /// The sandbox ended a call.
     #[error("the connector failed in `{export}`: {error}")]
@@ -59,8 +59,8 @@ pub enum JobError {
         /// What ended it.
         error: CallError,
     },
-    /// The source can't be gone on with.
-    #[error("{}", told(.0))]
+    /// The connector says that the job can't continue.
+    #[error("{}", describe(.0))]
     Blocked(Box<Failure>),
     /// It was removed while a job ran.
     #[error("the connection {0} was removed while this ran: nothing more is sent for it, and what is committed stays readable")]
@@ -68,18 +68,18 @@ pub enum JobError {
     /// Nothing is known of what is used, and the source was asked not long ago.
     #[error(
         "it isn't known how many requests are used, and the org was asked a short while ago: it is asked again at {}, whoever asks, so that asking never uses up the org's requests; run it again then",
-        rfc3339(*next)
+        next.rfc3339()
     )]
     AskedLately {
         /// When it may be asked again.
-        next: backup_seams::Timestamp,
+        next: Timestamp,
     },
     /// Another org answers at the connection's address.
     #[error(
         "{connection} is a connection of the org {known}, but at its address the org {other} answers now: nothing of that one was stored; check instance_url and the credential (My Domain moved, a sandbox was refreshed), or add another connection for it"
     )]
     OtherOrg {
-        /// Whose.
+        /// The connection whose address it is.
         connection: ConnectionName,
         /// The connection's org.
         known: backup_store::Scope,
@@ -123,9 +123,9 @@ pub struct Reached {
     /// Whose limit.
     pub connection: ConnectionName,
     /// When the org last answered, or was asked.
-    pub asked_at: Option<backup_seams::Timestamp>,
+    pub asked_at: Option<Timestamp>,
     /// When it may be asked next.
-    pub next: backup_seams::Timestamp,
+    pub next: Timestamp,
 }
 
 impl std::fmt::Display for Reached {
@@ -137,13 +137,13 @@ impl std::fmt::Display for Reached {
             connection,
             ..
         } = self;
-        let asked_at = self.asked_at.map_or_else(|| "never".to_owned(), rfc3339);
+        let asked_at = self.asked_at.map_or_else(|| "never".to_owned(), Timestamp::rfc3339);
         write!(
             f,
             "the usage limit leaves no request for this (a token was to be had): {used} of {max} requests are used, and the usage limit is \
              {ceiling} of them; raise it with `backup-host limit {connection} PERCENT`, or ask the org whether requests have come free with \
              --check-now (last asked at {asked_at}; possible from {} on)",
-            rfc3339(self.next)
+            self.next.rfc3339()
         )
     }
 }
@@ -197,15 +197,15 @@ pub(super) fn is_wrong_choice(failure: &Failure) -> bool {
 
 /// A message beside the name of the object or field that it is about, which stands in front of it: once, also where the message begins
 /// with it.
-pub(super) fn beside<'a>(object: &str, message: &'a str) -> &'a str {
+pub(super) fn without_subject<'a>(object: &str, message: &'a str) -> &'a str {
     let rest = message.strip_prefix(object).and_then(|rest| rest.strip_prefix(": "));
     rest.unwrap_or(message)
 }
 
 /// A failure as one sentence with its remedy.
-pub(crate) fn told(failure: &Failure) -> String {
+pub(crate) fn describe(failure: &Failure) -> String {
     let (object, message) = match &failure.object {
-        Some(object) => (format!("{object}: "), beside(object, &failure.message)),
+        Some(object) => (format!("{object}: "), without_subject(object, &failure.message)),
         None => (String::new(), failure.message.as_str()),
     };
     let remedy = failure

@@ -34,7 +34,7 @@ pub struct Host {
 
 /// What a connection is added with.
 pub struct AddConnection {
-    /// Its name.
+    /// A name that no connection of its tenant has.
     pub name: ConnectionName,
     /// Its configuration.
     pub config: ConnectionConfig,
@@ -46,7 +46,7 @@ pub struct AddConnection {
 
 /// What a connection's configuration is changed by.
 pub struct SetConnection {
-    /// Which.
+    /// A connection that is there.
     pub name: ConnectionName,
     /// The change.
     pub change: ConfigChange,

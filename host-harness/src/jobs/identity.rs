@@ -8,11 +8,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 #[derive(Debug)]
 pub(super) struct Identity {
     known: Option<Scope>,
-    seen: Mutex<Seen>,
+    seen: Mutex<SeenSource>,
 }
 
 #[derive(Debug)]
-enum Seen {
+enum SeenSource {
     /// Nobody has asked in this run.
     Nothing,
     /// It is the known one.
@@ -26,7 +26,7 @@ impl Identity {
     pub(super) fn unconfirmed(known: Option<Scope>) -> Identity {
         Identity {
             known,
-            seen: Mutex::new(Seen::Nothing),
+            seen: Mutex::new(SeenSource::Nothing),
         }
     }
 
@@ -34,38 +34,42 @@ impl Identity {
     pub(super) fn confirmed(scope: Scope) -> Identity {
         Identity {
             known: Some(scope),
-            seen: Mutex::new(Seen::Same),
+            seen: Mutex::new(SeenSource::Same),
         }
     }
 
     /// The scope that is still to be confirmed.
     pub(super) fn to_confirm(&self) -> Option<String> {
         match *self.seen() {
-            Seen::Nothing => self.known.as_ref().map(ToString::to_string),
-            Seen::Same | Seen::Other(_) => None,
+            SeenSource::Nothing => self.known.as_ref().map(ToString::to_string),
+            SeenSource::Same | SeenSource::Other(_) => None,
         }
     }
 
     /// The source says that it is this one. False where it is another than the known one; that stands for the rest of the run.
     pub(super) fn confirm(&self, scope: &str) -> bool {
         let mut seen = self.seen();
-        if matches!(*seen, Seen::Other(_)) {
+        if matches!(*seen, SeenSource::Other(_)) {
             return false;
         }
         let same = self.known.as_ref().is_none_or(|known| known.to_string() == scope);
-        *seen = if same { Seen::Same } else { Seen::Other(scope.to_owned()) };
+        *seen = if same {
+            SeenSource::Same
+        } else {
+            SeenSource::Other(scope.to_owned())
+        };
         same
     }
 
     /// The known scope, and the other one that the source says it is.
     pub(super) fn other(&self) -> Option<(Scope, String)> {
         match (&*self.seen(), &self.known) {
-            (Seen::Other(other), Some(known)) => Some((known.clone(), other.clone())),
+            (SeenSource::Other(other), Some(known)) => Some((known.clone(), other.clone())),
             _ => None,
         }
     }
 
-    fn seen(&self) -> MutexGuard<'_, Seen> {
+    fn seen(&self) -> MutexGuard<'_, SeenSource> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -13,7 +13,7 @@ use backup_contract::{
 };
 use backup_runtime::imports::{self, Imports};
 use backup_seams::{Clock, Timestamp};
-use backup_store::snapshot::{StoredBlob, told};
+use backup_store::snapshot::{StoredBlob, clamp_count};
 use backup_store::{Claim, ObjectName, Snapshot, Staged, StoreError, Values};
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -42,15 +42,15 @@ impl StopSignal {
 
 /// What a call leaves behind: the staged batch and what was told. Shared between the host and the sandbox for one call.
 #[derive(Clone)]
-pub(super) struct Outcome {
+pub(super) struct CallOutcome {
     pub(super) staged: Arc<tokio::sync::Mutex<Option<Staged>>>,
     reports: Arc<Mutex<Reports>>,
     readings: Arc<Mutex<Vec<Reading>>>,
 }
 
-impl Outcome {
-    pub(super) fn new(staged: Option<Staged>) -> Outcome {
-        Outcome {
+impl CallOutcome {
+    pub(super) fn new(staged: Option<Staged>) -> CallOutcome {
+        CallOutcome {
             staged: Arc::new(tokio::sync::Mutex::new(staged)),
             reports: Arc::default(),
             readings: Arc::default(),
@@ -108,8 +108,8 @@ pub(super) struct CallParts {
     pub(super) clock: Arc<dyn Clock>,
     /// Asked for from outside.
     pub(super) stop: StopSignal,
-    /// Asked for by who goes first in the scope.
-    pub(super) gives_way: StopSignal,
+    /// Asked for by a restore, which goes first in the scope.
+    pub(super) yield_requested: StopSignal,
     pub(super) configuration: String,
     /// Whose quota it is, and whether this run has seen that it still is.
     pub(super) identity: Arc<Identity>,
@@ -118,34 +118,34 @@ pub(super) struct CallParts {
 impl CallParts {
     /// Whether the job is to end after what is under way.
     pub(super) fn should_stop(&self) -> bool {
-        self.stop.is_set() || self.gives_way.is_set()
+        self.stop.is_set() || self.yield_requested.is_set()
     }
 
     /// Imports of one call. `http`: `None` where it may not send. `readable`: what it may read back.
-    pub(super) fn imports(&self, http: Option<Box<dyn imports::Http>>, outcome: &Outcome, readable: Readable) -> Imports {
+    pub(super) fn imports(&self, http: Option<Box<dyn imports::Http>>, outcome: &CallOutcome, readable: Readable) -> Imports {
         Imports {
-            job: Box::new(Job {
+            job: Box::new(JobImport {
                 parts: self.clone(),
                 ends_at: self.clock.now().after(CALL_TIME),
             }),
             http,
-            storage: Box::new(Storage {
+            storage: Box::new(StorageImport {
                 parts: self.clone(),
                 outcome: outcome.clone(),
                 readable,
             }),
-            report: Box::new(Report(Arc::clone(&outcome.reports))),
-            log: Box::new(Log),
+            report: Box::new(ReportImport(Arc::clone(&outcome.reports))),
+            log: Box::new(LogImport),
         }
     }
 }
 
-struct Job {
+struct JobImport {
     parts: CallParts,
     ends_at: Timestamp,
 }
 
-impl imports::Job for Job {
+impl imports::Job for JobImport {
     fn configuration(&self) -> String {
         self.parts.configuration.clone()
     }
@@ -170,7 +170,7 @@ impl imports::Job for Job {
         let same = self.parts.identity.confirm(scope);
         if !same {
             // Nothing more is sent to an org that isn't the connection's.
-            self.parts.gate.end();
+            self.parts.gate.close_grant();
         }
         same
     }
@@ -180,15 +180,15 @@ impl imports::Job for Job {
     }
 }
 
-struct Storage {
+struct StorageImport {
     parts: CallParts,
-    outcome: Outcome,
+    outcome: CallOutcome,
     readable: Readable,
 }
 
 const NO_BATCH: &str = "this call has no snapshot: nothing can be staged, and there are no blobs";
 
-impl Storage {
+impl StorageImport {
     /// The staged batch, where this call has one.
     async fn batch(&self) -> Result<MappedMutexGuard<'_, Staged>, StorageError> {
         MutexGuard::try_map(self.outcome.staged.lock().await, Option::as_mut).map_err(|_| no_batch())
@@ -205,7 +205,7 @@ pub(super) fn no_batch() -> StorageError {
 }
 
 #[async_trait]
-impl imports::Storage for Storage {
+impl imports::Storage for StorageImport {
     async fn append(&mut self, object: &str, rows: Vec<Row>) -> Result<(), StorageError> {
         let object = Self::object(object)?;
         self.batch().await?.append(&object, rows).await.map_err(storage_error)
@@ -246,7 +246,7 @@ impl imports::Storage for Storage {
             Which::Predecessor => self.readable.predecessor.clone(),
             Which::Source => self.readable.source.clone(),
         };
-        Ok(snapshot.map(|snapshot| Box::new(Reader(snapshot)) as Box<dyn imports::Snapshot>))
+        Ok(snapshot.map(|snapshot| Box::new(SnapshotImport(snapshot)) as Box<dyn imports::Snapshot>))
     }
 
     async fn put(&mut self, entries: Vec<(String, Option<Bytes>)>) -> Result<(), StorageError> {
@@ -288,10 +288,10 @@ impl imports::Storage for Storage {
     }
 }
 
-struct Reader(Snapshot);
+struct SnapshotImport(Snapshot);
 
 #[async_trait]
-impl imports::Snapshot for Reader {
+impl imports::Snapshot for SnapshotImport {
     async fn objects(&mut self) -> Result<Vec<String>, StorageError> {
         Ok(self.0.fold().objects.keys().map(ToString::to_string).collect())
     }
@@ -304,14 +304,17 @@ impl imports::Snapshot for Reader {
     async fn read(&mut self, object: &str, cursor: &str, max: u32) -> Result<(Vec<Row>, String), StorageError> {
         let page = self
             .0
-            .read(&Storage::object(object)?, cursor, max)
+            .read(&StorageImport::object(object)?, cursor, max)
             .await
             .map_err(storage_error)?;
         Ok((page.rows, page.cursor))
     }
 
     async fn find(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Option<Row>>, StorageError> {
-        self.0.find(&Storage::object(object)?, &keys).await.map_err(storage_error)
+        self.0
+            .find(&StorageImport::object(object)?, &keys)
+            .await
+            .map_err(storage_error)
     }
 
     async fn notes(&mut self, keys: Vec<String>) -> Result<Vec<Option<Bytes>>, StorageError> {
@@ -319,42 +322,42 @@ impl imports::Snapshot for Reader {
     }
 
     async fn blobs(&mut self, object: &str, keys: Vec<String>) -> Result<Vec<Vec<HeldBlob>>, StorageError> {
-        Ok(self.0.blobs_of(&Storage::object(object)?, &keys))
+        Ok(self.0.blobs_of(&StorageImport::object(object)?, &keys))
     }
 }
 
-struct Report(Arc<Mutex<Reports>>);
+struct ReportImport(Arc<Mutex<Reports>>);
 
-impl Report {
-    fn told(&self, object: &str, tell: impl FnOnce(&mut backup_store::ObjectReport)) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).told(object, tell);
+impl ReportImport {
+    fn record(&self, object: &str, report: impl FnOnce(&mut backup_store::ObjectReport)) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).record(object, report);
     }
 }
 
-impl imports::Report for Report {
+impl imports::Report for ReportImport {
     fn progress(&mut self, object: &str, records: u64, total: Option<u64>) {
-        self.told(object, |report| {
-            report.records = Some(told(records));
-            report.total = total.map(told).or(report.total);
+        self.record(object, |report| {
+            report.records = Some(clamp_count(records));
+            report.total = total.map(clamp_count).or(report.total);
         });
     }
 
     fn skipped(&mut self, object: &str, why: Failure) {
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.state = Some(backup_store::ObjectState::Skipped);
             report.skipped = Some(why);
         });
     }
 
     fn failed(&mut self, object: &str, why: Failure) {
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.state = Some(backup_store::ObjectState::Failed);
             report.failed = Some(why);
         });
     }
 
     fn part_failed(&mut self, object: &str, part: &str, why: Failure) {
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.failed_parts.insert(part.to_owned(), why);
         });
     }
@@ -364,17 +367,17 @@ impl imports::Report for Report {
     }
 
     fn uncounted(&mut self, object: &str, what: &str, expected: Option<u64>) {
-        self.told(object, |report| {
-            report.uncounted.insert(what.to_owned(), expected.map(told));
+        self.record(object, |report| {
+            report.uncounted.insert(what.to_owned(), expected.map(clamp_count));
         });
     }
 
     fn remark(&mut self, object: &str, what: Failure) {
-        self.told(object, |report| report.remarks.push(what));
+        self.record(object, |report| report.remarks.push(what));
     }
 
     fn finished(&mut self, object: &str) {
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.state = Some(backup_store::ObjectState::Complete);
             report.failed = None;
         });
@@ -382,12 +385,12 @@ impl imports::Report for Report {
 
     fn estimate(&mut self, object: &str, way: &str, requests: u64, records: u64, bytes: u64) {
         let way = way.to_owned();
-        self.told(object, |report| {
+        self.record(object, |report| {
             report.estimate = Some(backup_store::snapshot::Estimate {
                 way,
-                requests: told(requests),
-                records: told(records),
-                bytes: told(bytes),
+                requests: clamp_count(requests),
+                records: clamp_count(records),
+                bytes: clamp_count(bytes),
             })
         });
     }
@@ -396,33 +399,33 @@ impl imports::Report for Report {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let place = reports.expected;
         reports.expected += 1;
-        reports.told_restored(object, |report| {
+        reports.record_restored(object, |report| {
             report.place = Some(place);
-            report.expected = Some(what.map(told));
+            report.expected = Some(what.map(clamp_count));
         });
     }
 
     fn restored(&mut self, object: &str, what: Tally) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        reports.told_restored(object, |report| report.done = Some(what.map(told)));
+        reports.record_restored(object, |report| report.done = Some(what.map(clamp_count)));
     }
 
     fn record_outcome(&mut self, object: &str, key: &str, what: RecordOutcome, why: Failure) {
         let mut reports = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        reports.told_restored(object, |report| {
+        reports.record_restored(object, |report| {
             report.records.push((key.to_owned(), what, why));
         });
     }
 
     fn needed(&mut self, requests: u64) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).needed = Some(told(requests));
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).needed = Some(clamp_count(requests));
     }
 }
 
 /// The connector's log goes where the host's own goes.
-struct Log;
+struct LogImport;
 
-impl imports::Log for Log {
+impl imports::Log for LogImport {
     fn write(&mut self, at: Level, message: &str, fields: Vec<NamedValue>) {
         let fields = fields
             .iter()

@@ -1,83 +1,90 @@
-//! What a backup goes on from: the policy that makes it full or incremental.
+//! What a backup continues, or starts from: the policy that makes it full or incremental.
 //!
 //! An incremental one needs a complete snapshot that holds all of what is asked for. Every so many backups one is full all the
 //! same, since some values change without a trace at the source, and only reading everything finds these.
 
 use super::error::JobError;
 use super::session::Session;
+use crate::connections::full_every;
 use crate::connections::warnings::DAMAGED_BASE;
 use backup_contract::Failure;
 use backup_store::{Damage, Event, JournalState, ObjectName, Snapshot, SnapshotId};
+use serde_json::Value;
 use std::collections::BTreeSet;
 
-/// What a backup begins with, or goes on with.
+/// What a backup starts from.
 #[derive(Debug, Default)]
-pub(super) struct Base {
-    /// The open snapshot, which is gone on with.
+pub(super) struct Start {
+    /// The open snapshot, which is continued.
     pub(super) open: Option<Snapshot>,
-    /// What a new one goes on from; `None`: it is full.
+    /// The base of a new one; `None`: it is full.
     pub(super) predecessor: Option<SnapshotId>,
-    /// What is damaged, so that nothing goes on from there.
+    /// What is damaged, so that it is no base.
     pub(super) warnings: Vec<Failure>,
 }
 
-impl Session {
-    /// What a backup of these objects (empty: all) goes on with or from. An open snapshot that doesn't fit what is asked for, or
-    /// that nothing can go on with, is closed and stays readable. Without anything to go on from, a backup is full: a damaged one
-    /// would fail each time.
-    pub(super) async fn begin_from(&self, objects: &[ObjectName], full: bool) -> Result<Base, JobError> {
-        let mut base = Base::default();
-        if !full && let Some(open) = self.open_snapshot(objects).await {
-            let open = self.opened(open).await?;
-            // Of one whose log has ended nothing is left to be done.
-            let damage = if open.fold().ended { None } else { open.unusable().await? };
-            match damage {
-                None => {
-                    base.open = Some(open);
-                    return Ok(base);
-                }
-                Some(damage) => base.warnings.push(damaged_base(open.info().id, &damage)),
+/// What a backup of these objects (empty: all) continues or starts from. An open snapshot that doesn't fit what is asked for, or
+/// that is too damaged to be continued, is closed and stays readable. Without a base a backup is full: a damaged one would fail
+/// each time.
+pub(super) async fn start(session: &Session, objects: &[ObjectName], full: bool) -> Result<Start, JobError> {
+    let mut start = Start::default();
+    if !full && let Some(open) = open_snapshot(session, objects).await {
+        let open = opened(session, open).await?;
+        // Of one whose log has ended nothing is left to be done.
+        let damage = if open.fold().ended { None } else { open.unusable().await? };
+        match damage {
+            None => {
+                start.open = Some(open);
+                return Ok(start);
             }
+            Some(damage) => start.warnings.push(damaged_base(open.info().id, &damage)),
         }
-        let closed = |state: &JournalState| {
-            let open = state.open_snapshot()?;
-            Some(Event::SnapshotSuperseded { snapshot: open.id })
-        };
-        self.journal.lock().await.append_with(&self.actor, closed).await?;
-        if !full {
-            let (predecessor, warning) = self.usable_predecessor(objects).await?;
-            base.predecessor = predecessor;
-            base.warnings.extend(warning);
-        }
-        Ok(base)
     }
+    let closed = |state: &JournalState| {
+        let open = state.open_snapshot()?;
+        Some(Event::SnapshotSuperseded { snapshot: open.id })
+    };
+    session.journal.lock().await.append_with(&session.actor, closed).await?;
+    if !full {
+        let (predecessor, warning) = usable_predecessor(session, objects).await?;
+        start.predecessor = predecessor;
+        start.warnings.extend(warning);
+    }
+    Ok(start)
+}
 
-    /// The snapshot that a new one goes on from, or why it can't be the one that it would be.
-    pub(super) async fn usable_predecessor(
-        &self,
-        objects: &[ObjectName],
-    ) -> Result<(Option<SnapshotId>, Option<Failure>), JobError> {
-        let Some(id) = self.predecessor(objects).await else {
-            return Ok((None, None));
-        };
-        Ok(match self.opened(id).await?.unusable().await? {
-            None => (Some(id), None),
-            Some(damage) => (None, Some(damaged_base(id, &damage))),
-        })
-    }
+/// The base of a new snapshot, or why it can't be the one that it would be.
+pub(super) async fn usable_predecessor(
+    session: &Session,
+    objects: &[ObjectName],
+) -> Result<(Option<SnapshotId>, Option<Failure>), JobError> {
+    let Some(id) = predecessor(session, objects).await else {
+        return Ok((None, None));
+    };
+    Ok(match opened(session, id).await?.unusable().await? {
+        None => (Some(id), None),
+        Some(damage) => (None, Some(damaged_base(id, &damage))),
+    })
+}
 
-    /// The open snapshot, where it is one of these objects.
-    pub(super) async fn open_snapshot(&self, objects: &[ObjectName]) -> Option<SnapshotId> {
-        let journal = self.journal.lock().await;
-        let open = journal.state().open_snapshot()?;
-        let as_set = |objects: &[ObjectName]| objects.iter().cloned().collect::<BTreeSet<_>>();
-        (as_set(&open.objects) == as_set(objects)).then_some(open.id)
-    }
+/// The open snapshot, where it is one of these objects.
+pub(super) async fn open_snapshot(session: &Session, objects: &[ObjectName]) -> Option<SnapshotId> {
+    let journal = session.journal.lock().await;
+    let open = journal.state().open_snapshot()?;
+    let as_set = |objects: &[ObjectName]| objects.iter().cloned().collect::<BTreeSet<_>>();
+    (as_set(&open.objects) == as_set(objects)).then_some(open.id)
+}
 
-    async fn opened(&self, id: SnapshotId) -> Result<Snapshot, JobError> {
-        let journal = self.journal.lock().await;
-        Ok(Snapshot::open(self.host.store(), &self.name, journal.state(), id).await?)
-    }
+async fn opened(session: &Session, id: SnapshotId) -> Result<Snapshot, JobError> {
+    let journal = session.journal.lock().await;
+    Ok(Snapshot::open(session.host.store(), &session.name, journal.state(), id).await?)
+}
+
+/// The same, by the connection's journal and configuration.
+pub(super) async fn predecessor(session: &Session, objects: &[ObjectName]) -> Option<SnapshotId> {
+    let journal = session.journal.lock().await;
+    let full_every = journal.state().config().map_or_else(|| full_every(&Value::Null), full_every);
+    predecessor_by(journal.state(), objects, full_every)
 }
 
 fn damaged_base(id: SnapshotId, damage: &Damage) -> Failure {
@@ -90,8 +97,8 @@ fn damaged_base(id: SnapshotId, damage: &Damage) -> Failure {
     }
 }
 
-/// The snapshot that a backup of these objects (empty: all) goes on from; `None`: it is full. `full_every`: 1 is always.
-pub(super) fn predecessor(state: &JournalState, objects: &[ObjectName], full_every: u32) -> Option<SnapshotId> {
+/// The base of a backup of these objects (empty: all); `None`: it is full. `full_every`: 1 is always.
+fn predecessor_by(state: &JournalState, objects: &[ObjectName], full_every: u32) -> Option<SnapshotId> {
     let covers = |held: &[ObjectName]| held.is_empty() || (!objects.is_empty() && objects.iter().all(|o| held.contains(o)));
     let newest = state.predecessors().find(|record| covers(&record.objects))?;
     let backups_since_full = since_full(state, newest.id);
@@ -151,7 +158,7 @@ mod tests {
         }
 
         fn next(&self, objects: &[ObjectName], full_every: u32) -> Option<SnapshotId> {
-            predecessor(self.journal.state(), objects, full_every)
+            predecessor_by(self.journal.state(), objects, full_every)
         }
 
         async fn begin(&mut self, predecessor: Option<SnapshotId>, objects: &[ObjectName]) -> SnapshotId {
@@ -204,7 +211,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn only_a_complete_snapshot_that_holds_all_of_it_is_gone_on_from() {
+    async fn only_a_complete_snapshot_of_all_that_is_asked_for_is_a_base() {
         let [account, contact]: [ObjectName; 2] = ["Account", "Contact"].map(|name| name.parse().unwrap());
         let mut past = Past::new().await;
         let (all, _) = past.backup(&[], 30).await;
@@ -218,7 +225,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn nothing_goes_on_from_a_connection_that_was_removed() {
+    async fn a_connection_that_was_removed_has_no_base() {
         let mut past = Past::new().await;
         past.backup(&[], 30).await;
         past.tell(Event::ConnectionRemoved).await;

@@ -2,17 +2,19 @@
 
 use super::error::JobError;
 use super::host::Host;
-use super::imports::{Outcome, Readable, StopSignal};
-use super::progress::{Progress, Usage};
-use super::rehearsal::Rehearsed;
-use super::results::{Calls, PauseResult, PlanResult, PlannedObject, Uncounted, WarningResult, brief};
+use super::imports::{CallOutcome, Readable, StopSignal};
+use super::lineage;
+use super::opening;
+use super::progress::Progress;
+use super::rehearsal::{Rehearsed, rehearse};
+use super::results::{Calls, PlanResult, PlannedObject, Uncounted, WarningResult, brief};
 use super::session::Session;
-use super::step::Asked;
+use super::step::ProbeOwner;
+use super::usage::{PauseResult, Usage};
 use crate::connections::accepted_warnings;
-use crate::quota::forecast::{Known, forecast};
+use crate::quota::forecast::{ForecastFacts, forecast};
 use backup_contract::{BackupOptions, Failure, Hour};
 use backup_seams::Timestamp;
-use backup_store::journal::rfc3339;
 use backup_store::{Actor, ConnectionName, ObjectName, ObjectReport, ObjectState, Percent, Snapshot, SnapshotKind};
 use std::collections::BTreeMap;
 
@@ -36,21 +38,21 @@ impl Host {
         request: &PlanRequest,
         progress: &dyn Progress,
     ) -> Result<PlanResult, JobError> {
-        let session = Session::open(self, name, "plan", actor, StopSignal::default()).await?;
+        let session = opening::open(self, name, "plan", StopSignal::default(), actor).await?;
         let planned = plan(&session, request, progress).await;
-        session.release().await?;
+        opening::release(&session).await?;
         Ok(result(name, planned?))
     }
 }
 
-type Told = BTreeMap<ObjectName, ObjectReport>;
+type PlannedReports = BTreeMap<ObjectName, ObjectReport>;
 
 /// What was planned, and what is known of the org's requests at its end.
 struct PlanMade {
     kind: SnapshotKind,
     first: bool,
-    told: Told,
-    /// What the backup that the next one goes on from could not read, by its nature, and why.
+    reports: PlannedReports,
+    /// What the base of the next backup could not read, by its nature, and why.
     skipped_before: BTreeMap<ObjectName, Failure>,
     warnings: Vec<WarningResult>,
     pause: Option<PauseResult>,
@@ -62,18 +64,18 @@ struct PlanMade {
     now: Timestamp,
 }
 
-/// What the next backup goes on from: the open snapshot's predecessor, where it would go on with that one.
+/// The base of the next backup: the open snapshot's, where it would continue that one.
 async fn predecessor(session: &Session, request: &PlanRequest) -> Result<(Option<Snapshot>, Option<Failure>), JobError> {
     if request.full {
         return Ok((None, None));
     }
-    let open = session.open_snapshot(&request.objects).await;
+    let open = lineage::open_snapshot(session, &request.objects).await;
     let (id, warning) = match open {
         Some(open) => {
             let journal = session.journal.lock().await;
             (journal.state().snapshot(open).and_then(|open| open.predecessor), None)
         }
-        None => session.usable_predecessor(&request.objects).await?,
+        None => lineage::usable_predecessor(session, &request.objects).await?,
     };
     let Some(id) = id else { return Ok((None, warning)) };
     let journal = session.journal.lock().await;
@@ -88,7 +90,7 @@ async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress)
         Some(_) => SnapshotKind::Incremental,
         None => SnapshotKind::Full,
     };
-    let plan = async |outcome: Outcome| {
+    let plan = async |call: CallOutcome| {
         let options = BackupOptions {
             objects: objects.clone(),
             full: kind == SnapshotKind::Full,
@@ -99,24 +101,22 @@ async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress)
             predecessor: predecessor.clone(),
             source: None,
         };
-        let imports = session.imports(true, &outcome, readable);
+        let imports = session.imports(true, &call, readable);
         session.answered("plan-backup", session.connector.plan_backup(imports, options).await)
     };
-    let (mut told, mut warnings) = (Told::new(), Vec::new());
-    let keep = |outcome: &Outcome, _| {
-        let (reports, told_warnings) = outcome.take_reports().into_parts();
-        warnings = told_warnings;
-        told = reports.into_iter().map(|report| (report.object.clone(), report)).collect();
+    let (mut reports, mut warnings) = (PlannedReports::new(), Vec::new());
+    let keep = |call: &CallOutcome, _| {
+        let (planned, reported_warnings) = call.take_reports().into_parts();
+        warnings = reported_warnings;
+        reports = planned.into_iter().map(|report| (report.object.clone(), report)).collect();
     };
-    let pause = match session
-        .rehearse(&mut Asked::of(request.check_now), progress, plan, keep)
-        .await?
-    {
+    let mut probe_owner = ProbeOwner::of(request.check_now);
+    let pause = match rehearse(session, plan, keep, &mut probe_owner, progress).await? {
         Rehearsed::Ready | Rehearsed::Stopped => None,
         Rehearsed::Paused(pause) => Some(PauseResult::from(&pause)),
     };
     if pause.is_some() {
-        told.clear();
+        reports.clear();
     }
     let skipped_before = predecessor.as_ref().map(skipped_in).unwrap_or_default();
     let accepted = accepted_warnings(session.journal.lock().await.state().config());
@@ -125,8 +125,8 @@ async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress)
     let gate = &session.parts.gate;
     Ok(PlanMade {
         kind,
-        first: session.predecessor(&request.objects).await.is_none(),
-        told,
+        first: lineage::predecessor(session, &request.objects).await.is_none(),
+        reports,
         skipped_before,
         warnings,
         pause,
@@ -140,16 +140,16 @@ async fn plan(session: &Session, request: &PlanRequest, progress: &dyn Progress)
 }
 
 fn result(name: &ConnectionName, made: PlanMade) -> PlanResult {
-    let objects = made.told.values().map(|report| {
+    let objects = made.reports.values().map(|report| {
         let before = made.skipped_before.get(&report.object);
         planned_object(report, made.kind, before)
     });
     let objects: Vec<PlannedObject> = objects.collect();
-    let sum = |of: fn(&PlannedObject) -> u64| objects.iter().map(of).fold(0, u64::saturating_add);
+    let sum = |number: fn(&PlannedObject) -> u64| objects.iter().map(number).fold(0, u64::saturating_add);
     let requests = sum(|object| object.requests);
     let uncounted_expected = expected(&objects);
     let forecast = match (&made.pause, made.usage, made.free) {
-        (None, Some(usage), Some(free)) => Some(forecast(&Known {
+        (None, Some(usage), Some(free)) => Some(forecast(&ForecastFacts {
             needed: requests.saturating_add(uncounted_expected.unwrap_or(0)),
             used: usage.used,
             max: usage.max,
@@ -169,7 +169,7 @@ fn result(name: &ConnectionName, made: PlanMade) -> PlanResult {
         fits_now: forecast.map(|forecast| forecast.fits_now),
         free_now: made.free,
         pauses_expected: forecast.and_then(|forecast| forecast.pauses),
-        completes_at: forecast.and_then(|forecast| forecast.completes_at).map(rfc3339),
+        completes_at: forecast.and_then(|forecast| forecast.completes_at).map(Timestamp::rfc3339),
         limit_to_finish_today: forecast.and_then(|forecast| forecast.limit_to_finish_today).map(Percent::get),
         usage: made.usage,
         limit_percent: made.limit.get(),
@@ -191,7 +191,9 @@ fn expected(objects: &[PlannedObject]) -> Option<u64> {
     if uncounted.peek().is_none() {
         return Some(0);
     }
-    uncounted.filter_map(|one| one.expected).reduce(u64::saturating_add)
+    uncounted
+        .filter_map(|uncounted| uncounted.expected)
+        .reduce(u64::saturating_add)
 }
 
 /// Objects that a snapshot skips, and why.

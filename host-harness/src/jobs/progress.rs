@@ -1,6 +1,6 @@
 //! What a job tells while it runs, for whoever shows it.
 
-use super::results::PauseResult;
+use super::usage::{PauseResult, Usage};
 use backup_contract::Tally;
 use backup_store::SnapshotKind;
 use serde::Serialize;
@@ -20,35 +20,20 @@ impl Progress for Silent {
     fn tell(&self, _: &ProgressEvent) {}
 }
 
-/// The org's requests as far as is known.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Usage {
-    /// By all applications.
-    pub used: u64,
-    /// Of so many.
-    pub max: u64,
-    /// Where this connection stops.
-    pub ceiling: u64,
-    /// The usage limit in force, which leads there.
-    pub limit_percent: u8,
-    /// Of `used`, what other applications sent: `used` less own requests of the last 24 hours.
-    pub others: u64,
-}
-
 /// Something happened.
 #[derive(Clone, Debug, Serialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub enum ProgressEvent {
     /// The snapshot that this run writes.
     Snapshot {
-        /// Its id.
+        /// Its id, as commands take it.
         snapshot: String,
         /// False: an earlier run began it.
         new: bool,
     },
     /// The restore that this run works on.
     Restore {
-        /// Its id.
+        /// Its id, as `restores` lists it.
         restore: String,
         /// False: an earlier run began it.
         new: bool,
@@ -107,7 +92,7 @@ pub enum ProgressEvent {
     },
     /// A step failed and is tried again.
     Retrying {
-        /// Why.
+        /// The step's error, for people.
         reason: String,
         /// Tries so far.
         tries: u32,
@@ -129,7 +114,7 @@ pub enum ProgressEvent {
         /// The restore, and on which host.
         to: String,
     },
-    /// The restore waits until a backup that has the scope gives way.
+    /// The restore waits until a backup that has the scope yields.
     WaitingFor {
         /// The backup, and on which host.
         whom: String,
@@ -148,6 +133,6 @@ pub enum ProgressEvent {
         /// Until then.
         wait: Duration,
     },
-    /// It goes on after a pause, or after giving way, within this run.
+    /// It continues after a pause, or after yielding, within this run.
     Resuming,
 }

@@ -1,114 +1,33 @@
 //! A restore: records of a snapshot written back, under the same limit as backups.
 //!
 //! The same step as a backup's: decide, run what comes next under a durable grant, commit. What differs: at the limit it stops and
-//! says what it needs, unless it is told to wait; restoring the same again goes on. Nothing is staged: what was written is the
+//! says what it needs, unless it is told to wait; restoring the same again continues. Nothing is staged: what was written is the
 //! connector's to know, by values that are durable before a request is sent.
 
-use super::backup::{BATCH_REQUESTS, PLAN_REQUESTS};
-use super::chosen::{chosen, in_order};
-use super::error::{JobError, is_wrong_choice, told};
+use super::drive::{DrivenJob, JobEnd, Run, drive};
+use super::error::{JobError, describe, is_wrong_choice};
 use super::host::Host;
-use super::imports::{Outcome, Readable, StopSignal};
+use super::imports::{CallOutcome, Readable};
+use super::pace::{Failures, PLAN_REQUESTS, cost_of};
+use super::priority::{RestorePriority, open_restore};
 use super::progress::{Progress, ProgressEvent};
-use super::rehearsal::Rehearsed;
-use super::restored::{Needs, RestoreResult, RestoreState};
-use super::results::PauseResult;
-use super::session::{Session, TRIES};
-use super::step::{Asked, Decision};
-use super::turn::First;
-use super::waiting::Waits;
-use super::went::Went;
-use backup_contract::{Failure, NamedValue, ObjectKey, Planned, RecordOutcome, RestoreSelection, Tally};
-use backup_seams::Timestamp;
-use backup_store::journal::{Paused, RestoreRequested};
-use backup_store::snapshot::select;
+use super::raised_limit::{lower_limit, raise_limit};
+use super::rehearsal::{Rehearsed, rehearse};
+use super::restore_request::RestoreRequest;
+use super::restore_results::{Needs, RestoreResult, RestoreState};
+use super::restore_source::{RestoreSource, find_source};
+use super::session::Session;
+use super::step::{Decision, ProbeOwner, decide};
+use super::step_outcome::{self, StepOutcome, run_batch};
+use super::usage::PauseResult;
+use backup_contract::{NamedValue, ObjectKey, Planned, RecordOutcome, RestoreSelection, Tally};
+use backup_store::journal::{Paused, RestoreStanding};
 use backup_store::{
-    Actor, ConnectionName, Event, GrantPurpose, JournalState, NextStep, ObjectName, Percent, RestoreCommit, RestoreFold,
-    RestoreId, RestoreLog, Snapshot, SnapshotState, StoreError,
+    Actor, ConnectionName, Event, GrantPurpose, JournalState, NextStep, RestoreCommit, RestoreFold, RestoreId, RestoreLog,
 };
 
-/// What to restore, and how long to stay with it.
-#[derive(Clone, Debug, Default)]
-pub struct RestoreRequest {
-    /// An id, a unique prefix of one, or `latest`.
-    pub snapshot: String,
-    /// Whose snapshot it is; `None`: the connection's own.
-    pub from: Option<ConnectionName>,
-    /// Whole objects.
-    pub objects: Vec<ObjectName>,
-    /// All objects that the snapshot has.
-    pub all: bool,
-    /// Single records, by key; the object where it was told.
-    pub ids: Vec<(Option<ObjectName>, String)>,
-    /// With the records that these need, and those that belong to them.
-    pub with_related: bool,
-    /// Records that were changed since the snapshot get its values back; otherwise they stay, but for references that are empty.
-    pub overwrite: bool,
-    /// But for those that were changed after this moment.
-    pub keep_changed_since: Option<Timestamp>,
-    /// References of records that are there stay as they are.
-    pub no_relink: bool,
-    /// The usage limit while the restore runs.
-    pub raise_limit: Option<Percent>,
-    /// Conditions, by object.
-    pub conditions: Vec<(ObjectName, String)>,
-    /// Fields whose values identify records, by object.
-    pub external_ids: Vec<(ObjectName, String)>,
-    /// Read back and compare.
-    pub verify: bool,
-    /// Only tell what would be done.
-    pub dry_run: bool,
-    /// Wait out pauses within the run.
-    pub wait: bool,
-    /// Ask the org at once how many requests are used, where that may be asked.
-    pub check_now: bool,
-    /// Ends the run at the next committed batch.
-    pub stop: StopSignal,
-}
-
-/// How a run ended.
-enum Ended {
-    Complete,
-    Paused(Paused),
-    Failed(String),
-    /// What is asked for can't be.
-    Refused(Box<Failure>),
-    Stopped,
-}
-
-impl Ended {
-    /// Says so in the result of a run. `waits`: it was to wait where it paused, so that somebody ended that.
-    fn tell(self, result: &mut RestoreResult, fold: &RestoreFold, waits: bool) -> Result<(), JobError> {
-        match self {
-            Ended::Complete => result.complete(),
-            Ended::Refused(failure) => return Err(JobError::Blocked(failure)),
-            Ended::Stopped => result.failed("stopped; restore again to continue", Needs::default()),
-            Ended::Failed(reason) => result.failed(&reason, Needs::default()),
-            Ended::Paused(pause) if waits => {
-                result.state = RestoreState::Paused;
-                result.pause = Some(PauseResult::from(&pause));
-            }
-            Ended::Paused(pause) => {
-                let needs = Needs::after(&pause, needed(fold));
-                result.pause = Some(PauseResult::from(&pause));
-                result.failed(stopped_by(&pause), needs);
-            }
-        }
-        Ok(())
-    }
-}
-
-/// What is restored, found.
-struct Source {
-    snapshot: Snapshot,
-    state: SnapshotState,
-    what: RestoreRequested,
-    /// What the snapshot's Ids belong to.
-    scope: Option<String>,
-}
-
 impl Host {
-    /// Restores: goes on with the same restore, or begins one, and steps until it is complete, fails or pauses. With `dry_run` it
+    /// Restores: continues the same restore, or begins one, and steps until it is complete, fails or pauses. With `dry_run` it
     /// only plans.
     pub async fn restore(
         &self,
@@ -117,125 +36,52 @@ impl Host {
         request: &RestoreRequest,
         progress: &dyn Progress,
     ) -> Result<RestoreResult, JobError> {
-        let source = self.source(name, request).await?;
-        let mut first = First::new(self, name).await?;
-        let restored = self.restore_first(name, actor, request, &source, progress, &mut first).await;
-        first.withdraw().await;
-        restored
+        let source = find_source(self, name, request).await?;
+        let run = Run {
+            host: self,
+            name,
+            wait: request.wait,
+            check_now: request.check_now,
+            stop: &request.stop,
+            actor,
+            progress,
+        };
+        let mut job = RestoreJob {
+            source: &source,
+            request,
+            priority: RestorePriority::new(self, name).await?,
+        };
+        let driven = drive(&mut job, &run).await;
+        job.priority.withdraw().await;
+        let driven = driven?;
+        let (id, fold) = driven.product;
+        let mut result = RestoreResult::of(name, id, &source, &fold, driven.sent);
+        match driven.end {
+            JobEnd::Complete if request.dry_run => result.planned(driven.session.usage()),
+            end => describe_end(end, &fold, request.wait, &mut result)?,
+        }
+        Ok(result)
     }
+}
 
-    async fn restore_first(
-        &self,
-        name: &ConnectionName,
-        actor: &Actor,
-        request: &RestoreRequest,
-        source: &Source,
-        progress: &dyn Progress,
-        first: &mut First,
-    ) -> Result<RestoreResult, JobError> {
-        let mut sent = 0;
-        let mut asked = Asked::of(request.check_now);
-        loop {
-            let waits = Waits {
-                name,
-                wait: request.wait,
-                stop: &request.stop,
-                progress,
-            };
-            let session = self.restore_session(name, actor, &request.stop, progress, first).await;
-            let Some(session) = self.or_wait_to_ask(session, &waits, Some(first)).await? else {
-                continue;
-            };
-            let mut job = Restore {
-                session: &session,
-                source,
-                request,
-                progress,
-                tries: 0,
-            };
-            let run = if request.dry_run {
-                job.rehearse(&mut asked).await
-            } else {
-                job.run(&mut asked).await
-            };
-            sent += session.sent();
-            // Before a backup may have the claim: this still goes first.
-            let renewed = first.renew().await;
-            let released = if matches!(run, Err(JobError::Store(StoreError::Lost { .. }))) {
-                Ok(())
-            } else {
-                session.release().await
-            };
-            let Some((id, fold, ended)) = self.or_wait_to_ask(run, &waits, Some(first)).await? else {
-                continue;
-            };
-            released?;
-            renewed?;
-            if let Ended::Paused(pause) = &ended
-                && request.wait
-                && !request.stop.is_set()
-            {
-                let wait = pause.recheck_at.since(self.store().seams().clock.now());
-                progress.tell(&ProgressEvent::Paused {
-                    pause: pause.into(),
-                    wait,
-                });
-                self.wait_out(&waits, pause, Some(first)).await?;
-                progress.tell(&ProgressEvent::Resuming);
-                continue;
-            }
-            let mut result = RestoreResult::of(name, id, &source.what, source.state, &fold, sent);
-            match ended {
-                Ended::Complete if request.dry_run => result.planned(session.usage()),
-                ended => ended.tell(&mut result, &fold, request.wait)?,
-            }
-            return Ok(result);
+/// How it ended, in the result of a run. `waits`: it was to wait where it paused, so that somebody ended that.
+fn describe_end(end: JobEnd, fold: &RestoreFold, waits: bool, result: &mut RestoreResult) -> Result<(), JobError> {
+    match end {
+        JobEnd::Complete => result.complete(),
+        JobEnd::Refused(failure) => return Err(JobError::Blocked(failure)),
+        JobEnd::Stopped | JobEnd::Yielded => result.failed("stopped; restore again to continue", Needs::default()),
+        JobEnd::Failed(reason) => result.failed(&reason, Needs::default()),
+        JobEnd::Paused(pause) if waits => {
+            result.state = RestoreState::Paused;
+            result.pause = Some(PauseResult::from(&pause));
+        }
+        JobEnd::Paused(pause) => {
+            let needs = Needs::after(&pause, needed(fold));
+            result.pause = Some(PauseResult::from(&pause));
+            result.failed(stopped_by(&pause), needs);
         }
     }
-
-    /// Finds the snapshot and what is asked of it.
-    async fn source(&self, name: &ConnectionName, request: &RestoreRequest) -> Result<Source, JobError> {
-        let from = request.from.as_ref().unwrap_or(name);
-        if from.tenant() != name.tenant() {
-            return Err(JobError::OtherTenant(from.clone()));
-        }
-        let journal = self.journal(from).await?;
-        let selected = select(journal.state(), &request.snapshot)?;
-        let snapshot = Snapshot::open(self.store(), from, journal.state(), selected.snapshot.id).await?;
-        let chosen = chosen(&snapshot, request).await?;
-        let mut details: Vec<(String, String)> = Vec::new();
-        let conditions = chosen.conditions.into_iter();
-        details.extend(conditions.map(|(object, text)| (format!("where:{object}"), text)));
-        let mode = if request.overwrite { "overwrite" } else { "missing" };
-        details.push(("mode".to_owned(), mode.to_owned()));
-        let since = request.keep_changed_since;
-        details.extend(since.map(|since| ("keep-changed-since".to_owned(), since.0.to_string())));
-        if request.no_relink {
-            details.push(("no-relink".to_owned(), "yes".to_owned()));
-        }
-        let external = request.external_ids.iter();
-        details.extend(external.map(|(object, field)| (format!("external-id:{object}"), field.clone())));
-        if request.verify {
-            details.push(("verify".to_owned(), "yes".to_owned()));
-        }
-        // Of the snapshot, not of the connection as it is now: what was restored before is known by it.
-        let scope = selected.snapshot.scope.as_ref().map(ToString::to_string);
-        // The same choice, however it is spelled, goes on with the same restore.
-        in_order(&mut details);
-        Ok(Source {
-            state: selected.state,
-            what: RestoreRequested {
-                source: from.clone(),
-                snapshot: selected.snapshot.id,
-                objects: chosen.objects,
-                records: chosen.records,
-                with_related: request.with_related,
-                details,
-            },
-            snapshot,
-            scope,
-        })
-    }
+    Ok(())
 }
 
 fn stopped_by(pause: &Paused) -> &'static str {
@@ -255,38 +101,77 @@ fn needed(fold: &RestoreFold) -> u64 {
     fold.needed.unwrap_or(next).max(1)
 }
 
+/// What steps of a restore leave: its id, where it isn't only planned, and its fold.
+type Left = (Option<RestoreId>, RestoreFold);
+
+/// A restore, from its first claim to its end.
+struct RestoreJob<'a> {
+    source: &'a RestoreSource,
+    request: &'a RestoreRequest,
+    priority: RestorePriority,
+}
+
+impl DrivenJob for RestoreJob<'_> {
+    type Product = Left;
+
+    async fn open(&mut self, run: &Run<'_>) -> Result<Session, JobError> {
+        open_restore(&mut self.priority, run).await
+    }
+
+    async fn steps(
+        &mut self,
+        run: &Run<'_>,
+        session: &Session,
+        probe_owner: &mut ProbeOwner,
+    ) -> Result<(Left, JobEnd), JobError> {
+        let mut restore = Restore {
+            session,
+            source: self.source,
+            request: self.request,
+            progress: run.progress,
+            failures: Failures::default(),
+        };
+        if self.request.dry_run {
+            restore.rehearse(probe_owner).await
+        } else {
+            restore.run(probe_owner).await
+        }
+    }
+
+    async fn keep_priority(&mut self) -> Result<(), JobError> {
+        self.priority.renew().await
+    }
+}
+
 /// A restore under way.
 struct Restore<'a> {
     session: &'a Session,
-    source: &'a Source,
+    source: &'a RestoreSource,
     request: &'a RestoreRequest,
     progress: &'a dyn Progress,
-    /// Failures of the step that comes next.
-    tries: u32,
+    failures: Failures,
 }
-
-type Run = Result<(Option<RestoreId>, RestoreFold, Ended), JobError>;
 
 impl Restore<'_> {
     /// Only plans: what it learns is kept by the connector, nothing by the host.
-    async fn rehearse(&self, asked: &mut Asked) -> Run {
+    async fn rehearse(&self, probe_owner: &mut ProbeOwner) -> Result<(Left, JobEnd), JobError> {
         let mut fold = RestoreFold::default();
-        let told = |outcome: &Outcome, requests| {
-            let (reports, needed) = outcome.take_restored();
-            fold.told(reports);
+        let record = |call: &CallOutcome, requests| {
+            let (reports, needed) = call.take_restored();
+            fold.apply(reports);
             fold.needed = needed.or(fold.needed);
             fold.planning += requests;
         };
-        let plan = async |outcome: Outcome| self.plan(&outcome, false).await;
-        let ended = match self.session.rehearse(asked, self.progress, plan, told).await? {
-            Rehearsed::Ready => Ended::Complete,
-            Rehearsed::Paused(pause) => Ended::Paused(pause),
-            Rehearsed::Stopped => Ended::Stopped,
+        let plan = async |call: CallOutcome| self.plan(&call, false).await;
+        let end = match rehearse(self.session, plan, record, probe_owner, self.progress).await? {
+            Rehearsed::Ready => JobEnd::Complete,
+            Rehearsed::Paused(pause) => JobEnd::Paused(pause),
+            Rehearsed::Stopped => JobEnd::Stopped,
         };
-        Ok((None, fold, ended))
+        Ok(((None, fold), end))
     }
 
-    async fn run(&mut self, asked: &mut Asked) -> Run {
+    async fn run(&mut self, probe_owner: &mut ProbeOwner) -> Result<(Left, JobEnd), JobError> {
         let id = self.begin().await?;
         let session = self.session;
         let mut log = RestoreLog::open(session.host.store(), &session.name, id).await?;
@@ -294,62 +179,62 @@ impl Restore<'_> {
             restore: id.to_string(),
             new: log.fold().next.is_none(),
         });
-        self.session.raise_limit(self.request.raise_limit).await?;
-        let ended = loop {
-            match self.step(&mut log, asked).await {
+        raise_limit(session, self.request.raise_limit).await?;
+        let end = loop {
+            match self.step(&mut log, probe_owner).await {
                 Ok(None) => {}
-                Ok(Some(ended)) => break ended,
+                Ok(Some(end)) => break end,
                 Err(error) => {
-                    self.session.lower_limit().await?;
+                    lower_limit(session).await?;
                     return Err(error);
                 }
             }
         };
         let fold = log.fold().clone();
         let done = fold.done();
-        let event = match &ended {
-            Ended::Complete => Some(Event::RestoreCompleted {
+        let event = match &end {
+            JobEnd::Complete => Some(Event::RestoreCompleted {
                 restore: id,
                 incomplete: done.failed + done.ambiguous > 0
                     || fold.any_record(&[RecordOutcome::Failed, RecordOutcome::Ambiguous]),
                 log_head: log.head().hash,
             }),
-            Ended::Paused(pause) if self.request.wait => Some(Event::RestorePaused {
+            JobEnd::Paused(pause) if self.request.wait => Some(Event::RestorePaused {
                 restore: id,
                 pause: pause.clone(),
             }),
-            Ended::Paused(pause) => Some(Event::RestoreFailed {
+            JobEnd::Paused(pause) => Some(Event::RestoreFailed {
                 restore: id,
                 reason: stopped_by(pause).to_owned(),
                 needed: needed(&fold),
             }),
-            Ended::Refused(failure) => Some(Event::RestoreFailed {
+            JobEnd::Refused(failure) => Some(Event::RestoreFailed {
                 restore: id,
-                reason: told(failure),
+                reason: describe(failure),
                 needed: 0,
             }),
-            Ended::Failed(reason) => Some(Event::RestoreFailed {
+            JobEnd::Failed(reason) => Some(Event::RestoreFailed {
                 restore: id,
                 reason: reason.clone(),
                 needed: needed(&fold),
             }),
-            Ended::Stopped => None,
+            JobEnd::Stopped | JobEnd::Yielded => None,
         };
         if let Some(event) = event {
             session.journal.lock().await.append(&session.actor, event).await?;
         }
-        if !matches!(ended, Ended::Paused(_)) || !self.request.wait {
-            self.session.lower_limit().await?;
+        if !matches!(end, JobEnd::Paused(_)) || !self.request.wait {
+            lower_limit(session).await?;
         }
-        Ok((Some(id), fold, ended))
+        Ok(((Some(id), fold), end))
     }
 
-    /// The restore to go on with, or a new one. One of something else that is open is closed.
+    /// The restore to continue, or a new one. One of something else that is open is closed.
     async fn begin(&self) -> Result<RestoreId, JobError> {
         let mut journal = self.session.journal.lock().await;
         let what = &self.source.what;
         if let Some(open) = journal.state().open_restore().filter(|open| open.what == *what) {
-            let (id, open) = (open.id, open.standing == backup_store::journal::RestoreStanding::Open);
+            let (id, open) = (open.id, open.standing == RestoreStanding::Open);
             if !open {
                 journal
                     .append(&self.session.actor, Event::RestoreResumed { restore: id })
@@ -373,24 +258,19 @@ impl Restore<'_> {
         Ok(id)
     }
 
-    /// One step. `None`: it goes on.
-    async fn step(&mut self, log: &mut RestoreLog, asked: &mut Asked) -> Result<Option<Ended>, JobError> {
+    /// One step. `None`: another one follows.
+    async fn step(&mut self, log: &mut RestoreLog, probe_owner: &mut ProbeOwner) -> Result<Option<JobEnd>, JobError> {
         let next = log.fold().next.clone();
         if next == Some(NextStep::Done) {
-            return Ok(Some(Ended::Complete));
+            return Ok(Some(JobEnd::Complete));
         }
         if let Some(NextStep::AgainAfter { seconds }) = next {
             self.session.wait_until_due(seconds, self.progress).await;
         }
         if self.request.stop.is_set() {
-            return Ok(Some(Ended::Stopped));
+            return Ok(Some(JobEnd::Stopped));
         }
-        let cost = match next {
-            None => PLAN_REQUESTS,
-            Some(NextStep::Plan { requests } | NextStep::Batch { requests }) => u32::try_from(requests).unwrap_or(u32::MAX),
-            _ => BATCH_REQUESTS,
-        };
-        let granted = match self.session.decide(cost, asked, self.progress).await? {
+        let granted = match decide(self.session, cost_of(next.as_ref()), probe_owner, self.progress).await? {
             Decision::Proceed(requests) => requests,
             Decision::Pause(pause) => {
                 // What a restore needs isn't known before it is planned; much of that sends nothing.
@@ -399,8 +279,8 @@ impl Restore<'_> {
                     Some(_) => None,
                 };
                 return Ok(Some(match stopped {
-                    Some(failed @ (Ended::Failed(_) | Ended::Refused(_))) => failed,
-                    _ => Ended::Paused(pause),
+                    Some(failed @ (JobEnd::Failed(_) | JobEnd::Refused(_))) => failed,
+                    _ => JobEnd::Paused(pause),
                 }));
             }
         };
@@ -408,62 +288,60 @@ impl Restore<'_> {
     }
 
     /// Runs what comes next with so many requests, and commits it.
-    async fn run_next(&mut self, log: &mut RestoreLog, granted: u64) -> Result<Option<Ended>, JobError> {
+    async fn run_next(&mut self, log: &mut RestoreLog, granted: u64) -> Result<Option<JobEnd>, JobError> {
         let next = log.fold().next.clone();
         let session = self.session;
         let (began_at, sent_before) = (session.parts.clock.now(), session.sent());
-        let outcome = Outcome::new(None);
+        let call = CallOutcome::new(None);
         let grant = session.grant(granted, GrantPurpose::Batch).await?;
-        let at = log.fold().checkpoint.clone();
-        let went = match at {
-            None => match self.plan(&outcome, true).await {
-                Ok(planned) => session.planned(planned),
+        let result = match log.fold().checkpoint.clone() {
+            None => match self.plan(&call, true).await {
+                Ok(planned) => step_outcome::planned(session, planned),
                 Err(error) => Err(error),
             },
-            Some(at) => session.batch(&outcome, self.readable(), at).await,
+            Some(checkpoint) => run_batch(session, checkpoint, &call, self.readable()).await,
         };
-        session.spent(&grant).await?;
-        let error = went.as_ref().err().map(ToString::to_string);
-        let refused = match &went {
+        session.close_grant(&grant).await?;
+        let error = result.as_ref().err().map(ToString::to_string);
+        let refused = match &result {
             Err(JobError::Blocked(failure)) if is_wrong_choice(failure) => Some(failure.clone()),
             _ => None,
         };
-        let may_pass = went.as_ref().err().is_some_and(JobError::may_pass);
-        let went = went.unwrap_or_else(|_| {
-            Went::stays(next.unwrap_or(NextStep::Plan {
+        let may_pass = result.as_ref().err().is_some_and(JobError::may_pass);
+        let outcome = result.unwrap_or_else(|_| {
+            StepOutcome::stays(next.unwrap_or(NextStep::Plan {
                 requests: u64::from(PLAN_REQUESTS),
             }))
         });
-        let (objects, needed) = outcome.take_restored();
+        let (objects, needed) = call.take_restored();
         let commit = RestoreCommit {
             began_at,
-            checkpoint: went.checkpoint,
-            next: went.next.clone(),
+            checkpoint: outcome.checkpoint,
+            next: outcome.next.clone(),
             requests: session.sent() - sent_before,
             needed,
             objects: if error.is_some() { Vec::new() } else { objects },
-            readings: outcome.take_readings(),
+            readings: call.take_readings(),
             connector: session.digest,
             journal_head: session.journal.lock().await.head().hash,
         };
         log.commit(&*session.claim.lock().await, commit).await?;
         if let Some(failure) = refused {
-            return Ok(Some(Ended::Refused(failure)));
+            return Ok(Some(JobEnd::Refused(failure)));
         }
         if let Some(reason) = error {
-            if self.tries + 1 >= TRIES || !may_pass {
-                return Ok(Some(Ended::Failed(reason)));
+            if !self.failures.may_try_again(may_pass) {
+                return Ok(Some(JobEnd::Failed(reason)));
             }
-            self.tries += 1;
-            self.session.before_another_try(reason, self.tries, self.progress).await;
+            session.wait_to_retry(reason, &self.failures, self.progress).await;
             return Ok(None);
         }
-        self.tries = 0;
+        self.failures.reset();
         self.tell(log.fold());
-        Ok(match (went.pause, went.next) {
-            (Some(pause), _) => Some(Ended::Paused(pause)),
-            (None, NextStep::Done) => Some(Ended::Complete),
-            (None, NextStep::Blocked(failure)) => Some(Ended::Failed(told(&failure))),
+        Ok(match (outcome.pause, outcome.next) {
+            (Some(pause), _) => Some(JobEnd::Paused(pause)),
+            (None, NextStep::Done) => Some(JobEnd::Complete),
+            (None, NextStep::Blocked(failure)) => Some(JobEnd::Failed(describe(&failure))),
             (None, _) => None,
         })
     }
@@ -491,7 +369,7 @@ impl Restore<'_> {
         }
     }
 
-    async fn plan(&self, outcome: &Outcome, runs: bool) -> Result<Planned, JobError> {
+    async fn plan(&self, call: &CallOutcome, runs: bool) -> Result<Planned, JobError> {
         let what = &self.source.what;
         let mut details: Vec<NamedValue> = what.details.iter().cloned().map(NamedValue::from).collect();
         let scope = self.source.scope.clone();
@@ -513,7 +391,7 @@ impl Restore<'_> {
             with_related: what.with_related,
             details,
         };
-        let imports = self.session.imports(true, outcome, self.readable());
+        let imports = self.session.imports(true, call, self.readable());
         self.session
             .answered("plan-restore", self.session.connector.plan_restore(imports, selection).await)
     }

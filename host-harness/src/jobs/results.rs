@@ -1,8 +1,8 @@
 //! What jobs give back; serialised as the command line's JSON, whose fields docs/CLI.md documents.
 
-use super::error::beside;
+use super::error::without_subject;
+use super::usage::{PauseResult, Usage};
 use crate::connections::warnings::{FILES_FAILED, OBJECTS_FAILED, QUERY_ALL_FILES_MISSING, VIEW_ALL_DATA_MISSING};
-use backup_store::journal::{Paused, rfc3339};
 use backup_store::snapshot::{Fold, NextStep, ObjectFold};
 use backup_store::{ObjectState, SnapshotId, SnapshotKind};
 use serde::Serialize;
@@ -10,10 +10,10 @@ use serde::Serialize;
 /// Whether a snapshot holds all that it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum State {
+pub enum BackupState {
     /// All of it.
     Complete,
-    /// Some of it; it can be read, and a later run goes on.
+    /// Some of it; it can be read, and a later run continues it.
     Partial,
     /// All that could be read: objects or parts of them failed, and the next backup reads those anew.
     Incomplete,
@@ -28,44 +28,10 @@ pub struct Calls {
     pub estimated: u64,
 }
 
-/// Why a backup pauses, and the numbers.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct PauseResult {
-    /// `usage-limit`, `org-limit`, `bulk-limit`.
-    pub reason: String,
-    /// By all applications.
-    pub used: u64,
-    /// Of so many.
-    pub max: u64,
-    /// The usage limit in force.
-    pub limit_percent: u8,
-    /// Where to stop.
-    pub ceiling: u64,
-    /// When the org is asked next; RFC 3339, UTC.
-    pub recheck_at: String,
-    /// When it last told what is used, or was asked.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub asked_at: Option<String>,
-}
-
-impl From<&Paused> for PauseResult {
-    fn from(pause: &Paused) -> PauseResult {
-        PauseResult {
-            reason: pause.reason.clone(),
-            used: pause.used,
-            max: pause.max,
-            limit_percent: pause.limit_percent.get(),
-            ceiling: pause.ceiling,
-            recheck_at: rfc3339(pause.recheck_at),
-            asked_at: pause.asked_at.map(rfc3339),
-        }
-    }
-}
-
 /// One object of a snapshot.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct ObjectResult {
-    /// Its name.
+    /// API name.
     pub name: String,
     /// How far it is.
     pub state: ObjectState,
@@ -107,7 +73,7 @@ impl WarningResult {
             code: warning.code.clone(),
             object: warning.object.clone(),
             count: count.and_then(|count| count.value.parse().ok()),
-            message: beside(warning.object.as_deref().unwrap_or_default(), &warning.message).to_owned(),
+            message: without_subject(warning.object.as_deref().unwrap_or_default(), &warning.message).to_owned(),
             remedy: warning.remedy.clone(),
             accepted: accepted.contains(&warning.code),
         }
@@ -181,8 +147,8 @@ impl ObjectResult {
             stale: object.stale,
             reason: (!texts.is_empty()).then(|| texts.join("; ")),
             window: object.window.map(|window| WindowResult {
-                from: rfc3339(window.from),
-                to: rfc3339(window.to),
+                from: window.from.rfc3339(),
+                to: window.to.rfc3339(),
             }),
         }
     }
@@ -190,18 +156,18 @@ impl ObjectResult {
 
 /// A failure of an object as one clause among others, behind that one's name: its code and what happened.
 pub(super) fn brief(object: &str, failure: &backup_contract::Failure) -> String {
-    format!("{}: {}", failure.code, beside(object, &failure.message))
+    format!("{}: {}", failure.code, without_subject(object, &failure.message))
 }
 
 /// A failure of one record: what happened, and what to do.
-pub(super) fn told_failure(failure: &backup_contract::Failure) -> String {
+pub(super) fn describe_record_failure(failure: &backup_contract::Failure) -> String {
     let remedy = failure
         .remedy
         .as_ref()
         .map(|remedy| format!("; {remedy}"))
         .unwrap_or_default();
     match failure.details.iter().find(|detail| detail.name == "field") {
-        Some(field) => format!("{}: {}{remedy}", field.value, beside(&field.value, &failure.message)),
+        Some(field) => format!("{}: {}{remedy}", field.value, without_subject(&field.value, &failure.message)),
         None => format!("{}{remedy}", failure.message),
     }
 }
@@ -211,15 +177,15 @@ pub(super) fn told_failure(failure: &backup_contract::Failure) -> String {
 pub struct BackupResult {
     /// `TENANT/CONNECTION`.
     pub connection: String,
-    /// Its id.
+    /// Id of the snapshot, as commands take it.
     pub snapshot: String,
     /// Full or incremental.
     pub kind: SnapshotKind,
     /// Complete or partial.
-    pub state: State,
+    pub state: BackupState,
     /// Why it pauses; none where it is complete, failed or was stopped.
     pub pause: Option<PauseResult>,
-    /// Why it can't go on by itself; the snapshot stays readable, and running the backup again goes on.
+    /// Why it can't go on by itself; the snapshot stays readable, and running the backup again continues it.
     pub failed: Option<String>,
     /// Records in the snapshot.
     pub records: u64,
@@ -239,7 +205,7 @@ pub struct BackupResult {
 
 impl BackupResult {
     pub(super) fn of(connection: String, snapshot: SnapshotId, fold: &Fold, sent: u64, accepted: &[String]) -> BackupResult {
-        let kind = match fold.inherited {
+        let kind = match fold.base {
             Some(_) => SnapshotKind::Incremental,
             None => SnapshotKind::Full,
         };
@@ -250,9 +216,9 @@ impl BackupResult {
             snapshot: snapshot.to_string(),
             kind,
             state: match fold.next {
-                Some(NextStep::Done) if fold.has_failed() => State::Incomplete,
-                Some(NextStep::Done) => State::Complete,
-                _ => State::Partial,
+                Some(NextStep::Done) if fold.has_failed() => BackupState::Incomplete,
+                Some(NextStep::Done) => BackupState::Complete,
+                _ => BackupState::Partial,
             },
             pause: None,
             failed: None,
@@ -285,7 +251,7 @@ pub(super) fn estimated_requests(fold: &Fold) -> u64 {
 /// One object of a plan.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PlannedObject {
-    /// Its name.
+    /// API name.
     pub name: String,
     /// How it will be read; none where it is skipped.
     pub way: Option<String>,
@@ -337,7 +303,7 @@ pub struct PlanResult {
     /// The usage limit under which it would be complete without a pause; `None`: not even 100 % would do.
     pub limit_to_finish_today: Option<u8>,
     /// The org's requests.
-    pub usage: Option<super::progress::Usage>,
+    pub usage: Option<Usage>,
     /// The usage limit in force.
     pub limit_percent: u8,
     /// Records.
@@ -364,7 +330,7 @@ pub struct CheckResult {
     /// What the connector told.
     pub facts: std::collections::BTreeMap<String, String>,
     /// The org's requests.
-    pub usage: Option<super::progress::Usage>,
+    pub usage: Option<Usage>,
     /// The usage limit in force.
     pub limit_percent: u8,
     /// Requests of this run.
@@ -392,7 +358,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_message_is_about_is_named_once() {
+    fn a_message_names_its_object_once() {
         let failure = |message: &str| backup_contract::Failure {
             code: "code".to_owned(),
             message: message.to_owned(),
@@ -405,7 +371,7 @@ mod tests {
             assert_eq!(WarningResult::of(&failure(message), &[]).message, "3 files are left");
         }
         for message in ["its owner is inactive", "OwnerId: its owner is inactive"] {
-            assert_eq!(told_failure(&failure(message)), "OwnerId: its owner is inactive");
+            assert_eq!(describe_record_failure(&failure(message)), "OwnerId: its owner is inactive");
         }
         assert_eq!(brief("Account", &failure("AccountId is empty")), "code: AccountId is empty");
     }

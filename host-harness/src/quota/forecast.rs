@@ -19,7 +19,7 @@ const MAX_STEPS: usize = 1_000;
 
 /// What is known when the question is asked.
 #[derive(Clone, Copy, Debug)]
-pub struct Known<'a> {
+pub struct ForecastFacts<'a> {
     /// Requests that are needed.
     pub needed: u64,
     /// By all applications.
@@ -32,7 +32,7 @@ pub struct Known<'a> {
     pub free: u64,
     /// Own requests of the last 24 hours, by hour.
     pub own: &'a [Hour],
-    /// Now.
+    /// When the question is asked: waits count from here.
     pub now: Timestamp,
 }
 
@@ -50,7 +50,7 @@ pub struct Forecast {
 }
 
 /// What is to be expected by what is known.
-pub fn forecast(known: &Known<'_>) -> Forecast {
+pub fn forecast(known: &ForecastFacts<'_>) -> Forecast {
     let fits_now = known.needed <= known.free;
     let waited = if fits_now { Some((0, 0)) } else { wait(known) };
     Forecast {
@@ -62,7 +62,7 @@ pub fn forecast(known: &Known<'_>) -> Forecast {
 }
 
 /// The smallest usage limit, from the one in force on, that leaves enough.
-fn sufficient(known: &Known<'_>) -> Option<Percent> {
+fn sufficient(known: &ForecastFacts<'_>) -> Option<Percent> {
     let leaves = |percent: Percent| super::ceiling(percent, known.max).saturating_sub(known.used) >= known.needed;
     (known.limit.get()..=100)
         .filter_map(Percent::new)
@@ -70,7 +70,7 @@ fn sufficient(known: &Known<'_>) -> Option<Percent> {
 }
 
 /// How many pauses, and milliseconds, until the last request: hour by hour, as what was sent leaves the window and is sent anew.
-fn wait(known: &Known<'_>) -> Option<(u64, u64)> {
+fn wait(known: &ForecastFacts<'_>) -> Option<(u64, u64)> {
     let own = known.own.iter().fold(0u64, |sum, hour| sum.saturating_add(hour.sent));
     let others = known.used.saturating_sub(own);
     // What others leave in a day.
@@ -115,9 +115,9 @@ mod tests {
 
     const NOW: Timestamp = Timestamp(500_000 * HOUR_MS);
 
-    fn known(needed: u64, used: u64, limit: u8, own: &[Hour]) -> Known<'_> {
+    fn known(needed: u64, used: u64, limit: u8, own: &[Hour]) -> ForecastFacts<'_> {
         let limit = Percent::new(limit).unwrap();
-        Known {
+        ForecastFacts {
             needed,
             used,
             max: 1_000,
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_fits_pauses_never_and_asks_for_no_other_limit() {
+    fn a_backup_that_fits_never_pauses_and_asks_for_no_other_limit() {
         let forecast = forecast(&known(70, 430, 50, &[]));
         assert_eq!(
             (forecast.fits_now, forecast.pauses, hours_ahead(forecast)),
@@ -164,7 +164,7 @@ mod tests {
     }
 
     #[test]
-    fn where_others_leave_nothing_it_never_completes() {
+    fn a_backup_never_completes_where_others_leave_nothing() {
         let forecast = forecast(&known(10, 600, 50, &[]));
         assert_eq!((forecast.pauses, forecast.completes_at), (None, None));
         assert_eq!(forecast.limit_to_finish_today.map(Percent::get), Some(61));
@@ -177,7 +177,7 @@ mod tests {
     }
 
     #[test]
-    fn numbers_of_any_size_end_nothing() {
+    fn a_forecast_is_made_of_numbers_of_any_size() {
         for needed in [1 << 40, 1 << 61, u64::MAX] {
             for used in [0, 499, u64::MAX] {
                 let own = [
@@ -188,12 +188,12 @@ mod tests {
                     Hour { start: 0, sent: 1 },
                 ];
                 for own in [&own[..], &own[1..], &[]] {
-                    let known = Known {
+                    let known = ForecastFacts {
                         max: u64::MAX,
                         ..known(needed, used, 1, own)
                     };
                     forecast(&known);
-                    forecast(&Known { max: 1_000, ..known });
+                    forecast(&ForecastFacts { max: 1_000, ..known });
                 }
             }
         }

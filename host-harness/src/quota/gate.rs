@@ -28,7 +28,7 @@ pub struct ScopeGate {
 }
 
 impl ScopeGate {
-    /// A gate that goes on from what the claim found. `quota`: the name of what requests spend.
+    /// A gate that continues from what the claim recovered. `quota`: the name of what requests spend.
     pub async fn open(
         quota: &str,
         claim: Arc<tokio::sync::Mutex<Claim>>,
@@ -54,13 +54,13 @@ impl ScopeGate {
     }
 
     /// Sends under this grant from now on. It has to be durable already.
-    pub fn begin(&self, grant: &Grant) {
-        self.ledger().begin(grant);
+    pub fn open_grant(&self, grant: &Grant) {
+        self.ledger().open_grant(grant);
     }
 
     /// Nothing is sent from now on; what remains of the grant is released.
-    pub fn end(&self) {
-        self.ledger().end();
+    pub fn close_grant(&self) {
+        self.ledger().close_grant();
         self.ended.notify_waiters();
     }
 

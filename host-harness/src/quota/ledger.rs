@@ -4,7 +4,7 @@
 //! requests that a crash may have sent stay counted until a reading is new enough to hold them; own requests in 24 hours never
 //! pass the ceiling, whatever the readings say.
 
-use super::probes::{self, Known};
+use super::probes::{self, ProbeFacts};
 use backup_contract::{Hour, Reading, ReadingSource, Standing};
 use backup_seams::Timestamp;
 use backup_store::{Grant, GrantPurpose, Percent, Spending, Unsettled};
@@ -25,7 +25,7 @@ pub struct NotAdmitted {
 
 /// One attempt on the wire.
 #[derive(Clone, Copy, Debug)]
-struct Sent {
+struct SentRequest {
     number: u64,
     at: Timestamp,
     cost: u64,
@@ -41,12 +41,12 @@ struct OpenGrant {
 #[derive(Debug)]
 pub struct Ledger {
     quota: String,
-    /// The part of the spending that this process found.
-    found: Spending,
+    /// What is spent, by the claim that this process continues from, and what it added itself.
+    recovered: Spending,
     opened_at: Timestamp,
     next_number: u64,
     /// Sent by this process: since the last reading of `quota`, and for [`LAG`].
-    recent: VecDeque<Sent>,
+    recent: VecDeque<SentRequest>,
     /// Numbers and costs of requests without an answer.
     awaiting: BTreeMap<u64, u64>,
     sent: u64,
@@ -56,16 +56,16 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Goes on from what the claim found. `quota` is what requests spend.
-    pub fn open(quota: &str, mut found: Spending, now: Timestamp) -> Ledger {
-        no_later_than(&mut found, now);
+    /// Continues from what the claim recovered. `quota` is what requests spend.
+    pub fn open(quota: &str, mut recovered: Spending, now: Timestamp) -> Ledger {
+        no_later_than(&mut recovered, now);
         // What a dead host may have sent had numbers too.
-        let next_number = found
+        let next_number = recovered
             .next_request_number
-            .saturating_add(total(found.unsettled.iter().map(|u| u.requests)));
+            .saturating_add(total(recovered.unsettled.iter().map(|u| u.requests)));
         Ledger {
             quota: quota.to_owned(),
-            found,
+            recovered,
             opened_at: now,
             next_number,
             recent: VecDeque::new(),
@@ -77,7 +77,7 @@ impl Ledger {
     }
 
     /// From now on requests are sent under this grant, which is durable already.
-    pub fn begin(&mut self, grant: &Grant) {
+    pub fn open_grant(&mut self, grant: &Grant) {
         self.grant = Some(OpenGrant {
             purpose: grant.purpose,
             left: grant.requests,
@@ -85,7 +85,7 @@ impl Ledger {
     }
 
     /// What remains of the grant is released; nothing is sent until the next.
-    pub fn end(&mut self) {
+    pub fn close_grant(&mut self) {
         self.grant = None;
         self.awaiting.clear();
     }
@@ -126,21 +126,21 @@ impl Ledger {
 
     /// A probe is about to be sent.
     pub fn note_probe(&mut self, now: Timestamp) {
-        self.found.probes.push(now);
+        self.recovered.probes.push(now);
     }
 
     /// The last probe provably wasn't sent.
     pub fn take_back_probe(&mut self) {
-        self.found.probes.pop();
+        self.recovered.probes.pop();
     }
 
     /// When the source may be asked next. `at_once`: whether or not it's worth it.
     pub fn next_probe(&self, at_once: bool, now: Timestamp) -> Timestamp {
-        let earliest = probes::earliest(&self.found.probes, self.standing().map(|s| s.last.max), now);
+        let earliest = probes::earliest(&self.recovered.probes, self.standing().map(|s| s.last.max), now);
         match self.standing() {
             Some(standing) if !at_once => {
-                let last_probe = self.found.probes.iter().max().copied();
-                probes::worthwhile(&self.known(standing, now), last_probe, LAG).max(earliest)
+                let last_probe = self.recovered.probes.iter().max().copied();
+                probes::worthwhile(&self.probe_facts(standing, now), last_probe, LAG).max(earliest)
             }
             _ => earliest,
         }
@@ -149,7 +149,7 @@ impl Ledger {
     /// When the source last told what is used, or was asked.
     pub fn asked_at(&self) -> Option<Timestamp> {
         let told = self.standing().map(|standing| observed_at(&standing.last));
-        told.max(self.found.probes.iter().max().copied())
+        told.max(self.recovered.probes.iter().max().copied())
     }
 
     /// Whether what is known is so old that requests go out one after the other until an answer tells it anew, and one is out.
@@ -158,17 +158,17 @@ impl Ledger {
         !self.awaiting.is_empty() && self.standing().is_some_and(is_old)
     }
 
-    fn known(&self, standing: &Standing, now: Timestamp) -> Known {
+    fn probe_facts(&self, standing: &Standing, now: Timestamp) -> ProbeFacts {
         let reading = &standing.last;
         let observed_at = observed_at(reading);
         // Hours that reach back over the window's edge are left out: others may have more than this, never less. What a crash
         // may have sent explains nothing.
         let within = |hour: &&Hour| hour.sent > 0 && leaves_at(hour) > observed_at;
-        let own = self.found.hours.iter().filter(within);
+        let own = self.recovered.hours.iter().filter(within);
         let own_then = total(own.clone().map(|hour| hour.sent)).saturating_sub(standing.own_since);
         let is_explained = own_then >= reading.used && reading.source != ReadingSource::Refusal;
-        let shows_at = self.found.unsettled.iter().map(|unsettled| unsettled.until.after(LAG));
-        Known {
+        let shows_at = self.recovered.unsettled.iter().map(|unsettled| unsettled.until.after(LAG));
+        ProbeFacts {
             told_at: observed_at.min(now),
             nothing_free_before: own.map(leaves_at).min().filter(|_| is_explained),
             crash_shows_at: shows_at.filter(|at| observed_at < *at).max(),
@@ -187,9 +187,9 @@ impl Ledger {
         self.next_number += 1;
         self.sent += cost;
         self.awaiting.insert(number, cost);
-        self.recent.push_back(Sent { number, at: now, cost });
-        add_to_hour(&mut self.found.hours, now, cost);
-        for standing in self.found.readings.iter_mut().filter(|s| s.last.quota == self.quota) {
+        self.recent.push_back(SentRequest { number, at: now, cost });
+        add_to_hour(&mut self.recovered.hours, now, cost);
+        for standing in self.recovered.readings.iter_mut().filter(|s| s.last.quota == self.quota) {
             standing.own_since = standing.own_since.saturating_add(cost);
         }
         Ok(number)
@@ -206,10 +206,10 @@ impl Ledger {
         if let Some(grant) = self.grant.as_mut() {
             grant.left += cost;
         }
-        if let Some(hour) = self.found.hours.iter_mut().find(|hour| hour.start == hour_of(sent.at).0) {
+        if let Some(hour) = self.recovered.hours.iter_mut().find(|hour| hour.start == hour_of(sent.at).0) {
             hour.sent = hour.sent.saturating_sub(cost);
         }
-        for standing in self.found.readings.iter_mut().filter(|s| s.last.quota == self.quota) {
+        for standing in self.recovered.readings.iter_mut().filter(|s| s.last.quota == self.quota) {
             if standing.last.request.is_none_or(|request| request < number) {
                 standing.own_since = standing.own_since.saturating_sub(cost);
             }
@@ -225,8 +225,8 @@ impl Ledger {
     pub fn observe(&mut self, mut reading: Reading, now: Timestamp) {
         reading.observed_at = reading.observed_at.min(now.0);
         reading.request = reading.request.filter(|number| *number < self.next_number);
-        let place = self.found.readings.iter().position(|s| s.last.quota == reading.quota);
-        if let Some(standing) = place.and_then(|place| self.found.readings.get(place))
+        let place = self.recovered.readings.iter().position(|s| s.last.quota == reading.quota);
+        if let Some(standing) = place.and_then(|place| self.recovered.readings.get(place))
             && !replaces(&reading, &standing.last)
         {
             return;
@@ -243,8 +243,8 @@ impl Ledger {
             in_flight: 0,
         };
         match place {
-            Some(place) => self.found.readings[place] = standing,
-            None => self.found.readings.push(standing),
+            Some(place) => self.recovered.readings[place] = standing,
+            None => self.recovered.readings.push(standing),
         }
         self.forget_old(now);
     }
@@ -267,13 +267,13 @@ impl Ledger {
                 },
             }
         };
-        self.found.readings.iter().map(standing).collect()
+        self.recovered.readings.iter().map(standing).collect()
     }
 
     /// What the contract's `storage.own-requests` gives: own requests by hour, those that a crash may have sent among them.
     pub fn own_requests(&self, hours: u32, now: Timestamp) -> Vec<Hour> {
-        let mut own = self.found.hours.clone();
-        for unsettled in &self.found.unsettled {
+        let mut own = self.recovered.hours.clone();
+        for unsettled in &self.recovered.unsettled {
             add_to_hour(&mut own, unsettled.until, unsettled.requests);
         }
         let first = hour_of(now).0.saturating_sub(u64::from(hours.saturating_sub(1)) * HOUR_MS);
@@ -298,7 +298,7 @@ impl Ledger {
 
     /// All of it, to be kept with the next durable record.
     pub fn spending(&self, now: Timestamp) -> Spending {
-        let mut spending = self.found.clone();
+        let mut spending = self.recovered.clone();
         spending.next_request_number = self.next_number;
         spending.hours.retain(|hour| hour.start + HOUR_MS > now.before(DAY).0);
         spending.unsettled.retain(|unsettled| unsettled.until > now.before(DAY));
@@ -307,7 +307,7 @@ impl Ledger {
     }
 
     fn standing(&self) -> Option<&Standing> {
-        self.found.readings.iter().find(|s| s.last.quota == self.quota)
+        self.recovered.readings.iter().find(|s| s.last.quota == self.quota)
     }
 
     fn used(&self, standing: &Standing) -> u64 {
@@ -338,7 +338,7 @@ impl Ledger {
         let by_this_process = total(self.recent.iter().filter(|sent| sent.at >= since).map(|sent| sent.cost));
         // Of what was sent before this process only the hours are known: an hour that reaches into the lag counts whole.
         let before: u64 = if since < self.opened_at {
-            let hours = self.found.hours.iter().filter(|hour| hour.start + HOUR_MS > since.0);
+            let hours = self.recovered.hours.iter().filter(|hour| hour.start + HOUR_MS > since.0);
             total(hours.map(|hour| hour.sent)).saturating_sub(total(self.recent.iter().map(|sent| sent.cost)))
         } else {
             0
@@ -347,18 +347,22 @@ impl Ledger {
     }
 
     fn unsettled_after(&self, reading: &Reading) -> u64 {
-        let uncovered = self.found.unsettled.iter().filter(|unsettled| !covers(reading, unsettled));
+        let uncovered = self
+            .recovered
+            .unsettled
+            .iter()
+            .filter(|unsettled| !covers(reading, unsettled));
         total(uncovered.map(|unsettled| unsettled.requests))
     }
 
     fn own_in_a_day(&self, now: Timestamp) -> u64 {
         let since = now.before(DAY);
-        let hours = self.found.hours.iter().filter(|hour| hour.start + HOUR_MS > since.0);
+        let hours = self.recovered.hours.iter().filter(|hour| hour.start + HOUR_MS > since.0);
         let hours = total(hours.map(|hour| hour.sent));
         let reading = self.standing().map(|standing| &standing.last);
         // What a dead host may have sent was sent as far as the source, asked later, knows of more than is known here.
         let (covered, uncovered): (Vec<&Unsettled>, Vec<&Unsettled>) = self
-            .found
+            .recovered
             .unsettled
             .iter()
             .filter(|unsettled| unsettled.until > since)
@@ -387,17 +391,17 @@ fn covers(reading: &Reading, unsettled: &Unsettled) -> bool {
 }
 
 /// A clock that was set back makes nothing last longer: what is dated in the future counts as of now.
-fn no_later_than(found: &mut Spending, now: Timestamp) {
-    found.probes.iter_mut().for_each(|at| *at = (*at).min(now));
-    for standing in &mut found.readings {
+fn no_later_than(recovered: &mut Spending, now: Timestamp) {
+    recovered.probes.iter_mut().for_each(|at| *at = (*at).min(now));
+    for standing in &mut recovered.readings {
         standing.last.observed_at = standing.last.observed_at.min(now.0);
     }
-    for unsettled in &mut found.unsettled {
+    for unsettled in &mut recovered.unsettled {
         unsettled.until = unsettled.until.min(now);
     }
-    let later = found.hours.partition_point(|hour| hour.start <= hour_of(now).0);
-    for hour in found.hours.split_off(later) {
-        add_to_hour(&mut found.hours, now, hour.sent);
+    let later = recovered.hours.partition_point(|hour| hour.start <= hour_of(now).0);
+    for hour in recovered.hours.split_off(later) {
+        add_to_hour(&mut recovered.hours, now, hour.sent);
     }
 }
 
@@ -478,7 +482,7 @@ mod tests {
 
     fn ledger(purpose: GrantPurpose, requests: u64) -> Ledger {
         let mut ledger = Ledger::open("Q", Spending::default(), NOW);
-        ledger.begin(&grant(requests, purpose));
+        ledger.open_grant(&grant(requests, purpose));
         ledger
     }
 
@@ -522,7 +526,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_not_sent_is_given_back() {
+    fn an_attempt_that_was_not_sent_is_given_back() {
         let mut ledger = ledger(GrantPurpose::Batch, 2);
         ledger.observe(reading(0, 100, None), NOW);
         let number = ledger.admit(2, percent(50), NOW).unwrap();
@@ -571,10 +575,10 @@ mod tests {
             0,
             "the header on the same answer doesn't count"
         );
-        ledger.begin(&grant(1, GrantPurpose::Probe));
+        ledger.open_grant(&grant(1, GrantPurpose::Probe));
         let probe = ledger.admit(1, percent(50), NOW).unwrap();
         ledger.observe(reading(3, 1_000, Some(probe)), NOW);
-        ledger.begin(&grant(100, GrantPurpose::Batch));
+        ledger.open_grant(&grant(100, GrantPurpose::Batch));
         assert_eq!(ledger.left(percent(50), NOW), 100);
     }
 
@@ -600,13 +604,13 @@ mod tests {
     }
 
     #[test]
-    fn what_a_crash_may_have_sent_counts_until_a_reading_is_five_minutes_newer() {
+    fn requests_that_a_crash_may_have_sent_count_until_a_reading_is_five_minutes_newer() {
         let unsettled = vec![Unsettled {
             requests: 8,
             from: NOW,
             until: NOW.after(Duration::from_secs(60)),
         }];
-        let found = Spending {
+        let recovered = Spending {
             readings: vec![Standing {
                 last: reading(10, 1_000, Some(4)),
                 own_since: 2,
@@ -616,9 +620,9 @@ mod tests {
             next_request_number: 7,
             ..Spending::default()
         };
-        let mut ledger = Ledger::open("Q", found, NOW.after(Duration::from_secs(60)));
+        let mut ledger = Ledger::open("Q", recovered, NOW.after(Duration::from_secs(60)));
         assert_eq!(ledger.usage(), Some((20, 1_000)));
-        ledger.begin(&grant(1, GrantPurpose::Batch));
+        ledger.open_grant(&grant(1, GrantPurpose::Batch));
         assert_eq!(
             ledger.admit(1, percent(50), NOW),
             Ok(15),

@@ -16,7 +16,7 @@ const IN_A_DAY: u64 = 2;
 
 /// What says that a probe would show nothing new.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Known {
+pub(super) struct ProbeFacts {
     /// When the source last told what is used.
     pub(super) told_at: Timestamp,
     /// Own requests explain all that is used: none of it comes free before.
@@ -41,14 +41,14 @@ pub(crate) fn earliest(probes: &[Timestamp], max: Option<u64>, now: Timestamp) -
 }
 
 /// The earliest moment at which a probe may show something new.
-pub(super) fn worthwhile(known: &Known, last_probe: Option<Timestamp>, lag: Duration) -> Timestamp {
-    let asked_at = last_probe.map_or(known.told_at, |last| last.max(known.told_at));
-    let usual = known
+pub(super) fn worthwhile(facts: &ProbeFacts, last_probe: Option<Timestamp>, lag: Duration) -> Timestamp {
+    let asked_at = last_probe.map_or(facts.told_at, |last| last.max(facts.told_at));
+    let usual = facts
         .nothing_free_before
-        .unwrap_or(known.told_at)
-        .max(known.told_at.after(lag));
+        .unwrap_or(facts.told_at)
+        .max(facts.told_at.after(lag));
     let usual = usual.min(asked_at.after(AT_LEAST_EVERY));
-    known.crash_shows_at.map_or(usual, |at| usual.min(at))
+    facts.crash_shows_at.map_or(usual, |at| usual.min(at))
 }
 
 #[cfg(test)]
@@ -87,31 +87,31 @@ mod tests {
     }
 
     #[test]
-    fn none_is_worth_it_while_nothing_can_have_come_free_but_for_a_raised_limit_and_a_crash() {
-        let mut known = Known {
+    fn no_probe_is_worthwhile_while_nothing_can_have_come_free_but_for_a_raised_limit_and_a_crash() {
+        let mut facts = ProbeFacts {
             told_at: NOW,
             nothing_free_before: None,
             crash_shows_at: None,
         };
         assert_eq!(
-            worthwhile(&known, None, LAG),
+            worthwhile(&facts, None, LAG),
             minutes(5),
             "others' requests may come free at any time"
         );
-        known.nothing_free_before = Some(minutes(60));
-        assert_eq!(worthwhile(&known, None, LAG), minutes(60));
-        known.nothing_free_before = Some(minutes(20 * 60));
+        facts.nothing_free_before = Some(minutes(60));
+        assert_eq!(worthwhile(&facts, None, LAG), minutes(60));
+        facts.nothing_free_before = Some(minutes(20 * 60));
         assert_eq!(
-            worthwhile(&known, None, LAG),
+            worthwhile(&facts, None, LAG),
             minutes(4 * 60),
             "the org's own limit may have been raised"
         );
         assert_eq!(
-            worthwhile(&known, Some(minutes(60)), LAG),
+            worthwhile(&facts, Some(minutes(60)), LAG),
             minutes(5 * 60),
             "counted from the last time it was asked"
         );
-        known.crash_shows_at = Some(minutes(7));
-        assert_eq!(worthwhile(&known, Some(minutes(2)), LAG), minutes(7));
+        facts.crash_shows_at = Some(minutes(7));
+        assert_eq!(worthwhile(&facts, Some(minutes(2)), LAG), minutes(7));
     }
 }

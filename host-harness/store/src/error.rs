@@ -31,9 +31,9 @@ pub enum StoreError {
     /// The store can't be used, or its URL not understood.
     #[error("\"{location}\" can not be used as a store: {why}")]
     Refused {
-        /// Which.
+        /// The folder or URL as it was given, or the name of a lock.
         location: String,
-        /// Why.
+        /// As a clause, for people.
         why: String,
     },
     /// There is none yet, and the command makes none.
@@ -63,13 +63,13 @@ pub enum StoreError {
     /// Over a documented limit.
     #[error("{what} has more than {limit} bytes")]
     TooLarge {
-        /// What.
+        /// `the checkpoint`, for instance.
         what: String,
         /// The limit, in bytes.
         limit: u64,
     },
     /// Another host sends and commits for this scope. Nothing was sent.
-    #[error("{scope} is in use by {by} since {}; wait until it ends, or stop it", crate::journal::rfc3339(*.since))]
+    #[error("{scope} is in use by {by} since {}; wait until it ends, or stop it", .since.rfc3339())]
     Held {
         /// The scope, or the connection.
         scope: String,
@@ -77,7 +77,7 @@ pub enum StoreError {
         by: String,
         /// What it does alone, as it said when it claimed; empty where that isn't known yet.
         purpose: String,
-        /// Since when.
+        /// When it claimed the scope.
         since: Timestamp,
     },
     /// Another host took over. Stop at once: nothing more may be sent or committed.

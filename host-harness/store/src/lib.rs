@@ -20,12 +20,14 @@ mod backend;
 mod canonical;
 pub mod chain;
 mod components;
+mod epoch;
 mod error;
 pub mod journal;
 mod names;
 pub mod restore;
 pub mod scope;
 pub mod snapshot;
+mod spending;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
 pub mod values;
@@ -36,11 +38,12 @@ pub use error::{Damage, StoreError};
 pub use journal::{Actor, Event, Journal, JournalState, Percent};
 pub use names::{ConnectionName, NameError, ObjectName, RestoreId, Scope, Sha256, SnapshotId, TenantName};
 pub use restore::{RestoreCommit, RestoreFold, RestoreLog, RestoreReport, RestoredObject};
-pub use scope::{Claim, ClaimRequest, Grant, GrantPurpose, Spending, Unsettled};
+pub use scope::{Claim, ClaimRequest};
 pub use snapshot::{
-    Begin, Commit, Committed, NextStep, ObjectReport, ObjectState, Selected, Snapshot, SnapshotInfo, SnapshotKind,
-    SnapshotState, SnapshotWriter, SourceKey, Staged, Step,
+    Begin, ClaimedJournal, Commit, Committed, NextStep, ObjectReport, ObjectState, Selected, Snapshot, SnapshotInfo,
+    SnapshotKind, SnapshotState, SnapshotWriter, SourceKey, Staged, Step,
 };
+pub use spending::{Grant, GrantPurpose, Spending, Unsettled};
 pub use values::Values;
 
 /// Whoever drives jobs from several threads needs the futures to be `Send`; this doesn't compile where one isn't.

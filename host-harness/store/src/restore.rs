@@ -9,7 +9,7 @@ use crate::chain::{Chain, Entry, Head};
 use crate::error::StoreError;
 use crate::names::{ConnectionName, ObjectName, RestoreId, Sha256};
 use crate::scope::Claim;
-use crate::snapshot::{Estimate, NextStep, told};
+use crate::snapshot::{Estimate, NextStep, clamp_count};
 use backup_contract::{Checkpoint, Failure, Reading, RecordOutcome, Tally};
 use backup_seams::Timestamp;
 use base64::Engine as _;
@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 /// What was told about an object in one step. What is `None` leaves what was told before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RestoreReport {
-    /// Which.
+    /// API name of the object.
     pub object: ObjectName,
     /// Its place in the order of writing, from 0, as planned.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -168,7 +168,7 @@ impl RestoreFold {
     }
 
     /// Takes in what a step told.
-    pub fn told(&mut self, reports: Vec<RestoreReport>) {
+    pub fn apply(&mut self, reports: Vec<RestoreReport>) {
         for report in reports {
             let object = self.objects.entry(report.object).or_default();
             object.place = report.place.or(object.place);
@@ -190,7 +190,7 @@ impl RestoreFold {
 
     fn fold(&mut self, entry: RestoreEntry) {
         self.requests = self.requests.saturating_add(entry.requests);
-        let needed = entry.needed.map(told);
+        let needed = entry.needed.map(clamp_count);
         if self.checkpoint.is_none() {
             self.planning = self.planning.saturating_add(entry.requests);
             self.writing = needed.filter(|_| entry.checkpoint.is_some());
@@ -206,13 +206,13 @@ impl RestoreFold {
                 data,
             });
         }
-        self.told(entry.objects);
+        self.apply(entry.objects);
     }
 }
 
 /// A tally with numbers as they are taken.
 fn within(tally: Tally) -> Tally {
-    tally.map(told)
+    tally.map(clamp_count)
 }
 
 /// The log of one restore.
@@ -346,7 +346,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn what_a_restore_came_to_is_read_back_the_last_tally_standing() {
+    async fn a_restores_log_reads_back_with_the_last_tally_of_each_object() {
         let fixture = Fixture::new(1);
         let (store, _claim, id, written) = restored(&fixture).await;
         let read = RestoreLog::open(&store, &connection(), id).await.unwrap();

@@ -5,8 +5,9 @@
 use backup_contract::{Note, Row, Tombstone};
 use backup_seams::{Clock, SystemClock, SystemRandomness};
 use backup_store::{
-    Actor, Begin, Claim, ClaimRequest, Commit, ConnectionName, Event, Journal, NextStep, ObjectName, ObjectReport, ObjectState,
-    Percent, Scope, Seams, Sha256, Snapshot, SnapshotId, SnapshotWriter, Spending, Staged, Step, Store,
+    Actor, Begin, Claim, ClaimRequest, ClaimedJournal, Commit, ConnectionName, Event, Journal, NextStep, ObjectName,
+    ObjectReport, ObjectState, Percent, Scope, Seams, Sha256, Snapshot, SnapshotId, SnapshotWriter, Spending, Staged, Step,
+    Store,
 };
 use bytes::Bytes;
 use futures::TryStreamExt;
@@ -141,7 +142,8 @@ async fn a_stranger_reads_a_snapshot_with_zstd_and_jq() {
     let spending = claim.spending();
 
     // A full one, with what text can be awkward in: tabs, quotes, line separators, digits that no float has.
-    let mut writer = SnapshotWriter::begin(&mut claim, &mut journal, &actor, begin(None), None, spending.clone())
+    let mut claimed = ClaimedJournal::new(&mut claim, &mut journal, &actor).unwrap();
+    let mut writer = SnapshotWriter::begin(&mut claimed, begin(None), None, spending.clone())
         .await
         .unwrap();
     let mut staged = writer.stage();
@@ -184,7 +186,8 @@ async fn a_stranger_reads_a_snapshot_with_zstd_and_jq() {
     writer.complete(&mut journal, &actor).await.unwrap();
 
     // Two incrementals: changed, gone, come back, read anew.
-    let mut writer = SnapshotWriter::begin(&mut claim, &mut journal, &actor, begin(Some(full)), None, spending.clone())
+    let mut claimed = ClaimedJournal::new(&mut claim, &mut journal, &actor).unwrap();
+    let mut writer = SnapshotWriter::begin(&mut claimed, begin(Some(full)), None, spending.clone())
         .await
         .unwrap();
     stranger.agrees(&writer.reader(), &keys).await;
@@ -215,7 +218,8 @@ async fn a_stranger_reads_a_snapshot_with_zstd_and_jq() {
     let incremental = writer.id();
     writer.complete(&mut journal, &actor).await.unwrap();
 
-    let writer = SnapshotWriter::begin(&mut claim, &mut journal, &actor, begin(Some(incremental)), None, spending)
+    let mut claimed = ClaimedJournal::new(&mut claim, &mut journal, &actor).unwrap();
+    let writer = SnapshotWriter::begin(&mut claimed, begin(Some(incremental)), None, spending.clone())
         .await
         .unwrap();
     let last = writer.id();

@@ -5,18 +5,18 @@ use std::time::Duration;
 /// The fake's virtual clock as the host's: a sleep of the host lets the org's time pass too.
 #[derive(Debug)]
 pub struct SharedClock {
-    clock: fake_salesforce::clock::Clock,
+    clock: fake_salesforce::clock::OrgClock,
     behind_ms: i64,
 }
 
 impl SharedClock {
     /// The host's side of it.
-    pub fn new(clock: fake_salesforce::clock::Clock) -> SharedClock {
+    pub fn new(clock: fake_salesforce::clock::OrgClock) -> SharedClock {
         SharedClock::behind(clock, 0)
     }
 
     /// The same, set back by so much: as a machine's clock may be.
-    pub fn behind(clock: fake_salesforce::clock::Clock, behind_ms: i64) -> SharedClock {
+    pub fn behind(clock: fake_salesforce::clock::OrgClock, behind_ms: i64) -> SharedClock {
         SharedClock { clock, behind_ms }
     }
 }

@@ -1,6 +1,6 @@
 use bigdecimal::BigDecimal;
 use fake_salesforce::Fake;
-use fake_salesforce::oracle::Wanted;
+use fake_salesforce::oracle::OracleQuery;
 use fake_salesforce::org::{FieldType, Scan};
 use serde_json::Value;
 use serde_json::value::RawValue;
@@ -72,10 +72,10 @@ impl Likeness {
                 deleted: false,
                 archived: true,
             };
-            let wanted = Wanted {
+            let wanted = OracleQuery {
                 scan,
                 fields: Some(fields),
-                ..Wanted::default()
+                ..OracleQuery::default()
             };
             let lines = fake.oracle_of(&name, &wanted);
             for line in std::str::from_utf8(&lines).unwrap().lines() {

@@ -5,7 +5,7 @@ use backup_runtime::{Runtime, RuntimeConfig};
 use backup_seams::SeededRandomness;
 use backup_store::{Actor, ConnectionName, Journal, LeaseOnly, Percent, Seams, Snapshot, SnapshotId, Store};
 use bigdecimal::BigDecimal;
-use fake_salesforce::oracle::Wanted;
+use fake_salesforce::oracle::OracleQuery;
 use fake_salesforce::org::{FieldType, Scan};
 use fake_salesforce::{Fake, Options};
 use futures::StreamExt;
@@ -13,8 +13,8 @@ use host_harness::connections::ConnectionConfig;
 use host_harness::credentials::SecretsFolder;
 use host_harness::http::Limits;
 use host_harness::jobs::{
-    AddConnection, BackupRequest, BackupResult, Host, HostParts, JobError, ObjectResult, RestoreRequest, RestoreResult, Silent,
-    State,
+    AddConnection, BackupRequest, BackupResult, BackupState, Host, HostParts, JobError, ObjectResult, RestoreRequest,
+    RestoreResult, Silent,
 };
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -171,7 +171,7 @@ impl Rig {
     /// A run by hand that has to complete, and then to hold what the org has.
     pub async fn complete(&self) -> BackupResult {
         let result = self.backup().await.unwrap();
-        assert_eq!((result.state, &result.failed), (State::Complete, &None));
+        assert_eq!((result.state, &result.failed), (BackupState::Complete, &None));
         self.assert_equals_org(&result).await;
         result
     }
@@ -269,10 +269,10 @@ impl Rig {
         };
         lines(&fake.oracle_of(
             object,
-            &Wanted {
+            &OracleQuery {
                 scan,
                 fields: Some(fields),
-                ..Wanted::default()
+                ..OracleQuery::default()
             },
         ))
     }

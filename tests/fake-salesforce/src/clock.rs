@@ -26,13 +26,13 @@ enum Pace {
 
 /// A shared clock in milliseconds since 1970-01-01T00:00:00Z; clones are handles to the same clock.
 #[derive(Clone, Debug)]
-pub struct Clock {
+pub struct OrgClock {
     pace: Pace,
     /// Virtual: the time itself. Real: what is added to the machine's clock.
     value_ms: Arc<AtomicI64>,
 }
 
-impl Clock {
+impl OrgClock {
     /// A clock that stands at `now_ms` until it is moved.
     #[must_use]
     pub fn starting_at(now_ms: i64) -> Self {
@@ -95,7 +95,7 @@ mod tests {
 
     #[test]
     fn a_virtual_clock_moves_only_when_told_and_never_back() {
-        let clock = Clock::starting_at(1_000);
+        let clock = OrgClock::starting_at(1_000);
         let handle = clock.clone();
         handle.advance(500);
         assert_eq!(clock.now_ms(), 1_500);
@@ -108,7 +108,7 @@ mod tests {
 
     #[test]
     fn a_clock_that_is_behind_catches_up_when_it_is_moved() {
-        let clock = Clock::behind(DAY_MS);
+        let clock = OrgClock::behind(DAY_MS);
         assert!(clock.now_ms() <= machine_now_ms() - DAY_MS);
         clock.advance(DAY_MS);
         assert!(machine_now_ms() - clock.now_ms() < MINUTE_MS);
@@ -116,7 +116,7 @@ mod tests {
 
     #[test]
     fn a_real_clock_can_be_ahead_of_the_machine() {
-        let clock = Clock::real();
+        let clock = OrgClock::real();
         let before = machine_now_ms();
         clock.advance(DAY_MS);
         assert!(clock.now_ms() >= before + DAY_MS);

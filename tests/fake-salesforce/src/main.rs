@@ -16,7 +16,7 @@ use serde_json::json;
 #[derive(Parser)]
 #[command(name = "fake-salesforce", version)]
 #[command(after_help = "Example:\n  fake-salesforce --size small --max 5000 --used 1200 --others-every-ms 5000")]
-struct Arguments {
+struct FakeArguments {
     /// Port; 0 lets the system choose.
     #[arg(long, default_value_t = 0)]
     port: u16,
@@ -69,7 +69,7 @@ struct Arguments {
 }
 
 fn main() -> anyhow::Result<()> {
-    let arguments = Arguments::parse();
+    let arguments = FakeArguments::parse();
     let end_with_stdin = arguments.end_with_stdin;
     let fake = Fake::start(options(arguments)?)?;
     let oauth = fake.oauth().options();
@@ -90,7 +90,7 @@ fn main() -> anyhow::Result<()> {
     Ok(())
 }
 
-fn options(arguments: Arguments) -> anyhow::Result<Options> {
+fn options(arguments: FakeArguments) -> anyhow::Result<Options> {
     let mut options = Options::of(OrgSpec::parse(&arguments.size, arguments.seed)?);
     options.port = arguments.port;
     options.user = arguments.user;

@@ -15,7 +15,7 @@ const PIECE_BYTES: usize = 128 * 1024;
 
 /// Which rows and fields are wanted.
 #[derive(Clone, Debug)]
-pub struct Wanted {
+pub struct OracleQuery {
     /// Rows besides live ones.
     pub scan: Scan,
     /// Fields, relationship fields too; none means all that the user sees.
@@ -24,7 +24,7 @@ pub struct Wanted {
     pub version: String,
 }
 
-impl Default for Wanted {
+impl Default for OracleQuery {
     fn default() -> Self {
         Self {
             scan: Scan::QUERY,
@@ -35,7 +35,7 @@ impl Default for Wanted {
 }
 
 /// The lines, a piece at a time, by Id upwards.
-pub struct Lines {
+pub struct OracleLines {
     org: SharedOrg,
     viewer: Arc<Viewer>,
     object: String,
@@ -45,10 +45,10 @@ pub struct Lines {
     next: Option<u64>,
 }
 
-impl Lines {
+impl OracleLines {
     /// The lines of an object; none where there's no such object.
     #[must_use]
-    pub fn new(org: SharedOrg, viewer: Arc<Viewer>, object: &str, wanted: &Wanted) -> Self {
+    pub fn new(org: SharedOrg, viewer: Arc<Viewer>, object: &str, wanted: &OracleQuery) -> Self {
         let mut projection = Projection::default();
         {
             let org = org.read().unwrap_or_else(PoisonError::into_inner);

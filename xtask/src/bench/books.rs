@@ -2,7 +2,7 @@
 //!
 //! The rule: the sum comes from the fake's count of its client, and the log's costs have to add up to it.
 
-use crate::running::Fake;
+use crate::running::FakeProcess;
 use crate::running::fake::Logged;
 use anyhow::{Result, ensure};
 use serde::Serialize;
@@ -78,14 +78,14 @@ impl AddAssign<&Logged> for Books {
 }
 
 /// Where the books stood when a pass began.
-pub struct Opened {
+pub struct OpenBooks {
     counted: u64,
     logged: u64,
 }
 
-impl Opened {
+impl OpenBooks {
     /// Now.
-    pub fn now(fake: &Fake) -> Result<Self> {
+    pub fn now(fake: &FakeProcess) -> Result<Self> {
         let stats = fake.stats()?;
         Ok(Self {
             counted: stats.client,
@@ -94,7 +94,7 @@ impl Opened {
     }
 
     /// What came since.
-    pub fn close(self, fake: &Fake) -> Result<Books> {
+    pub fn close(self, fake: &FakeProcess) -> Result<Books> {
         let mut books = Books::default();
         for request in fake.requests_after(self.logged)? {
             books += &request;

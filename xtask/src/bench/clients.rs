@@ -5,7 +5,7 @@
 
 use super::Bench;
 use crate::process;
-use crate::running::Fake;
+use crate::running::FakeProcess;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
@@ -36,7 +36,7 @@ pub struct Heard {
 }
 
 /// Which pass a client makes, and between which moments of the org's clock.
-pub struct Span<'a> {
+pub struct PassSpan<'a> {
     /// Only what has changed since.
     pub incremental: bool,
     /// The org's clock when the pass before began.
@@ -46,12 +46,12 @@ pub struct Span<'a> {
 }
 
 /// A client, ready to run.
-pub struct Client {
+pub struct BenchClient {
     program: PathBuf,
     arguments: Vec<PathBuf>,
 }
 
-impl Client {
+impl BenchClient {
     /// A Python tool with its own environment.
     pub fn python(bench: &Bench<'_>, name: &str) -> Result<Self> {
         let sources = sources(bench, name);
@@ -95,7 +95,7 @@ impl Client {
     }
 
     /// Runs one pass to its end.
-    pub fn run(&self, fake: &Fake, folder: &Path, span: &Span<'_>) -> Result<Heard> {
+    pub fn run(&self, fake: &FakeProcess, folder: &Path, span: &PassSpan<'_>) -> Result<Heard> {
         let mut command = Command::new(&self.program);
         command.args(&self.arguments).envs(fake.environment());
         PROXIES.iter().for_each(|proxy| {

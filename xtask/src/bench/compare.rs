@@ -3,8 +3,9 @@
 //! Numbers are equal where their digits are, however they are written: an org itself writes them otherwise from API to API. Records are compared as sets of digests, so that neither side has to be held in memory; where they differ, a few are read again
 //! to say in which fields. The rule: an object that can't be compared is a difference.
 
+use super::difference::ObjectDifference;
 use super::{files, numbers};
-use crate::running::{Fake, Host};
+use crate::running::{FakeProcess, HostProgram};
 use anyhow::{Context, Result};
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
@@ -30,36 +31,12 @@ pub struct Comparison {
     /// File bodies of those records.
     pub files: u64,
     /// What differs, by object.
-    pub differences: Vec<Difference>,
-}
-
-/// How an object's records differ.
-#[derive(Debug, Serialize)]
-pub struct Difference {
-    /// Which object.
-    pub object: String,
-    /// Records of the org that the snapshot has otherwise or not at all.
-    pub of_the_org: u64,
-    /// Records of the snapshot that the org has otherwise or not at all.
-    pub of_the_snapshot: u64,
-    /// In words, some of it.
-    pub examples: Vec<String>,
-}
-
-impl Difference {
-    fn in_words(object: &str, said: String) -> Self {
-        Self {
-            object: object.to_owned(),
-            of_the_org: 0,
-            of_the_snapshot: 0,
-            examples: vec![said],
-        }
-    }
+    pub differences: Vec<ObjectDifference>,
 }
 
 /// Compares each object that the snapshot says is complete; one that it says is not is a difference where the org has it.
 /// `only` names the objects that are meant to be there; none means all.
-pub fn newest_snapshot(host: &Host, fake: &Fake, connection: &str, only: &[&str]) -> Result<Comparison> {
+pub fn newest_snapshot(host: &HostProgram, fake: &FakeProcess, connection: &str, only: &[&str]) -> Result<Comparison> {
     #[derive(Deserialize)]
     struct Listed {
         name: String,
@@ -91,7 +68,7 @@ pub fn newest_snapshot(host: &Host, fake: &Fake, connection: &str, only: &[&str]
             Some(listed) if listed.state == "skipped" && is_left_out(name) => {}
             // An object that only says of itself that it can be queried: the org's refusal is then the reason.
             Some(listed) if listed.state == "skipped" && object.rows == 0 => {}
-            Some(listed) => found.differences.push(Difference::in_words(
+            Some(listed) => found.differences.push(ObjectDifference::in_words(
                 name,
                 format!(
                     "is {} in the snapshot ({}), and the org has {} records",
@@ -101,7 +78,7 @@ pub fn newest_snapshot(host: &Host, fake: &Fake, connection: &str, only: &[&str]
                 ),
             )),
             None if object.rows == 0 => {}
-            None => found.differences.push(Difference::in_words(
+            None => found.differences.push(ObjectDifference::in_words(
                 name,
                 format!("is not in the snapshot, and the org has {} records", object.rows),
             )),
@@ -125,7 +102,7 @@ fn print_of(line: &[u8], plain: &mut Vec<u8>) -> Print {
     print
 }
 
-fn compare(host: &Host, fake: &Fake, connection: &str, object: &str, found: &mut Comparison) -> Result<()> {
+fn compare(host: &HostProgram, fake: &FakeProcess, connection: &str, object: &str, found: &mut Comparison) -> Result<()> {
     let export = ["export", connection, "latest", object];
     let mut held: HashMap<Print, u32> = HashMap::new();
     let mut fields: Vec<String> = Vec::new();
@@ -169,7 +146,7 @@ fn compare(host: &Host, fake: &Fake, connection: &str, object: &str, found: &mut
         examples.extend(explain(host, &export, &odd)?);
     }
     if of_the_org + of_the_snapshot > 0 || !examples.is_empty() {
-        found.differences.push(Difference {
+        found.differences.push(ObjectDifference {
             object: object.to_owned(),
             of_the_org,
             of_the_snapshot,
@@ -180,7 +157,7 @@ fn compare(host: &Host, fake: &Fake, connection: &str, object: &str, found: &mut
 }
 
 /// Names the fields that the org describes and the records don't have.
-fn missing_fields(fake: &Fake, object: &str, fields: &[String]) -> Result<Option<String>> {
+fn missing_fields(fake: &FakeProcess, object: &str, fields: &[String]) -> Result<Option<String>> {
     let described = fake.api(&format!("sobjects/{object}/describe"))?;
     let described = described["fields"].as_array().into_iter().flatten();
     let missing: Vec<&str> = described
@@ -192,7 +169,7 @@ fn missing_fields(fake: &Fake, object: &str, fields: &[String]) -> Result<Option
 }
 
 /// Finds records of the org in the export again, and says where they differ.
-fn explain(host: &Host, export: &[&str], odd: &[Vec<u8>]) -> Result<Vec<String>> {
+fn explain(host: &HostProgram, export: &[&str], odd: &[Vec<u8>]) -> Result<Vec<String>> {
     let mut said = Vec::new();
     for ours in odd {
         let org: IndexMap<String, Box<RawValue>> = serde_json::from_slice(ours)?;

@@ -2,8 +2,8 @@
 //!
 //! Not for rich-text images, which the org tells of in another way. The rule: neither side is held in memory.
 
-use super::compare::Difference;
-use crate::running::{Fake, Host};
+use super::difference::ObjectDifference;
+use crate::running::{FakeProcess, HostProgram};
 use anyhow::{Context, Result};
 use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read};
@@ -12,7 +12,12 @@ use std::io::{self, BufRead, BufReader, Read};
 const EXAMPLES: usize = 3;
 
 /// Gives how many bodies the org has of an object, and how the snapshot's differ.
-pub fn compare(host: &Host, fake: &Fake, connection: &str, object: &str) -> Result<(u64, Option<Difference>)> {
+pub fn compare(
+    host: &HostProgram,
+    fake: &FakeProcess,
+    connection: &str,
+    object: &str,
+) -> Result<(u64, Option<ObjectDifference>)> {
     let bodies = fake.bodies(object)?;
     let bodies: Vec<_> = bodies.iter().filter(|body| body.length > 0).collect();
     if bodies.is_empty() {
@@ -40,7 +45,7 @@ pub fn compare(host: &Host, fake: &Fake, connection: &str, object: &str) -> Resu
         }
     }
     fs::remove_dir_all(&folder)?;
-    let difference = (!odd.is_empty()).then(|| Difference {
+    let difference = (!odd.is_empty()).then(|| ObjectDifference {
         object: object.to_owned(),
         of_the_org: odd.len() as u64,
         of_the_snapshot: 0,

@@ -5,7 +5,7 @@
 use super::compare::{self, Comparison};
 use super::table::{Table, count};
 use super::{Bench, CONNECTION, Findings};
-use crate::running::Host;
+use crate::running::HostProgram;
 use anyhow::{Context, Result};
 use serde::Serialize;
 use serde_json::{Value, json};
@@ -17,7 +17,7 @@ const USAGE_LIMIT: u64 = 50;
 
 /// Nothing to choose but which.
 #[derive(clap::Args)]
-pub struct Options {
+pub struct MemoryOptions {
     /// Only the cases whose names hold this text.
     #[arg(long)]
     only: Option<String>,
@@ -73,7 +73,7 @@ const CASES: [Case; 5] = [
 
 /// What a case took.
 #[derive(Serialize)]
-struct Held {
+struct HeldMemory {
     case: &'static str,
     records: u64,
     blobs: u64,
@@ -86,7 +86,7 @@ struct Held {
 }
 
 /// Backs up each of them.
-pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
+pub fn run(bench: &Bench<'_>, options: &MemoryOptions) -> Result<Findings> {
     let wanted = |case: &&Case| options.only.as_ref().is_none_or(|text| case.name.contains(text.as_str()));
     let mut table = Table::new(&[
         "what",
@@ -123,11 +123,11 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
     })
 }
 
-fn measure(bench: &Bench<'_>, case: &Case) -> Result<Held> {
+fn measure(bench: &Bench<'_>, case: &Case) -> Result<HeldMemory> {
     let fake = bench.org(case.size, 1, 0)?;
     // As large as a page of results gets, as Salesforce's own.
     fake.post("rules", &json!({"bulk_page_rows": 100_000_000}))?;
-    let host = Host::new(&bench.programs, bench.folder("memory"), fake.client_secret())?;
+    let host = HostProgram::new(&bench.programs, bench.folder("memory"), fake.client_secret())?;
     let mut configuration = fake.configuration(USAGE_LIMIT);
     if let Some(rows) = case.bulk_rows {
         configuration["bulk_rows"] = rows.into();
@@ -142,7 +142,7 @@ fn measure(bench: &Bench<'_>, case: &Case) -> Result<Held> {
     }
     let (result, peak) = host.watched(&arguments)?;
     let number = |pointer: &str| result.pointer(pointer).and_then(Value::as_u64).unwrap_or(0);
-    let held = Held {
+    let held = HeldMemory {
         case: case.name,
         records: number("/records"),
         blobs: number("/blobs"),

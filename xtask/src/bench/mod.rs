@@ -7,6 +7,7 @@
 mod books;
 mod clients;
 mod compare;
+mod difference;
 mod files;
 mod memory;
 pub(crate) mod numbers;
@@ -16,7 +17,7 @@ mod table;
 mod values;
 
 use crate::build;
-use crate::running::{Fake, FakeOptions};
+use crate::running::{FakeOptions, FakeProcess};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result};
 use clap::Subcommand;
@@ -32,7 +33,7 @@ const CONNECTION: &str = "bench";
 
 /// What is measured, and how it is told.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct BenchArguments {
     #[command(subcommand)]
     benchmark: Benchmark,
     /// The last line of the output is everything as JSON.
@@ -49,13 +50,13 @@ pub struct Arguments {
 #[derive(Subcommand)]
 enum Benchmark {
     /// Counted requests of a full backup, an incremental one and restores: ours, other tools', and the lower bound.
-    Requests(requests::Options),
+    Requests(requests::RequestsOptions),
     /// The restores alone, of any org.
-    Restores(restores::Options),
+    Restores(restores::RestoresOptions),
     /// Every value of every record of generated orgs, by each way of reading.
-    Values(values::Options),
+    Values(values::ValuesOptions),
     /// The host's memory with a 2 GB file, a 1 GB bulk result and 800 fields.
-    Memory(memory::Options),
+    Memory(memory::MemoryOptions),
 }
 
 /// Some target was missed, or some value differs, and the output has said which.
@@ -92,7 +93,7 @@ impl Bench<'_> {
     }
 
     /// Starts an org that nobody has used yet, its clock so many minutes behind at first.
-    fn org(&self, size: &str, seed: u64, minutes_behind: u64) -> Result<Fake> {
+    fn org(&self, size: &str, seed: u64, minutes_behind: u64) -> Result<FakeProcess> {
         let options = FakeOptions {
             size,
             seed,
@@ -101,7 +102,7 @@ impl Bench<'_> {
             used_minutes_ago: 0,
             minutes_behind,
         };
-        Fake::start(&self.programs, &options)
+        FakeProcess::start(&self.programs, &options)
     }
 
     /// Takes away what a tool left, unless it is to be kept.
@@ -114,7 +115,7 @@ impl Bench<'_> {
 }
 
 /// Builds, measures, tells.
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+pub fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<()> {
     let programs = match &arguments.programs {
         Some(folder) => folder
             .canonicalize()

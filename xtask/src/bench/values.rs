@@ -3,11 +3,11 @@
 //! Beside the values stands what each backup was planned with. The small orgs are the end-to-end tests' business; this is for those
 //! that take minutes.
 
-use super::books::Opened;
+use super::books::OpenBooks;
 use super::compare::{self, Comparison};
 use super::table::{Table, count};
 use super::{Bench, CONNECTION, Findings};
-use crate::running::Host;
+use crate::running::HostProgram;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -23,7 +23,7 @@ const PLAN_PERCENT: u64 = 10;
 
 /// Which orgs, by which ways, how often.
 #[derive(clap::Args)]
-pub struct Options {
+pub struct ValuesOptions {
     /// Sizes that fake-salesforce knows.
     #[arg(long, value_delimiter = ',', default_value = "small,real,files,widest,bench-s,bench-m")]
     orgs: Vec<String>,
@@ -92,7 +92,7 @@ impl Compared {
 }
 
 /// Backs up and compares them all.
-pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
+pub fn run(bench: &Bench<'_>, options: &ValuesOptions) -> Result<Findings> {
     let mut compared = Vec::new();
     for org in &options.orgs {
         for seed in &options.seeds {
@@ -167,13 +167,20 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
     })
 }
 
-fn series(bench: &Bench<'_>, options: &Options, org: &str, seed: u64, way: Way, compared: &mut Vec<Compared>) -> Result<()> {
+fn series(
+    bench: &Bench<'_>,
+    options: &ValuesOptions,
+    org: &str,
+    seed: u64,
+    way: Way,
+    compared: &mut Vec<Compared>,
+) -> Result<()> {
     let fake = bench.org(
         org,
         seed,
         options.incrementals * (MINUTES_BEFORE_CHANGES + MINUTES_AFTER_CHANGES),
     )?;
-    let host = Host::new(&bench.programs, bench.folder("values"), fake.client_secret())?;
+    let host = HostProgram::new(&bench.programs, bench.folder("values"), fake.client_secret())?;
     let mut configuration = fake.configuration(USAGE_LIMIT);
     if let Some(rows) = way.bulk_rows() {
         configuration["bulk_rows"] = rows.into();
@@ -189,7 +196,7 @@ fn series(bench: &Bench<'_>, options: &Options, org: &str, seed: u64, way: Way, 
             fake.advance_minutes(MINUTES_AFTER_CHANGES)?;
         }
         let plan = host.json(&["plan", CONNECTION])?;
-        let opened = Opened::now(&fake)?;
+        let opened = OpenBooks::now(&fake)?;
         host.json(&["backup", CONNECTION])?;
         let books = opened.close(&fake)?;
         let comparison = compare::newest_snapshot(&host, &fake, CONNECTION, &[])?;

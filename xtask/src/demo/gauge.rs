@@ -12,19 +12,19 @@ const COLUMNS: u64 = 50;
 #[derive(Default)]
 pub struct Gauge {
     bar: Option<ProgressBar>,
-    last: Option<Usage>,
+    last: Option<GaugeUsage>,
 }
 
 /// What the host knows of the org's requests of the last 24 hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Usage {
+struct GaugeUsage {
     used: u64,
     others: u64,
     ceiling: u64,
     max: u64,
 }
 
-impl Usage {
+impl GaugeUsage {
     fn of(event: &Value) -> Option<Self> {
         let usage = event.get("usage")?;
         let number = |name: &str| usage.get(name)?.as_u64();
@@ -57,7 +57,7 @@ impl Usage {
 impl Gauge {
     /// Takes one event of `--json`; those that tell no usage change nothing.
     pub fn observe(&mut self, event: &Value) {
-        let Some(usage) = Usage::of(event) else { return };
+        let Some(usage) = GaugeUsage::of(event) else { return };
         self.last = Some(usage);
         let bar = self.bar.get_or_insert_with(|| {
             let bar = ProgressBar::new_spinner();
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn the_gauge_shows_others_own_free_and_reserved_requests() {
         let event = json!({"event": "batch", "usage": {"used": 460, "others": 430, "ceiling": 500, "max": 1_000}});
-        let line = Usage::of(&event).map(Usage::line);
+        let line = GaugeUsage::of(&event).map(GaugeUsage::line);
         let expected = format!("  {}██  │{} 460 of 1000 used", "▒".repeat(21), "·".repeat(25));
         assert_eq!(line, Some(expected));
     }
@@ -98,7 +98,7 @@ mod tests {
     #[test]
     fn numbers_that_contradict_each_other_make_a_line_all_the_same() {
         for (used, others, ceiling) in [(u64::MAX / 100, 0, 500), (0, 900, 0), (1_200, 1_300, 500)] {
-            let line = Usage {
+            let line = GaugeUsage {
                 used,
                 others,
                 ceiling,
@@ -108,9 +108,9 @@ mod tests {
             assert!(line.chars().filter(|mark| "▒█ │·".contains(*mark)).count() >= 50, "{line}");
         }
         assert_eq!(
-            Usage::of(&json!({"usage": {"used": 1, "others": 0, "ceiling": 0, "max": 0}})),
+            GaugeUsage::of(&json!({"usage": {"used": 1, "others": 0, "ceiling": 0, "max": 0}})),
             None
         );
-        assert_eq!(Usage::of(&json!({"event": "planned"})), None);
+        assert_eq!(GaugeUsage::of(&json!({"event": "planned"})), None);
     }
 }

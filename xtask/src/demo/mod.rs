@@ -11,13 +11,13 @@ mod stage;
 
 use crate::bench::numbers;
 use crate::build;
-use crate::running::{Fake, FakeOptions, Host};
+use crate::running::{FakeOptions, FakeProcess, HostProgram};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, ensure};
 use indexmap::IndexMap;
 use serde::de::IgnoredAny;
 use serde_json::{Value, json};
-use stage::{Exit, Show, Stage};
+use stage::{DemoShow, Exit, Stage};
 use std::collections::BTreeSet;
 use std::fs;
 
@@ -43,7 +43,7 @@ const PAGE: &str = "docs/DEMO.md";
 
 /// How the demo is told.
 #[derive(clap::Args)]
-pub struct Arguments {
+pub struct DemoArguments {
     /// Shows every command's output.
     #[arg(long)]
     long: bool,
@@ -56,9 +56,9 @@ pub struct Arguments {
 }
 
 /// Builds, and tells the story.
-pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
+pub fn run(workspace: &Workspace, arguments: &DemoArguments) -> Result<()> {
     build::shipped(workspace)?;
-    let org = Fake::start(
+    let org = FakeProcess::start(
         &workspace.release(),
         &FakeOptions {
             size: "real",
@@ -69,7 +69,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
             minutes_behind: 0,
         },
     )?;
-    let host = Host::new(&workspace.release(), workspace.target().join("demo"), org.client_secret())?;
+    let host = HostProgram::new(&workspace.release(), workspace.target().join("demo"), org.client_secret())?;
     let mut configuration = org.configuration(LIMIT);
     configuration["file_requests"] = FILES.into();
     // Without that, a backup that leaves files for the next one ends with exit code 4.
@@ -95,7 +95,7 @@ pub fn run(workspace: &Workspace, arguments: &Arguments) -> Result<()> {
     Ok(())
 }
 
-fn tell(stage: &Stage<'_>, org: &Fake) -> Result<()> {
+fn tell(stage: &Stage<'_>, org: &FakeProcess) -> Result<()> {
     stage.note(&format!(
         "A fake Salesforce org may have {MAX} API requests in 24 hours; other apps have used {OTHERS} of them (▒).\n  \
          The usage limit is {LIMIT} %: at {CEILING} (│) the backup pauses, and the rest stays free for everybody (·).\n"
@@ -130,7 +130,7 @@ fn tell(stage: &Stage<'_>, org: &Fake) -> Result<()> {
     Ok(())
 }
 
-fn connect(stage: &Stage<'_>, org: &Fake) -> Result<()> {
+fn connect(stage: &Stage<'_>, org: &FakeProcess) -> Result<()> {
     stage.heading("1. Connect an org");
     stage.say(&format!(
         "A fake Salesforce runs at {}: an org of 406 objects that may have {MAX} API requests in 24 hours.\n\
@@ -138,18 +138,22 @@ fn connect(stage: &Stage<'_>, org: &Fake) -> Result<()> {
          whomever, the backup stops. Files are a request each; the connection allows {FILES} for them a backup.",
         org.url()
     ));
-    stage.run(&["connection", "add", NAME, "--config", "acme.json"], Show::All, Exit::Done)?;
+    stage.run(
+        &["connection", "add", NAME, "--config", "acme.json"],
+        DemoShow::All,
+        Exit::Done,
+    )?;
     ensure!(org.stats()?.client == 0, "adding a connection sent something");
     stage.note("No API request was made.");
-    stage.run(&["connection", "check", NAME], Show::All, Exit::Done)?;
-    stage.aside(&["limit", NAME], Show::All, Exit::Done)
+    stage.run(&["connection", "check", NAME], DemoShow::All, Exit::Done)?;
+    stage.aside(&["limit", NAME], DemoShow::All, Exit::Done)
 }
 
 /// Gives the requests that the backup is planned with.
 fn plan(stage: &Stage<'_>) -> Result<u64> {
     stage.heading("2. What will it cost?");
     let sent = ["plan", NAME];
-    stage.run(&sent, Show::All, Exit::Done)?;
+    stage.run(&sent, DemoShow::All, Exit::Done)?;
     stage.say(&format!(
         "Files, and images within rich text, are a request each, and nobody can count the images before the text is read. Here the\n\
          configuration has \"file_requests\": {FILES}, so no more than {FILES} of them are fetched by one backup; those that are left are\n\
@@ -161,14 +165,14 @@ fn plan(stage: &Stage<'_>) -> Result<u64> {
 }
 
 /// What stands when the backup has paused.
-struct Paused {
+struct DemoPause {
     snapshot: String,
     sent: u64,
 }
 
-fn back_up_until_the_pause(stage: &Stage<'_>, org: &Fake) -> Result<Paused> {
+fn back_up_until_the_pause(stage: &Stage<'_>, org: &FakeProcess) -> Result<DemoPause> {
     stage.heading("3. Back up, until the limit says stop");
-    stage.run(&["backup", NAME], Show::Ends { first: 3, last: 5 }, Exit::Paused)?;
+    stage.run(&["backup", NAME], DemoShow::Ends { first: 3, last: 5 }, Exit::DemoPause)?;
     let status = stage.host.json(&["status", NAME])?;
     let snapshot = text(&status, "/snapshot/id")?;
     ensure!(
@@ -201,8 +205,8 @@ fn back_up_until_the_pause(stage: &Stage<'_>, org: &Fake) -> Result<Paused> {
         books.client,
         MAX - CEILING
     ));
-    stage.aside(&["status", NAME], Show::All, Exit::Done)?;
-    Ok(Paused {
+    stage.aside(&["status", NAME], DemoShow::All, Exit::Done)?;
+    Ok(DemoPause {
         snapshot,
         sent: books.client,
     })
@@ -210,8 +214,8 @@ fn back_up_until_the_pause(stage: &Stage<'_>, org: &Fake) -> Result<Paused> {
 
 fn look_into_the_partial_snapshot(stage: &Stage<'_>) -> Result<()> {
     stage.heading("4. A partial snapshot can be read");
-    stage.aside(&["snapshots", NAME], Show::All, Exit::Done)?;
-    stage.aside(&["ls", NAME, "latest"], Show::Ends { first: 8, last: 4 }, Exit::Done)?;
+    stage.aside(&["snapshots", NAME], DemoShow::All, Exit::Done)?;
+    stage.aside(&["ls", NAME, "latest"], DemoShow::Ends { first: 8, last: 4 }, Exit::Done)?;
     let objects = stage.host.json(&["ls", NAME, "latest"])?;
     let whole: Vec<&str> = objects
         .as_array()
@@ -227,7 +231,7 @@ fn look_into_the_partial_snapshot(stage: &Stage<'_>) -> Result<()> {
     stage.say(&format!("One record of {object}, as it was read:"));
     let records = stage.run(
         &["export", NAME, "latest", object],
-        Show::Ends { first: 1, last: 0 },
+        DemoShow::Ends { first: 1, last: 0 },
         Exit::Done,
     )?;
     let mut rows = records.lines().filter(|line| line.starts_with('{'));
@@ -242,7 +246,7 @@ fn look_into_the_partial_snapshot(stage: &Stage<'_>) -> Result<()> {
 }
 
 /// Gives how many requests of others have left the window.
-fn let_time_pass(stage: &Stage<'_>, org: &Fake) -> Result<u64> {
+fn let_time_pass(stage: &Stage<'_>, org: &FakeProcess) -> Result<u64> {
     stage.heading("5. Time passes");
     let before = org.stats()?;
     org.advance_minutes(OTHERS_AGO + 60)?;
@@ -265,12 +269,12 @@ fn let_time_pass(stage: &Stage<'_>, org: &Fake) -> Result<u64> {
     Ok(freed)
 }
 
-fn complete_the_same_snapshot(stage: &Stage<'_>, org: &Fake, paused: &Paused, planned: u64) -> Result<()> {
+fn complete_the_same_snapshot(stage: &Stage<'_>, org: &FakeProcess, paused: &DemoPause, planned: u64) -> Result<()> {
     stage.heading("6. The same command again goes on, in the same snapshot");
     // It says of itself when it asks next; a person who knows that requests have come free needn't wait for that.
     let backup = ["backup", NAME, "--check-now"];
-    stage.run(&backup, Show::Ends { first: 3, last: 3 }, Exit::Done)?;
-    stage.aside(&["snapshots", NAME], Show::All, Exit::Done)?;
+    stage.run(&backup, DemoShow::Ends { first: 3, last: 3 }, Exit::Done)?;
+    stage.aside(&["snapshots", NAME], DemoShow::All, Exit::Done)?;
     let snapshots = stage.host.json(&["snapshots", NAME])?;
     ensure!(
         snapshots.as_array().is_some_and(|all| all.len() == 1),
@@ -302,7 +306,7 @@ fn complete_the_same_snapshot(stage: &Stage<'_>, org: &Fake, paused: &Paused, pl
     Ok(())
 }
 
-fn compare_with_the_org(stage: &Stage<'_>, org: &Fake) -> Result<()> {
+fn compare_with_the_org(stage: &Stage<'_>, org: &FakeProcess) -> Result<()> {
     let mut compared = Vec::new();
     for object in COMPARED {
         let exported = stage.host.output(&["export", NAME, "latest", object])?;
@@ -339,7 +343,7 @@ fn compare_with_the_org(stage: &Stage<'_>, org: &Fake) -> Result<()> {
 }
 
 /// Gives how many requests the backup took.
-fn back_up_the_next_day(stage: &Stage<'_>, org: &Fake) -> Result<u64> {
+fn back_up_the_next_day(stage: &Stage<'_>, org: &FakeProcess) -> Result<u64> {
     stage.heading("8. The next day");
     let churn = json!({"changed_percent": 1.0, "deleted_percent": 0.1, "hard_deleted_share": 0.3, "created_percent": 0.1});
     let changed: u64 = org.churn(&churn)?.values().map(|churned| churned.changed).sum();
@@ -350,8 +354,8 @@ fn back_up_the_next_day(stage: &Stage<'_>, org: &Fake) -> Result<u64> {
          snapshot and reads only that; the new snapshot has everything all the same."
     ));
     stage.note(&format!("A day passes: {changed} records are changed, others come and go.\n"));
-    stage.run(&["backup", NAME], Show::Ends { first: 2, last: 2 }, Exit::Done)?;
-    stage.aside(&["snapshots", NAME], Show::All, Exit::Done)?;
+    stage.run(&["backup", NAME], DemoShow::Ends { first: 2, last: 2 }, Exit::Done)?;
+    stage.aside(&["snapshots", NAME], DemoShow::All, Exit::Done)?;
     let sent = org.stats()?.client - before;
     stage.note(&format!(
         "Complete, from what changed alone: {sent} requests, {FILES} of them for files."
@@ -362,11 +366,11 @@ fn back_up_the_next_day(stage: &Stage<'_>, org: &Fake) -> Result<u64> {
 
 fn verify(stage: &Stage<'_>) -> Result<()> {
     stage.heading("9. Who did what, and is it all still there?");
-    stage.aside(&["check", NAME], Show::All, Exit::Done)?;
-    stage.aside(&["audit", NAME], Show::All, Exit::Done)?;
+    stage.aside(&["check", NAME], DemoShow::All, Exit::Done)?;
+    stage.aside(&["audit", NAME], DemoShow::All, Exit::Done)?;
     let head = text(&stage.host.json(&["status", NAME])?, "/head")?;
     stage.say("Whoever keeps the head elsewhere finds out later if the trail was cut or written anew:");
-    stage.run(&["audit", NAME, "--verify", "--expect", &head], Show::All, Exit::Done)?;
+    stage.run(&["audit", NAME, "--verify", "--expect", &head], DemoShow::All, Exit::Done)?;
     stage.note("The audit log is intact.");
     Ok(())
 }

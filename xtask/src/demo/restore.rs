@@ -1,8 +1,8 @@
 //! The demo's last part: what was deleted by mistake comes back, with a limit that is in the way.
 
-use super::stage::{Exit, Show, Stage};
+use super::stage::{DemoShow, Exit, Stage};
 use super::{LIMIT, MAX, NAME, number, text};
-use crate::running::Fake;
+use crate::running::FakeProcess;
 use anyhow::{Result, ensure};
 use serde_json::json;
 use std::collections::BTreeMap;
@@ -18,14 +18,14 @@ const LEFT: u64 = 2;
 const RAISED: &str = "90";
 
 /// Deletes, restores up to the limit, raises it, restores the rest, lowers it.
-pub fn tell(stage: &Stage<'_>, org: &Fake) -> Result<()> {
+pub fn tell(stage: &Stage<'_>, org: &FakeProcess) -> Result<()> {
     let before = held(org)?;
     lose(stage, org, &before)?;
     let stopped = restore_until_the_limit(stage, org)?;
     raise_and_go_on(stage, org, &before, stopped)
 }
 
-fn lose(stage: &Stage<'_>, org: &Fake, before: &Held) -> Result<()> {
+fn lose(stage: &Stage<'_>, org: &FakeProcess, before: &ShownRecords) -> Result<()> {
     stage.heading("10. Somebody deletes by mistake");
     let objects: Vec<&str> = DELETED.iter().map(|(name, _)| *name).collect();
     org.post("delete_random", &json!({"percent": 30, "seed": 1, "objects": objects}))?;
@@ -45,9 +45,9 @@ fn lose(stage: &Stage<'_>, org: &Fake, before: &Held) -> Result<()> {
 }
 
 /// Gives how many requests the org has counted of ours.
-fn restore_until_the_limit(stage: &Stage<'_>, org: &Fake) -> Result<u64> {
+fn restore_until_the_limit(stage: &Stage<'_>, org: &FakeProcess) -> Result<u64> {
     stage.heading("11. Restore them");
-    stage.run(&command(), Show::Ends { first: 3, last: 4 }, Exit::Paused)?;
+    stage.run(&command(), DemoShow::Ends { first: 3, last: 4 }, Exit::DemoPause)?;
     let books = org.stats()?;
     ensure!(
         books.used == MAX * LIMIT / 100,
@@ -60,12 +60,12 @@ fn restore_until_the_limit(stage: &Stage<'_>, org: &Fake) -> Result<u64> {
     Ok(books.client)
 }
 
-fn raise_and_go_on(stage: &Stage<'_>, org: &Fake, before: &Held, sent: u64) -> Result<()> {
+fn raise_and_go_on(stage: &Stage<'_>, org: &FakeProcess, before: &ShownRecords, sent: u64) -> Result<()> {
     stage.heading("12. Raise the limit, restore again, lower it");
     let lowered = LIMIT.to_string();
-    stage.run(&["limit", NAME, RAISED, "--by", "ana"], Show::All, Exit::Done)?;
-    stage.run(&command(), Show::Ends { first: 3, last: 1 }, Exit::Done)?;
-    stage.run(&["limit", NAME, &lowered, "--by", "ana"], Show::All, Exit::Done)?;
+    stage.run(&["limit", NAME, RAISED, "--by", "ana"], DemoShow::All, Exit::Done)?;
+    stage.run(&command(), DemoShow::Ends { first: 3, last: 1 }, Exit::Done)?;
+    stage.run(&["limit", NAME, &lowered, "--by", "ana"], DemoShow::All, Exit::Done)?;
     let restores = stage.host.json(&["restores", NAME])?;
     ensure!(
         restores.as_array().is_some_and(|all| all.len() == 1) && text(&restores, "/0/state")? == "complete",
@@ -98,10 +98,10 @@ fn command() -> Vec<&'static str> {
 }
 
 /// Records by object, each as a line, sorted.
-type Held = BTreeMap<&'static str, Vec<Vec<u8>>>;
+type ShownRecords = BTreeMap<&'static str, Vec<Vec<u8>>>;
 
-fn held(org: &Fake) -> Result<Held> {
-    let mut held = Held::new();
+fn held(org: &FakeProcess) -> Result<ShownRecords> {
+    let mut held = ShownRecords::new();
     for (object, fields) in DELETED {
         let fields: Vec<String> = fields.iter().map(ToString::to_string).collect();
         let (mut records, mut line, mut lines) = (org.records(object, &fields)?, Vec::new(), Vec::new());
@@ -114,6 +114,6 @@ fn held(org: &Fake) -> Result<Held> {
     Ok(held)
 }
 
-fn total(held: &Held) -> usize {
+fn total(held: &ShownRecords) -> usize {
     held.values().map(Vec::len).sum()
 }

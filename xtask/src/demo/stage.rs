@@ -3,7 +3,7 @@
 //! The rule: the steps run the same commands and make the same checks however they are shown.
 
 use super::gauge::Gauge;
-use crate::running::Host;
+use crate::running::HostProgram;
 use anyhow::{Result, ensure};
 use console::style;
 use serde_json::Value;
@@ -17,7 +17,7 @@ const WIDTH: usize = 240;
 
 /// How much of a command's output the full story shows.
 #[derive(Clone, Copy)]
-pub enum Show {
+pub enum DemoShow {
     /// All of it.
     All,
     /// Its first and last lines.
@@ -35,14 +35,14 @@ pub enum Exit {
     /// With 0.
     Done,
     /// With 3, stopped at the limit.
-    Paused,
+    DemoPause,
 }
 
 impl Exit {
     fn code(self) -> i32 {
         match self {
             Exit::Done => 0,
-            Exit::Paused => 3,
+            Exit::DemoPause => 3,
         }
     }
 }
@@ -50,7 +50,7 @@ impl Exit {
 /// The host that is shown, and how.
 pub struct Stage<'a> {
     /// The program.
-    pub host: &'a Host,
+    pub host: &'a HostProgram,
     telling: Telling,
 }
 
@@ -63,7 +63,7 @@ enum Telling {
 
 impl<'a> Stage<'a> {
     /// For somebody who watches.
-    pub fn short(host: &'a Host) -> Self {
+    pub fn short(host: &'a HostProgram) -> Self {
         Stage {
             host,
             telling: Telling::Short,
@@ -71,7 +71,7 @@ impl<'a> Stage<'a> {
     }
 
     /// For somebody who reads.
-    pub fn full(host: &'a Host) -> Self {
+    pub fn full(host: &'a HostProgram) -> Self {
         Stage {
             host,
             telling: Telling::Full(RefCell::default()),
@@ -110,7 +110,7 @@ impl<'a> Stage<'a> {
     }
 
     /// Runs a command, and shows it in either way. Gives what it printed to standard output.
-    pub fn run(&self, arguments: &[&str], show: Show, exit: Exit) -> Result<String> {
+    pub fn run(&self, arguments: &[&str], show: DemoShow, exit: Exit) -> Result<String> {
         match self.telling {
             Telling::Short => self.run_quietly(arguments, exit),
             Telling::Full(_) => self.run_aloud(arguments, show, exit),
@@ -118,14 +118,14 @@ impl<'a> Stage<'a> {
     }
 
     /// Runs a command of which only the full story tells.
-    pub fn aside(&self, arguments: &[&str], show: Show, exit: Exit) -> Result<()> {
+    pub fn aside(&self, arguments: &[&str], show: DemoShow, exit: Exit) -> Result<()> {
         match self.telling {
             Telling::Short => Ok(()),
             Telling::Full(_) => self.run_aloud(arguments, show, exit).map(drop),
         }
     }
 
-    fn run_aloud(&self, arguments: &[&str], show: Show, exit: Exit) -> Result<String> {
+    fn run_aloud(&self, arguments: &[&str], show: DemoShow, exit: Exit) -> Result<String> {
         println!("$ backup-host {}", arguments.join(" "));
         // Both outputs in the order in which a user sees them.
         let (mut read, write) = io::pipe()?;
@@ -184,11 +184,11 @@ fn ensure_ended(arguments: &[&str], code: Option<i32>, exit: Exit, said: &str) -
     Ok(())
 }
 
-fn shown(said: &str, show: Show) -> String {
+fn shown(said: &str, show: DemoShow) -> String {
     let lines: Vec<&str> = said.lines().filter(|line| !is_progress(line)).collect();
     let (first, last) = match show {
-        Show::All => (lines.len(), 0),
-        Show::Ends { first, last } => (first, last),
+        DemoShow::All => (lines.len(), 0),
+        DemoShow::Ends { first, last } => (first, last),
     };
     let mut text = String::new();
     let left_out = lines.len().saturating_sub(first + last);
@@ -227,21 +227,27 @@ mod tests {
     #[test]
     fn long_output_is_cut_in_the_middle_and_says_so() {
         let said = "a\nb\nc\nd\ne\n";
-        assert_eq!(shown(said, Show::All), "a\nb\nc\nd\ne\n");
+        assert_eq!(shown(said, DemoShow::All), "a\nb\nc\nd\ne\n");
         assert_eq!(
-            shown(said, Show::Ends { first: 1, last: 2 }),
+            shown(said, DemoShow::Ends { first: 1, last: 2 }),
             "a\n    … 2 lines left out\nd\ne\n"
         );
-        assert_eq!(shown(said, Show::Ends { first: 0, last: 1 }), "    … 4 lines left out\ne\n");
-        assert_eq!(shown(said, Show::Ends { first: 3, last: 2 }), shown(said, Show::All));
-        assert_eq!(shown(said, Show::Ends { first: 1, last: 0 }), "a\n    … 4 lines left out\n");
-        assert_eq!(shown("", Show::All), "");
+        assert_eq!(
+            shown(said, DemoShow::Ends { first: 0, last: 1 }),
+            "    … 4 lines left out\ne\n"
+        );
+        assert_eq!(shown(said, DemoShow::Ends { first: 3, last: 2 }), shown(said, DemoShow::All));
+        assert_eq!(
+            shown(said, DemoShow::Ends { first: 1, last: 0 }),
+            "a\n    … 4 lines left out\n"
+        );
+        assert_eq!(shown("", DemoShow::All), "");
     }
 
     #[test]
     fn lines_that_say_how_far_a_job_is_are_left_out() {
         let said = "snapshot 1 begun\nplanning: 3 requests sent; API requests (24 h): 1 of 2 used\n9 of about 9 requests, 1 of about 2 records; API requests (24 h): 1 of 2 used\ndone";
-        assert_eq!(shown(said, Show::All), "snapshot 1 begun\ndone\n");
+        assert_eq!(shown(said, DemoShow::All), "snapshot 1 begun\ndone\n");
     }
 
     #[test]

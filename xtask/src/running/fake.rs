@@ -36,14 +36,14 @@ pub struct FakeOptions<'a> {
 }
 
 /// A running fake.
-pub struct Fake {
+pub struct FakeProcess {
     process: Child,
-    access: Access,
+    access: OAuthAccess,
 }
 
 /// What the fake says when it is ready.
 #[derive(Deserialize)]
-struct Access {
+struct OAuthAccess {
     url: String,
     access_token: String,
     client_id: String,
@@ -99,7 +99,7 @@ pub struct OrgObject {
 
 /// What other applications did to one object's rows.
 #[derive(Clone, Copy, Default, Deserialize)]
-pub struct Churned {
+pub struct ChurnCounts {
     /// Rows with other values.
     pub changed: u64,
     /// Rows that went into the recycle bin.
@@ -119,7 +119,7 @@ pub struct FileBody {
     pub length: u64,
 }
 
-impl Fake {
+impl FakeProcess {
     /// Starts the one in a folder of programs on a port that the system chooses, with a clock that runs.
     pub fn start(programs: &Path, options: &FakeOptions<'_>) -> Result<Self> {
         let mut fake = Command::new(programs.join("fake-salesforce"));
@@ -201,10 +201,10 @@ impl Fake {
     /// The most that was in use after any request.
     pub fn highest_usage(&self) -> Result<u64> {
         #[derive(Deserialize)]
-        struct Usage {
+        struct RequestUsage {
             used: u64,
         }
-        let requests: Vec<Usage> = self.control_json("requests")?;
+        let requests: Vec<RequestUsage> = self.control_json("requests")?;
         Ok(requests.iter().map(|request| request.used).max().unwrap_or(0))
     }
 
@@ -258,7 +258,7 @@ impl Fake {
     }
 
     /// Has other applications change, create and delete rows at random; gives what they did, by object.
-    pub fn churn(&self, wanted: &Value) -> Result<BTreeMap<String, Churned>> {
+    pub fn churn(&self, wanted: &Value) -> Result<BTreeMap<String, ChurnCounts>> {
         let answer = self.post("churn", wanted)?;
         serde_json::from_slice(&answer).context("the fake tells in an unknown way what it changed")
     }
@@ -301,7 +301,7 @@ fn unlimited(answer: ureq::http::Response<ureq::Body>) -> Box<dyn Read> {
     Box::new(answer.into_body().into_with_config().limit(u64::MAX).reader())
 }
 
-impl Drop for Fake {
+impl Drop for FakeProcess {
     fn drop(&mut self) {
         drop(self.process.stdin.take());
         // It ends by itself now; where it can't be waited for, nothing is left to do about it.

@@ -15,13 +15,13 @@ use std::time::Duration;
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 /// The program and the folder it works in.
-pub struct Host {
+pub struct HostProgram {
     program: PathBuf,
     folder: PathBuf,
     client_secret: String,
 }
 
-impl Host {
+impl HostProgram {
     /// The one in a folder of programs, with an empty folder of its own.
     pub fn new(programs: &Path, folder: PathBuf, client_secret: &str) -> Result<Self> {
         if folder.exists() {

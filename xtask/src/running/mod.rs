@@ -7,5 +7,5 @@ pub mod fake;
 pub mod host;
 pub mod records;
 
-pub use fake::{Fake, FakeOptions};
-pub use host::Host;
+pub use fake::{FakeOptions, FakeProcess};
+pub use host::HostProgram;

@@ -143,8 +143,8 @@ DIR/<Id>.<Field>.<image>), and checked against its hash. Standard error says how
         name: ConnectionName,
         snapshot: String,
         object: ObjectName,
-        #[arg(long, value_enum, default_value_t = Format::Ndjson)]
-        format: Format,
+        #[arg(long, value_enum, default_value_t = ExportFormat::Ndjson)]
+        format: ExportFormat,
         /// Also write every file of these records there.
         #[arg(long, value_name = "DIR")]
         files: Option<PathBuf>,
@@ -298,7 +298,7 @@ The usage limit is set with `backup-host limit`.")]
 }
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Format {
+pub enum ExportFormat {
     /// One JSON object a line, as stored.
     Ndjson,
     /// A header, then one record a line; nested values as JSON.

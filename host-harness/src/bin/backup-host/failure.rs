@@ -22,16 +22,16 @@ pub const REFUSED: u8 = 12;
 
 /// A text for people, and the exit code for programs.
 #[derive(Debug)]
-pub struct Failure {
+pub struct CommandError {
     text: String,
     exit: u8,
     closed_pipe: bool,
     unknown: Option<ConnectionName>,
 }
 
-impl Failure {
-    fn new(exit: u8, text: impl Into<String>) -> Failure {
-        Failure {
+impl CommandError {
+    fn new(exit: u8, text: impl Into<String>) -> CommandError {
+        CommandError {
             text: text.into(),
             exit,
             closed_pipe: false,
@@ -40,26 +40,26 @@ impl Failure {
     }
 
     /// It could not be done.
-    pub fn failed(text: impl Into<String>) -> Failure {
-        Failure::new(FAILED, text)
+    pub fn failed(text: impl Into<String>) -> CommandError {
+        CommandError::new(FAILED, text)
     }
 
     /// It was asked for in a way that can't be.
-    pub fn wrong_use(text: impl Into<String>) -> Failure {
-        Failure::new(WRONG_USE, text)
+    pub fn wrong_use(text: impl Into<String>) -> CommandError {
+        CommandError::new(WRONG_USE, text)
     }
 
     /// No such connection.
-    pub fn unknown(name: &ConnectionName) -> Failure {
-        let failure = Failure::wrong_use(JobError::NoConnection(name.clone()).to_string());
-        Failure {
+    pub fn unknown(name: &ConnectionName) -> CommandError {
+        let failure = CommandError::wrong_use(JobError::NoConnection(name.clone()).to_string());
+        CommandError {
             unknown: Some(name.clone()),
             ..failure
         }
     }
 
     /// Says where there is no such connection: most often it is in another place.
-    pub fn within(mut self, place: &str) -> Failure {
+    pub fn within(mut self, place: &str) -> CommandError {
         if let Some(name) = &self.unknown {
             self.text = format!(
                 "there is no connection {name} in {place}; name another place with --data or BACKUP_HOST_DATA, or add it with \
@@ -97,41 +97,41 @@ impl Failure {
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CommandError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
 }
 
-impl From<JobError> for Failure {
-    fn from(error: JobError) -> Failure {
+impl From<JobError> for CommandError {
+    fn from(error: JobError) -> CommandError {
         match error {
             JobError::Config(error) => error.into(),
             JobError::Name(error) => error.into(),
             JobError::Store(error) => error.into(),
-            JobError::NoConnection(name) => Failure::unknown(&name),
-            JobError::LimitReached(_) | JobError::AskedLately { .. } => Failure::new(PAUSED, error.to_string()),
-            error if error.is_refused_credential() => Failure::new(REFUSED, error.to_string()),
-            wrong if wrong.is_wrong_use() => Failure::wrong_use(wrong.to_string()),
-            other => Failure::failed(other.to_string()),
+            JobError::NoConnection(name) => CommandError::unknown(&name),
+            JobError::LimitReached(_) | JobError::AskedLately { .. } => CommandError::new(PAUSED, error.to_string()),
+            error if error.is_refused_credential() => CommandError::new(REFUSED, error.to_string()),
+            wrong if wrong.is_wrong_use() => CommandError::wrong_use(wrong.to_string()),
+            other => CommandError::failed(other.to_string()),
         }
     }
 }
 
-impl From<ConfigError> for Failure {
-    fn from(error: ConfigError) -> Failure {
-        Failure::wrong_use(error.to_string())
+impl From<ConfigError> for CommandError {
+    fn from(error: ConfigError) -> CommandError {
+        CommandError::wrong_use(error.to_string())
     }
 }
 
-impl From<NameError> for Failure {
-    fn from(error: NameError) -> Failure {
-        Failure::wrong_use(error.to_string())
+impl From<NameError> for CommandError {
+    fn from(error: NameError) -> CommandError {
+        CommandError::wrong_use(error.to_string())
     }
 }
 
-impl From<StoreError> for Failure {
-    fn from(error: StoreError) -> Failure {
+impl From<StoreError> for CommandError {
+    fn from(error: StoreError) -> CommandError {
         let exit = match &error {
             StoreError::Held { .. } | StoreError::Lost { .. } => BUSY,
             StoreError::NotFound(_)
@@ -141,15 +141,15 @@ impl From<StoreError> for Failure {
             | StoreError::NoStore(_) => WRONG_USE,
             _ => FAILED,
         };
-        Failure::new(exit, error.to_string())
+        CommandError::new(exit, error.to_string())
     }
 }
 
-impl From<std::io::Error> for Failure {
-    fn from(error: std::io::Error) -> Failure {
-        Failure {
+impl From<std::io::Error> for CommandError {
+    fn from(error: std::io::Error) -> CommandError {
+        CommandError {
             closed_pipe: error.kind() == std::io::ErrorKind::BrokenPipe,
-            ..Failure::failed(format!("the output can't be written: {error}"))
+            ..CommandError::failed(format!("the output can't be written: {error}"))
         }
     }
 }
@@ -235,7 +235,7 @@ mod tests {
 
     #[test]
     fn an_error_line_says_what_to_do_apart() {
-        let event = Failure::wrong_use("there is no such thing; make one").event();
+        let event = CommandError::wrong_use("there is no such thing; make one").event();
         assert_eq!(
             event,
             json!({"event": "error", "code": "wrong-use", "message": "there is no such thing", "remedy": "make one", "exit_code": 2})

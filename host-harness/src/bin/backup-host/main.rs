@@ -12,7 +12,7 @@ mod restore_args;
 
 use args::{Cli, Command};
 use clap::{CommandFactory, Parser};
-use failure::Failure;
+use failure::CommandError;
 use host_harness::http::RETRYING;
 use std::io::{IsTerminal, Write};
 use std::process::ExitCode;
@@ -27,7 +27,12 @@ fn main() -> ExitCode {
     start_log(cli.verbose);
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
-        Err(error) => return tell(&Failure::failed(format!("no runtime could be started: {error}")), as_json),
+        Err(error) => {
+            return tell(
+                &CommandError::failed(format!("no runtime could be started: {error}")),
+                as_json,
+            );
+        }
     };
     let code = match runtime.block_on(run(cli)) {
         Ok(code) => code,
@@ -46,13 +51,13 @@ fn misused(error: &clap::Error, as_json: bool) -> ExitCode {
             .unwrap_or_default()
             .trim_start_matches("error: ")
             .to_owned();
-        write_event(&Failure::wrong_use(first));
+        write_event(&CommandError::wrong_use(first));
     }
     let _ = error.print();
     ExitCode::from(if error.use_stderr() { failure::WRONG_USE } else { 0 })
 }
 
-async fn run(cli: Cli) -> Result<ExitCode, Failure> {
+async fn run(cli: Cli) -> Result<ExitCode, CommandError> {
     if let Command::Completions { shell } = cli.command {
         clap_complete::generate(shell, &mut Cli::command(), "backup-host", &mut std::io::stdout());
         return Ok(ExitCode::SUCCESS);
@@ -64,7 +69,7 @@ async fn run(cli: Cli) -> Result<ExitCode, Failure> {
 }
 
 /// A broken pipe is somebody who has read enough.
-fn tell(failure: &Failure, as_json: bool) -> ExitCode {
+fn tell(failure: &CommandError, as_json: bool) -> ExitCode {
     if !failure.is_closed_pipe() {
         // Where standard error is gone too nobody is left to tell.
         let _ = writeln!(std::io::stderr(), "error: {failure}");
@@ -75,7 +80,7 @@ fn tell(failure: &Failure, as_json: bool) -> ExitCode {
     failure.exit_code()
 }
 
-fn write_event(failure: &Failure) {
+fn write_event(failure: &CommandError) {
     // Where standard output is gone nobody is left to tell.
     let _ = output::json_line(&failure.event());
 }

@@ -1,7 +1,7 @@
 //! From global arguments to a host: the real clock, randomness, network and store.
 
 use crate::args::Global;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use backup_runtime::{Runtime, RuntimeConfig};
 use backup_seams::{Clock, SystemClock, SystemRandomness};
 use backup_store::{Actor, ConnectionName, Journal, Seams, Store};
@@ -24,7 +24,7 @@ pub struct Opened {
 
 impl Opened {
     /// `may_make`: where there is no store yet, one is made.
-    pub async fn open(global: &Global, may_make: bool) -> Result<Opened, Failure> {
+    pub async fn open(global: &Global, may_make: bool) -> Result<Opened, CommandError> {
         let seams = Seams {
             clock: Arc::new(SystemClock),
             randomness: Arc::new(SystemRandomness),
@@ -56,16 +56,17 @@ impl Opened {
     }
 
     /// The whole host, for commands that run a connector.
-    pub fn host(&self) -> Result<Host, Failure> {
-        let secrets = SecretsFolder::locate(self.secrets.as_deref(), &self.data).map_err(|e| Failure::failed(e.to_string()))?;
+    pub fn host(&self) -> Result<Host, CommandError> {
+        let secrets =
+            SecretsFolder::locate(self.secrets.as_deref(), &self.data).map_err(|e| CommandError::failed(e.to_string()))?;
         // Beside the secrets, where nobody else can write: what is kept there runs as native code.
         let compilation_cache = Some(secrets.path().join("compiled"));
         let runtime = Runtime::new(RuntimeConfig {
             compilation_cache,
             ..RuntimeConfig::default()
         });
-        let runtime = runtime.map_err(|e| Failure::failed(e.to_string()))?;
-        let transport = Network::new().map_err(|e| Failure::failed(e.to_string()))?;
+        let runtime = runtime.map_err(|e| CommandError::failed(e.to_string()))?;
+        let transport = Network::new().map_err(|e| CommandError::failed(e.to_string()))?;
         Ok(Host::new(HostParts {
             store: self.store.clone(),
             runtime,
@@ -77,10 +78,10 @@ impl Opened {
     }
 
     /// The journal of a connection that exists.
-    pub async fn journal(&self, name: &ConnectionName) -> Result<Journal, Failure> {
+    pub async fn journal(&self, name: &ConnectionName) -> Result<Journal, CommandError> {
         let journal = Journal::open(&self.store, name).await?;
         if !journal.state().exists() && journal.entries().is_empty() {
-            return Err(Failure::unknown(name));
+            return Err(CommandError::unknown(name));
         }
         Ok(journal)
     }
@@ -102,12 +103,12 @@ pub fn actor(by: Option<&str>) -> Actor {
 }
 
 /// The connector's bytes: the file that was named, or the component that stands beside this program.
-pub fn connector(named: Option<&PathBuf>) -> Result<Vec<u8>, Failure> {
+pub fn connector(named: Option<&PathBuf>) -> Result<Vec<u8>, CommandError> {
     let path = match named {
         Some(path) => path.clone(),
         None => {
-            let program =
-                std::env::current_exe().map_err(|e| Failure::failed(format!("this program's own place is not known: {e}")))?;
+            let program = std::env::current_exe()
+                .map_err(|e| CommandError::failed(format!("this program's own place is not known: {e}")))?;
             program.with_file_name("salesforce.wasm")
         }
     };
@@ -116,6 +117,6 @@ pub fn connector(named: Option<&PathBuf>) -> Result<Vec<u8>, Failure> {
             "the connector {} can't be read ({error}); build it with `cargo xtask build`, or name one with --connector",
             path.display()
         );
-        Failure::failed(text)
+        CommandError::failed(text)
     })
 }

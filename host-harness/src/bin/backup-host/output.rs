@@ -1,6 +1,6 @@
 //! Text for people and JSON for programs.
 
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use serde::Serialize;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,8 +12,8 @@ static WRITTEN: AtomicBool = AtomicBool::new(false);
 const SCHEMA_VERSION: u32 = 1;
 
 /// The result, on a line of its own: the last one. An object says that it is one; an array stays as it is.
-pub fn json(value: &impl Serialize) -> Result<(), Failure> {
-    let mut value = serde_json::to_value(value).map_err(|e| Failure::failed(e.to_string()))?;
+pub fn json(value: &impl Serialize) -> Result<(), CommandError> {
+    let mut value = serde_json::to_value(value).map_err(|e| CommandError::failed(e.to_string()))?;
     if let Some(members) = value.as_object_mut() {
         members.insert("event".to_owned(), "result".into());
         members.insert("schema_version".to_owned(), SCHEMA_VERSION.into());
@@ -24,8 +24,8 @@ pub fn json(value: &impl Serialize) -> Result<(), Failure> {
 }
 
 /// One JSON value on a line of its own, of which others follow.
-pub fn json_line(value: &impl Serialize) -> Result<(), Failure> {
-    let text = serde_json::to_string(value).map_err(|e| Failure::failed(e.to_string()))?;
+pub fn json_line(value: &impl Serialize) -> Result<(), CommandError> {
+    let text = serde_json::to_string(value).map_err(|e| CommandError::failed(e.to_string()))?;
     line(&text)
 }
 
@@ -35,7 +35,7 @@ pub fn is_written() -> bool {
 }
 
 /// One line of text.
-pub fn line(text: &str) -> Result<(), Failure> {
+pub fn line(text: &str) -> Result<(), CommandError> {
     let mut out = std::io::stdout().lock();
     out.write_all(text.as_bytes())?;
     out.write_all(b"\n")?;
@@ -43,7 +43,7 @@ pub fn line(text: &str) -> Result<(), Failure> {
 }
 
 /// Columns, as wide as their widest cell. Numbers stand to the right.
-pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<(), Failure> {
+pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<(), CommandError> {
     let width = |column: usize| {
         let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
         cells.chain(head.get(column).map(|name| name.len())).max().unwrap_or(0)

@@ -241,11 +241,11 @@ fn percent(done: u64, planned: u64) -> usize {
 
 /// `API 2,359/2,500 (limit 50 %)  `
 fn usage_short(usage: Option<&Usage>) -> String {
-    let of = |usage: &Usage| {
+    let shown = |usage: &Usage| {
         let (used, ceiling) = (number(usage.used), number(usage.ceiling));
         format!("API {used}/{ceiling} (limit {} %)  ", usage.limit_percent)
     };
-    usage.map(of).unwrap_or_default()
+    usage.map(shown).unwrap_or_default()
 }
 
 /// `9,999`, `42k`, `1.2M`

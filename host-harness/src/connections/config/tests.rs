@@ -25,7 +25,7 @@ fn the_limit_is_50_unless_told_and_secrets_stay_out_of_what_is_kept() {
 }
 
 #[test]
-fn what_is_wrong_is_named() {
+fn an_error_names_what_is_wrong() {
     let auth = json!({"kind": "access-token", "token": "t"});
     for (value, part) in [
         (json!({"instance_url": "https://x"}), "\"auth\" is missing"),
@@ -55,7 +55,7 @@ fn what_is_wrong_is_named() {
 }
 
 #[test]
-fn how_often_a_backup_is_full_is_the_hosts_and_what_it_does_not_know_is_the_connectors() {
+fn full_every_is_the_hosts_member_and_unknown_ones_are_the_connectors() {
     let auth = json!({"kind": "access-token", "token": "t"});
     let config = parse(&json!({"auth": auth, "instance_url": "https://x", "full_every": 7, "file_requests": 500})).unwrap();
     let schema = json!({"type": "object", "properties": {"instance_url": {}, "file_requests": {"type": "integer"}},
@@ -71,7 +71,7 @@ fn how_often_a_backup_is_full_is_the_hosts_and_what_it_does_not_know_is_the_conn
 }
 
 #[test]
-fn the_connectors_schema_is_kept_to() {
+fn a_configuration_keeps_to_the_connectors_schema() {
     let schema = json!({"type": "object", "properties": {"instance_url": {"type": "string"}, "api_version": {"pattern": "^v[0-9]+\\.0$"}},
         "additionalProperties": false})
     .to_string();

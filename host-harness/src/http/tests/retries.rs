@@ -50,7 +50,7 @@ async fn every_passing_status_is_tried_again() {
 }
 
 #[tokio::test]
-async fn what_is_refused_for_good_is_an_answer_at_once() {
+async fn a_lasting_refusal_is_an_answer_at_once() {
     for status in [400, 403, 404, 414] {
         let server = Server::start(move |_, _| answer(status, "[]")).await;
         let bench = Bench::new(&server.origin);
@@ -61,7 +61,7 @@ async fn what_is_refused_for_good_is_an_answer_at_once() {
 }
 
 #[tokio::test]
-async fn what_is_not_repeatable_is_sent_once_whatever_happens() {
+async fn a_request_that_is_not_repeatable_is_sent_once_whatever_happens() {
     let server = Server::start(|_, seen| if seen.target == "/cut" { Reply::Cut } else { answer(503, "") }).await;
     let bench = Bench::new(&server.origin);
     let response = bench.send(post("/status", "{}")).await.unwrap();
@@ -82,7 +82,7 @@ async fn a_cut_connection_is_tried_again_and_each_cut_attempt_counts() {
 }
 
 #[tokio::test]
-async fn what_was_cut_five_times_has_an_unknown_outcome() {
+async fn a_request_cut_five_times_has_an_unknown_outcome() {
     let server = Server::start(|_, _| Reply::Cut).await;
     let bench = Bench::new(&server.origin);
     assert!(matches!(error(bench.send(get("/x")).await), SendError::OutcomeUnknown(_)));
@@ -90,7 +90,7 @@ async fn what_was_cut_five_times_has_an_unknown_outcome() {
 }
 
 #[tokio::test]
-async fn what_never_left_is_given_back_and_said_to_be_not_sent() {
+async fn an_attempt_that_never_left_is_given_back_and_said_to_be_not_sent() {
     // A port that was free a moment ago, and nobody listens on.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let origin = format!("http://{}", listener.local_addr().unwrap());
@@ -123,7 +123,7 @@ async fn a_tls_handshake_that_fails_sends_nothing() {
 }
 
 #[tokio::test]
-async fn what_did_not_get_through_is_tried_again_even_if_it_may_be_sent_once_only() {
+async fn an_attempt_that_did_not_get_through_is_tried_again_even_if_it_may_be_sent_once_only() {
     let server = Server::start(|_, _| answer(201, "")).await;
     let bench = Bench {
         transport: Unreachable::for_the_first(3),

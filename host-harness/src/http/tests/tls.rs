@@ -61,7 +61,7 @@ async fn a_certificate_under_a_root_of_ssl_cert_file_is_trusted() {
     let (root, acceptor) = authority("localhost");
     let server = Server::listen(Some(acceptor), |_, _| answer(200, "over TLS")).await;
     let origin = server.origin.replace("127.0.0.1", "localhost");
-    let output = run("sends_over_tls", &root, &origin).await;
+    let output = run("a_child_process_sends_over_tls", &root, &origin).await;
     assert!(output.status.success(), "{output:?}");
     assert_eq!(server.seen().len(), 1);
 }
@@ -73,7 +73,7 @@ async fn another_root_or_another_name_sends_nothing() {
     let server = Server::listen(Some(acceptor), |_, _| answer(200, "over TLS")).await;
     let named = server.origin.replace("127.0.0.1", "localhost");
     for (roots, origin) in [(&other_root, &named), (&root, &server.origin)] {
-        let output = run("is_refused_over_tls", roots, origin).await;
+        let output = run("a_child_process_is_refused_over_tls", roots, origin).await;
         assert!(output.status.success(), "{output:?}");
     }
     assert!(server.seen().is_empty());
@@ -81,7 +81,7 @@ async fn another_root_or_another_name_sends_nothing() {
 
 #[tokio::test]
 #[ignore = "run by the tests above, in a process of its own"]
-async fn sends_over_tls() {
+async fn a_child_process_sends_over_tls() {
     let bench = Bench::new(&std::env::var(ORIGIN).unwrap());
     let mut response = bench.send(get("/x")).await.unwrap();
     assert_eq!(body(&mut response).await.unwrap(), b"over TLS");
@@ -89,7 +89,7 @@ async fn sends_over_tls() {
 
 #[tokio::test]
 #[ignore = "run by the tests above, in a process of its own"]
-async fn is_refused_over_tls() {
+async fn a_child_process_is_refused_over_tls() {
     let bench = Bench::new(&std::env::var(ORIGIN).unwrap());
     let outcome = error(bench.send(get("/x")).await);
     assert!(

@@ -6,7 +6,7 @@ use backup_contract::{Body, Content, FormPart, Method, NamedValue, Request, Row,
 use backup_runtime::imports::Http;
 use backup_seams::{SeededRandomness, Timestamp, VirtualClock};
 use backup_store::{Actor, Begin, Claim, ClaimRequest, ConnectionName, Event, Journal, Percent, Scope, Seams, Sha256};
-use backup_store::{Commit, NextStep, SnapshotWriter, Spending, Store};
+use backup_store::{ClaimedJournal, Commit, NextStep, SnapshotWriter, Spending, Store};
 
 /// A snapshot that was just begun, in a folder.
 async fn begun(folder: &std::path::Path) -> (SnapshotWriter, Claim) {
@@ -35,14 +35,14 @@ async fn begun(folder: &std::path::Path) -> (SnapshotWriter, Claim) {
         warnings: Vec::new(),
     };
     let spending = claim.spending();
-    let writer = SnapshotWriter::begin(&mut claim, &mut journal, &Actor::host(), begin, None, spending)
-        .await
-        .unwrap();
+    let actor = Actor::host();
+    let mut claimed = ClaimedJournal::new(&mut claim, &mut journal, &actor).unwrap();
+    let writer = SnapshotWriter::begin(&mut claimed, begin, None, spending).await.unwrap();
     (writer, claim)
 }
 
 /// As a backup has them.
-fn blobs_of(outcome: &Outcome) -> JobBlobs {
+fn blobs_of(outcome: &CallOutcome) -> JobBlobs {
     JobBlobs {
         outcome: outcome.clone(),
         source: None,
@@ -53,7 +53,7 @@ fn blobs_of(outcome: &Outcome) -> JobBlobs {
 async fn bodies_come_at_once_and_the_batch_is_free_meanwhile() {
     let folder = tempfile::tempdir().unwrap();
     let (writer, _claim) = begun(folder.path()).await;
-    let outcome = Outcome::new(Some(writer.stage()));
+    let outcome = CallOutcome::new(Some(writer.stage()));
     let blobs = blobs_of(&outcome);
     let mut first = blobs.stage("Document/1/Body/r1").await.unwrap();
     first.write(Bytes::from_static(b"one")).await.unwrap();
@@ -91,7 +91,7 @@ async fn a_large_body_is_written_as_it_comes_and_read_back_in_parts() {
     const PIECES: u8 = 40;
     let folder = tempfile::tempdir().unwrap();
     let (writer, _claim) = begun(folder.path()).await;
-    let outcome = Outcome::new(Some(writer.stage()));
+    let outcome = CallOutcome::new(Some(writer.stage()));
     let mut sink = blobs_of(&outcome).stage("work/page").await.unwrap();
     let stored = || -> u64 {
         let blobs = std::fs::read_dir(folder.path().join("data/default/acme/blobs"))
@@ -188,10 +188,10 @@ fn parts(seen: &Seen) -> Vec<Vec<u8>> {
 async fn a_backup_sends_what_it_staged_and_what_it_committed() {
     let folder = tempfile::tempdir().unwrap();
     let (mut writer, _claim) = begun(folder.path()).await;
-    let outcome = Outcome::new(Some(writer.stage()));
+    let outcome = CallOutcome::new(Some(writer.stage()));
     save(&blobs_of(&outcome), "Document/1/Body/r1", b"committed").await;
     committed(&mut writer, outcome.take_staged().await.unwrap()).await;
-    let outcome = Outcome::new(Some(writer.stage()));
+    let outcome = CallOutcome::new(Some(writer.stage()));
     let large: Vec<u8> = (0..9_000_001_u32).map(|n| (n % 251) as u8).collect();
     save(&blobs_of(&outcome), "work/large", &large).await;
     let server = Server::start(|_, _| answer(201, "")).await;
@@ -204,11 +204,11 @@ async fn a_backup_sends_what_it_staged_and_what_it_committed() {
 /// As a restore has them, of a snapshot with one blob; and the file that it lies in.
 async fn source(folder: &std::path::Path) -> (JobBlobs, std::path::PathBuf) {
     let (mut writer, _claim) = begun(folder).await;
-    let outcome = Outcome::new(Some(writer.stage()));
+    let outcome = CallOutcome::new(Some(writer.stage()));
     save(&blobs_of(&outcome), "ContentVersion/068/VersionData/r1", &[7; 300_000]).await;
     committed(&mut writer, outcome.take_staged().await.unwrap()).await;
     let blobs = JobBlobs {
-        outcome: Outcome::new(None),
+        outcome: CallOutcome::new(None),
         source: Some(writer.reader()),
     };
     let mut stored = std::fs::read_dir(folder.join("data/default/acme/blobs")).unwrap();

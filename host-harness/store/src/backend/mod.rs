@@ -46,11 +46,11 @@ pub struct Seams {
 /// A root folder or bucket with all its tenants. Cheap to clone.
 #[derive(Clone, Debug)]
 pub struct Store {
-    inner: Arc<Inner>,
+    inner: Arc<StoreInner>,
 }
 
 #[derive(Debug)]
-struct Inner {
+struct StoreInner {
     backend: Arc<dyn ObjectStore>,
     lock: Arc<dyn Lock>,
     seams: Seams,
@@ -60,7 +60,7 @@ struct Inner {
 
 /// `format.json`.
 #[derive(Serialize, Deserialize)]
-struct Format {
+struct FormatFile {
     format: u32,
     min_reader: u32,
 }
@@ -107,7 +107,7 @@ impl Store {
     fn at(location: Location, seams: Seams) -> Store {
         let Location { backend, lock, folder } = location;
         Store {
-            inner: Arc::new(Inner {
+            inner: Arc::new(StoreInner {
                 backend,
                 lock,
                 seams,
@@ -119,7 +119,7 @@ impl Store {
     /// Reads `format.json`; at first use asks whether the backend keeps the one promise that all rests on, then writes it.
     async fn check_format(&self, location: &str) -> Result<(), StoreError> {
         let path = Path::from(FORMAT_FILE);
-        let ours = Format {
+        let ours = FormatFile {
             format: FORMAT,
             min_reader: FORMAT,
         };
@@ -134,7 +134,7 @@ impl Store {
                 }
             }
         };
-        let found: Format = serde_json::from_slice(&bytes).map_err(|_| StoreError::Refused {
+        let found: FormatFile = serde_json::from_slice(&bytes).map_err(|_| StoreError::Refused {
             location: location.to_owned(),
             why: "its format.json is not one of a backup store".to_owned(),
         })?;

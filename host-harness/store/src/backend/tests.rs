@@ -5,7 +5,7 @@ use crate::testing::{Fault, FaultyStore};
 use object_store::memory::InMemory;
 
 #[tokio::test]
-async fn what_a_folder_holds_is_there_in_another_process() {
+async fn objects_in_a_folder_are_there_in_another_process() {
     let folder = tempfile::tempdir().unwrap();
     let seams = Fixture::new(1).seams().clone();
     for location in [

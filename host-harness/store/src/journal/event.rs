@@ -1,11 +1,20 @@
 //! What a connection's journal can say. The events that concern people are its audit trail.
 
 use crate::names::{ConnectionName, ObjectName, RestoreId, Scope, Sha256, SnapshotId};
-use crate::snapshot::SnapshotKind;
 use backup_contract::Reading;
 use backup_seams::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::fmt;
+
+/// Whether a snapshot is self-contained.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum SnapshotKind {
+    /// Everything was read.
+    Full,
+    /// Only what changed since an earlier one was read.
+    Incremental,
+}
 
 /// Who did it: a person's name, or the part of the host that acts by itself, such as `scheduler`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -84,16 +93,16 @@ pub enum Cause {
     WentBack,
 }
 
-/// Why a backup pauses.
+/// Why a job pauses, and the numbers.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Paused {
     /// `usage-limit`, `org-limit`, `bulk-limit`.
     pub reason: String,
     /// Used by all applications.
     pub used: u64,
-    /// The quota.
+    /// The source's own limit.
     pub max: u64,
-    /// What may be used.
+    /// What may be used under the usage limit.
     pub ceiling: u64,
     /// The usage limit in force.
     pub limit_percent: Percent,
@@ -109,7 +118,7 @@ pub struct Paused {
 pub struct RestoreRequested {
     /// Whose snapshot.
     pub source: ConnectionName,
-    /// Which.
+    /// Id of the snapshot.
     pub snapshot: SnapshotId,
     /// Whole objects.
     pub objects: Vec<ObjectName>,
@@ -144,13 +153,13 @@ pub enum Event {
     ConnectionRemoved,
     /// The usage limit changed.
     UsageLimitChanged {
-        /// Before.
+        /// In force until this event.
         from: Percent,
-        /// Now.
+        /// In force from this event on.
         to: Percent,
         /// When it goes back by itself, if it does.
         until: Option<Until>,
-        /// Why.
+        /// What changed it: somebody, or its own end.
         cause: Cause,
     },
     /// The source told what shares its quota.
@@ -160,11 +169,11 @@ pub enum Event {
     },
     /// A snapshot exists from here on.
     SnapshotBegun {
-        /// Which.
+        /// Id of the snapshot.
         snapshot: SnapshotId,
         /// Full or incremental.
         kind: SnapshotKind,
-        /// What an incremental one goes on from.
+        /// The base of an incremental one; `None`: it is full.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         predecessor: Option<SnapshotId>,
         /// Objects asked for; empty: all.
@@ -174,7 +183,7 @@ pub enum Event {
     },
     /// It pauses; what is committed stands.
     SnapshotPaused {
-        /// Which.
+        /// Id of the snapshot.
         snapshot: SnapshotId,
         /// Why, and the numbers.
         #[serde(flatten)]
@@ -184,12 +193,12 @@ pub enum Event {
     },
     /// It goes on.
     SnapshotResumed {
-        /// Which.
+        /// Id of the snapshot.
         snapshot: SnapshotId,
     },
     /// Its job has ended.
     SnapshotCompleted {
-        /// Which.
+        /// Id of the snapshot.
         snapshot: SnapshotId,
         /// Head of its log.
         log_head: Sha256,
@@ -199,24 +208,24 @@ pub enum Event {
     },
     /// Another one was begun before it was complete. It stays readable.
     SnapshotSuperseded {
-        /// Which.
+        /// Id of the snapshot.
         snapshot: SnapshotId,
     },
-    /// The job failed. What is committed stays readable, and a command given by hand goes on from it.
+    /// The job failed. What is committed stays readable, and a command given by hand continues it.
     SnapshotFailed {
-        /// Which.
+        /// Id of the snapshot.
         snapshot: SnapshotId,
-        /// Why.
+        /// The last step's error, for people.
         reason: String,
     },
     /// It was given up; its data may be collected.
     SnapshotPruned {
-        /// Which.
+        /// Id of the snapshot.
         snapshot: SnapshotId,
     },
     /// Records of a snapshot are written back from here on.
     RestoreBegun {
-        /// Which restore.
+        /// Id of the restore.
         restore: RestoreId,
         /// What is restored.
         #[serde(flatten)]
@@ -226,7 +235,7 @@ pub enum Event {
     },
     /// It pauses; what was written stands.
     RestorePaused {
-        /// Which.
+        /// Id of the restore.
         restore: RestoreId,
         /// Why, and the numbers.
         #[serde(flatten)]
@@ -234,37 +243,37 @@ pub enum Event {
     },
     /// It goes on.
     RestoreResumed {
-        /// Which.
+        /// Id of the restore.
         restore: RestoreId,
     },
     /// It ran to its end.
     RestoreCompleted {
-        /// Which.
+        /// Id of the restore.
         restore: RestoreId,
         /// Some records could not be written, or nobody knows whether they were.
         incomplete: bool,
         /// Head of its log.
         log_head: Sha256,
     },
-    /// It stopped. Restoring the same again goes on from there, and writes nothing twice.
+    /// It stopped. Restoring the same again continues from there, and writes nothing twice.
     RestoreFailed {
-        /// Which.
+        /// Id of the restore.
         restore: RestoreId,
-        /// Why.
+        /// The last step's error, or the limit that it stopped at; for people.
         reason: String,
         /// Requests that it still needs, as far as is known.
         needed: u64,
     },
     /// Another one was begun instead of going on.
     RestoreSuperseded {
-        /// Which.
+        /// Id of the restore.
         restore: RestoreId,
     },
     /// A connector was installed for this connection.
     ConnectorInstalled {
-        /// Its name.
+        /// As the connector describes itself.
         name: String,
-        /// Its version.
+        /// The same.
         version: String,
         /// Digest of the component.
         digest: Sha256,
@@ -293,16 +302,16 @@ pub enum Event {
         epoch: u64,
         /// Requests that it may have sent beyond those known.
         requests: u64,
-        /// From when.
+        /// When the first of its grants was given.
         from: Timestamp,
-        /// Until when.
+        /// When it was found dead.
         until: Timestamp,
     },
     /// Unreferenced objects are about to be deleted.
     GarbageCollected {
-        /// How many.
+        /// Files in the store, not objects of the source.
         objects: u64,
-        /// Their size.
+        /// What they take together.
         bytes: u64,
     },
     /// Written by a newer version.
@@ -313,9 +322,9 @@ pub enum Event {
 /// What a journal's entry carries.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Record {
-    /// Who.
+    /// Who made it happen.
     pub actor: Actor,
-    /// What.
+    /// Its fields stand beside `actor` in the entry.
     #[serde(flatten)]
     pub event: Event,
 }

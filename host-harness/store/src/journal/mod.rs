@@ -9,13 +9,13 @@ mod state;
 #[cfg(test)]
 mod tests;
 
-pub use event::{Actor, Cause, Event, Paused, Percent, Record, RestoreRequested, Until};
+pub use event::{Actor, Cause, Event, Paused, Percent, Record, RestoreRequested, SnapshotKind, Until};
 pub use state::{JournalState, RestoreRecord, RestoreStanding, SnapshotRecord, SnapshotStanding, Temporary};
 
 use crate::backend::Store;
 use crate::chain::{Appended, Chain, Entry, Head};
-use crate::error::{Damage, StoreError};
-use crate::names::{ConnectionName, Sha256};
+use crate::error::StoreError;
+use crate::names::ConnectionName;
 use backup_seams::Timestamp;
 use object_store::path::Path;
 
@@ -138,12 +138,6 @@ impl Journal {
         self.entries.iter().map(audit_line).collect()
     }
 
-    /// Reads it again from the store and checks every entry and the chain; with `expect`, that this head is one of its entries.
-    /// A tail that was cut off can only be found so: what is left is a whole chain.
-    pub async fn verify(store: &Store, connection: &ConnectionName, expect: Option<Sha256>) -> Result<Vec<Damage>, StoreError> {
-        crate::verify::verify_journal(store, connection, expect).await
-    }
-
     fn take(&mut self, news: Vec<Entry<Record>>) {
         for entry in news {
             self.state.fold(&entry);
@@ -163,7 +157,7 @@ fn audit_line(entry: &Entry<Record>) -> serde_json::Value {
     let mut line = body.as_object().cloned().unwrap_or_default();
     times_as_text(&mut line);
     line.insert("seq".to_owned(), entry.seq.into());
-    line.insert("at".to_owned(), rfc3339(entry.at).into());
+    line.insert("at".to_owned(), entry.at.rfc3339().into());
     for optional in ["from", "to"] {
         line.entry(optional).or_insert(serde_json::Value::Null);
     }
@@ -175,7 +169,7 @@ fn audit_line(entry: &Entry<Record>) -> serde_json::Value {
 
 /// Moments within an event, as text too: they are kept in milliseconds.
 fn times_as_text(line: &mut serde_json::Map<String, serde_json::Value>) {
-    let text = |at: &serde_json::Value| at.as_u64().map(|at| rfc3339(Timestamp(at)).into());
+    let text = |at: &serde_json::Value| at.as_u64().map(|at| Timestamp(at).rfc3339().into());
     if let Some(at) = line.get("until").and_then(|until| until.get("at")).and_then(text) {
         line.insert("until".to_owned(), at);
     }
@@ -191,11 +185,4 @@ fn times_as_text(line: &mut serde_json::Map<String, serde_json::Value>) {
     {
         reading.insert("observed_at".to_owned(), at);
     }
-}
-
-/// A moment as people read it: RFC 3339 in UTC, to the millisecond.
-pub fn rfc3339(at: Timestamp) -> String {
-    let at = i64::try_from(at.0).ok().and_then(chrono::DateTime::from_timestamp_millis);
-    at.unwrap_or(chrono::DateTime::<chrono::Utc>::MAX_UTC)
-        .to_rfc3339_opts(chrono::SecondsFormat::Millis, true)
 }

@@ -1,9 +1,8 @@
 //! The fold of a journal: what is so after its last entry.
 
-use super::event::{Cause, Event, Paused, Percent, Record, RestoreRequested, Until};
+use super::event::{Cause, Event, Paused, Percent, Record, RestoreRequested, SnapshotKind, Until};
 use crate::chain::Entry;
 use crate::names::{ObjectName, RestoreId, Scope, Sha256, SnapshotId};
-use crate::snapshot::SnapshotKind;
 use backup_seams::Timestamp;
 
 /// Where a snapshot stands, by the journal.
@@ -15,7 +14,7 @@ pub enum SnapshotStanding {
     Paused(Paused),
     /// Its job has ended.
     Complete {
-        /// When.
+        /// When its last entry was journalled.
         at: Timestamp,
         /// Head of its log.
         log_head: Sha256,
@@ -24,9 +23,9 @@ pub enum SnapshotStanding {
     },
     /// Another one was begun instead of going on.
     Superseded,
-    /// Its job failed; a command given by hand goes on.
+    /// Its job failed; a command given by hand continues it.
     Failed {
-        /// Why.
+        /// The last step's error, for people.
         reason: String,
     },
     /// Given up.
@@ -34,7 +33,7 @@ pub enum SnapshotStanding {
 }
 
 impl SnapshotStanding {
-    /// Whether a job may go on from it.
+    /// Whether a job may continue it.
     pub fn may_go_on(&self) -> bool {
         matches!(
             self,
@@ -46,11 +45,11 @@ impl SnapshotStanding {
 /// A snapshot, by the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotRecord {
-    /// Which.
+    /// Also the name of its folder.
     pub id: SnapshotId,
     /// Full or incremental.
     pub kind: SnapshotKind,
-    /// What an incremental one goes on from.
+    /// The base of an incremental one; `None`: it is full.
     pub predecessor: Option<SnapshotId>,
     /// Objects asked for; empty: all.
     pub objects: Vec<ObjectName>,
@@ -78,9 +77,9 @@ pub enum RestoreStanding {
         /// Head of its log.
         log_head: Sha256,
     },
-    /// It stopped; restoring the same again goes on.
+    /// It stopped; restoring the same again continues it.
     Failed {
-        /// Why.
+        /// The last step's error, or the limit that it stopped at; for people.
         reason: String,
         /// Requests that it still needs.
         needed: u64,
@@ -90,7 +89,7 @@ pub enum RestoreStanding {
 }
 
 impl RestoreStanding {
-    /// Whether a job may go on with it.
+    /// Whether a job may continue it.
     pub fn may_go_on(&self) -> bool {
         !matches!(self, RestoreStanding::Complete { .. } | RestoreStanding::Superseded)
     }
@@ -99,7 +98,7 @@ impl RestoreStanding {
 /// A restore, by the journal.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RestoreRecord {
-    /// Which.
+    /// Also the name of its folder.
     pub id: RestoreId,
     /// What is restored.
     pub what: RestoreRequested,
@@ -225,7 +224,7 @@ impl JournalState {
         self.snapshots.iter().find(|snapshot| snapshot.id == id)
     }
 
-    /// The snapshot that a backup goes on with: the newest one, where it isn't complete or closed.
+    /// The snapshot that a backup continues: the newest one, where it isn't complete or closed.
     pub fn open_snapshot(&self) -> Option<&SnapshotRecord> {
         self.snapshots.last().filter(|snapshot| snapshot.standing.may_go_on())
     }
@@ -241,7 +240,7 @@ impl JournalState {
         ended.filter(|record| matches!(record.standing, SnapshotStanding::Complete { .. }))
     }
 
-    /// The snapshots that an incremental one may go on from, newest first by when their jobs ended. Incomplete ones are among them:
+    /// The snapshots that may be the base of an incremental one, newest first by when their jobs ended. Incomplete ones are among them:
     /// what failed in one is read anew.
     pub fn predecessors(&self) -> impl Iterator<Item = &SnapshotRecord> {
         let own = self.completed.iter().skip(self.completed_before_removal).rev();
@@ -254,7 +253,7 @@ impl JournalState {
         &self.restores
     }
 
-    /// The restore that is gone on with, where the same is asked for: the newest one, where it isn't complete or closed.
+    /// The restore that is continued, where the same is asked for: the newest one, where it isn't complete or closed.
     pub fn open_restore(&self) -> Option<&RestoreRecord> {
         self.restores.last().filter(|restore| restore.standing.may_go_on())
     }
@@ -283,7 +282,7 @@ impl JournalState {
             Event::ConnectionChanged { config } => self.config = Some(config.clone()),
             Event::ConnectionRemoved => {
                 self.added = false;
-                // Under the same name another org may be added: nothing goes on from this one.
+                // Under the same name another org may be added: nothing continues from this one.
                 self.scope = None;
                 self.completed_before_removal = self.completed.len();
                 let open = self.snapshots.iter_mut().filter(|snapshot| snapshot.standing.may_go_on());

@@ -4,15 +4,15 @@
 //! that every durable entry renews; its holder asks [`Claim::still_held`] before every send.
 
 use super::record::ScopeRecord;
-use super::spending::{Grant, Spending, Unsettled};
 use crate::backend::{Acquired, LEASE, Store};
 use crate::chain::{Appended, Chain, Entry};
+use crate::epoch::Epoch;
 use crate::error::StoreError;
 use crate::names::{ConnectionName, Scope, TenantName};
-use crate::snapshot::{self, LogRecord};
-use backup_seams::{Clock, Timestamp};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::snapshot::log::{self, LogRecord};
+use crate::spending::{Grant, Spending, Unsettled};
+use backup_seams::Timestamp;
+use std::sync::Arc;
 use std::time::Duration;
 
 /// How often claiming may be lost to others who claim and end at once.
@@ -40,54 +40,6 @@ pub struct Recovered {
     pub unsettled: Vec<Unsettled>,
 }
 
-/// What a claim's holder and those who commit for it share.
-#[derive(Debug)]
-pub(crate) struct ClaimState {
-    epoch: u64,
-    clock: Arc<dyn Clock>,
-    /// `None` where a lock decides.
-    lease: Option<Duration>,
-    renewed_at: AtomicU64,
-    spending: Mutex<Spending>,
-    /// Data objects named under this epoch so far.
-    named: AtomicU64,
-}
-
-impl ClaimState {
-    pub(crate) fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// A name for a data object: `<epoch>-<counter>`, never given twice.
-    pub(crate) fn next_name(&self) -> String {
-        format!("{}-{}", self.epoch, self.named.fetch_add(1, Ordering::SeqCst) + 1)
-    }
-
-    /// The lease's last tenth is not used: clocks differ, and a request takes its time.
-    pub(crate) fn still_held(&self) -> bool {
-        match self.lease {
-            None => true,
-            Some(lease) => self.clock.now().since(Timestamp(self.renewed_at.load(Ordering::SeqCst))) < lease * 9 / 10,
-        }
-    }
-
-    /// What the next record carries: this, with the next version.
-    pub(crate) fn next_version(&self, mut spending: Spending) -> Spending {
-        spending.version = self.spending().version + 1;
-        spending
-    }
-
-    /// A record is durable: it renews the lease, and its spending is the newest.
-    pub(crate) fn committed(&self, at: Timestamp, spending: Spending) {
-        self.renewed_at.fetch_max(at.0, Ordering::SeqCst);
-        *self.spending.lock().unwrap_or_else(PoisonError::into_inner) = spending;
-    }
-
-    pub(crate) fn spending(&self) -> Spending {
-        self.spending.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-}
-
 /// The right to send and commit for a scope. Dropping it without [`Claim::release`] is what a crash does: the next host counts
 /// outstanding grants as spent.
 pub struct Claim {
@@ -95,7 +47,7 @@ pub struct Claim {
     scope: Scope,
     connection: ConnectionName,
     chain: Chain<ScopeRecord>,
-    state: Arc<ClaimState>,
+    epoch: Arc<Epoch>,
     recovered: Option<Recovered>,
     /// Held for as long as the claim is; `None` where leases decide.
     guard: Option<Box<dyn Send + Sync>>,
@@ -105,7 +57,7 @@ impl std::fmt::Debug for Claim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Claim")
             .field("scope", &self.scope)
-            .field("state", &self.state)
+            .field("epoch", &self.epoch)
             .finish_non_exhaustive()
     }
 }
@@ -146,20 +98,13 @@ impl Claim {
             };
             let epoch = chain.head().seq + 1;
             if let Appended::Written(entry) = chain.append(epoch, record).await? {
-                let state = ClaimState {
-                    epoch,
-                    clock: Arc::clone(&store.seams().clock),
-                    lease,
-                    renewed_at: AtomicU64::new(entry.at.0),
-                    spending: Mutex::new(spending),
-                    named: AtomicU64::new(0),
-                };
+                let epoch = Epoch::new(epoch, Arc::clone(&store.seams().clock), lease, (entry.at, spending));
                 return Ok(Claim {
                     store: store.clone(),
                     scope: scope.clone(),
                     connection: request.connection,
                     chain,
-                    state: Arc::new(state),
+                    epoch: Arc::new(epoch),
                     recovered,
                     guard,
                 });
@@ -172,7 +117,7 @@ impl Claim {
 
     /// The number under which everything is written.
     pub fn epoch(&self) -> u64 {
-        self.state.epoch
+        self.epoch.number()
     }
 
     /// What is claimed.
@@ -187,7 +132,7 @@ impl Claim {
 
     /// What is spent, as the last durable record has it.
     pub fn spending(&self) -> Spending {
-        self.state.spending()
+        self.epoch.spending()
     }
 
     /// What a dead host left, where the one before didn't end cleanly. It belongs into the connection's journal.
@@ -197,7 +142,7 @@ impl Claim {
 
     /// Whether sending is still this host's. Cheap: ask before every send. False: commit nothing, stop.
     pub fn still_held(&self) -> bool {
-        self.state.still_held()
+        self.epoch.still_held()
     }
 
     /// Makes a grant durable that belongs to no batch: a check's, a planning step's, a probe's.
@@ -254,17 +199,18 @@ impl Claim {
     }
 
     async fn record(&mut self, spending: Spending, record: impl FnOnce(Spending) -> ScopeRecord) -> Result<(), StoreError> {
-        let spending = self.state.next_version(spending);
+        let spending = self.epoch.next_version(spending);
         let entry = self
             .chain
-            .append_exclusive(self.state.epoch, record(spending.clone()))
+            .append_exclusive(self.epoch.number(), record(spending.clone()))
             .await?;
-        self.state.committed(entry.at, spending);
+        self.epoch.committed(entry.at, spending);
         Ok(())
     }
 
-    pub(crate) fn state(&self) -> &Arc<ClaimState> {
-        &self.state
+    /// What those who commit under the claim share with it.
+    pub(crate) fn shared_epoch(&self) -> &Arc<Epoch> {
+        &self.epoch
     }
 
     pub(crate) fn store(&self) -> &Store {
@@ -278,19 +224,19 @@ fn lock_name(tenant: &TenantName, scope: &Scope) -> String {
 
 /// A job that has a scope now.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Running {
+pub struct RunningJob {
     /// Which host it is on, as that calls itself.
     pub host: String,
     /// What it does.
     pub purpose: String,
     /// For which connection.
     pub connection: ConnectionName,
-    /// Since when.
+    /// When it claimed the scope.
     pub since: Timestamp,
 }
 
 /// The job that has a scope, where one does and lives, as far as its lock or its lease tells.
-pub async fn running(store: &Store, tenant: &TenantName, scope: &Scope) -> Result<Option<Running>, StoreError> {
+pub async fn running(store: &Store, tenant: &TenantName, scope: &Scope) -> Result<Option<RunningJob>, StoreError> {
     let (_, tail) = super::open(store, tenant, scope).await?;
     let past = Past::of(store, &tail).await?;
     let Some(running) = last_claim(&tail).filter(|_| !past.released) else {
@@ -305,14 +251,14 @@ pub async fn running(store: &Store, tenant: &TenantName, scope: &Scope) -> Resul
     Ok(Some(running).filter(|_| lives))
 }
 
-fn last_claim(tail: &[Entry<ScopeRecord>]) -> Option<Running> {
+fn last_claim(tail: &[Entry<ScopeRecord>]) -> Option<RunningJob> {
     tail.iter().rev().find_map(|entry| match &entry.body {
         ScopeRecord::WriterClaimed {
             connection,
             purpose,
             host,
             ..
-        } => Some(Running {
+        } => Some(RunningJob {
             host: host.clone(),
             purpose: purpose.clone(),
             connection: connection.clone(),
@@ -326,7 +272,7 @@ fn last_claim(tail: &[Entry<ScopeRecord>]) -> Option<Running> {
 fn held(scope: &Scope, tail: &[Entry<ScopeRecord>], now: Timestamp) -> StoreError {
     let is_over = matches!(tail.last().map(|entry| &entry.body), Some(ScopeRecord::WriterReleased { .. }));
     let (by, purpose, since) = match last_claim(tail).filter(|_| !is_over) {
-        Some(Running {
+        Some(RunningJob {
             host,
             purpose,
             connection,
@@ -364,7 +310,7 @@ impl Past {
             lease_until: None,
         };
         let mut lease = Duration::ZERO;
-        let mut log = None;
+        let mut written = None;
         for entry in tail {
             past.spending = entry.body.spending().clone();
             match &entry.body {
@@ -379,13 +325,13 @@ impl Past {
                     past.released = false;
                     past.outstanding.clear();
                     lease = Duration::from_secs(*lease_seconds);
-                    log = None;
+                    written = None;
                 }
                 ScopeRecord::Granted { grant, .. } => past.outstanding.push(grant.clone()),
                 ScopeRecord::Spent { grant_id, .. } => past.outstanding.retain(|grant| grant.id != *grant_id),
                 ScopeRecord::Writing {
                     connection, snapshot, ..
-                } => log = Some((connection.clone(), *snapshot)),
+                } => written = Some((connection.clone(), *snapshot)),
                 ScopeRecord::Adopted { .. } => {}
                 ScopeRecord::WriterReleased { .. } => {
                     past.released = true;
@@ -397,8 +343,8 @@ impl Past {
             return Ok(past);
         }
         let mut last_sign = tail.last().map_or(Timestamp(0), |entry| entry.at);
-        if let Some((connection, snapshot)) = log
-            && let Some(entry) = snapshot::last_log_entry(store, &connection, snapshot).await?
+        if let Some((connection, snapshot)) = written
+            && let Some(entry) = log::last_entry(store, &connection, snapshot).await?
             && entry.epoch == past.epoch
         {
             last_sign = last_sign.max(entry.at);

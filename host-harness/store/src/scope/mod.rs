@@ -7,20 +7,18 @@
 mod claim;
 mod precedence;
 mod record;
-mod spending;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use claim::ClaimState;
-pub use claim::{Claim, ClaimRequest, Recovered, Running, running};
+pub use claim::{Claim, ClaimRequest, Recovered, RunningJob, running};
 pub use precedence::{Precedence, preceding};
 pub use record::ScopeRecord;
-pub use spending::{Grant, GrantPurpose, Spending, Unsettled};
 
 use crate::backend::Store;
 use crate::chain::{Chain, Entry};
 use crate::error::StoreError;
 use crate::names::{Scope, TenantName};
+use crate::spending::Spending;
 
 /// What is known of a scope's spending without claiming it: for showing it. Batches under way are counted up to the last commit.
 pub async fn peek(store: &Store, tenant: &TenantName, scope: &Scope) -> Result<Spending, StoreError> {

@@ -1,7 +1,7 @@
 //! What a scope's journal says.
 
-use super::spending::{Grant, Spending};
 use crate::names::{ConnectionName, Scope, SnapshotId};
+use crate::spending::{Grant, Spending};
 use serde::{Deserialize, Serialize};
 
 /// One entry. `spending` is always the whole, as it is from this entry on.
@@ -23,23 +23,23 @@ pub enum ScopeRecord {
     },
     /// Requests may be sent.
     Granted {
-        /// Which.
+        /// Durable with this entry, before the first of its requests.
         grant: Grant,
         /// As before.
         spending: Spending,
     },
     /// A grant is over.
     Spent {
-        /// Which.
+        /// Of a grant that an earlier entry has; empty: only numbers are noted.
         grant_id: String,
         /// What was sent is counted in.
         spending: Spending,
     },
     /// Grants and spending stand in this snapshot's log from here on.
     Writing {
-        /// Of which connection.
+        /// The connection that the snapshot is of.
         connection: ConnectionName,
-        /// Which.
+        /// The one that is written.
         snapshot: SnapshotId,
         /// As before.
         spending: Spending,

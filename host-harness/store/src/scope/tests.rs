@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::StoreError;
-use crate::snapshot::{NextStep, SnapshotWriter};
-use crate::testing::fixture::{Fixture, actor, begin, claim, commit, connection, scope};
+use crate::snapshot::NextStep;
+use crate::spending::{Grant, GrantPurpose, Unsettled};
+use crate::testing::fixture::{Fixture, begin, begin_with, claim, commit, connection, scope};
 use std::time::Duration;
 
 fn sent(hours: u64, version: u64) -> Spending {
@@ -28,7 +29,7 @@ async fn a_second_host_is_told_who_has_it() {
 }
 
 #[tokio::test]
-async fn of_two_hosts_that_claim_at_once_one_goes_on() {
+async fn one_of_two_hosts_that_claim_at_once_has_the_scope() {
     for seed in 0..20 {
         let fixture = Fixture::new(seed);
         let (a, b) = (fixture.leased_store().await, fixture.leased_store().await);
@@ -46,9 +47,7 @@ async fn a_lease_is_renewed_by_every_commit_and_ends_by_itself() {
     let (_, mut journal) = fixture.added().await;
     let store = fixture.leased_store().await;
     let mut held = claim(&store).await.unwrap();
-    let mut writer = SnapshotWriter::begin(&mut held, &mut journal, &actor(), begin(), None, held_spending(&store).await)
-        .await
-        .unwrap();
+    let mut writer = begin_with(&mut held, &mut journal, begin(), None).await.unwrap();
     fixture.clock.advance(Duration::from_secs(500));
     writer
         .commit(writer.stage(), commit(NextStep::Batch { requests: 1 }))
@@ -69,10 +68,6 @@ async fn a_lease_is_renewed_by_every_commit_and_ends_by_itself() {
         .grant(&Grant::new(1, GrantPurpose::Probe, fixture.seams()), Spending::default())
         .await;
     assert!(matches!(lost, Err(StoreError::Lost { .. })), "{lost:?}");
-}
-
-async fn held_spending(store: &crate::Store) -> Spending {
-    peek(store, connection().tenant(), &scope()).await.unwrap()
 }
 
 #[tokio::test]
@@ -117,9 +112,7 @@ async fn the_grant_of_the_next_batch_is_found_in_the_log() {
     let (store, mut journal) = fixture.added().await;
     let mut dead = claim(&store).await.unwrap();
     let first = Grant::new(5, GrantPurpose::Batch, fixture.seams());
-    let mut writer = SnapshotWriter::begin(&mut dead, &mut journal, &actor(), begin(), Some(first), sent(0, 0))
-        .await
-        .unwrap();
+    let mut writer = begin_with(&mut dead, &mut journal, begin(), Some(first)).await.unwrap();
     let mut step = commit(NextStep::Batch { requests: 9 });
     step.grant = Some(Grant::new(9, GrantPurpose::Batch, fixture.seams()));
     step.spending = sent(4, 0);
@@ -136,7 +129,7 @@ async fn the_grant_of_the_next_batch_is_found_in_the_log() {
 }
 
 #[tokio::test]
-async fn what_was_spent_before_the_scope_was_known_moves_to_it() {
+async fn requests_spent_before_the_scope_was_known_move_to_it() {
     let fixture = Fixture::new(5);
     let store = fixture.store().await.unwrap();
     let own_scope = Scope::own(&connection());
@@ -154,7 +147,13 @@ async fn what_was_spent_before_the_scope_was_known_moves_to_it() {
     let again = Claim::acquire(&store, &own_scope, request).await.unwrap();
     assert_eq!(again.recovered(), None);
     assert_eq!(again.spending().hours, []);
-    assert_eq!(held_spending(&store).await.next_request_number, 1);
+    assert_eq!(
+        peek(&store, connection().tenant(), &scope())
+            .await
+            .unwrap()
+            .next_request_number,
+        1
+    );
 }
 
 #[tokio::test]
@@ -167,9 +166,7 @@ async fn versions_of_spending_only_grow() {
         .await
         .unwrap();
     seen.push(held.spending().version);
-    let mut writer = SnapshotWriter::begin(&mut held, &mut journal, &actor(), begin(), None, sent(0, 0))
-        .await
-        .unwrap();
+    let mut writer = begin_with(&mut held, &mut journal, begin(), None).await.unwrap();
     seen.push(held.spending().version);
     writer.commit(writer.stage(), commit(NextStep::Done)).await.unwrap();
     seen.push(held.spending().version);
@@ -179,7 +176,7 @@ async fn versions_of_spending_only_grow() {
 }
 
 #[tokio::test]
-async fn who_looks_is_told_of_a_job_as_long_as_it_lives() {
+async fn a_running_job_is_shown_as_long_as_it_lives() {
     let folder = tempfile::tempdir().unwrap();
     let fixture = Fixture::new(8);
     let location = folder.path().to_str().unwrap();

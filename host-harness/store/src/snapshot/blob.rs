@@ -2,9 +2,9 @@
 
 use super::entry::BlobRef;
 use crate::backend::{Created, Store, is_full};
+use crate::epoch::Epoch;
 use crate::error::{Damage, StoreError};
 use crate::names::Sha256;
-use crate::scope::ClaimState;
 use bytes::{Bytes, BytesMut};
 use futures::stream::BoxStream;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -13,7 +13,16 @@ use object_store::{MultipartUpload, ObjectStoreExt};
 use sha2::Digest;
 use std::pin::pin;
 
-use super::stage::SaveError;
+/// Why a blob was not saved.
+#[derive(Debug, thiserror::Error)]
+pub enum SaveError<E> {
+    /// Its stream failed.
+    #[error("{0}")]
+    Source(E),
+    /// The store could not.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
 
 /// What is put at once, and the size of a part.
 const PART: usize = 8 << 20;
@@ -27,7 +36,7 @@ pub(crate) fn blob_path(connection_dir: &Path, name: &str) -> Path {
 pub(super) async fn save<E>(
     store: &Store,
     connection_dir: &Path,
-    claim: &ClaimState,
+    epoch: &Epoch,
     source_key: &str,
     content: impl Stream<Item = Result<Bytes, E>> + Send,
 ) -> Result<BlobRef, SaveError<E>> {
@@ -53,14 +62,14 @@ pub(super) async fn save<E>(
         while part.len() >= PART {
             let upload = match &mut parts {
                 Some(parts) => parts,
-                None => parts.insert(Parts::begin(store, connection_dir, claim).await?),
+                None => parts.insert(Parts::begin(store, connection_dir, epoch).await?),
             };
             upload.put(part.split_to(PART).freeze()).await?;
         }
     }
     let sha256 = Sha256(hash.finalize().into());
     let name = match parts {
-        None => create(store, |name| blob_path(connection_dir, name), claim, part.freeze()).await?,
+        None => create(store, |name| blob_path(connection_dir, name), epoch, part.freeze()).await?,
         Some(mut parts) => {
             if !part.is_empty() {
                 parts.put(part.freeze()).await?;
@@ -81,11 +90,11 @@ pub(super) async fn save<E>(
 pub(super) async fn create(
     store: &Store,
     path: impl Fn(&str) -> Path,
-    claim: &ClaimState,
+    epoch: &Epoch,
     bytes: Bytes,
 ) -> Result<String, StoreError> {
     loop {
-        let name = claim.next_name();
+        let name = epoch.next_name();
         if store.create(&path(&name), bytes.clone()).await? == Created::Mine {
             return Ok(name);
         }
@@ -101,10 +110,10 @@ struct Parts {
 }
 
 impl Parts {
-    async fn begin(store: &Store, connection_dir: &Path, claim: &ClaimState) -> Result<Parts, StoreError> {
+    async fn begin(store: &Store, connection_dir: &Path, epoch: &Epoch) -> Result<Parts, StoreError> {
         // There is no "create" for parts. Names are given once an epoch, and what an older epoch left is seen here.
         let (name, path) = loop {
-            let name = claim.next_name();
+            let name = epoch.next_name();
             let path = blob_path(connection_dir, &name);
             match store.backend().head(&path).await {
                 Err(object_store::Error::NotFound { .. }) => break (name, path),
@@ -230,7 +239,7 @@ impl StoredBlob {
             Err(object_store::Error::NotFound { .. }) => return Err(missing(&path).into()),
             Err(error) => return Err(unavailable(&path, error)),
         };
-        let reading = CheckedReader {
+        let reading = CheckedStream {
             content: found.into_stream(),
             check: BlobCheck::default(),
             held_back: None,
@@ -259,7 +268,7 @@ impl StoredBlob {
 }
 
 /// A blob that is read, one piece behind its check.
-struct CheckedReader {
+struct CheckedStream {
     content: BoxStream<'static, object_store::Result<Bytes>>,
     check: BlobCheck,
     held_back: Option<Bytes>,
@@ -267,9 +276,9 @@ struct CheckedReader {
     blob: BlobRef,
 }
 
-impl CheckedReader {
+impl CheckedStream {
     /// The next piece, and how to go on.
-    async fn next(mut self) -> Result<Option<(Bytes, Option<CheckedReader>)>, StoreError> {
+    async fn next(mut self) -> Result<Option<(Bytes, Option<CheckedStream>)>, StoreError> {
         loop {
             match self
                 .content

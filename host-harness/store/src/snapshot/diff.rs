@@ -1,9 +1,9 @@
 //! What two snapshots of one connection differ in, record by record and field by field.
 //!
 //! Both are walked by key at once, so memory is bounded as for reading them. Segments that both consist of are read only as far as
-//! others may change what stands in them: of an incremental snapshot and the one that it goes on from, next to nothing.
+//! others may change what stands in them: of an incremental snapshot and its base, next to nothing.
 
-use super::fold::PlacedSegment;
+use super::inherited::PlacedSegment;
 use super::merge::Merge;
 use super::reader::Snapshot;
 use crate::error::StoreError;
@@ -22,12 +22,12 @@ pub struct Difference {
     /// Its key.
     pub key: String,
     /// How it differs.
-    pub what: Change,
+    pub what: RecordChange,
 }
 
 /// How a record differs.
 #[derive(Clone, Debug)]
-pub enum Change {
+pub enum RecordChange {
     /// Only the later snapshot has it.
     Added(Row),
     /// Only the earlier one has it.
@@ -39,7 +39,7 @@ pub enum Change {
 /// A field with another value. A field that a record doesn't have is as one that is null.
 #[derive(Clone, Debug, Serialize)]
 pub struct FieldChange {
-    /// Its name.
+    /// API name of the field.
     pub field: String,
     /// Its value in the earlier snapshot, as stored.
     pub before: Option<Box<RawValue>>,
@@ -174,10 +174,10 @@ impl Join {
                     if fields.is_empty() {
                         continue;
                     }
-                    (after.key, Change::Fields(fields))
+                    (after.key, RecordChange::Fields(fields))
                 }
-                (Some(row), None) => (row.key.clone(), Change::Removed(row)),
-                (None, Some(row)) => (row.key.clone(), Change::Added(row)),
+                (Some(row), None) => (row.key.clone(), RecordChange::Removed(row)),
+                (None, Some(row)) => (row.key.clone(), RecordChange::Added(row)),
                 (None, None) => return Ok(None),
             };
             return Ok(Some(Difference { key, what }));

@@ -1,9 +1,8 @@
-//! What an entry of a snapshot's log says: one committed batch, and where the job stands after it.
+//! What one batch commits, and what a snapshot's log says of objects, segments, blobs and checkpoints.
 
-use super::fold::told;
-use super::inherit::Inherited;
+use super::count::clamp_count;
 use crate::names::{ObjectName, Sha256};
-use crate::scope::{Grant, Spending};
+use crate::spending::{Grant, Spending};
 use backup_contract::{Checkpoint, Failure, Reading};
 use backup_seams::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -36,20 +35,6 @@ pub enum NextStep {
     Done,
 }
 
-/// Kinds of entries.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum EntryKind {
-    /// The first of an epoch: keeps out whoever wrote before. No data.
-    Fence,
-    /// A planning step. No data.
-    Plan,
-    /// A batch.
-    Batch,
-    /// The last batch: nothing comes after it.
-    End,
-}
-
 /// How an object is read, as planned.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Estimate {
@@ -69,9 +54,9 @@ impl Estimate {
     pub fn within(self) -> Estimate {
         Estimate {
             way: self.way,
-            requests: told(self.requests),
-            records: told(self.records),
-            bytes: told(self.bytes),
+            requests: clamp_count(self.requests),
+            records: clamp_count(self.records),
+            bytes: clamp_count(self.bytes),
         }
     }
 }
@@ -96,7 +81,7 @@ pub enum ObjectState {
 /// What a step told about an object. What is `None` or empty leaves what was told before.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ObjectReport {
-    /// Which.
+    /// API name of the object.
     pub object: ObjectName,
     /// How far it is. Data alone makes a pending one partial.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -247,47 +232,4 @@ pub struct CheckpointRef {
     pub length: u64,
     /// Its hash, and so its name.
     pub sha256: Sha256,
-}
-
-/// An entry's body.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct LogRecord {
-    /// Its kind.
-    pub kind: EntryKind,
-    /// When the step began.
-    pub began_at: Timestamp,
-    /// Head of the connection's journal when it was written.
-    pub journal_head: Sha256,
-    /// Digest of the connector.
-    pub connector: Option<Sha256>,
-    /// Requests that the step sent.
-    pub requests: u64,
-    /// What is spent, whole.
-    pub spending: Spending,
-    /// What the next step may send.
-    pub grant: Option<Grant>,
-    /// Where the job stands; `None`: as before.
-    pub checkpoint: Option<CheckpointRef>,
-    /// What comes next; `None` (a fence): as before.
-    pub next: Option<NextStep>,
-    /// What the snapshot takes over from its predecessor. Comes before any data, once.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub inherited: Option<Inherited>,
-    /// Objects of which nothing that was taken over counts any more.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub replaced: Vec<ObjectName>,
-    /// Told about objects.
-    pub objects: Vec<ObjectReport>,
-    /// Told of what hides data.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub warnings: Vec<Failure>,
-    /// Told readings.
-    pub readings: Vec<Reading>,
-    /// Segments that the step added.
-    pub segments: Vec<SegmentRef>,
-    /// Keys of blobs that are no longer part of it. They go before `blobs` come.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub dropped_blobs: Vec<String>,
-    /// Blobs that the step added or reused.
-    pub blobs: Vec<BlobRef>,
 }

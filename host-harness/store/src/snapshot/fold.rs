@@ -1,58 +1,16 @@
 //! The fold of a snapshot's log: what it consists of after an entry.
 
-use super::entry::{
-    BlobRef, CheckpointRef, EntryKind, Estimate, LogRecord, NextStep, ObjectReport, ObjectState, SegmentKind, SegmentRef,
-};
-use super::inherit::{Inherited, InheritedObject};
+use super::count::clamp_count;
+use super::entry::{BlobRef, CheckpointRef, Estimate, NextStep, ObjectReport, ObjectState, SegmentKind, SegmentRef};
+use super::inherited::{BaseRef, Inherited, InheritedObject, PlacedSegment, Window};
+use super::log::{EntryKind, LogRecord};
 use super::source_key;
 use crate::chain::{Entry, Head};
-use crate::names::{ObjectName, SnapshotId};
+use crate::names::ObjectName;
 use backup_contract::{Failure, Reading};
 use backup_seams::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// From when to when what was read was so: every record is as it was at some moment in it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Window {
-    /// The first read began.
-    pub from: Timestamp,
-    /// The last read was committed.
-    pub to: Timestamp,
-}
-
-/// How old what a segment holds is, later is greater: what was taken over is older than all of the log's own.
-pub(super) type Age = (bool, u64);
-
-/// A segment and the entry that brought it. Of two rows of one key the greater revision stands, then the later entry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PlacedSegment {
-    /// Number of the entry.
-    pub entry: u64,
-    /// Whether it was taken over from the predecessor; then `entry` counts among these.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub inherited: bool,
-    /// The segment.
-    #[serde(flatten)]
-    pub segment: SegmentRef,
-}
-
-impl PlacedSegment {
-    pub(super) fn age(&self) -> Age {
-        (!self.inherited, self.entry)
-    }
-}
-
-/// What a snapshot took over, and when.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct TakenOver {
-    /// From which snapshot.
-    pub snapshot: SnapshotId,
-    /// The entry that lists it.
-    pub entry: u64,
-    /// When that was begun: what its job looks at, it looks at after that.
-    pub at: Timestamp,
-}
 
 /// One object of a snapshot.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,15 +46,17 @@ pub struct ObjectFold {
     /// It failed, and its records are those of an earlier job, which had read all of them.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub stale: bool,
-    /// As it was taken over: so it is again where it fails.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    taken_over: Option<ObjectBefore>,
-    /// Segments that were taken over and that its job replaces.
+    /// As it was inherited: so it is again where it fails.
+    #[serde(default, rename = "taken_over", skip_serializing_if = "Option::is_none")]
+    before: Option<ObjectBefore>,
+    /// Inherited segments that its job replaces.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     replaced: Option<Vec<PlacedSegment>>,
     /// How many of the remarks are the predecessor's.
     inherited_remarks: usize,
-    told_records: bool,
+    /// Whether the connector reported how many records there are.
+    #[serde(rename = "told_records")]
+    reported_records: bool,
 }
 
 /// What an object was before its job looked at it.
@@ -123,8 +83,9 @@ pub struct Fold {
     pub blobs: BTreeMap<String, BlobRef>,
     /// Blobs that are only for the job, by source key.
     pub work: BTreeMap<String, BlobRef>,
-    /// What it goes on from; `None` for a full one.
-    pub inherited: Option<TakenOver>,
+    /// What it continues from, and where its log lists what it inherits; `None` for a full one.
+    #[serde(rename = "inherited")]
+    pub base: Option<BaseRef>,
     /// Where the job stands.
     pub checkpoint: Option<CheckpointRef>,
     /// The checkpoints to keep: the last two, and each last one of an older state version. Newest last.
@@ -154,7 +115,7 @@ impl Default for Fold {
             notes: Vec::new(),
             blobs: BTreeMap::new(),
             work: BTreeMap::new(),
-            inherited: None,
+            base: None,
             checkpoint: None,
             kept_checkpoints: Vec::new(),
             next: None,
@@ -165,15 +126,6 @@ impl Default for Fold {
             ended: false,
         }
     }
-}
-
-/// The largest number of records, requests or bytes that is taken for one of an object: a source, or a connector, may tell any,
-/// and sums of them have to stay numbers.
-pub const MOST_TOLD: u64 = 1 << 43;
-
-/// A number that was told, as it is taken.
-pub fn told(number: u64) -> u64 {
-    number.min(MOST_TOLD)
 }
 
 impl Fold {
@@ -225,10 +177,10 @@ impl Fold {
             self.next = Some(next.clone());
         }
         if let Some(inherited) = &record.inherited {
-            self.take_over(inherited, entry.seq, record.began_at);
+            self.inherit(inherited, entry.seq, record.began_at);
         }
-        let job = self.inherited.map(|taken| Window {
-            from: taken.at,
+        let job = self.base.map(|base| Window {
+            from: base.at,
             to: entry.at,
         });
         for object in &record.replaced {
@@ -246,7 +198,7 @@ impl Fold {
             }
         }
         for report in &record.objects {
-            self.objects.entry(report.object.clone()).or_default().told(report, job);
+            self.objects.entry(report.object.clone()).or_default().apply(report, job);
         }
         for warning in &record.warnings {
             let same = |known: &&mut Failure| known.code == warning.code && known.object == warning.object;
@@ -267,14 +219,14 @@ impl Fold {
         self.ended = record.kind == EntryKind::End;
     }
 
-    /// Takes over what the predecessor has; the log's own comes on top of it.
-    pub(super) fn take_over(&mut self, inherited: &Inherited, entry: u64, at: Timestamp) {
-        let taken = inherited.objects.iter().map(|(name, object)| (name.clone(), object.into()));
-        self.objects.extend(taken);
-        self.notes.extend(inherited.notes.iter().map(PlacedSegment::taken_over));
+    /// Inherits what the base has; the log's own comes on top of it.
+    pub(super) fn inherit(&mut self, inherited: &Inherited, entry: u64, at: Timestamp) {
+        let objects = inherited.objects.iter().map(|(name, object)| (name.clone(), object.into()));
+        self.objects.extend(objects);
+        self.notes.extend(inherited.notes.iter().map(PlacedSegment::as_inherited));
         self.blobs
             .extend(inherited.blobs.iter().map(|blob| (blob.key.clone(), blob.clone())));
-        self.inherited = Some(TakenOver {
+        self.base = Some(BaseRef {
             snapshot: inherited.snapshot,
             entry,
             at,
@@ -295,40 +247,23 @@ impl Fold {
         self.kept_checkpoints.push(checkpoint);
         let last_two = self.kept_checkpoints.len().saturating_sub(2);
         let versions: Vec<u32> = self.kept_checkpoints.iter().map(|kept| kept.state_version).collect();
-        let mut at = 0;
+        let mut position = 0;
         self.kept_checkpoints.retain(|kept| {
-            let last_of_version = !versions[at + 1..].contains(&kept.state_version);
-            let keep = at >= last_two || last_of_version;
-            at += 1;
+            let last_of_version = !versions[position + 1..].contains(&kept.state_version);
+            let keep = position >= last_two || last_of_version;
+            position += 1;
             keep
         });
     }
 }
 
-impl PlacedSegment {
-    fn new(entry: u64, segment: &SegmentRef) -> PlacedSegment {
-        PlacedSegment {
-            entry,
-            inherited: false,
-            segment: segment.clone(),
-        }
-    }
-
-    fn taken_over(&self) -> PlacedSegment {
-        PlacedSegment {
-            inherited: true,
-            ..self.clone()
-        }
-    }
-}
-
 impl From<&InheritedObject> for ObjectFold {
     fn from(object: &InheritedObject) -> ObjectFold {
-        let bytes = |of: fn(&SegmentRef) -> u64| object.segments.iter().map(|placed| of(&placed.segment)).sum();
+        let bytes = |size: fn(&SegmentRef) -> u64| object.segments.iter().map(|placed| size(&placed.segment)).sum();
         ObjectFold {
             state: object.state,
-            records: told(object.records),
-            total: object.total.map(told),
+            records: clamp_count(object.records),
+            total: object.total.map(clamp_count),
             estimate: None,
             reason: object.reason.clone(),
             remarks: object.remarks.clone(),
@@ -337,24 +272,23 @@ impl From<&InheritedObject> for ObjectFold {
             window: object.window,
             raw_bytes: bytes(|segment| segment.raw_bytes),
             stored_bytes: bytes(|segment| segment.stored_bytes),
-            segments: object.segments.iter().map(PlacedSegment::taken_over).collect(),
+            segments: object.segments.iter().map(PlacedSegment::as_inherited).collect(),
             inherited: true,
             stale: object.stale,
-            taken_over: Some(ObjectBefore {
+            before: Some(ObjectBefore {
                 whole: object.state == ObjectState::Complete || object.stale,
                 records: object.records,
                 window: object.window,
             }),
             replaced: None,
             inherited_remarks: object.remarks.len(),
-            told_records: false,
+            reported_records: false,
         }
     }
 }
 
 impl ObjectFold {
-    /// Whether a record that isn't there wasn't there at the source either: all of it was read, by this job or by the one that it
-    /// goes on from.
+    /// Whether a record that isn't there wasn't there at the source either: all of it was read, by this job or by the base's.
     pub fn holds_all(&self) -> bool {
         match self.state {
             ObjectState::Complete => true,
@@ -363,14 +297,14 @@ impl ObjectFold {
         }
     }
 
-    /// `job`: from when the job began to now, where it goes on from a predecessor.
-    fn told(&mut self, report: &ObjectReport, job: Option<Window>) {
+    /// Applies what a step reported. `job`: from when the job began to now, where it continues from a base.
+    fn apply(&mut self, report: &ObjectReport, job: Option<Window>) {
         self.state = report.state.unwrap_or(self.state);
         if let Some(records) = report.records {
-            self.records = told(records);
-            self.told_records = true;
+            self.records = clamp_count(records);
+            self.reported_records = true;
         }
-        self.total = report.total.map(told).or(self.total);
+        self.total = report.total.map(clamp_count).or(self.total);
         if let Some(estimate) = &report.estimate {
             self.estimate = Some(estimate.clone().within());
         }
@@ -422,10 +356,10 @@ impl ObjectFold {
         self.window = job.or(self.window);
     }
 
-    /// What was taken over counts again, with its window: what this job has read of it lies on top.
+    /// What was inherited counts again, with its window: what this job has read of it lies on top.
     fn fails(&mut self) {
         self.state = ObjectState::Failed;
-        if let Some(before) = &self.taken_over {
+        if let Some(before) = &self.before {
             self.stale = before.whole;
             self.window = before.window;
             if let Some(replaced) = &mut self.replaced {
@@ -446,13 +380,12 @@ impl ObjectFold {
     }
 
     fn replace_inherited(&mut self, job: Window) {
-        let (taken_over, own) = self.segments.drain(..).partition(|placed| placed.inherited);
+        let (inherited, own): (Vec<_>, Vec<_>) = self.segments.drain(..).partition(|placed| placed.inherited);
         self.segments = own;
-        let taken_over: Vec<PlacedSegment> = taken_over;
-        self.replaced.get_or_insert_default().extend(taken_over);
+        self.replaced.get_or_insert_default().extend(inherited);
         self.measure();
         let own = || self.segments.iter().map(|placed| &placed.segment);
-        if !self.told_records {
+        if !self.reported_records {
             let rows = own().filter(|segment| segment.kind == SegmentKind::Rows);
             self.records = rows.map(|segment| segment.rows).sum();
         }
@@ -466,9 +399,9 @@ impl ObjectFold {
         if self.state == ObjectState::Pending || self.inherited {
             self.state = ObjectState::Partial;
         }
-        // Changed records are no more records: how many there are on top of what was taken over only the connector knows.
+        // Changed records are no more records: how many there are on top of what was inherited only the connector knows.
         let on_top = self.segments.first().is_some_and(|first| first.inherited);
-        if segment.kind == SegmentKind::Rows && !self.told_records && !on_top {
+        if segment.kind == SegmentKind::Rows && !self.reported_records && !on_top {
             self.records = self.records.saturating_add(segment.rows);
         }
         self.raw_bytes += segment.raw_bytes;

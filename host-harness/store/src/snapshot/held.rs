@@ -4,7 +4,7 @@
 //! decompress it once, all together.
 
 use super::entry::SegmentRef;
-use super::fold::PlacedSegment;
+use super::inherited::PlacedSegment;
 use super::merge;
 use super::segment::{DecompressedSegment, SegmentReader};
 use crate::backend::Store;
@@ -24,11 +24,11 @@ const KEY_BYTES: u64 = 64;
 #[derive(Debug, Default)]
 pub(super) struct HeldSegments {
     /// Those that were used last come last.
-    held: Mutex<Vec<Held>>,
+    held: Mutex<Vec<HeldSegment>>,
 }
 
 #[derive(Debug)]
-struct Held {
+struct HeldSegment {
     path: Path,
     bytes: u64,
     open: Open,
@@ -54,7 +54,7 @@ impl HeldSegments {
             Some(held) => held,
             None => {
                 let reader = merge::open(store, connection_dir, placed).await?;
-                Held::new(path, &placed.segment, reader)?
+                HeldSegment::new(path, &placed.segment, reader)?
             }
         };
         let found = match &mut held.open {
@@ -66,13 +66,13 @@ impl HeldSegments {
     }
 
     /// Takes one out: while it is searched nobody waits for it, whoever wants it meanwhile opens it anew.
-    fn take(&self, path: &Path) -> Option<Held> {
+    fn take(&self, path: &Path) -> Option<HeldSegment> {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         let place = held.iter().position(|held| held.path == *path)?;
         Some(held.remove(place))
     }
 
-    fn put(&self, latest: Held) {
+    fn put(&self, latest: HeldSegment) {
         let mut held = self.held.lock().unwrap_or_else(PoisonError::into_inner);
         held.retain(|other| other.path != latest.path);
         held.push(latest);
@@ -93,14 +93,14 @@ impl HeldSegments {
     }
 }
 
-impl Held {
-    fn new(path: Path, segment: &SegmentRef, reader: SegmentReader) -> Result<Held, StoreError> {
+impl HeldSegment {
+    fn new(path: Path, segment: &SegmentRef, reader: SegmentReader) -> Result<HeldSegment, StoreError> {
         let (bytes, open) = if segment.raw_bytes <= MAX_DECOMPRESSED {
             (segment.raw_bytes, Open::Decompressed(reader.decompress()?))
         } else {
             (segment.stored_bytes, Open::Reading(Box::new(reader)))
         };
-        Ok(Held {
+        Ok(HeldSegment {
             path,
             bytes: bytes + segment.rows * KEY_BYTES,
             open,

@@ -4,7 +4,7 @@
 //! after another, and memory is bounded by those that do.
 
 use super::entry::SegmentKind;
-use super::fold::{Age, PlacedSegment};
+use super::inherited::{Age, PlacedSegment};
 use super::segment::SegmentReader;
 use crate::backend::Store;
 use crate::error::{Damage, StoreError};
@@ -14,18 +14,18 @@ use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
 
 /// Where a row of a key comes from: later is greater. Segments of one entry are told apart by their position in it.
-type Place = (Age, usize);
+type RowPlace = (Age, usize);
 
-/// The rows of one key in all segments: which of them stands.
+/// All that segments hold of one key: which row of it stands.
 #[derive(Debug, Default)]
-pub(super) struct KeyRows {
-    rows: Vec<(Place, bool, Row)>,
+pub(super) struct KeyVersions {
+    rows: Vec<(RowPlace, bool, Row)>,
     gone_at: Option<Age>,
 }
 
-impl KeyRows {
+impl KeyVersions {
     /// `latest`: as its segment's reference has it.
-    pub fn add(&mut self, kind: SegmentKind, place: Place, latest: bool, row: Row) {
+    pub fn add(&mut self, kind: SegmentKind, place: RowPlace, latest: bool, row: Row) {
         match kind {
             SegmentKind::Rows | SegmentKind::Notes => self.rows.push((place, latest, row)),
             SegmentKind::Tombstones => self.gone_at = self.gone_at.max(Some(place.0)),
@@ -88,7 +88,7 @@ impl Merge {
                 return Ok(None);
             };
             let key = key.clone();
-            let mut rows = KeyRows::default();
+            let mut versions = KeyVersions::default();
             while self.next.peek().is_some_and(|Reverse((next, _))| *next == key) {
                 let Some(Reverse((_, slot))) = self.next.pop() else { break };
                 let Some((placed, ordinal, reader)) = &mut self.open[slot] else {
@@ -101,10 +101,10 @@ impl Merge {
                     _ => self.open[slot] = None,
                 }
                 if let Some(row) = row? {
-                    rows.add(kind, place, latest, row);
+                    versions.add(kind, place, latest, row);
                 }
             }
-            if let Some(row) = rows.row() {
+            if let Some(row) = versions.row() {
                 return Ok(Some(row));
             }
         }

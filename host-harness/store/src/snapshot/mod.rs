@@ -4,11 +4,16 @@
 //! entry; [`Snapshot`] reads what is committed. What no log names does not exist.
 
 mod blob;
+mod checkpoint;
+mod claimed_journal;
+mod count;
 mod diff;
 mod entry;
 mod fold;
 mod held;
 mod inherit;
+mod inherited;
+pub(crate) mod log;
 mod merge;
 mod reader;
 mod rollup;
@@ -20,43 +25,31 @@ mod stage;
 mod tests;
 mod writer;
 
-pub use blob::StoredBlob;
 pub(crate) use blob::{BlobCheck, blob_path, changed, missing};
-pub use diff::{Change, Difference, FieldChange, differences, members};
-pub use entry::{
-    BlobRef, CheckpointRef, Commit, EntryKind, Estimate, LogRecord, NextStep, ObjectReport, ObjectState, SegmentKind,
-    SegmentRef, Step,
-};
-pub use fold::{Fold, MOST_TOLD, ObjectFold, PlacedSegment, TakenOver, Window, told};
+pub use blob::{SaveError, StoredBlob};
+pub(crate) use checkpoint::{checkpoint_path, read_checkpoint};
+pub use claimed_journal::ClaimedJournal;
+pub use count::{MAX_COUNT, clamp_count};
+pub use diff::{Difference, FieldChange, RecordChange, differences, members};
+pub use entry::{BlobRef, CheckpointRef, Commit, Estimate, NextStep, ObjectReport, ObjectState, SegmentKind, SegmentRef, Step};
+pub use fold::{Fold, ObjectFold};
 pub(crate) use inherit::inherited_of;
-pub use inherit::{Inherited, InheritedObject};
+pub use inherited::{BaseRef, Inherited, InheritedObject, PlacedSegment, Window};
+pub use log::{EntryKind, LogRecord};
+pub(crate) use log::{dir, log_dir};
 pub(crate) use merge::segment_path;
 pub use reader::{Page, Snapshot, SnapshotInfo};
 pub(crate) use rollup::load_strictly;
 pub(crate) use segment::SegmentReader;
 pub use select::{Selected, select};
 pub use source_key::SourceKey;
-pub use stage::{SaveError, Saved, Saving, Staged};
+pub use stage::{Saved, Saving, Staged};
+pub(crate) use writer::fence;
 pub use writer::{Begin, Committed, SnapshotWriter};
-pub(crate) use writer::{checkpoint_path, fence, read_checkpoint};
 
-use crate::backend::Store;
-use crate::chain::{Chain, Entry};
-use crate::error::StoreError;
+pub use crate::journal::SnapshotKind;
 use crate::journal::SnapshotStanding;
-use crate::names::{ConnectionName, SnapshotId};
-use object_store::path::Path;
 use serde::{Deserialize, Serialize};
-
-/// Whether a snapshot is self-contained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SnapshotKind {
-    /// Everything was read.
-    Full,
-    /// Only what changed since an earlier one was read.
-    Incremental,
-}
 
 /// Whether a snapshot holds all that it should.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -90,24 +83,4 @@ impl SnapshotState {
     pub fn has_ended(self) -> bool {
         matches!(self, SnapshotState::Complete | SnapshotState::Incomplete)
     }
-}
-
-/// The folder of a snapshot.
-pub(crate) fn dir(store: &Store, connection: &ConnectionName, id: SnapshotId) -> Path {
-    store.connection_dir(connection).join("snapshots").join(id.to_string())
-}
-
-/// The folder of its log.
-pub(crate) fn log_dir(store: &Store, connection: &ConnectionName, id: SnapshotId) -> Path {
-    dir(store, connection, id).join("log")
-}
-
-/// The newest entry of a log.
-pub(crate) async fn last_log_entry(
-    store: &Store,
-    connection: &ConnectionName,
-    id: SnapshotId,
-) -> Result<Option<Entry<LogRecord>>, StoreError> {
-    let (_, mut tail) = Chain::<LogRecord>::open_tail(store, log_dir(store, connection, id), |_| true).await?;
-    Ok(tail.pop())
 }

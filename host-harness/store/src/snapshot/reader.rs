@@ -1,15 +1,16 @@
 //! Reads what is committed of a snapshot, complete or not.
 
 use super::blob::StoredBlob;
+use super::checkpoint::checkpoint_of;
 use super::entry::BlobRef;
-use super::fold::{Fold, PlacedSegment};
+use super::fold::Fold;
 use super::held::HeldSegments;
-use super::inherit::Inherited;
-use super::merge::{self, KeyRows, Merge};
-use super::rollup;
+use super::inherited::{Inherited, PlacedSegment};
+use super::log::log_dir;
+use super::merge::{self, KeyVersions, Merge};
+use super::rollup::{self, cut_log};
 use super::segment::note_of_row;
 use super::source_key::SourceKey;
-use super::writer::{checkpoint_of, cut_log};
 use super::{SnapshotKind, SnapshotState};
 use crate::backend::Store;
 use crate::error::{Damage, StoreError};
@@ -27,7 +28,7 @@ use std::sync::Arc;
 /// A snapshot in a list.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SnapshotInfo {
-    /// Which.
+    /// What commands take, whole or as a unique beginning.
     pub id: SnapshotId,
     /// Whether it is all there.
     pub state: SnapshotState,
@@ -35,7 +36,7 @@ pub struct SnapshotInfo {
     pub standing: SnapshotStanding,
     /// Full or incremental.
     pub kind: SnapshotKind,
-    /// What an incremental one goes on from.
+    /// The base of an incremental one; `None`: it is full.
     pub predecessor: Option<SnapshotId>,
     /// Objects asked for; empty: all.
     pub objects: Vec<ObjectName>,
@@ -112,11 +113,11 @@ impl Snapshot {
             && loaded.fold.head.hash != log_head
             && damage.is_none()
         {
-            damage = Some(cut_log(&super::log_dir(store, connection, id)));
+            damage = Some(cut_log(&log_dir(store, connection, id)));
         }
         let mut loaded = loaded;
         if let Some(predecessor) = record.predecessor
-            && loaded.fold.inherited.is_none()
+            && loaded.fold.base.is_none()
             && loaded.damage.is_none()
             && journal
                 .snapshot(predecessor)
@@ -126,7 +127,7 @@ impl Snapshot {
             let past = rollup::load(store, connection, predecessor).await?;
             let inherited = Inherited::of(predecessor, &past.fold, &record.objects);
             damage = damage.or(past.damage);
-            loaded.fold.take_over(&inherited, 0, record.begun_at);
+            loaded.fold.inherit(&inherited, 0, record.begun_at);
         }
         if loaded.fold.ended && !loaded.from_rollup && damage.is_none() {
             rollup::write(store, connection, id, &loaded.fold).await;
@@ -243,7 +244,7 @@ impl Snapshot {
     /// At most `max` rows with keys after `cursor` (empty: from the first).
     pub async fn read(&mut self, object: &ObjectName, cursor: &str, max: u32) -> Result<Page, StoreError> {
         let mut merge = match self.paging.take() {
-            Some((of, at, merge)) if of == *object && at == cursor => merge,
+            Some((paged, position, merge)) if paged == *object && position == cursor => merge,
             _ => Merge::new(&self.store, &self.dir, self.segments(object), cursor),
         };
         let mut page = Page::default();
@@ -288,7 +289,7 @@ impl Snapshot {
 
     async fn find_in(&self, segments: &[PlacedSegment], keys: &[String]) -> Result<Vec<Option<Row>>, StoreError> {
         let wanted: BTreeSet<&str> = keys.iter().map(String::as_str).collect();
-        let mut known: HashMap<String, KeyRows> = HashMap::new();
+        let mut known: HashMap<String, KeyVersions> = HashMap::new();
         for (ordinal, placed) in segments.iter().enumerate() {
             let segment = &placed.segment;
             let within: Vec<&str> = wanted.range(segment.min.as_str()..=segment.max.as_str()).copied().collect();
@@ -296,11 +297,14 @@ impl Snapshot {
                 continue;
             }
             for row in self.held.find(&self.store, &self.dir, placed, &within).await? {
-                let rows = known.entry(row.key.clone()).or_default();
-                rows.add(segment.kind, (placed.age(), ordinal), segment.latest, row);
+                let versions = known.entry(row.key.clone()).or_default();
+                versions.add(segment.kind, (placed.age(), ordinal), segment.latest, row);
             }
         }
-        let found: HashMap<String, Row> = known.into_iter().filter_map(|(key, rows)| Some((key, rows.row()?))).collect();
+        let found: HashMap<String, Row> = known
+            .into_iter()
+            .filter_map(|(key, versions)| Some((key, versions.row()?)))
+            .collect();
         Ok(keys.iter().map(|key| found.get(key).cloned()).collect())
     }
 

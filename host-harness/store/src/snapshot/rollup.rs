@@ -1,9 +1,8 @@
 //! The fold of a log up to an entry, stored beside it so that opening a long log takes two reads. A cache: wrong or absent, the
 //! log is read instead.
 
-use super::entry::LogRecord;
 use super::fold::Fold;
-use super::{dir, log_dir};
+use super::log::{LogRecord, dir, log_dir};
 use crate::backend::Store;
 use crate::canonical;
 use crate::chain::{Chain, Head};
@@ -128,4 +127,13 @@ pub(crate) async fn load_strictly(
         Some(damage) => Err(damage.into()),
         None => Ok((Chain::at(store, log_dir(store, connection, id), fold.head), fold)),
     }
+}
+
+/// A log that ends before the journal says so.
+pub(super) fn cut_log(log_dir: &Path) -> Damage {
+    Damage::new(
+        log_dir,
+        "its last entries are missing: the journal knows another end of it",
+        "bring them back from a copy of the store",
+    )
 }

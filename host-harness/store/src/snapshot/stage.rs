@@ -1,18 +1,19 @@
 //! A batch's data before its commit. Nothing of it is visible, and dropping it discards it: what was written out is garbage that
 //! gc collects.
 
-use super::blob::{self, StoredBlob};
+use super::blob::{self, SaveError, StoredBlob};
 use super::entry::{BlobRef, SegmentRef};
-use super::fold::{Fold, TakenOver};
+use super::fold::Fold;
 use super::inherit::inherited_of;
+use super::inherited::BaseRef;
 use super::merge::segment_path;
 use super::rollup;
 use super::segment::{self, Built};
 use super::source_key::{self, SourceKey};
 use crate::backend::Store;
+use crate::epoch::Epoch;
 use crate::error::StoreError;
 use crate::names::{ConnectionName, ObjectName, SnapshotId};
-use crate::scope::ClaimState;
 use backup_contract::{Note, Row, Tombstone};
 use bytes::Bytes;
 use futures::{Stream, StreamExt, TryStreamExt};
@@ -28,46 +29,35 @@ pub(super) const WRITES_AT_ONCE: usize = 8;
 /// Longest source key of a blob, in bytes.
 const MAX_SOURCE_KEY: usize = 1024;
 
-/// Why a blob was not saved.
-#[derive(Debug, thiserror::Error)]
-pub enum SaveError<E> {
-    /// Its stream failed.
-    #[error("{0}")]
-    Source(E),
-    /// The store could not.
-    #[error(transparent)]
-    Store(#[from] StoreError),
-}
-
 /// What a writer and the data staged for it share.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct WriterShared {
     pub store: Store,
     pub connection: ConnectionName,
     pub dir: Path,
-    pub claim: Arc<ClaimState>,
+    pub epoch: Arc<Epoch>,
     /// The snapshot that is written.
     pub id: SnapshotId,
-    /// What it goes on from.
-    pub goes_on_from: Option<TakenOver>,
+    /// What an incremental one continues from.
+    pub base: Option<BaseRef>,
     /// For a full one: snapshots whose blobs may be used again, newest first.
     pub earlier: Vec<SnapshotId>,
-    pub earlier_blobs: OnceCell<Blobs>,
-    /// What the snapshot goes on from, as it took it over.
+    pub earlier_blobs: OnceCell<BlobIndex>,
+    /// The base, as the snapshot inherited it.
     pub predecessor: OnceCell<Arc<Fold>>,
 }
 
 /// Blobs to be found by what they hold.
 #[derive(Debug, Default)]
-pub(super) struct Blobs {
+pub(super) struct BlobIndex {
     by_key: HashMap<String, BlobRef>,
     /// Source keys by checksum.
     by_checksum: HashMap<String, String>,
 }
 
-impl Blobs {
-    fn of<'a>(blobs: impl Iterator<Item = &'a BlobRef>) -> Blobs {
-        let mut known = Blobs::default();
+impl BlobIndex {
+    fn of<'a>(blobs: impl Iterator<Item = &'a BlobRef>) -> BlobIndex {
+        let mut known = BlobIndex::default();
         blobs.for_each(|blob| known.add(blob));
         known
     }
@@ -92,22 +82,18 @@ impl Blobs {
     }
 }
 
-impl Shared {
-    /// What the snapshot goes on from, as it took it over, whatever has become of it since.
+impl WriterShared {
+    /// The base, as the snapshot inherited it, whatever has become of it since.
     pub async fn predecessor(&self) -> Result<Option<&Arc<Fold>>, StoreError> {
-        let Some(taken) = self.goes_on_from else { return Ok(None) };
-        let read = || async {
-            inherited_of(&self.store, &self.connection, self.id, taken)
-                .await
-                .map(Arc::new)
-        };
+        let Some(base) = self.base else { return Ok(None) };
+        let read = || async { inherited_of(&self.store, &self.connection, self.id, base).await.map(Arc::new) };
         self.predecessor.get_or_try_init(read).await.map(Some)
     }
 
     /// Blobs of earlier snapshots, read when first asked for.
     async fn earlier_blob(&self, source_key: &str) -> Result<Option<&BlobRef>, StoreError> {
         let read = || async {
-            let mut blobs = Blobs::default();
+            let mut blobs = BlobIndex::default();
             if let Some(predecessor) = self.predecessor().await? {
                 predecessor.blobs.values().for_each(|blob| blobs.add(blob));
             }
@@ -123,7 +109,7 @@ impl Shared {
 }
 
 #[derive(Debug, Default)]
-struct Rows {
+struct StagedRows {
     rows: Vec<Row>,
     bytes: usize,
 }
@@ -131,24 +117,24 @@ struct Rows {
 /// Data for one batch. Belongs to the writer that made it, and to that batch.
 #[derive(Debug)]
 pub struct Staged {
-    shared: Arc<Shared>,
+    shared: Arc<WriterShared>,
     committed: Arc<Fold>,
-    rows: BTreeMap<ObjectName, Rows>,
+    rows: BTreeMap<ObjectName, StagedRows>,
     bytes: usize,
     appended: u64,
     tombstones: BTreeMap<ObjectName, Vec<Tombstone>>,
-    notes: Rows,
+    notes: StagedRows,
     written: Vec<SegmentRef>,
     blobs: BTreeMap<String, BlobRef>,
     /// Committed ones that are no longer part of the snapshot.
     dropped_blobs: BTreeSet<String>,
     replaced: BTreeSet<ObjectName>,
     /// Committed blobs, once one was asked for by its content.
-    committed_blobs: OnceCell<Blobs>,
+    committed_blobs: OnceCell<BlobIndex>,
 }
 
 /// All that a batch consists of, written out.
-pub(super) struct Written {
+pub(super) struct WrittenBatch {
     pub segments: Vec<SegmentRef>,
     pub blobs: Vec<BlobRef>,
     pub dropped_blobs: Vec<String>,
@@ -158,7 +144,7 @@ pub(super) struct Written {
 /// A blob to be written, apart from the batch that it's for: several can be under way, and the batch is free meanwhile.
 #[derive(Debug)]
 pub struct Saving {
-    shared: Arc<Shared>,
+    shared: Arc<WriterShared>,
     source_key: String,
 }
 
@@ -169,13 +155,13 @@ pub struct Saved(BlobRef);
 impl Saving {
     /// Writes a stream, never whole in memory.
     pub async fn save<E>(self, content: impl Stream<Item = Result<Bytes, E>> + Send) -> Result<Saved, SaveError<E>> {
-        let Shared { store, dir, claim, .. } = &*self.shared;
-        blob::save(store, dir, claim, &self.source_key, content).await.map(Saved)
+        let WriterShared { store, dir, epoch, .. } = &*self.shared;
+        blob::save(store, dir, epoch, &self.source_key, content).await.map(Saved)
     }
 }
 
 impl Staged {
-    pub(super) fn new(shared: Arc<Shared>, committed: Arc<Fold>) -> Staged {
+    pub(super) fn new(shared: Arc<WriterShared>, committed: Arc<Fold>) -> Staged {
         Staged {
             shared,
             committed,
@@ -183,7 +169,7 @@ impl Staged {
             bytes: 0,
             appended: 0,
             tombstones: BTreeMap::new(),
-            notes: Rows::default(),
+            notes: StagedRows::default(),
             written: Vec::new(),
             blobs: BTreeMap::new(),
             dropped_blobs: BTreeSet::new(),
@@ -231,7 +217,7 @@ impl Staged {
         Ok(())
     }
 
-    /// With this batch nothing that was taken over of the object counts any more; what this snapshot's own batches brought stays.
+    /// With this batch nothing that was inherited of the object counts any more; what this snapshot's own batches brought stays.
     pub fn replace_inherited(&mut self, object: &ObjectName) {
         self.replaced.insert(object.clone());
     }
@@ -310,7 +296,7 @@ impl Staged {
             if let Some(same) = staged.find(|blob| source_key::checksum(&blob.key) == Some(checksum)) {
                 return Ok(Some(same.clone()));
             }
-            let index = || async { Blobs::of(self.committed.blobs.values()) };
+            let index = || async { BlobIndex::of(self.committed.blobs.values()) };
             if let Some(same) = self.committed_blobs.get_or_init(index).await.same_content(source_key) {
                 return Ok(Some(same.clone()));
             }
@@ -383,7 +369,7 @@ impl Staged {
     }
 
     /// Writes what is still in memory, and names all that the batch consists of.
-    pub(super) async fn write_out(self) -> Result<Written, StoreError> {
+    pub(super) async fn write_out(self) -> Result<WrittenBatch, StoreError> {
         let rows = self
             .rows
             .into_iter()
@@ -406,7 +392,7 @@ impl Staged {
             .try_collect()
             .await?;
         segments.extend(rest);
-        Ok(Written {
+        Ok(WrittenBatch {
             segments,
             blobs: self.blobs.into_values().collect(),
             dropped_blobs: self.dropped_blobs.into_iter().collect(),
@@ -414,19 +400,19 @@ impl Staged {
         })
     }
 
-    pub(super) fn belongs_to(&self, shared: &Arc<Shared>) -> bool {
+    pub(super) fn belongs_to(&self, shared: &Arc<WriterShared>) -> bool {
         Arc::ptr_eq(&self.shared, shared)
     }
 }
 
-async fn write(shared: &Shared, built: Built) -> Result<SegmentRef, StoreError> {
+async fn write(shared: &WriterShared, built: Built) -> Result<SegmentRef, StoreError> {
     let mut reference = built.reference;
     let path = |name: &str| {
         let mut named = reference.clone();
         name.clone_into(&mut named.name);
         segment_path(&shared.dir, &named)
     };
-    reference.name = blob::create(&shared.store, path, &shared.claim, built.bytes).await?;
+    reference.name = blob::create(&shared.store, path, &shared.epoch, built.bytes).await?;
     Ok(reference)
 }
 

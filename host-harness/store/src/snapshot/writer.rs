@@ -3,29 +3,28 @@
 //! The order keeps the promise: data objects first, then the checkpoint, then one entry. Until the entry is durable nothing of a
 //! batch exists; once it is, all of it does.
 
-use super::entry::{CheckpointRef, Commit, EntryKind, LogRecord, NextStep, Step};
+use super::checkpoint::{read_checkpoint, write_checkpoint};
+use super::claimed_journal::ClaimedJournal;
+use super::entry::{Commit, NextStep, Step};
 use super::fold::Fold;
-use super::inherit::Inherited;
+use super::inherited::Inherited;
+use super::log::{EntryKind, LogRecord, log_dir};
 use super::reader::Snapshot;
-use super::stage::{Shared, Staged, Written};
-use super::{SnapshotKind, log_dir, rollup};
-use crate::backend::{Created, Store};
+use super::rollup::{self, cut_log};
+use super::stage::{Staged, WriterShared, WrittenBatch};
 use crate::chain::{Chain, Head};
-use crate::error::{Damage, StoreError};
-use crate::journal::{Actor, Event, Journal, JournalState, Paused, SnapshotRecord, SnapshotStanding};
-use crate::names::{ConnectionName, ObjectName, Sha256, SnapshotId};
-use crate::scope::{Claim, Grant, Spending};
+use crate::error::StoreError;
+use crate::journal::{Actor, Event, Journal, JournalState, Paused, SnapshotKind, SnapshotRecord, SnapshotStanding};
+use crate::names::{ObjectName, Sha256, SnapshotId};
+use crate::scope::Claim;
+use crate::spending::{Grant, Spending};
 use backup_contract::{Checkpoint, Failure};
-use object_store::path::Path;
 use std::sync::Arc;
-
-/// Longest checkpoint.
-const MAX_CHECKPOINT: usize = 1 << 20;
 
 /// What a snapshot is begun with.
 #[derive(Clone, Debug)]
 pub struct Begin {
-    /// The snapshot that an incremental one goes on from, whose job has ended; `None`: a full one.
+    /// The base of an incremental snapshot, whose job has ended; `None`: a full one.
     pub predecessor: Option<SnapshotId>,
     /// Objects asked for; empty: all.
     pub objects: Vec<ObjectName>,
@@ -44,11 +43,11 @@ pub struct Committed {
     pub ended: bool,
 }
 
-/// Writes a snapshot under a claim. After an error that leaves open what was written it refuses to go on: resume anew, which
+/// Writes a snapshot under a claim. After an error that leaves open what was written it refuses to continue: resume anew, which
 /// finds out.
 #[derive(Debug)]
 pub struct SnapshotWriter {
-    shared: Arc<Shared>,
+    shared: Arc<WriterShared>,
     record: SnapshotRecord,
     chain: Chain<LogRecord>,
     fold: Arc<Fold>,
@@ -65,17 +64,15 @@ impl Begin {
 }
 
 impl SnapshotWriter {
-    /// Begins a snapshot: journal, scope's journal, then the log's first entry (a fence), which carries the first grant and what
-    /// is taken over from a predecessor. One that was open is closed as superseded and stays readable.
+    /// Begins a snapshot: journal, scope's journal, then the log's first entry (a fence), which carries the first grant, what is
+    /// spent, and what is inherited from a predecessor. One that was open is closed as superseded and stays readable.
     pub async fn begin(
-        claim: &mut Claim,
-        journal: &mut Journal,
-        actor: &Actor,
+        claimed: &mut ClaimedJournal<'_>,
         begin: Begin,
         grant: Option<Grant>,
         spending: Spending,
     ) -> Result<SnapshotWriter, StoreError> {
-        check_connection(claim, journal)?;
+        let ClaimedJournal { claim, journal, actor } = claimed;
         journal.refresh().await?;
         if let Some(predecessor) = begin.predecessor {
             complete(journal.state(), predecessor)?;
@@ -96,68 +93,53 @@ impl SnapshotWriter {
             connector: begin.connector,
         };
         journal.append(actor, begun).await?;
-        SnapshotWriter::open(claim, journal, id, begin.warnings, grant, spending).await
+        let fence = Fence {
+            warnings: begin.warnings,
+            ..Fence::new(grant, spending)
+        };
+        SnapshotWriter::open(claimed, id, fence).await
     }
 
-    /// Goes on with a snapshot: journals that where it was paused, and fences out whoever wrote before; the fence carries the
-    /// first grant. Where the log has ended already nothing is fenced, and only [`SnapshotWriter::complete`] is left to do.
+    /// Continues a snapshot: journals that where it was paused, and fences out whoever wrote before; the fence carries the first
+    /// grant and what is spent. Where the log has ended already nothing is fenced, and only [`SnapshotWriter::complete`] is left
+    /// to do.
     pub async fn resume(
-        claim: &mut Claim,
-        journal: &mut Journal,
-        actor: &Actor,
+        claimed: &mut ClaimedJournal<'_>,
         snapshot: SnapshotId,
         grant: Option<Grant>,
         spending: Spending,
     ) -> Result<SnapshotWriter, StoreError> {
-        check_connection(claim, journal)?;
-        journal.refresh().await?;
-        let record = journal
-            .state()
-            .snapshot(snapshot)
-            .ok_or_else(|| StoreError::NotFound(format!("snapshot {snapshot}")))?;
+        claimed.journal.refresh().await?;
+        let record = record_of(claimed.journal.state(), snapshot)?;
         if !record.standing.may_go_on() {
             return Err(StoreError::State(format!("snapshot {snapshot} is closed; begin a new one")));
         }
-        let writer = SnapshotWriter::open(claim, journal, snapshot, Vec::new(), grant, spending).await?;
+        let writer = SnapshotWriter::open(claimed, snapshot, Fence::new(grant, spending)).await?;
         let resumed = |state: &JournalState| {
             let open = state
                 .snapshot(snapshot)
                 .is_some_and(|record| record.standing == SnapshotStanding::Open);
             (!open).then_some(Event::SnapshotResumed { snapshot })
         };
-        journal.append_with(actor, resumed).await?;
+        claimed.journal.append_with(claimed.actor, resumed).await?;
         Ok(writer)
     }
 
-    async fn open(
-        claim: &mut Claim,
-        journal: &Journal,
-        id: SnapshotId,
-        warnings: Vec<Failure>,
-        grant: Option<Grant>,
-        spending: Spending,
-    ) -> Result<SnapshotWriter, StoreError> {
-        let state = journal.state();
-        let record = state
-            .snapshot(id)
-            .ok_or_else(|| StoreError::NotFound(format!("snapshot {id}")))?;
+    async fn open(claimed: &mut ClaimedJournal<'_>, id: SnapshotId, fence: Fence) -> Result<SnapshotWriter, StoreError> {
+        let ClaimedJournal { claim, journal, .. } = claimed;
+        let record = record_of(journal.state(), id)?;
         let earlier = match record.kind {
-            SnapshotKind::Full => back_to_the_last_complete(state, id),
+            SnapshotKind::Full => back_to_the_last_complete(journal.state(), id),
             SnapshotKind::Incremental => Vec::new(),
         };
-        let first = First {
-            grant,
-            warnings,
-            inherited: None,
-        };
-        let (chain, fold) = open_log(claim, state, record, journal.head().hash, first, spending).await?;
-        let shared = Shared {
+        let (chain, fold) = open_log(claim, journal, record, fence).await?;
+        let shared = WriterShared {
             store: claim.store().clone(),
             connection: claim.connection().clone(),
             dir: claim.store().connection_dir(claim.connection()),
-            claim: Arc::clone(claim.state()),
+            epoch: Arc::clone(claim.shared_epoch()),
             id,
-            goes_on_from: fold.inherited,
+            base: fold.base,
             earlier,
             earlier_blobs: tokio::sync::OnceCell::new(),
             predecessor: tokio::sync::OnceCell::new(),
@@ -181,10 +163,10 @@ impl SnapshotWriter {
         self.record.kind
     }
 
-    /// A reader of what an incremental snapshot goes on from, as it took it over.
+    /// A reader of an incremental snapshot's base, as it was inherited; `None`: it is full.
     pub async fn predecessor(&self) -> Result<Option<Snapshot>, StoreError> {
         let fold = self.shared.predecessor().await?;
-        let Shared { store, connection, .. } = &*self.shared;
+        let WriterShared { store, connection, .. } = &*self.shared;
         Ok(fold.map(|fold| Snapshot::of(store, connection, self.record.clone(), Arc::clone(fold), None)))
     }
 
@@ -217,18 +199,21 @@ impl SnapshotWriter {
         if ended {
             staged.end_work();
         }
-        let Written {
+        let WrittenBatch {
             segments,
             blobs,
             dropped_blobs,
             replaced,
         } = staged.write_out().await?;
         let checkpoint = match commit.checkpoint {
-            Some(checkpoint) => Some(self.write_checkpoint(checkpoint).await?),
+            Some(checkpoint) => {
+                let WriterShared { store, dir, .. } = &*self.shared;
+                Some(write_checkpoint(store, dir, checkpoint).await?)
+            }
             None => None,
         };
         // Writing may have taken long.
-        if !self.shared.claim.still_held() {
+        if !self.shared.epoch.still_held() {
             return Err(lease_over());
         }
         let kind = match commit.step {
@@ -236,7 +221,7 @@ impl SnapshotWriter {
             Step::Plan => EntryKind::Plan,
             Step::Batch => EntryKind::Batch,
         };
-        let spending = self.shared.claim.next_version(commit.spending);
+        let spending = self.shared.epoch.next_version(commit.spending);
         let record = LogRecord {
             kind,
             began_at: commit.began_at,
@@ -256,7 +241,7 @@ impl SnapshotWriter {
             dropped_blobs,
             blobs,
         };
-        let entry = match self.chain.append_exclusive(self.shared.claim.epoch(), record).await {
+        let entry = match self.chain.append_exclusive(self.shared.epoch.number(), record).await {
             Ok(entry) => entry,
             Err(error) => {
                 // Only a full store tells that the entry is provably not there.
@@ -264,7 +249,7 @@ impl SnapshotWriter {
                 return Err(error);
             }
         };
-        self.shared.claim.committed(entry.at, spending);
+        self.shared.epoch.committed(entry.at, spending);
         Arc::make_mut(&mut self.fold).fold(&entry);
         if ended || entry.seq % rollup::EVERY == 0 {
             rollup::write(&self.shared.store, &self.shared.connection, self.record.id, &self.fold).await;
@@ -329,29 +314,10 @@ impl SnapshotWriter {
         if !staged.belongs_to(&self.shared) {
             return state("the data was staged for another writer");
         }
-        if self.shared.claim.still_held() {
+        if self.shared.epoch.still_held() {
             Ok(())
         } else {
             Err(lease_over())
-        }
-    }
-
-    async fn write_checkpoint(&self, checkpoint: Checkpoint) -> Result<CheckpointRef, StoreError> {
-        if checkpoint.data.len() > MAX_CHECKPOINT {
-            return Err(StoreError::TooLarge {
-                what: "the checkpoint".to_owned(),
-                limit: MAX_CHECKPOINT as u64,
-            });
-        }
-        let reference = CheckpointRef {
-            state_version: checkpoint.state_version,
-            length: checkpoint.data.len() as u64,
-            sha256: Sha256::of(&checkpoint.data),
-        };
-        let path = checkpoint_path(&self.shared.dir, reference.sha256);
-        match self.shared.store.create(&path, checkpoint.data.into()).await? {
-            Created::Mine => Ok(reference),
-            Created::Theirs(_) => Err(damaged_checkpoint(&path, "its hash is not its name").into()),
         }
     }
 }
@@ -362,15 +328,10 @@ fn lease_over() -> StoreError {
     }
 }
 
-fn check_connection(claim: &Claim, journal: &Journal) -> Result<(), StoreError> {
-    if claim.connection() == journal.connection() {
-        return Ok(());
-    }
-    Err(StoreError::State(format!(
-        "a claim for {} does not allow to write {}",
-        claim.connection(),
-        journal.connection()
-    )))
+fn record_of(state: &JournalState, id: SnapshotId) -> Result<&SnapshotRecord, StoreError> {
+    state
+        .snapshot(id)
+        .ok_or_else(|| StoreError::NotFound(format!("snapshot {id}")))
 }
 
 /// A full snapshot may use again what was read since the last one that has everything.
@@ -388,7 +349,7 @@ fn back_to_the_last_complete(state: &JournalState, id: SnapshotId) -> Vec<Snapsh
     earlier
 }
 
-/// A snapshot that others may go on from, and the head of its log.
+/// A snapshot that may be a base, and the head of its log.
 fn complete(state: &JournalState, id: SnapshotId) -> Result<Sha256, StoreError> {
     match state.snapshot(id).map(|record| &record.standing) {
         Some(SnapshotStanding::Complete { log_head, .. }) => Ok(*log_head),
@@ -399,20 +360,37 @@ fn complete(state: &JournalState, id: SnapshotId) -> Result<Sha256, StoreError> 
     }
 }
 
-/// Opens a snapshot's log for this epoch alone. The first time, what is taken over from the predecessor is listed in it.
+/// What a fence carries besides keeping out whoever wrote before.
+struct Fence {
+    grant: Option<Grant>,
+    spending: Spending,
+    warnings: Vec<Failure>,
+    inherited: Option<Inherited>,
+}
+
+impl Fence {
+    fn new(grant: Option<Grant>, spending: Spending) -> Fence {
+        Fence {
+            grant,
+            spending,
+            warnings: Vec::new(),
+            inherited: None,
+        }
+    }
+}
+
+/// Opens a snapshot's log for this epoch alone. The first time, what is inherited from the predecessor is listed in it.
 async fn open_log(
     claim: &mut Claim,
-    state: &JournalState,
+    journal: &Journal,
     record: &SnapshotRecord,
-    journal_head: Sha256,
-    mut first: First,
-    spending: Spending,
+    mut fence: Fence,
 ) -> Result<(Chain<LogRecord>, Fold), StoreError> {
     let (store, connection) = (claim.store().clone(), claim.connection().clone());
     let (chain, fold) = rollup::load_strictly(&store, &connection, record.id).await?;
-    first.inherited = match record.predecessor {
-        Some(predecessor) if fold.inherited.is_none() => {
-            let log_head = complete(state, predecessor)?;
+    fence.inherited = match record.predecessor {
+        Some(predecessor) if fold.base.is_none() => {
+            let log_head = complete(journal.state(), predecessor)?;
             let (_, past) = rollup::load_strictly(&store, &connection, predecessor).await?;
             if past.head.hash != log_head {
                 return Err(cut_log(&log_dir(&store, &connection, predecessor)).into());
@@ -421,124 +399,37 @@ async fn open_log(
         }
         _ => None,
     };
-    fence_with(claim, record.id, (chain, fold), journal_head, first, spending).await
-}
-
-/// A log that ends before the journal says so.
-pub(super) fn cut_log(log_dir: &Path) -> Damage {
-    Damage::new(
-        log_dir,
-        "its last entries are missing: the journal knows another end of it",
-        "bring them back from a copy of the store",
-    )
+    fence_log(claim, journal, record.id, (chain, fold), fence).await
 }
 
 /// Opens a log for this epoch alone: whoever wrote it before loses the next entry. A log that has ended needs no fence.
-pub(crate) async fn fence(
-    claim: &mut Claim,
-    id: SnapshotId,
-    journal_head: Sha256,
-    grant: Option<Grant>,
-    spending: Spending,
-) -> Result<(Chain<LogRecord>, Fold), StoreError> {
+pub(crate) async fn fence(claim: &mut Claim, journal: &Journal, id: SnapshotId) -> Result<(), StoreError> {
     let loaded = rollup::load_strictly(claim.store(), claim.connection(), id).await?;
-    let first = First {
-        grant,
-        ..First::default()
-    };
-    fence_with(claim, id, loaded, journal_head, first, spending).await
+    let fence = Fence::new(None, claim.spending());
+    fence_log(claim, journal, id, loaded, fence).await.map(drop)
 }
 
-/// What a fence carries besides keeping others out.
-#[derive(Default)]
-struct First {
-    grant: Option<Grant>,
-    warnings: Vec<Failure>,
-    inherited: Option<Inherited>,
-}
-
-async fn fence_with(
+async fn fence_log(
     claim: &mut Claim,
+    journal: &Journal,
     id: SnapshotId,
     (mut chain, mut fold): (Chain<LogRecord>, Fold),
-    journal_head: Sha256,
-    first: First,
-    spending: Spending,
+    fence: Fence,
 ) -> Result<(Chain<LogRecord>, Fold), StoreError> {
     if fold.ended {
         return Ok((chain, fold));
     }
     claim.writing(id).await?;
-    let spending = claim.state().next_version(spending);
+    let spending = claim.shared_epoch().next_version(fence.spending);
     let record = LogRecord {
-        kind: EntryKind::Fence,
-        began_at: claim.store().clock().now(),
-        journal_head,
-        connector: None,
-        requests: 0,
-        spending: spending.clone(),
-        grant: first.grant,
-        checkpoint: None,
-        next: None,
-        inherited: first.inherited,
-        replaced: Vec::new(),
-        objects: Vec::new(),
-        warnings: first.warnings,
-        readings: Vec::new(),
-        segments: Vec::new(),
-        dropped_blobs: Vec::new(),
-        blobs: Vec::new(),
+        grant: fence.grant,
+        inherited: fence.inherited,
+        warnings: fence.warnings,
+        ..LogRecord::fence(claim.store().clock().now(), journal.head().hash, spending.clone())
     };
     let entry = chain.append_exclusive(claim.epoch(), record).await?;
-    claim.state().committed(entry.at, spending);
+    claim.shared_epoch().committed(entry.at, spending);
     fold.fold(&entry);
     tracing::debug!(log = %log_dir(claim.store(), claim.connection(), id), epoch = claim.epoch(), "fenced");
     Ok((chain, fold))
-}
-
-/// Where a checkpoint lies.
-pub(crate) fn checkpoint_path(connection_dir: &Path, sha256: Sha256) -> Path {
-    connection_dir.clone().join("checkpoints").join(sha256.to_string())
-}
-
-/// Reads a checkpoint and checks its hash.
-pub(crate) async fn read_checkpoint(
-    store: &Store,
-    connection_dir: &Path,
-    reference: CheckpointRef,
-) -> Result<Checkpoint, StoreError> {
-    let path = checkpoint_path(connection_dir, reference.sha256);
-    let data = store
-        .read(&path)
-        .await?
-        .ok_or_else(|| damaged_checkpoint(&path, "it is missing"))?;
-    if Sha256::of(&data) != reference.sha256 {
-        return Err(damaged_checkpoint(&path, "its hash is not its name").into());
-    }
-    Ok(Checkpoint {
-        state_version: reference.state_version,
-        data: data.into(),
-    })
-}
-
-fn damaged_checkpoint(path: &Path, what: &str) -> Damage {
-    Damage::new(
-        path,
-        what,
-        "bring it back from a copy of the store, or begin a new snapshot with `backup --full`; what is committed stays readable",
-    )
-}
-
-/// The checkpoint of a connection's snapshot, for a dry migration.
-pub(crate) async fn checkpoint_of(
-    store: &Store,
-    connection: &ConnectionName,
-    fold: &Fold,
-) -> Result<Option<Checkpoint>, StoreError> {
-    match fold.checkpoint {
-        Some(reference) => read_checkpoint(store, &store.connection_dir(connection), reference)
-            .await
-            .map(Some),
-        None => Ok(None),
-    }
 }

@@ -4,10 +4,13 @@
 use super::FaultyStore;
 use crate::backend::{LeaseOnly, ProcessLocks};
 use crate::journal::{Actor, Event, Journal, JournalState, Percent};
-use crate::scope::{Claim, ClaimRequest, Grant, GrantPurpose, Spending};
-use crate::snapshot::{Begin, Commit, NextStep, ObjectReport, ObjectState, Snapshot, SnapshotWriter, Staged, Step};
+use crate::scope::{Claim, ClaimRequest};
+use crate::snapshot::{
+    Begin, ClaimedJournal, Commit, NextStep, ObjectReport, ObjectState, Snapshot, SnapshotWriter, Staged, Step,
+};
+use crate::spending::{Grant, GrantPurpose, Spending};
 use crate::values::Values;
-use crate::{ConnectionName, ObjectName, Scope, Seams, Sha256, Store, StoreError};
+use crate::{ConnectionName, ObjectName, Scope, Seams, Sha256, SnapshotId, Store, StoreError};
 use backup_contract::{Checkpoint, Row, Tombstone};
 use backup_seams::{SeededRandomness, Timestamp, VirtualClock};
 use bytes::Bytes;
@@ -73,6 +76,32 @@ pub fn begin() -> Begin {
         connector: Sha256::of(b"connector"),
         warnings: Vec::new(),
     }
+}
+
+/// A new snapshot, with what the claim knows as spent.
+pub async fn begin_with(
+    claim: &mut Claim,
+    journal: &mut Journal,
+    begin: Begin,
+    grant: Option<Grant>,
+) -> Result<SnapshotWriter, StoreError> {
+    let spending = claim.spending();
+    let actor = actor();
+    let mut claimed = ClaimedJournal::new(claim, journal, &actor)?;
+    SnapshotWriter::begin(&mut claimed, begin, grant, spending).await
+}
+
+/// The same of one that is there.
+pub async fn resume(
+    claim: &mut Claim,
+    journal: &mut Journal,
+    id: SnapshotId,
+    grant: Option<Grant>,
+) -> Result<SnapshotWriter, StoreError> {
+    let spending = claim.spending();
+    let actor = actor();
+    let mut claimed = ClaimedJournal::new(claim, journal, &actor)?;
+    SnapshotWriter::resume(&mut claimed, id, grant, spending).await
 }
 
 impl Fixture {
@@ -197,12 +226,14 @@ pub async fn run(fixture: &Fixture) -> Result<(), StoreError> {
         .put(&claim, vec![("v1/runs".to_owned(), Some(Bytes::from("x".repeat(runs + 1))))])
         .await?;
     let grant = || Some(Grant::new(5, GrantPurpose::Batch, fixture.seams()));
-    let spending = claim.spending();
     let open = journal.state().open_snapshot().map(|open| open.id);
     let mut writer = match open {
-        Some(id) => SnapshotWriter::resume(&mut claim, &mut journal, &actor(), id, grant(), spending).await?,
-        None if journal.state().latest_complete().is_some() => return claim.release(spending).await,
-        None => SnapshotWriter::begin(&mut claim, &mut journal, &actor(), begin(), grant(), spending).await?,
+        Some(id) => resume(&mut claim, &mut journal, id, grant()).await?,
+        None if journal.state().latest_complete().is_some() => {
+            let spending = claim.spending();
+            return claim.release(spending).await;
+        }
+        None => begin_with(&mut claim, &mut journal, begin(), grant()).await?,
     };
     while !writer.fold().ended {
         let done = writer

@@ -3,5 +3,7 @@
 mod faulty;
 #[cfg(test)]
 pub(crate) mod fixture;
+#[cfg(test)]
+pub(crate) mod host;
 
 pub use faulty::{Crash, Fault, FaultyStore};

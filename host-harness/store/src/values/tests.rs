@@ -8,7 +8,7 @@ fn value(text: &str) -> Option<Bytes> {
 }
 
 #[tokio::test]
-async fn what_is_put_together_is_there_together_in_another_process() {
+async fn values_put_together_are_there_together_in_another_process() {
     let fixture = Fixture::new(1);
     let store = fixture.store().await.unwrap();
     let claimed = claim(&store).await.unwrap();

@@ -60,8 +60,7 @@ pub async fn gc(claim: &mut Claim, journal: &mut Journal, actor: &Actor) -> Resu
     }
     journal.refresh().await?;
     if let Some(open) = journal.state().open_snapshot().map(|open| open.id) {
-        let spending = claim.spending();
-        snapshot::fence(claim, open, journal.head().hash, None, spending).await?;
+        snapshot::fence(claim, journal, open).await?;
     }
     let dir = store.connection_dir(&connection);
     let mut used = HashSet::new();
@@ -72,9 +71,9 @@ pub async fn gc(claim: &mut Claim, journal: &mut Journal, actor: &Actor) -> Resu
         } else {
             let (_, fold) = snapshot::load_strictly(&store, &connection, record.id).await?;
             used.extend(named(&dir, &fold));
-            if let Some(taken) = fold.inherited.filter(|_| !fold.ended && record.standing.may_go_on()) {
+            if let Some(base) = fold.base.filter(|_| !fold.ended && record.standing.may_go_on()) {
                 // What its job has replaced it may still look at.
-                let inherited = snapshot::inherited_of(&store, &connection, record.id, taken).await?;
+                let inherited = snapshot::inherited_of(&store, &connection, record.id, base).await?;
                 used.extend(named(&dir, &inherited));
             }
         }

@@ -69,7 +69,7 @@ fn cut(journal: &Path, which: &str) -> Damage {
 
 /// Reads all that is stored of a connection and checks every hash. Nothing is changed.
 pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<VerifyResult, StoreError> {
-    let mut check = Check {
+    let mut check = Verification {
         store,
         connection,
         dir: store.connection_dir(connection),
@@ -115,7 +115,7 @@ pub async fn verify(store: &Store, connection: &ConnectionName) -> Result<Verify
     Ok(check.checked)
 }
 
-struct Check<'a> {
+struct Verification<'a> {
     store: &'a Store,
     connection: &'a ConnectionName,
     dir: Path,
@@ -124,7 +124,7 @@ struct Check<'a> {
     checked: VerifyResult,
 }
 
-impl Check<'_> {
+impl Verification<'_> {
     async fn list<B: serde::Serialize + serde::de::DeserializeOwned>(
         &mut self,
         dir: Path,
@@ -199,8 +199,8 @@ impl Check<'_> {
             fold.fold(entry);
         }
         self.data(&fold).await?;
-        if let Some(taken) = fold.inherited.filter(|_| !fold.ended && record.standing.may_go_on())
-            && let Some(entry) = log.iter().find(|entry| entry.seq == taken.entry)
+        if let Some(base) = fold.base.filter(|_| !fold.ended && record.standing.may_go_on())
+            && let Some(entry) = log.iter().find(|entry| entry.seq == base.entry)
         {
             // Its job may still look at what was there, though it doesn't count any more.
             let mut inherited = snapshot::Fold::default();

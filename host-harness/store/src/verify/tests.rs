@@ -1,8 +1,9 @@
 #![allow(clippy::unwrap_used)]
 use super::*;
 use crate::journal::Journal;
-use crate::snapshot::{NextStep, SnapshotWriter};
-use crate::testing::fixture::{BATCHES, Fixture, actor, begin, claim, commit, connection, run, stage};
+use crate::snapshot::NextStep;
+use crate::testing::fixture::{BATCHES, Fixture, actor, begin, begin_with, claim, commit, connection, run, stage};
+use crate::testing::host::Host;
 use std::time::Duration;
 
 /// A completed backup, and all that is stored of its connection but caches.
@@ -21,7 +22,7 @@ async fn backed_up(seed: u64) -> (Fixture, Store, Vec<Path>) {
 }
 
 #[tokio::test]
-async fn nothing_is_found_where_nothing_is_damaged_and_all_of_it_is_read() {
+async fn an_intact_store_is_read_whole_and_nothing_is_found() {
     let (_, store, _) = backed_up(1).await;
     let checked = verify(&store, &connection()).await.unwrap();
     assert_eq!(checked.damages, []);
@@ -130,34 +131,28 @@ async fn gc_refuses_where_a_log_can_not_be_read_whole() {
 
 #[tokio::test]
 async fn gc_takes_what_was_never_committed_and_fences_its_writer_out() {
-    let fixture = Fixture::new(6);
-    let (store, mut journal) = fixture.added().await;
-    let mut dead = claim(&store).await.unwrap();
-    let spending = dead.spending();
-    let mut writer = SnapshotWriter::begin(&mut dead, &mut journal, &actor(), begin(), None, spending)
-        .await
-        .unwrap();
+    let mut host = Host::new(6).await;
+    let mut writer = host.begin(None).await.unwrap();
     let mut staged = writer.stage();
     stage(0, &mut staged).await.unwrap();
-    drop(dead);
-    let mut claimed = claim(&store).await.unwrap();
-    fixture.backend.refuse_deletions();
-    let refused = gc(&mut claimed, &mut journal, &actor()).await.unwrap();
+    let mut host = host.restart().await;
+    host.fixture.backend.refuse_deletions();
+    let refused = gc(&mut host.claim, &mut host.journal, &actor()).await.unwrap();
     let kept = refused.kept.first().unwrap().to_string();
     assert_eq!((refused.objects, refused.kept.len()), (0, 1), "{kept}");
     assert!(
         kept.contains("acme/sales/blobs/") && kept.contains("permission denied"),
         "{kept}"
     );
-    fixture.backend.heal().await;
-    let collected = gc(&mut claimed, &mut journal, &actor()).await.unwrap();
+    host.fixture.backend.heal().await;
+    let collected = gc(&mut host.claim, &mut host.journal, &actor()).await.unwrap();
     assert_eq!((collected.objects, collected.kept.len()), (1, 0), "the blob");
     assert!(matches!(
         writer.commit(staged, commit(NextStep::Done)).await,
         Err(StoreError::Lost { .. })
     ));
     assert_eq!(
-        journal.entries().last().unwrap().body.event,
+        host.journal.entries().last().unwrap().body.event,
         Event::GarbageCollected { objects: 1, bytes: 16 }
     );
 }
@@ -168,10 +163,7 @@ async fn gc_removes_a_pruned_snapshot_and_leaves_what_others_share() {
     let mut journal = Journal::open(&store, &connection()).await.unwrap();
     let pruned = journal.state().snapshots()[0].id;
     let mut claimed = claim(&store).await.unwrap();
-    let spending = claimed.spending();
-    let mut writer = SnapshotWriter::begin(&mut claimed, &mut journal, &actor(), begin(), None, spending)
-        .await
-        .unwrap();
+    let mut writer = begin_with(&mut claimed, &mut journal, begin(), None).await.unwrap();
     let mut staged = writer.stage();
     assert!(staged.reuse_blob("file-1").await.unwrap().is_some());
     writer.commit(staged, commit(NextStep::Done)).await.unwrap();

@@ -5,7 +5,7 @@ use end_to_end::{Rig, RigOptions};
 use fake_salesforce::Options;
 use fake_salesforce::org::{Change, Churn, NewField, OrgSpec, Scan, SentFields};
 use fake_salesforce::quota::QuotaOptions;
-use host_harness::jobs::{BackupRequest, State};
+use host_harness::jobs::{BackupRequest, BackupState};
 
 const MAX: u64 = 100_000;
 const HOUR_MS: i64 = 3_600_000;
@@ -72,7 +72,7 @@ async fn a_pause_at_any_request_of_an_incremental_backup_loses_nothing() {
         churn(&rig, 9);
         rig.fake.quota().set_used(MAX - k);
         let paused = rig.backup().await.unwrap();
-        assert_eq!(paused.state, State::Partial, "paused after {k} of {requests}");
+        assert_eq!(paused.state, BackupState::Partial, "paused after {k} of {requests}");
         rig.fake.quota().set_used(0);
         rig.until_asked_again();
         let whole = rig.complete().await;
@@ -197,7 +197,7 @@ async fn new_objects_and_fields_are_read_and_hidden_fields_are_not_deleted() {
     rig.fake.set_user(viewer);
     rig.fake.clock().advance(HOUR_MS);
     let result = rig.backup().await.unwrap();
-    assert_eq!(result.state, State::Complete);
+    assert_eq!(result.state, BackupState::Complete);
     let contact = result.objects.iter().find(|object| object.name == "Contact").unwrap();
     assert!(
         contact.reason.as_deref().is_some_and(|reason| reason.contains("hidden")),
@@ -228,7 +228,7 @@ async fn a_backup_that_pauses_for_days_catches_up() {
     let rig = Rig::new(org(OrgSpec::small(10))).await;
     rig.fake.quota().set_used(MAX - 9);
     let paused = rig.backup().await.unwrap();
-    assert_eq!(paused.state, State::Partial);
+    assert_eq!(paused.state, BackupState::Partial);
     churn(&rig, 3);
     churn(&rig, 4);
     rig.fake.quota().set_used(0);
@@ -248,6 +248,6 @@ async fn a_full_backup_takes_nothing_over() {
         ..BackupRequest::default()
     };
     let result = rig.backup_with(&request).await.unwrap();
-    assert_eq!(result.state, State::Complete);
+    assert_eq!(result.state, BackupState::Complete);
     rig.assert_equals_org(&result).await;
 }

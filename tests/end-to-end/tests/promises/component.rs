@@ -19,7 +19,7 @@ use std::sync::Arc;
 const NOW: u64 = 1_800_000_000_000;
 
 #[test]
-fn imports_nothing_but_the_contract() {
+fn the_component_imports_nothing_but_the_contract() {
     let wit_component::DecodedWasm::Component(resolve, world) = wit_component::decode(&component("salesforce")).unwrap() else {
         panic!("not a component");
     };
@@ -116,7 +116,7 @@ impl Case {
 }
 
 #[tokio::test]
-async fn decides_through_the_component_as_natively_in_10_000_cases() {
+async fn the_component_decides_as_the_native_code_in_10_000_cases() {
     let clock = Arc::new(VirtualClock::new(Timestamp(NOW)));
     let runtime = Runtime::new(RuntimeConfig {
         clock,

@@ -14,7 +14,7 @@ const KILLS: u64 = 50;
 const BATCH: u64 = 8;
 
 #[test]
-fn killed_at_fifty_points_the_snapshot_equals_the_org_and_at_most_a_batch_is_repeated_each_time() {
+fn a_backup_killed_at_fifty_points_equals_the_org_and_repeats_at_most_a_batch_each_time() {
     let spec = || OrgSpec::small(11);
     let uninterrupted = {
         let (fake, program) = (start(spec()), Program::new());
@@ -96,7 +96,7 @@ fn committed(program: &Program) -> usize {
 }
 
 #[test]
-fn killed_while_a_saved_page_of_results_is_read_no_request_is_spent_again() {
+fn a_backup_killed_while_it_reads_a_saved_page_of_results_spends_no_request_again() {
     let spec = OrgSpec::of(3, &[("Account", 60_000)]);
     let fake = Fake::start(Options {
         // Jobs take their time, on the clock that the program waits by.

@@ -5,7 +5,7 @@ use fake_salesforce::Options;
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::{Edition, HeaderForm, QuotaOptions};
 use futures::FutureExt;
-use host_harness::jobs::State;
+use host_harness::jobs::BackupState;
 use std::sync::{Arc, OnceLock};
 
 fn org(quota: QuotaOptions) -> Options {
@@ -103,13 +103,13 @@ async fn a_max_that_falls_during_a_batch_stops_it_and_one_that_rises_lets_it_go_
     );
 
     let rig = rig_that_changes(quota(1_000, 492), 6, |quota| quota.set_max(10_000)).await;
-    assert_eq!(rig.backup().await.unwrap().state, State::Complete);
+    assert_eq!(rig.backup().await.unwrap().state, BackupState::Complete);
 }
 
 #[tokio::test]
-async fn used_that_falls_lets_it_go_on_and_used_over_max_pauses() {
+async fn a_backup_resumes_when_used_falls_and_pauses_when_it_is_over_max() {
     let rig = rig_that_changes(quota(1_000, 492), 6, |quota| quota.set_used(10)).await;
-    assert_eq!(rig.backup().await.unwrap().state, State::Complete);
+    assert_eq!(rig.backup().await.unwrap().state, BackupState::Complete);
 
     let over = QuotaOptions {
         edition: Edition::Enterprise,

@@ -138,7 +138,7 @@ fn a_snapshot_is_compared_with_the_org_as_it_is_now() {
 }
 
 #[test]
-fn where_the_limit_comes_before_the_end_what_was_read_is_compared_and_said_so() {
+fn a_comparison_that_the_limit_ends_compares_what_was_read_and_says_so() {
     let (fake, program) = (org(), Program::new());
     changed(&fake, &program);
     fake.quota().set_used(497);

@@ -5,7 +5,7 @@ use fake_salesforce::Options;
 use fake_salesforce::faults::{Fault, Repeat, Rule, When};
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::QuotaOptions;
-use host_harness::jobs::State;
+use host_harness::jobs::BackupState;
 
 async fn rig() -> Rig {
     let quota = QuotaOptions {
@@ -52,7 +52,7 @@ async fn passing_trouble_at_any_request_is_retried_and_counted() {
                 .backup()
                 .await
                 .unwrap_or_else(|error| panic!("{fault:?} at {at}: {error}"));
-            assert_eq!(result.state, State::Complete, "{fault:?} at {at}: {result:?}");
+            assert_eq!(result.state, BackupState::Complete, "{fault:?} at {at}: {result:?}");
             assert_eq!(result.calls.sent, rig.counted(), "{fault:?} at {at}");
             assert_eq!(rig.fake.faults().struck(), 1, "{fault:?} at {at}");
             rig.assert_equals_org(&result).await;
@@ -73,7 +73,7 @@ async fn a_concurrency_refusal_is_no_pause() {
             fault,
         });
         let result = rig.backup().await.unwrap();
-        assert_eq!((result.state, result.pause.is_none()), (State::Complete, true));
+        assert_eq!((result.state, result.pause.is_none()), (BackupState::Complete, true));
     }
 }
 
@@ -85,7 +85,7 @@ async fn a_refusal_of_the_day_below_our_ceiling_pauses_for_the_org() {
         let paused = rig.backup().await.unwrap();
         assert_eq!(
             (paused.pause.as_ref().unwrap().reason.as_str(), paused.state),
-            ("org-limit", State::Partial),
+            ("org-limit", BackupState::Partial),
             "at {at}"
         );
         assert_eq!(rig.fake.requests().len() as u64, at, "nothing is sent after it");
@@ -93,7 +93,7 @@ async fn a_refusal_of_the_day_below_our_ceiling_pauses_for_the_org() {
         let complete = rig.backup().await.unwrap();
         assert_eq!(
             (complete.snapshot, complete.state),
-            (paused.snapshot, State::Complete),
+            (paused.snapshot, BackupState::Complete),
             "it looks again half an hour later"
         );
     }
@@ -115,7 +115,7 @@ async fn a_batch_that_fails_every_time_ends_failed_without_spending_the_allowanc
     // A command given by hand starts the count anew, in the same snapshot.
     rig.fake.faults().clear();
     let complete = rig.backup().await.unwrap();
-    assert_eq!((complete.snapshot, complete.state), (result.snapshot, State::Complete));
+    assert_eq!((complete.snapshot, complete.state), (result.snapshot, BackupState::Complete));
 }
 
 /// What a backup of `files(1)` lacks and names where these requests fail for good, and how many failed.
@@ -136,7 +136,7 @@ async fn failing(when: When, fault: Fault) -> (Rig, host_harness::jobs::BackupRe
 }
 
 #[tokio::test]
-async fn what_one_object_is_refused_costs_that_object_alone_and_the_next_backup_has_it() {
+async fn a_refusal_of_one_object_costs_that_object_alone_and_the_next_backup_has_it() {
     let of = |text: &str| When {
         body_contains: Some(text.into()),
         ..When::default()
@@ -165,7 +165,7 @@ async fn what_one_object_is_refused_costs_that_object_alone_and_the_next_backup_
         rig.fake.faults().clear();
         rig.fake.clock().advance(24 * 3_600_000);
         let next = rig.backup().await.unwrap();
-        assert_eq!(next.state, State::Complete, "{fault:?}: {next:?}");
+        assert_eq!(next.state, BackupState::Complete, "{fault:?}: {next:?}");
         rig.assert_equals_org(&next).await;
     }
 }
@@ -185,6 +185,6 @@ async fn a_page_that_does_not_say_where_it_goes_on_and_a_field_that_is_refused_c
         },
     );
     let result = rig.backup().await.unwrap();
-    assert_eq!(result.state, State::Complete, "{result:?}");
+    assert_eq!(result.state, BackupState::Complete, "{result:?}");
     rig.assert_equals_org(&result).await;
 }

@@ -6,7 +6,7 @@ use end_to_end::{Rig, RigOptions, bodies};
 use fake_salesforce::org::{Churn, OrgSpec};
 use fake_salesforce::quota::QuotaOptions;
 use fake_salesforce::{Fake, Options};
-use host_harness::jobs::{BackupResult, State};
+use host_harness::jobs::{BackupResult, BackupState};
 use serde_json::json;
 
 const MAX: u64 = 100_000;
@@ -32,7 +32,7 @@ fn file_requests(rig: &Rig) -> usize {
 async fn a_file_is_fetched_once_whatever_the_pauses_and_never_again() {
     let rig = Rig::new(RigOptions::of(options()).with_files().limit(100)).await;
     let whole = rig.backup().await.unwrap();
-    assert_eq!(whole.state, State::Complete);
+    assert_eq!(whole.state, BackupState::Complete);
     let fetched = file_requests(&rig);
     assert!(fetched > 50, "{fetched}");
 
@@ -42,7 +42,7 @@ async fn a_file_is_fetched_once_whatever_the_pauses_and_never_again() {
         paused.fake.quota().set_used(MAX - 37);
         paused.until_asked_again();
         let result = paused.backup().await.unwrap();
-        if result.state == State::Complete {
+        if result.state == BackupState::Complete {
             break;
         }
         pauses += 1;
@@ -59,7 +59,7 @@ async fn a_file_is_fetched_once_whatever_the_pauses_and_never_again() {
     });
     rig.fake.clock().advance(24 * 3_600_000);
     let next = rig.backup().await.unwrap();
-    assert_eq!(next.state, State::Complete);
+    assert_eq!(next.state, BackupState::Complete);
     assert!(file_requests(&rig) < fetched + 20);
     assert!(next.blobs >= whole.blobs);
 }
@@ -138,7 +138,7 @@ async fn links_of_files_are_read_by_lists_of_documents_where_a_query_of_all_is_r
         let rig = org_without_query_all_files().await;
         rig.fake.quota().set_used(MAX - k);
         let paused = rig.backup().await.unwrap();
-        assert_eq!(paused.state, State::Partial, "paused after {k} of {requests}");
+        assert_eq!(paused.state, BackupState::Partial, "paused after {k} of {requests}");
         rig.fake.quota().set_used(0);
         rig.until_asked_again();
         assert_eq!(links(&rig.complete().await), (ObjectState::Complete, records));

@@ -44,11 +44,11 @@ async fn a_well_behaved_example_connector_backs_up() {
         ..RigOptions::of(fake)
     })
     .await;
-    assert_eq!(rig.backup().await.unwrap().state, host_harness::jobs::State::Complete);
+    assert_eq!(rig.backup().await.unwrap().state, host_harness::jobs::BackupState::Complete);
 }
 
 #[tokio::test]
-async fn asking_for_more_than_is_left_and_always_proceeding_stops_at_the_ceiling() {
+async fn a_connector_that_asks_for_more_than_is_left_and_always_proceeds_stops_at_the_ceiling() {
     for behaviour in ["ask-more-than-left", "proceed-always"] {
         let rig = rig(behaviour, 480).await;
         let result = rig.backup().await.unwrap();

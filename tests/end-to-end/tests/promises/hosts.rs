@@ -5,7 +5,7 @@ use end_to_end::{Rig, RigOptions};
 use fake_salesforce::Options;
 use fake_salesforce::org::OrgSpec;
 use futures::FutureExt;
-use host_harness::jobs::{BackupRequest, Host, Silent, State};
+use host_harness::jobs::{BackupRequest, BackupState, Host, Silent};
 use std::sync::{Arc, OnceLock};
 
 /// While the first host is about to send its 8th request, another one tries.
@@ -41,7 +41,7 @@ async fn at_once(name: &str) -> (Rig, String, u64) {
     }
     assert!(second.set((host, name)).is_ok());
     let result = rig.backup().await.unwrap();
-    assert_eq!(result.state, State::Complete, "the first goes on");
+    assert_eq!(result.state, BackupState::Complete, "the first goes on");
     rig.assert_equals_org(&result).await;
     let others = rig.counted() - result.calls.sent;
     (rig, told.get().unwrap().clone(), others)

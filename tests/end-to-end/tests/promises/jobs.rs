@@ -6,7 +6,7 @@ use end_to_end::{Rig, RigOptions};
 use fake_salesforce::Options;
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::QuotaOptions;
-use host_harness::jobs::{BackupRequest, PlanRequest, Silent, State};
+use host_harness::jobs::{BackupRequest, BackupState, PlanRequest, Silent};
 
 const MAX: u64 = 100_000;
 
@@ -27,12 +27,12 @@ fn org(spec: OrgSpec, bulk_rows: Option<u64>) -> RigOptions {
 }
 
 fn jobs_begun(rig: &Rig) -> usize {
-    let begun = |entry: &fake_salesforce::log::Entry| entry.method == "POST" && entry.path.ends_with("/jobs/query");
+    let begun = |entry: &fake_salesforce::log::LoggedRequest| entry.method == "POST" && entry.path.ends_with("/jobs/query");
     rig.fake.requests().iter().filter(|entry| begun(entry)).count()
 }
 
 #[tokio::test]
-async fn by_rest_by_bulk_and_by_both_the_records_are_the_same() {
+async fn records_read_by_rest_by_bulk_and_by_both_are_the_same() {
     let mut read = Vec::new();
     for bulk_rows in [Some(u64::MAX), Some(0), Some(1_000)] {
         let rig = Rig::new(org(OrgSpec::small(2), bulk_rows)).await;
@@ -64,7 +64,7 @@ async fn a_pause_at_any_request_repeats_nothing_and_loses_nothing() {
         let rig = Rig::new(org(OrgSpec::tiny(2), Some(50))).await;
         rig.fake.quota().set_used(MAX - k);
         let paused = rig.backup().await.unwrap();
-        assert_eq!(paused.state, State::Partial, "paused after {k} of {requests}");
+        assert_eq!(paused.state, BackupState::Partial, "paused after {k} of {requests}");
         rig.fake.quota().set_used(0);
         rig.until_asked_again();
         let whole = rig.complete().await;
@@ -89,7 +89,7 @@ async fn pages_of_results_are_gone_on_with_days_later() {
         rig.fake.quota().set_used(MAX - left);
         rig.until_asked_again();
         let result = rig.backup().await.unwrap();
-        if result.state == State::Complete {
+        if result.state == BackupState::Complete {
             rig.assert_equals_org(&result).await;
             break;
         }
@@ -115,7 +115,7 @@ async fn a_job_that_fails_or_expires_begins_again_and_repeats_no_other() {
     let rig = Rig::new(org(OrgSpec::small(5), Some(2_000))).await;
     rig.fake.quota().set_used(MAX - 14);
     let paused = rig.backup().await.unwrap();
-    assert_eq!(paused.state, State::Partial);
+    assert_eq!(paused.state, BackupState::Partial);
     assert!(jobs_begun(&rig) > 0);
     rig.fake.clock().advance(8 * 24 * 3_600_000);
     rig.fake.quota().set_used(0);
@@ -151,7 +151,7 @@ async fn where_the_days_jobs_are_spent_queries_take_over_or_the_backup_pauses() 
 
 /// Requests for images within rich text: the one thing that nobody can foresee before the text is read.
 fn image_requests(rig: &Rig) -> u64 {
-    let is_image = |entry: &&fake_salesforce::log::Entry| entry.path.contains("/richTextImageFields/");
+    let is_image = |entry: &&fake_salesforce::log::LoggedRequest| entry.path.contains("/richTextImageFields/");
     rig.fake.requests().iter().filter(is_image).count() as u64
 }
 
@@ -168,7 +168,7 @@ async fn planned_and_sent(rig: &Rig) -> (u64, u64) {
         ..BackupRequest::default()
     };
     let result = rig.backup_with(&request).await.unwrap();
-    assert_eq!(result.state, State::Complete);
+    assert_eq!(result.state, BackupState::Complete);
     (plan.requests, rig.counted() - before)
 }
 
@@ -230,7 +230,7 @@ async fn paused_at_random(seed: u64) {
         let result = rig.backup().await.unwrap();
         assert_eq!(result.failed, None, "after {} requests", rig.counted());
         assert_eq!(*snapshot.get_or_insert(result.snapshot.clone()), result.snapshot);
-        if result.state == State::Complete {
+        if result.state == BackupState::Complete {
             break result;
         }
         pauses += 1;

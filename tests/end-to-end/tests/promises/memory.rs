@@ -86,14 +86,14 @@ fn backs_up_within_memory(options: Options) -> u64 {
 }
 
 #[test]
-fn a_million_records_of_sixty_objects() {
+fn a_million_records_of_sixty_objects_are_read_in_bounded_memory() {
     // Of the million some are in the recycle bin.
     let records = backs_up_within_memory(Options::of(OrgSpec::million(1)));
     assert!(records > 950_000, "{records}");
 }
 
 #[test]
-fn answers_of_150_megabytes() {
+fn answers_of_150_megabytes_are_read_in_bounded_memory() {
     // Pages stay at 2,000 rows however wide they are.
     let soql = SoqlRules {
         max_cells: usize::MAX,

@@ -5,7 +5,7 @@ use end_to_end::{Rig, RigOptions, asks_who};
 use fake_salesforce::Options;
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::QuotaOptions;
-use host_harness::jobs::{BackupRequest, BackupResult, Silent, State};
+use host_harness::jobs::{BackupRequest, BackupResult, BackupState, Silent};
 use std::collections::{BTreeMap, BTreeSet};
 
 const MAX: u64 = 100_000;
@@ -25,7 +25,7 @@ fn org(used: u64) -> Options {
 async fn uninterrupted() -> (u64, BackupResult) {
     let rig = Rig::new(RigOptions::of(org(0))).await;
     let result = rig.backup().await.unwrap();
-    assert_eq!(result.state, State::Complete);
+    assert_eq!(result.state, BackupState::Complete);
     rig.assert_equals_org(&result).await;
     (rig.counted(), result)
 }
@@ -74,7 +74,7 @@ async fn a_pause_at_any_request_loses_nothing_and_repeats_nothing() {
         let paused = rig.backup().await.unwrap();
         assert_eq!(
             (rig.counted(), paused.state),
-            (k, State::Partial),
+            (k, BackupState::Partial),
             "pausing after {k} of {requests}"
         );
         assert!(paused.pause.is_some() && paused.failed.is_none());
@@ -97,7 +97,7 @@ async fn a_pause_at_any_request_loses_nothing_and_repeats_nothing() {
         let complete = rig.backup().await.unwrap();
         assert_eq!(
             (complete.snapshot.as_str(), complete.state),
-            (paused.snapshot.as_str(), State::Complete)
+            (paused.snapshot.as_str(), BackupState::Complete)
         );
         assert_eq!(
             rig.counted(),
@@ -110,19 +110,19 @@ async fn a_pause_at_any_request_loses_nothing_and_repeats_nothing() {
 }
 
 #[tokio::test]
-async fn goes_on_in_the_same_snapshot_when_requests_come_free_with_one_more_request_a_pause() {
+async fn a_backup_continues_the_same_snapshot_when_requests_come_free_with_one_more_request_a_pause() {
     let (requests, _) = uninterrupted().await;
     // Others used nearly all of it, twelve hours ago.
     let rig = Rig::new(RigOptions::of(org(MAX / 2 - requests / 2))).await;
     let paused = rig.backup().await.unwrap();
     rig.fake.clock().advance(13 * fake_salesforce::clock::HOUR_MS);
     let complete = rig.backup().await.unwrap();
-    assert_eq!((complete.snapshot, complete.state), (paused.snapshot, State::Complete));
+    assert_eq!((complete.snapshot, complete.state), (paused.snapshot, BackupState::Complete));
     assert_eq!(rig.counted(), requests + 1);
 }
 
 #[tokio::test]
-async fn waiting_out_pauses_within_one_run_probes_rarely_and_completes() {
+async fn a_run_that_waits_out_its_pauses_probes_rarely_and_completes() {
     let (requests, _) = uninterrupted().await;
     let rig = Rig::new(RigOptions::of(org(MAX / 2 - requests / 2))).await;
     let began = rig.fake.clock().now_ms();
@@ -133,7 +133,7 @@ async fn waiting_out_pauses_within_one_run_probes_rarely_and_completes() {
         })
         .await
         .unwrap();
-    assert_eq!(complete.state, State::Complete);
+    assert_eq!(complete.state, BackupState::Complete);
     rig.assert_equals_org(&complete).await;
     let half_hours = u64::try_from((rig.fake.clock().now_ms() - began) / (30 * fake_salesforce::clock::MINUTE_MS)).unwrap();
     let probes = rig.counted() - requests;
@@ -166,7 +166,7 @@ async fn a_limit_raised_by_another_process_ends_a_wait_at_once() {
         }
         rig.set_limit(90).await;
     });
-    assert_eq!(complete.unwrap().state, State::Complete);
+    assert_eq!(complete.unwrap().state, BackupState::Complete);
     assert!(
         rig.fake.clock().now_ms() - began < 30 * fake_salesforce::clock::MINUTE_MS,
         "no probe was waited for"
@@ -214,7 +214,7 @@ async fn other_objects_close_a_partial_snapshot_which_stays_readable() {
         ..BackupRequest::default()
     };
     let complete = rig.backup_with(&request).await.unwrap();
-    assert_eq!(complete.state, State::Complete);
+    assert_eq!(complete.state, BackupState::Complete);
     assert_ne!(complete.snapshot, paused.snapshot);
     assert_eq!(
         complete.objects.iter().map(|object| object.name.as_str()).collect::<Vec<_>>(),

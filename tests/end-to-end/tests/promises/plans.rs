@@ -5,7 +5,7 @@ use end_to_end::{Rig, RigOptions};
 use fake_salesforce::Options;
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::QuotaOptions;
-use host_harness::jobs::{BackupRequest, PlanRequest, PlanResult, Silent, State};
+use host_harness::jobs::{BackupRequest, BackupState, PlanRequest, PlanResult, Silent};
 use std::collections::BTreeSet;
 
 const MAX: u64 = 10_000;
@@ -32,7 +32,7 @@ async fn plan(rig: &Rig) -> PlanResult {
 }
 
 fn images(rig: &Rig) -> u64 {
-    let is_image = |entry: &&fake_salesforce::log::Entry| entry.path.contains("/richTextImageFields/");
+    let is_image = |entry: &&fake_salesforce::log::LoggedRequest| entry.path.contains("/richTextImageFields/");
     rig.fake.requests().iter().filter(is_image).count() as u64
 }
 
@@ -55,12 +55,12 @@ async fn images_stand_beside_the_plan_and_the_estimate_grows_to_what_is_sent() {
     // Somewhere within the images.
     rig.fake.quota().set_used(MAX - first.requests - 20);
     let paused = rig.backup_with(&request).await.unwrap();
-    assert_eq!(paused.state, State::Partial);
+    assert_eq!(paused.state, BackupState::Partial);
     rig.fake.quota().set_used(0);
     rig.fake.clock().advance(3_600_000);
     request.full = false;
     let whole = rig.backup_with(&request).await.unwrap();
-    assert_eq!((whole.state, whole.requests_left), (State::Complete, 0));
+    assert_eq!((whole.state, whole.requests_left), (BackupState::Complete, 0));
     let sent = paused.calls.sent + whole.calls.sent;
     assert!(images(&rig) > 20, "{}", images(&rig));
     assert!(
@@ -73,7 +73,7 @@ async fn images_stand_beside_the_plan_and_the_estimate_grows_to_what_is_sent() {
     let second = plan(&rig).await;
     let before = (images(&rig), rig.counted());
     request.full = true;
-    assert_eq!(rig.backup_with(&request).await.unwrap().state, State::Complete);
+    assert_eq!(rig.backup_with(&request).await.unwrap().state, BackupState::Complete);
     let fetched = images(&rig) - before.0;
     assert!(
         is_within_a_tenth(second.uncounted_expected.unwrap(), fetched),
@@ -91,7 +91,7 @@ async fn images_that_are_left_out_cost_nothing_and_are_said() {
     assert_eq!(planned.uncounted_expected, Some(0));
     let remarks = planned.objects.iter().flat_map(|object| &object.remarks);
     assert!(remarks.into_iter().any(|remark| remark.starts_with("images-left-out")));
-    assert_eq!(rig.backup().await.unwrap().state, State::Complete);
+    assert_eq!(rig.backup().await.unwrap().state, BackupState::Complete);
     assert_eq!(images(&rig), 0);
 }
 

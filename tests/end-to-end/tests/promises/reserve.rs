@@ -9,7 +9,7 @@ use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::{QuotaOptions, Traffic};
 use fake_salesforce::{Fake, Options};
 use futures::FutureExt;
-use host_harness::jobs::{BackupRequest, CheckRequest, Host, JobError, PlanRequest, RestoreRequest, Silent, State};
+use host_harness::jobs::{BackupRequest, BackupState, CheckRequest, Host, JobError, PlanRequest, RestoreRequest, Silent};
 use serde_json::json;
 use std::sync::{Arc, OnceLock};
 
@@ -132,18 +132,18 @@ async fn while_own_requests_explain_all_nobody_asks_but_for_a_raised_limit_of_th
     rig.fake.clock().advance(4 * HOUR_MS);
     assert_eq!(
         rig.backup().await.unwrap().state,
-        State::Complete,
+        BackupState::Complete,
         "the org's own limit was raised"
     );
 }
 
 #[tokio::test]
-async fn a_raised_usage_limit_goes_on_without_asking() {
+async fn a_backup_resumes_under_a_raised_usage_limit_without_asking() {
     let rig = Rig::new(RigOptions::of(org(MAX / 2 - 8, MAX))).await;
     rig.backup().await.unwrap();
     rig.fake.clock().advance(2 * HOUR_MS);
     rig.set_limit(90).await;
-    assert_eq!(rig.backup().await.unwrap().state, State::Complete);
+    assert_eq!(rig.backup().await.unwrap().state, BackupState::Complete);
     let probed = |entry: &serde_json::Value| entry["event"] == "quota-probed";
     assert!(!rig.journal().await.audit().iter().any(probed));
 }
@@ -227,7 +227,7 @@ async fn a_job_that_waits_waits_until_the_first_question_may_be_asked_again() {
         ..BackupRequest::default()
     };
     let result = rig.backup_with(&waits).await.unwrap();
-    assert_eq!(result.state, State::Complete);
+    assert_eq!(result.state, BackupState::Complete);
     assert!(rig.counted() > sent);
     let waited = rig.fake.clock().now_ms() - asked_at;
     assert!((20 * MINUTE_MS..HOUR_MS).contains(&waited), "{waited} ms");
@@ -263,7 +263,7 @@ async fn a_check_at_the_limit_asks_only_where_it_is_told_to() {
 }
 
 #[tokio::test]
-async fn old_numbers_send_one_request_before_they_are_believed() {
+async fn a_job_with_old_numbers_sends_one_request_before_it_believes_them() {
     let rig = Rig::new(RigOptions::of(org(0, 1_000))).await;
     rig.set_limit(2).await;
     rig.backup().await.unwrap();
@@ -359,7 +359,7 @@ async fn a_job_ends_at_its_next_request_once_its_connection_is_removed() {
         if add_anew {
             rig.add(&rig.host, &rig.name, 50).await;
             let result = rig.backup().await.unwrap();
-            assert_eq!(result.state, State::Complete);
+            assert_eq!(result.state, BackupState::Complete);
             rig.assert_equals_org(&result).await;
         } else {
             assert!(matches!(rig.backup().await, Err(JobError::NoConnection(_))));
@@ -369,7 +369,7 @@ async fn a_job_ends_at_its_next_request_once_its_connection_is_removed() {
 }
 
 #[test]
-fn numbers_that_lie_end_nothing() {
+fn false_numbers_of_an_org_end_no_command() {
     // By the program, whose arithmetic is checked.
     let fake = Fake::start(org(0, MAX)).unwrap();
     let program = Program::new();

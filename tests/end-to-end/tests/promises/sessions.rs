@@ -7,7 +7,7 @@ use fake_salesforce::faults::{Fault, Repeat, Rule, When};
 use fake_salesforce::org::OrgSpec;
 use fake_salesforce::quota::QuotaOptions;
 use host_harness::connections::ConfigChange;
-use host_harness::jobs::{SetConnection, State};
+use host_harness::jobs::{BackupState, SetConnection};
 use serde_json::json;
 
 /// Bulk jobs, queries, images and files of each kind, in some thirty requests.
@@ -87,7 +87,7 @@ async fn a_session_may_end_at_any_request_of_a_backup() {
         let result = rig.backup().await.unwrap_or_else(|error| panic!("after {at}: {error}"));
         assert_eq!(
             (result.state, &result.failed),
-            (State::Complete, &None),
+            (BackupState::Complete, &None),
             "after {at}: {result:?}"
         );
         assert!(snapshot.is_none_or(|snapshot| snapshot == result.snapshot), "after {at}");

@@ -4,7 +4,7 @@ use backup_store::testing::{Fault, FaultyStore};
 use end_to_end::{Rig, RigOptions};
 use fake_salesforce::Options;
 use fake_salesforce::org::OrgSpec;
-use host_harness::jobs::State;
+use host_harness::jobs::BackupState;
 
 #[tokio::test]
 async fn wrong_answers_of_the_store_lose_nothing_and_double_nothing() {
@@ -27,7 +27,7 @@ async fn wrong_answers_of_the_store_lose_nothing_and_double_nothing() {
             // A run that can't be sure stops; the next one finds out what was written.
             let mut result = rig.backup().await;
             for _ in 0..20 {
-                if matches!(&result, Ok(result) if result.state == State::Complete) {
+                if matches!(&result, Ok(result) if result.state == BackupState::Complete) {
                     break;
                 }
                 rig.fake.clock().advance(fake_salesforce::clock::HOUR_MS);
@@ -35,7 +35,7 @@ async fn wrong_answers_of_the_store_lose_nothing_and_double_nothing() {
             }
             backend.heal().await;
             let result = result.unwrap_or_else(|error| panic!("{fault:?} every {every}: {error}"));
-            assert_eq!(result.state, State::Complete, "{fault:?} every {every}");
+            assert_eq!(result.state, BackupState::Complete, "{fault:?} every {every}");
             rig.assert_equals_org(&result).await;
             let damages = backup_store::verify::verify(rig.host.store(), &rig.name)
                 .await
@@ -64,6 +64,6 @@ async fn a_full_disk_is_said_and_the_backup_goes_on_when_there_is_room() {
     backend.heal().await;
     rig.fake.clock().advance(fake_salesforce::clock::HOUR_MS);
     let result = rig.backup().await.unwrap();
-    assert_eq!(result.state, State::Complete);
+    assert_eq!(result.state, BackupState::Complete);
     rig.assert_equals_org(&result).await;
 }

@@ -7,8 +7,8 @@ use fake_salesforce::clock::HOUR_MS;
 use fake_salesforce::org::{DeleteRandom, OrgSpec};
 use fake_salesforce::quota::QuotaOptions;
 use host_harness::jobs::{
-    BackupRequest, BackupResult, Host, JobError, Progress, ProgressEvent, RestoreRequest, RestoreResult, RestoreState, Silent,
-    State,
+    BackupRequest, BackupResult, BackupState, Host, JobError, Progress, ProgressEvent, RestoreRequest, RestoreResult,
+    RestoreState, Silent,
 };
 use std::future::Future;
 use std::sync::Mutex;
@@ -115,7 +115,7 @@ async fn a_backup_gives_way_to_a_restore_and_goes_on_in_its_snapshot() {
     let (backed_up, restored) = both(backing_up, &of_backup, "snapshot", restoring).await;
     let (backed_up, restored) = (backed_up.unwrap(), restored.unwrap());
     assert_eq!(*order.lock().unwrap(), ["restore", "backup"]);
-    assert_eq!(backed_up.state, State::Complete);
+    assert_eq!(backed_up.state, BackupState::Complete);
     assert!(has_ended(&restored), "{restored:?}");
     let told = of_backup.all();
     let events = |event: &str| told.iter().filter(|told| *told == event).count();
@@ -160,7 +160,7 @@ async fn a_backup_waits_for_a_restore_that_waits_for_requests() {
     };
     let ((restored, backed_up), ()) = tokio::join!(both(restoring, &of_restore, "paused", backing_up), raising);
     assert!(has_ended(&restored.unwrap()));
-    assert_eq!(backed_up.unwrap().state, State::Complete);
+    assert_eq!(backed_up.unwrap().state, BackupState::Complete);
     assert_eq!(*order.lock().unwrap(), ["restore", "backup"]);
     assert!(of_backup.all().contains(&"resuming".to_owned()));
 }
@@ -173,7 +173,7 @@ async fn a_restore_that_stopped_at_the_limit_holds_no_backup_up() {
     assert_eq!(stopped.state, RestoreState::Failed);
     rig.set_limit(100).await;
     let told = Told::new();
-    assert_eq!(backup(&rig.host, &rig, &told).await.unwrap().state, State::Complete);
+    assert_eq!(backup(&rig.host, &rig, &told).await.unwrap().state, BackupState::Complete);
     assert!(!told.all().contains(&"giving-way".to_owned()));
 }
 

@@ -47,7 +47,7 @@ impl JobState {
 
 /// What was asked.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct QueryJobRequest {
     pub id: RecordId,
     /// `query` or `queryAll`.
     pub operation: &'static str,
@@ -70,8 +70,8 @@ pub(super) struct Timing {
 
 /// A job.
 #[derive(Debug)]
-pub struct Job {
-    wanted: Wanted,
+pub struct QueryJob {
+    wanted: QueryJobRequest,
     timing: Timing,
     /// The message with which it fails.
     failure: Option<String>,
@@ -79,8 +79,8 @@ pub struct Job {
     aborted_ms: Mutex<Option<i64>>,
 }
 
-impl Job {
-    pub(super) fn new(wanted: Wanted, timing: Timing, failure: Option<String>, results: Results) -> Self {
+impl QueryJob {
+    pub(super) fn new(wanted: QueryJobRequest, timing: Timing, failure: Option<String>, results: Results) -> Self {
         Self {
             wanted,
             timing,

@@ -20,12 +20,12 @@ pub mod results;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-pub use self::job::{Job, JobState};
+pub use self::job::{JobState, QueryJob};
 pub(crate) use self::resource::serve;
 use self::results::Results;
 use crate::clock::DAY_MS;
 use crate::org::{KeyPrefix, RecordId};
-use crate::quota::{By, Window};
+use crate::quota::{By, RequestWindow};
 
 /// How long a job and its results are kept.
 pub const JOB_LIFE_MS: i64 = 7 * DAY_MS;
@@ -84,11 +84,11 @@ struct Destiny {
 }
 
 #[derive(Debug)]
-struct Store {
-    jobs: BTreeMap<RecordId, Arc<Job>>,
+struct QueryJobStore {
+    jobs: BTreeMap<RecordId, Arc<QueryJob>>,
     created: u64,
-    job_window: Window,
-    kilobyte_window: Window,
+    job_window: RequestWindow,
+    kilobyte_window: RequestWindow,
     max_jobs: u64,
     max_kilobytes: u64,
     destiny: Destiny,
@@ -97,17 +97,17 @@ struct Store {
 /// All jobs, and what they used of the daily limits.
 #[derive(Debug)]
 pub struct Jobs {
-    store: Mutex<Store>,
+    store: Mutex<QueryJobStore>,
 }
 
 impl Default for Jobs {
     fn default() -> Self {
         Self {
-            store: Mutex::new(Store {
+            store: Mutex::new(QueryJobStore {
                 jobs: BTreeMap::new(),
                 created: 0,
-                job_window: Window::default(),
-                kilobyte_window: Window::default(),
+                job_window: RequestWindow::default(),
+                kilobyte_window: RequestWindow::default(),
                 max_jobs: 10_000,
                 max_kilobytes: 1_000_000_000,
                 destiny: Destiny::default(),
@@ -163,7 +163,13 @@ impl Jobs {
     }
 
     /// Enters a job; `make` gets its id.
-    fn enter(&self, now_ms: i64, rules: BulkRules, results: Results, make: impl FnOnce(RecordId) -> job::Wanted) -> Arc<Job> {
+    fn enter(
+        &self,
+        now_ms: i64,
+        rules: BulkRules,
+        results: Results,
+        make: impl FnOnce(RecordId) -> job::QueryJobRequest,
+    ) -> Arc<QueryJob> {
         let mut store = self.lock();
         store.jobs.retain(|_, job| !job.is_expired(now_ms));
         store.created += 1;
@@ -185,20 +191,20 @@ impl Jobs {
             queue_ms: rules.queue_ms.clamp(0, rules.base_ms.max(0)),
             total_ms: rules.base_ms.max(0) + rows_ms + slower_by_ms,
         };
-        let job = Arc::new(Job::new(make(id), timing, failure, results));
+        let job = Arc::new(QueryJob::new(make(id), timing, failure, results));
         store.jobs.insert(id, Arc::clone(&job));
         job
     }
 
     /// A job that isn't expired.
     #[must_use]
-    pub fn job(&self, id: RecordId, now_ms: i64) -> Option<Arc<Job>> {
+    pub fn job(&self, id: RecordId, now_ms: i64) -> Option<Arc<QueryJob>> {
         self.lock().jobs.get(&id).filter(|job| !job.is_expired(now_ms)).cloned()
     }
 
     /// All jobs that aren't expired, in the order of their creation.
     #[must_use]
-    pub fn all(&self, now_ms: i64) -> Vec<Arc<Job>> {
+    pub fn all(&self, now_ms: i64) -> Vec<Arc<QueryJob>> {
         let store = self.lock();
         store.jobs.values().filter(|job| !job.is_expired(now_ms)).cloned().collect()
     }
@@ -260,7 +266,7 @@ impl Jobs {
     }
 
     /// A panic elsewhere leaves jobs that are whole, so a poisoned lock is used on.
-    fn lock(&self) -> MutexGuard<'_, Store> {
+    fn lock(&self) -> MutexGuard<'_, QueryJobStore> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

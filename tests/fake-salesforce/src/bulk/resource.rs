@@ -6,14 +6,14 @@ use serde::Deserialize;
 use serde_json::json;
 
 use super::csv::{Delimiter, Dialect, LineEnding};
-use super::job::{Job, JobState, Wanted};
+use super::job::{JobState, QueryJob, QueryJobRequest};
 use super::results::Results;
 use super::{BulkRules, refusals};
 use crate::org::{RecordId, Scan};
 use crate::rest::Service;
-use crate::rest::answer::{Answer, Body, TABLE_TYPE};
+use crate::rest::answer::{Answer, AnswerBody, TABLE_TYPE};
 use crate::rest::call::Call;
-use crate::soql::{Request, open, parse};
+use crate::soql::{QueryRequest, open, parse};
 
 /// The first version with bulk queries.
 const FIRST_VERSION: u32 = 47;
@@ -28,7 +28,7 @@ const NO_LOCATOR: &str = "null";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct NewJob {
+struct NewQueryJob {
     operation: String,
     query: String,
     #[serde(default)]
@@ -40,7 +40,7 @@ struct NewJob {
 }
 
 #[derive(Debug, Deserialize)]
-struct StateChange {
+struct QueryStateChange {
     state: String,
 }
 
@@ -61,7 +61,7 @@ pub(crate) fn serve(service: &Service, call: &Call, path: &[&str]) -> Answer {
 }
 
 /// The job, for callers of the version that created it.
-fn find(service: &Service, call: &Call, id: &str) -> Result<std::sync::Arc<Job>, Box<Answer>> {
+fn find(service: &Service, call: &Call, id: &str) -> Result<std::sync::Arc<QueryJob>, Box<Answer>> {
     let id: RecordId = id.parse().map_err(|_| Box::new(Answer::not_found()))?;
     let job = service
         .bulk
@@ -77,7 +77,7 @@ fn find(service: &Service, call: &Call, id: &str) -> Result<std::sync::Arc<Job>,
     Ok(job)
 }
 
-fn of_job(service: &Service, call: &Call, job: &std::sync::Arc<Job>, path: &[&str]) -> Answer {
+fn of_job(service: &Service, call: &Call, job: &std::sync::Arc<QueryJob>, path: &[&str]) -> Answer {
     let now_ms = service.clock.now_ms();
     match (call.method.as_str(), path) {
         ("GET", []) => Answer::json(&job.details(now_ms)),
@@ -98,7 +98,7 @@ fn of_job(service: &Service, call: &Call, job: &std::sync::Arc<Job>, path: &[&st
 }
 
 fn create(service: &Service, call: &Call) -> Answer {
-    let wanted: NewJob = match serde_json::from_slice(&call.body) {
+    let wanted: NewQueryJob = match serde_json::from_slice(&call.body) {
         Ok(wanted) => wanted,
         Err(error) => return Answer::unreadable(&error.to_string()),
     };
@@ -125,7 +125,7 @@ fn create(service: &Service, call: &Call) -> Answer {
     };
     let object = results.object().to_owned();
     let created_by = service.viewer().user_id;
-    let job = service.bulk.enter(now_ms, rules.bulk, results, |id| Wanted {
+    let job = service.bulk.enter(now_ms, rules.bulk, results, |id| QueryJobRequest {
         id,
         operation,
         object,
@@ -164,7 +164,7 @@ fn run(service: &Service, query: &str, scan: Scan, rules: BulkRules) -> Result<R
     {
         return Err(Box::new(refusals::not_supported(object.name())));
     }
-    let request = Request {
+    let request = QueryRequest {
         text: query.to_owned(),
         scan,
         batch_size: None,
@@ -195,8 +195,8 @@ fn list(service: &Service, call: &Call) -> Answer {
     Answer::json(&json!({ "done": done, "records": records, "nextRecordsUrl": next_url }))
 }
 
-fn abort(call: &Call, job: &Job, now_ms: i64) -> Answer {
-    match serde_json::from_slice::<StateChange>(&call.body) {
+fn abort(call: &Call, job: &QueryJob, now_ms: i64) -> Answer {
+    match serde_json::from_slice::<QueryStateChange>(&call.body) {
         Ok(change) if change.state == "Aborted" => {
             if job.abort(now_ms) {
                 Answer::json(&job.entry(now_ms))
@@ -210,7 +210,7 @@ fn abort(call: &Call, job: &Job, now_ms: i64) -> Answer {
 }
 
 /// The offset that a call asks from, where the job has results.
-fn asked_offset(service: &Service, call: &Call, job: &Job) -> Result<u64, Box<Answer>> {
+fn asked_offset(service: &Service, call: &Call, job: &QueryJob) -> Result<u64, Box<Answer>> {
     let state = job.state(service.clock.now_ms());
     if state != JobState::JobComplete {
         return Err(Box::new(wrong_state("read", state)));
@@ -229,7 +229,7 @@ fn max_records(call: &Call) -> Option<u64> {
         .filter(|n| *n > 0)
 }
 
-fn results(service: &Service, call: &Call, job: &Job) -> Answer {
+fn results(service: &Service, call: &Call, job: &QueryJob) -> Answer {
     let first = match asked_offset(service, call, job) {
         Ok(first) => first,
         Err(answer) => return *answer,
@@ -239,13 +239,13 @@ fn results(service: &Service, call: &Call, job: &Job) -> Answer {
         .page(first, max_records(call), job.dialect(), service.rules().bulk);
     let locator = page.next().map_or_else(|| NO_LOCATOR.to_owned(), locator_of);
     let rows = page.rows.to_string();
-    Answer::of(Body::Results(page))
+    Answer::of(AnswerBody::Results(page))
         .with_header("Content-Type", TABLE_TYPE.to_owned())
         .with_header("Sforce-NumberOfRecords", rows)
         .with_header("Sforce-Locator", locator)
 }
 
-fn result_pages(service: &Service, call: &Call, job: &Job) -> Answer {
+fn result_pages(service: &Service, call: &Call, job: &QueryJob) -> Answer {
     let first = match asked_offset(service, call, job) {
         Ok(first) => first,
         Err(answer) => return *answer,

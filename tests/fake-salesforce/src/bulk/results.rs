@@ -250,11 +250,11 @@ mod tests {
 
     use super::*;
     use crate::org::OrgSpec;
-    use crate::soql::{Request, SoqlRules, open};
+    use crate::soql::{QueryRequest, SoqlRules, open};
 
     fn results(soql: &str, chunk_rows: u64, seed: u64) -> Arc<Results> {
         let org = Arc::new(Org::generate(&OrgSpec::tiny(5)));
-        let request = Request {
+        let request = QueryRequest {
             text: soql.to_owned(),
             scan: Scan::QUERY,
             batch_size: None,

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use crate::rest::Service;
-use crate::rest::answer::{Answer, Body, Piece};
+use crate::rest::answer::{Answer, AnswerBody, Piece};
 use crate::rest::call::{Call, Target};
 
 /// The most calls of a batch.
@@ -18,12 +18,12 @@ const MAX_CALLS: usize = 25;
 struct Batch {
     #[serde(default)]
     halt_on_error: bool,
-    batch_requests: Vec<Part>,
+    batch_requests: Vec<BatchPart>,
 }
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct Part {
+struct BatchPart {
     method: String,
     url: String,
     #[serde(default)]
@@ -59,7 +59,7 @@ pub fn serve(service: &Service, call: &Call) -> (Answer, u64) {
         written.append(&mut answer.written);
         results.push(text(if results.is_empty() { "{\"result\":" } else { ",{\"result\":" }));
         match answer.body {
-            Body::Empty => results.push(text("null")),
+            AnswerBody::Empty => results.push(text("null")),
             body => results.extend(body.into_pieces()),
         }
         results.push(Piece::Bytes(format!(",\"statusCode\":{}}}", answer.status).into()));
@@ -69,12 +69,12 @@ pub fn serve(service: &Service, call: &Call) -> (Answer, u64) {
     pieces.push(text("]}"));
     let answer = Answer {
         written,
-        ..Answer::of(Body::Pieces(pieces))
+        ..Answer::of(AnswerBody::Pieces(pieces))
     };
     (answer, counted)
 }
 
-fn serve_part(service: &Service, outer: &Call, part: &Part, counted: &mut u64) -> Answer {
+fn serve_part(service: &Service, outer: &Call, part: &BatchPart, counted: &mut u64) -> Answer {
     // URLs of a batch may begin at the version.
     let url = if part.url.starts_with('/') {
         part.url.clone()

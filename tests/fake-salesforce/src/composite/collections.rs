@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use crate::log::Written;
 use crate::org::{Org, RecordId, Scan, Sent, SentFields, WriteError, Writing};
 use crate::rest::Service;
-use crate::rest::answer::{Answer, Body};
+use crate::rest::answer::{Answer, AnswerBody};
 use crate::rest::call::Call;
 use crate::soql::Projection;
 
@@ -36,16 +36,16 @@ struct Read {
 }
 
 /// What became of one row.
-type Outcome = Result<Saved, (Option<RecordId>, WriteError)>;
+type RowOutcome = Result<SavedRow, (Option<RecordId>, WriteError)>;
 
 /// A row that was written.
-struct Saved {
+struct SavedRow {
     id: RecordId,
     /// Told by upserts only.
     created: Option<bool>,
 }
 
-impl From<RecordId> for Saved {
+impl From<RecordId> for SavedRow {
     fn from(id: RecordId) -> Self {
         Self { id, created: None }
     }
@@ -67,7 +67,7 @@ pub fn serve(service: &Service, call: &Call, path: &[&str]) -> Answer {
         }),
         ("PATCH", [object, key]) => write(service, call, "upsert", |org, by, row| {
             let done = org.upsert_by(by, object, key, row).map_err(|e| (e.id, e.error))?;
-            Ok(Saved {
+            Ok(SavedRow {
                 id: done.id,
                 created: Some(done.created),
             })
@@ -104,7 +104,7 @@ fn write(
     service: &Service,
     call: &Call,
     operation: &'static str,
-    mut one: impl FnMut(&mut Org, &Writing<'_>, &SentFields) -> Outcome,
+    mut one: impl FnMut(&mut Org, &Writing<'_>, &SentFields) -> RowOutcome,
 ) -> Answer {
     let mut write: Write = match serde_json::from_slice(&call.body) {
         Ok(write) => write,
@@ -157,14 +157,14 @@ fn apply<T>(
     operation: &'static str,
     all_or_none: bool,
     rows: Vec<(String, T)>,
-    mut one: impl FnMut(&mut Org, &Writing<'_>, T) -> Outcome,
+    mut one: impl FnMut(&mut Org, &Writing<'_>, T) -> RowOutcome,
 ) -> Answer {
     let viewer = service.viewer();
     let by = call.writing(&viewer, service.now());
     let mut org = service.org_mut();
     let savepoint = all_or_none.then(|| org.savepoint());
     let mut objects = Vec::with_capacity(rows.len());
-    let mut outcomes: Vec<Outcome> = Vec::with_capacity(rows.len());
+    let mut outcomes: Vec<RowOutcome> = Vec::with_capacity(rows.len());
     for (object, row) in rows {
         objects.push(object);
         outcomes.push(one(&mut org, &by, row));
@@ -197,10 +197,10 @@ fn apply<T>(
     }
 }
 
-fn result(outcome: &Outcome) -> Value {
+fn result(outcome: &RowOutcome) -> Value {
     match outcome {
-        Ok(Saved { id, created: None }) => json!({ "id": id.to_string(), "success": true, "errors": [] }),
-        Ok(Saved {
+        Ok(SavedRow { id, created: None }) => json!({ "id": id.to_string(), "success": true, "errors": [] }),
+        Ok(SavedRow {
             id,
             created: Some(created),
         }) => {
@@ -251,7 +251,7 @@ fn read(service: &Service, call: &Call, object: &str, wanted: &Read) -> Answer {
         }
     }
     out.push(b']');
-    Answer::of(Body::Json(out))
+    Answer::of(AnswerBody::Json(out))
 }
 
 fn take_id(row: &SentFields) -> Result<(RecordId, SentFields), (Option<RecordId>, WriteError)> {

@@ -15,7 +15,7 @@ use serde::Deserialize;
 use super::{Part, ROLLED_BACK, bad_reference_id, halted, serve_part, written};
 use crate::log::Subrequest;
 use crate::rest::Service;
-use crate::rest::answer::{Answer, Body, Piece};
+use crate::rest::answer::{Answer, AnswerBody, Piece};
 use crate::rest::call::{Call, Target};
 
 /// The most calls of all graphs together.
@@ -76,7 +76,7 @@ pub fn serve(service: &Service, call: &Call) -> (Answer, Vec<Subrequest>) {
     pieces.push(text("]}"));
     let answer = Answer {
         written: rows,
-        ..Answer::of(Body::Pieces(pieces))
+        ..Answer::of(AnswerBody::Pieces(pieces))
     };
     (answer, log)
 }

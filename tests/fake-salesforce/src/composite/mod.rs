@@ -23,7 +23,7 @@ use serde_json::value::RawValue;
 use crate::log::Subrequest;
 use crate::org::Org;
 use crate::rest::Service;
-use crate::rest::answer::{Answer, ApiError, Body, Piece};
+use crate::rest::answer::{Answer, AnswerBody, ApiError, Piece};
 use crate::rest::call::{Call, Target};
 
 /// The most calls of a series.
@@ -168,7 +168,7 @@ fn run(service: &Service, outer: &Call, series: &Series) -> (Answer, Vec<Subrequ
     let rows = rows.collect();
     let answer = Answer {
         written: rows,
-        ..Answer::of(Body::Pieces(written(answers)))
+        ..Answer::of(AnswerBody::Pieces(written(answers)))
     };
     (answer, log)
 }
@@ -237,13 +237,13 @@ fn is_allowed(service: &Service, method: &str, target: &Target) -> bool {
 fn value_of(org: &Org, earlier: &[(&str, Answer)], wanted: &reference::Reference) -> Option<Box<RawValue>> {
     let (_, answer) = earlier.iter().find(|(id, _)| *id == wanted.id)?;
     match &answer.body {
-        Body::Json(json) => reference::navigate(std::str::from_utf8(json).ok()?, &wanted.path),
+        AnswerBody::Json(json) => reference::navigate(std::str::from_utf8(json).ok()?, &wanted.path),
         // A record of a page is written alone, not the page for its sake.
-        Body::Page(page) => match wanted.path.as_slice() {
-            [reference::Step::Field(name), reference::Step::Index(index), rest @ ..] if name == "records" => {
+        AnswerBody::QueryPage(page) => match wanted.path.as_slice() {
+            [reference::PathStep::Field(name), reference::PathStep::Index(index), rest @ ..] if name == "records" => {
                 reference::navigate(std::str::from_utf8(&page.record(org, *index)?).ok()?, rest)
             }
-            [reference::Step::Field(name), ..] if name != "records" => {
+            [reference::PathStep::Field(name), ..] if name != "records" => {
                 let head = serde_json::json!({
                     "totalSize": page.page.total_size(),
                     "done": page.next_records_url.is_none(),
@@ -272,7 +272,7 @@ fn written(answers: Vec<(&str, Answer)>) -> Vec<Piece> {
     for (place, (reference, answer)) in answers.into_iter().enumerate() {
         pieces.push(text(if place == 0 { "{\"body\":" } else { ",{\"body\":" }));
         match answer.body {
-            Body::Empty => pieces.push(text("null")),
+            AnswerBody::Empty => pieces.push(text("null")),
             body => pieces.extend(body.into_pieces()),
         }
         let headers: HashMap<&str, &str> = answer

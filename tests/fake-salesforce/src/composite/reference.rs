@@ -13,14 +13,14 @@ pub struct Reference {
     /// The id of the call whose answer is meant.
     pub id: String,
     /// The way into its body.
-    pub path: Vec<Step>,
+    pub path: Vec<PathStep>,
     /// The reference as written, without `@{` and `}`.
     pub text: String,
 }
 
 /// A step into JSON.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Step {
+pub enum PathStep {
     /// A field of an object.
     Field(String),
     /// An element of an array.
@@ -53,10 +53,10 @@ impl Reference {
                     return None;
                 }
                 rest = after.get(name.len()..)?;
-                path.push(Step::Field(name));
+                path.push(PathStep::Field(name));
             } else {
                 let (index, after) = rest.strip_prefix('[')?.split_once(']')?;
-                path.push(Step::Index(index.parse().ok()?));
+                path.push(PathStep::Index(index.parse().ok()?));
                 rest = after;
             }
         }
@@ -133,14 +133,14 @@ fn scalar(json: &str) -> Option<String> {
 
 /// The value at a path.
 #[must_use]
-pub fn navigate(json: &str, path: &[Step]) -> Option<Box<RawValue>> {
+pub fn navigate(json: &str, path: &[PathStep]) -> Option<Box<RawValue>> {
     match path {
         [] => RawValue::from_string(json.trim().to_owned()).ok(),
-        [Step::Field(name), rest @ ..] => {
+        [PathStep::Field(name), rest @ ..] => {
             let mut object: HashMap<String, Box<RawValue>> = serde_json::from_str(json).ok()?;
             navigate(object.remove(name)?.get(), rest)
         }
-        [Step::Index(index), rest @ ..] => {
+        [PathStep::Index(index), rest @ ..] => {
             let array: Vec<Box<RawValue>> = serde_json::from_str(json).ok()?;
             navigate(array.get(*index)?.get(), rest)
         }

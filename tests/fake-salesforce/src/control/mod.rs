@@ -42,18 +42,18 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 
 use crate::faults::Rule;
-use crate::oracle::{self, Lines, Wanted};
+use crate::oracle::{self, OracleLines, OracleQuery};
 use crate::org::{Change, Churn, NewField, RecordId, Scan};
 use crate::quota::{Edition, HeaderForm, Traffic};
 use crate::rest;
 use crate::rest::answer::{BodyStream, FILE_TYPE};
-use crate::server::Shared;
+use crate::server::ServerState;
 
 /// With which message a bulk job fails where none is given.
 const BULK_FAILURE: &str = "InternalServerError : An unexpected error occurred. The query was retried 15 times.";
 
 /// The routes.
-pub(crate) fn router(shared: Shared) -> Router<Shared> {
+pub(crate) fn router(shared: ServerState) -> Router<ServerState> {
     Router::new()
         .route("/stats", get(stats))
         .route("/requests", get(requests))
@@ -81,12 +81,12 @@ pub(crate) fn router(shared: Shared) -> Router<Shared> {
 }
 
 /// What was due by now has happened before anything is asked.
-async fn settle(State(shared): State<Shared>, request: axum::extract::Request, next: axum::middleware::Next) -> Response {
+async fn settle(State(shared): State<ServerState>, request: axum::extract::Request, next: axum::middleware::Next) -> Response {
     shared.service.settle();
     next.run(request).await
 }
 
-async fn stats(State(shared): State<Shared>) -> Json<Value> {
+async fn stats(State(shared): State<ServerState>) -> Json<Value> {
     let quota = &shared.service.quota;
     let usage = quota.usage();
     Json(json!({
@@ -101,7 +101,7 @@ async fn stats(State(shared): State<Shared>) -> Json<Value> {
     }))
 }
 
-async fn requests(State(shared): State<Shared>, Query(query): Query<HashMap<String, String>>) -> Response {
+async fn requests(State(shared): State<ServerState>, Query(query): Query<HashMap<String, String>>) -> Response {
     let after = query.get("after").and_then(|n| n.parse().ok()).unwrap_or(0);
     Json(shared.log.entries_after(after)).into_response()
 }
@@ -113,7 +113,7 @@ struct Move {
     set_ms: Option<i64>,
 }
 
-async fn clock(State(shared): State<Shared>, Json(to): Json<Move>) -> Json<Value> {
+async fn clock(State(shared): State<ServerState>, Json(to): Json<Move>) -> Json<Value> {
     let clock = &shared.service.clock;
     clock.advance(to.advance_ms.unwrap_or(0));
     if let Some(set_ms) = to.set_ms {
@@ -135,7 +135,7 @@ struct QuotaChange {
     traffic: Option<Traffic>,
 }
 
-async fn quota(State(shared): State<Shared>, Json(change): Json<QuotaChange>) -> Json<Value> {
+async fn quota(State(shared): State<ServerState>, Json(change): Json<QuotaChange>) -> Json<Value> {
     let quota = &shared.service.quota;
     if let Some(edition) = change.edition {
         quota.set_edition(edition);
@@ -161,20 +161,20 @@ async fn quota(State(shared): State<Shared>, Json(change): Json<QuotaChange>) ->
 
 #[derive(Deserialize)]
 #[serde(untagged)]
-enum Rules {
+enum FaultRules {
     Many(Vec<Rule>),
     One(Rule),
 }
 
-async fn add_faults(State(shared): State<Shared>, Json(rules): Json<Rules>) -> StatusCode {
+async fn add_faults(State(shared): State<ServerState>, Json(rules): Json<FaultRules>) -> StatusCode {
     match rules {
-        Rules::One(rule) => shared.faults.add(rule),
-        Rules::Many(rules) => rules.into_iter().for_each(|rule| shared.faults.add(rule)),
+        FaultRules::One(rule) => shared.faults.add(rule),
+        FaultRules::Many(rules) => rules.into_iter().for_each(|rule| shared.faults.add(rule)),
     }
     StatusCode::NO_CONTENT
 }
 
-async fn clear_faults(State(shared): State<Shared>) -> StatusCode {
+async fn clear_faults(State(shared): State<ServerState>) -> StatusCode {
     shared.faults.clear();
     StatusCode::NO_CONTENT
 }
@@ -193,7 +193,7 @@ struct SessionChange {
     expire_bulk_jobs: bool,
 }
 
-async fn sessions(State(shared): State<Shared>, Json(change): Json<SessionChange>) -> StatusCode {
+async fn sessions(State(shared): State<ServerState>, Json(change): Json<SessionChange>) -> StatusCode {
     if change.expire {
         shared.oauth.expire_sessions();
     }
@@ -231,7 +231,7 @@ struct UserChange {
     hide_objects: Vec<String>,
 }
 
-async fn user(State(shared): State<Shared>, Json(change): Json<UserChange>) -> Response {
+async fn user(State(shared): State<ServerState>, Json(change): Json<UserChange>) -> Response {
     let mut viewer = match change.kind.as_deref() {
         None => (*shared.service.viewer()).clone(),
         Some("administrator") => shared.service.org().administrator(),
@@ -287,7 +287,7 @@ struct RulesChange {
     bulk_tells_usage: Option<bool>,
 }
 
-async fn rules(State(shared): State<Shared>, Json(change): Json<RulesChange>) -> StatusCode {
+async fn rules(State(shared): State<ServerState>, Json(change): Json<RulesChange>) -> StatusCode {
     let mut rules = shared.service.rules.write().unwrap_or_else(PoisonError::into_inner);
     let soql = &mut rules.soql;
     soql.max_cells = change.max_cells.unwrap_or(soql.max_cells);
@@ -310,7 +310,7 @@ async fn rules(State(shared): State<Shared>, Json(change): Json<RulesChange>) ->
     StatusCode::NO_CONTENT
 }
 
-async fn objects(State(shared): State<Shared>) -> Json<Value> {
+async fn objects(State(shared): State<ServerState>) -> Json<Value> {
     let viewer = shared.service.viewer();
     let org = shared.service.org();
     let all = org.objects().iter().filter(|o| viewer.sees_object(o.name()));
@@ -324,12 +324,12 @@ async fn objects(State(shared): State<Shared>) -> Json<Value> {
 }
 
 async fn oracle_of_rows(
-    State(shared): State<Shared>,
+    State(shared): State<ServerState>,
     Path(object): Path<String>,
     Query(query): Query<HashMap<String, String>>,
 ) -> Response {
     let is_set = |name: &str| query.get(name).is_some_and(|v| v == "true");
-    let mut wanted = Wanted {
+    let mut wanted = OracleQuery {
         scan: Scan {
             deleted: is_set("deleted"),
             archived: is_set("archived"),
@@ -337,7 +337,7 @@ async fn oracle_of_rows(
         fields: query
             .get("fields")
             .map(|names| names.split(',').map(|n| n.trim().to_owned()).collect()),
-        ..Wanted::default()
+        ..OracleQuery::default()
     };
     if let Some(version) = query.get("version") {
         wanted.version.clone_from(version);
@@ -345,7 +345,7 @@ async fn oracle_of_rows(
     if shared.service.org().object(&object).is_none() {
         return (StatusCode::NOT_FOUND, format!("no object `{object}`\n")).into_response();
     }
-    let lines = Lines::new(Arc::clone(&shared.service.org), shared.service.viewer(), &object, &wanted);
+    let lines = OracleLines::new(Arc::clone(&shared.service.org), shared.service.viewer(), &object, &wanted);
     let pieces = futures::stream::iter(std::iter::from_fn({
         let mut lines = lines;
         move || lines.next_bytes().map(Ok::<_, std::convert::Infallible>)
@@ -354,7 +354,7 @@ async fn oracle_of_rows(
 }
 
 /// Writes as an administrator; gives the ids in the order of the writes, or says which write failed and stops there.
-async fn rows(State(shared): State<Shared>, Json(writes): Json<Vec<Change>>) -> Response {
+async fn rows(State(shared): State<ServerState>, Json(writes): Json<Vec<Change>>) -> Response {
     let now = shared.service.now();
     let mut org = shared.service.org_mut();
     let mut ids = Vec::new();
@@ -371,12 +371,12 @@ fn refused(what: &str) -> Response {
     (StatusCode::BAD_REQUEST, format!("{what}\n")).into_response()
 }
 
-async fn churn(State(shared): State<Shared>, Json(wanted): Json<Churn>) -> Response {
+async fn churn(State(shared): State<ServerState>, Json(wanted): Json<Churn>) -> Response {
     let now = shared.service.now();
     Json(shared.service.org_mut().churn(&wanted, now)).into_response()
 }
 
-async fn begin(State(shared): State<Shared>, Json(writes): Json<Vec<Change>>) -> Response {
+async fn begin(State(shared): State<ServerState>, Json(writes): Json<Vec<Change>>) -> Response {
     let now = shared.service.now();
     match shared.service.org_mut().begin(writes, now) {
         Ok((number, ids)) => Json(json!({ "transaction": number, "ids": ids })).into_response(),
@@ -384,7 +384,7 @@ async fn begin(State(shared): State<Shared>, Json(writes): Json<Vec<Change>>) ->
     }
 }
 
-async fn commit(State(shared): State<Shared>, Path(number): Path<u64>) -> Response {
+async fn commit(State(shared): State<ServerState>, Path(number): Path<u64>) -> Response {
     match shared.service.org_mut().commit(number) {
         Ok(()) => StatusCode::NO_CONTENT.into_response(),
         Err(error) => refused(&error.to_string()),
@@ -411,7 +411,7 @@ enum Redefinition {
     },
 }
 
-async fn definitions(State(shared): State<Shared>, Json(changes): Json<Vec<Redefinition>>) -> Response {
+async fn definitions(State(shared): State<ServerState>, Json(changes): Json<Vec<Redefinition>>) -> Response {
     let now = shared.service.now();
     let mut org = shared.service.org_mut();
     for change in changes {
@@ -457,7 +457,7 @@ struct BulkChange {
     fail_next_ingest: u64,
 }
 
-async fn bulk(State(shared): State<Shared>, Json(change): Json<BulkChange>) -> Json<Value> {
+async fn bulk(State(shared): State<ServerState>, Json(change): Json<BulkChange>) -> Json<Value> {
     let now_ms = shared.service.clock.now_ms();
     let jobs = &shared.service.bulk;
     jobs.set_limits(change.max_jobs, change.max_mb.map(|mb| mb * 1024));
@@ -494,7 +494,7 @@ struct NewBody {
     length: u64,
 }
 
-async fn set_body(State(shared): State<Shared>, Json(wanted): Json<NewBody>) -> Response {
+async fn set_body(State(shared): State<ServerState>, Json(wanted): Json<NewBody>) -> Response {
     let now = shared.service.now();
     let Ok(id) = wanted.id.parse::<RecordId>() else {
         return refused(&format!("`{}` is no id", wanted.id));
@@ -505,7 +505,10 @@ async fn set_body(State(shared): State<Shared>, Json(wanted): Json<NewBody>) -> 
     }
 }
 
-async fn oracle_of_body(State(shared): State<Shared>, Path((object, id, field)): Path<(String, String, String)>) -> Response {
+async fn oracle_of_body(
+    State(shared): State<ServerState>,
+    Path((object, id, field)): Path<(String, String, String)>,
+) -> Response {
     let found = id
         .parse()
         .ok()
@@ -519,7 +522,7 @@ async fn oracle_of_body(State(shared): State<Shared>, Path((object, id, field)):
     (headers, Body::from_stream(stream)).into_response()
 }
 
-async fn bodies(State(shared): State<Shared>, Path(object): Path<String>) -> Response {
+async fn bodies(State(shared): State<ServerState>, Path(object): Path<String>) -> Response {
     if shared.service.org().object(&object).is_none() {
         return (StatusCode::NOT_FOUND, format!("no object `{object}`\n")).into_response();
     }

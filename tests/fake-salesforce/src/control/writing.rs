@@ -7,8 +7,8 @@ use axum::response::{IntoResponse as _, Response};
 use serde::Deserialize;
 
 use super::refused;
-use crate::org::{DeleteRandom, DuplicateRule, Lock, RecordId, Trigger, Validation, WriteRules};
-use crate::server::Shared;
+use crate::org::{DeleteRandom, DuplicateRule, RecordId, RecordLock, Trigger, Validation, WriteRules};
+use crate::server::ServerState;
 
 /// What is switched on; what isn't named stays as it is.
 #[derive(Deserialize)]
@@ -17,13 +17,13 @@ pub(super) struct Switches {
     validations: Option<Vec<Validation>>,
     duplicates: Option<Vec<DuplicateRule>>,
     triggers: Option<Vec<Trigger>>,
-    locks: Option<Vec<Lock>>,
+    locks: Option<Vec<RecordLock>>,
     assign_to: Option<String>,
     storage_left: Option<u64>,
     clear_lookups: Option<bool>,
 }
 
-pub(super) async fn switch_on(State(shared): State<Shared>, Json(switches): Json<Switches>) -> Response {
+pub(super) async fn switch_on(State(shared): State<ServerState>, Json(switches): Json<Switches>) -> Response {
     let assign_to = match switches.assign_to.as_deref().map(str::parse::<RecordId>).transpose() {
         Ok(id) => id,
         Err(malformed) => return refused(&malformed.to_string()),
@@ -43,12 +43,12 @@ pub(super) async fn switch_on(State(shared): State<Shared>, Json(switches): Json
     StatusCode::NO_CONTENT.into_response()
 }
 
-pub(super) async fn switch_off(State(shared): State<Shared>) -> StatusCode {
+pub(super) async fn switch_off(State(shared): State<ServerState>) -> StatusCode {
     *shared.service.org_mut().write_rules_mut() = WriteRules::default();
     StatusCode::NO_CONTENT
 }
 
-pub(super) async fn delete_random(State(shared): State<Shared>, Json(wanted): Json<DeleteRandom>) -> Response {
+pub(super) async fn delete_random(State(shared): State<ServerState>, Json(wanted): Json<DeleteRandom>) -> Response {
     let now = shared.service.now();
     Json(shared.service.org_mut().delete_random(&wanted, now)).into_response()
 }

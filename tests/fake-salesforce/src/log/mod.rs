@@ -7,7 +7,7 @@ use serde::Serialize;
 
 /// One request.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Entry {
+pub struct LoggedRequest {
     /// Its number, from 1, in the order of arrival.
     pub number: u64,
     /// When, on the double's clock.
@@ -60,18 +60,18 @@ pub struct Subrequest {
 
 /// A handle to the log; clones are handles to the same.
 #[derive(Clone, Debug, Default)]
-pub struct Log {
-    entries: Arc<Mutex<Vec<Entry>>>,
+pub struct RequestLog {
+    entries: Arc<Mutex<Vec<LoggedRequest>>>,
     begun: Arc<Condvar>,
 }
 
-impl Log {
+impl RequestLog {
     /// Enters a request as it arrives, and gives its number.
     #[must_use]
     pub fn begin(&self, at_ms: i64, method: &str, path: &str, body: Option<String>) -> u64 {
         let mut entries = self.lock();
         let number = entries.len() as u64 + 1;
-        entries.push(Entry {
+        entries.push(LoggedRequest {
             number,
             at_ms,
             method: method.to_owned(),
@@ -89,7 +89,7 @@ impl Log {
     }
 
     /// Changes what is known of a request.
-    pub fn amend(&self, number: u64, change: impl FnOnce(&mut Entry)) {
+    pub fn amend(&self, number: u64, change: impl FnOnce(&mut LoggedRequest)) {
         let index = usize::try_from(number.saturating_sub(1)).unwrap_or(usize::MAX);
         if let Some(entry) = self.lock().get_mut(index) {
             change(entry);
@@ -98,13 +98,13 @@ impl Log {
 
     /// All requests so far.
     #[must_use]
-    pub fn entries(&self) -> Vec<Entry> {
+    pub fn entries(&self) -> Vec<LoggedRequest> {
         self.lock().clone()
     }
 
     /// The requests after a number.
     #[must_use]
-    pub fn entries_after(&self, number: u64) -> Vec<Entry> {
+    pub fn entries_after(&self, number: u64) -> Vec<LoggedRequest> {
         self.lock()
             .iter()
             .skip(usize::try_from(number).unwrap_or(usize::MAX))
@@ -114,7 +114,7 @@ impl Log {
 
     /// Waits until there are so many requests, but no longer than this on the machine's clock; whether there are.
     pub fn wait_for(&self, requests: u64, at_most: Duration) -> bool {
-        let few = |entries: &mut Vec<Entry>| (entries.len() as u64) < requests;
+        let few = |entries: &mut Vec<LoggedRequest>| (entries.len() as u64) < requests;
         let waited = self.begun.wait_timeout_while(self.lock(), at_most, few);
         waited.is_ok_and(|(_, timeout)| !timeout.timed_out())
     }
@@ -131,7 +131,7 @@ impl Log {
         self.len() == 0
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<Entry>> {
+    fn lock(&self) -> MutexGuard<'_, Vec<LoggedRequest>> {
         self.entries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

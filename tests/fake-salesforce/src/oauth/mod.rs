@@ -15,7 +15,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::clock::Clock;
+use crate::clock::OrgClock;
 use crate::rest::answer::Answer;
 
 /// What clients log in with, and how tokens behave.
@@ -66,7 +66,7 @@ struct Tokens {
 #[derive(Clone, Debug)]
 pub struct Oauth {
     options: Arc<OauthOptions>,
-    clock: Clock,
+    clock: OrgClock,
     tokens: Arc<Mutex<Tokens>>,
 }
 
@@ -92,7 +92,7 @@ const fn refused(error: &'static str, description: &'static str) -> Refused {
 impl Oauth {
     /// Sessions on a clock.
     #[must_use]
-    pub fn new(clock: Clock, options: OauthOptions) -> Self {
+    pub fn new(clock: OrgClock, options: OauthOptions) -> Self {
         let tokens = Tokens {
             access: HashMap::from([(options.access_token.clone(), None)]),
             refresh: vec![options.refresh_token.clone()],

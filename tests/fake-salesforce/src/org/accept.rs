@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate, NaiveTime, Timelike as _, Utc};
 
 use crate::org::{
     Blob, Field, FieldType, Object, Org, RecordId, Scan, Sent, SentFields, Value, Viewer, WriteError,
-    write::{Values, locked},
+    write::{RowValues, locked},
 };
 
 /// What a write does, for the checks that differ.
@@ -100,7 +100,7 @@ impl Org {
     }
 
     /// Records are given to active users alone, without a permission.
-    fn check_owner(&self, viewer: &Viewer, object: &Object, values: &Values) -> Result<(), WriteError> {
+    fn check_owner(&self, viewer: &Viewer, object: &Object, values: &RowValues) -> Result<(), WriteError> {
         let sent = object.field_index("OwnerId").and_then(|index| values.get(&index));
         let (Some(Value::Id(owner)), false) = (sent, viewer.update_inactive_owners) else {
             return Ok(());
@@ -260,7 +260,7 @@ fn in_range(field: &Field, digits: &str) -> Result<Value, WriteError> {
 }
 
 /// The record type is one of the object's.
-fn check_record_type(object: &Object, values: &Values) -> Result<(), WriteError> {
+fn check_record_type(object: &Object, values: &RowValues) -> Result<(), WriteError> {
     let sent = object.field_index("RecordTypeId").and_then(|index| values.get(&index));
     let Some(Value::Id(id)) = sent else { return Ok(()) };
     if object.schema.record_types.iter().any(|own| own.id == *id) {
@@ -271,7 +271,7 @@ fn check_record_type(object: &Object, values: &Values) -> Result<(), WriteError>
 }
 
 /// Dates of creation and change that were given are in their order.
-fn check_audit_dates(object: &Object, values: &Values) -> Result<(), WriteError> {
+fn check_audit_dates(object: &Object, values: &RowValues) -> Result<(), WriteError> {
     let at = |field: &str| object.field_index(field).and_then(|index| values.get(&index));
     if let (Some(Value::DateTime(created)), Some(Value::DateTime(changed))) = (at("CreatedDate"), at("LastModifiedDate"))
         && changed < created

@@ -9,7 +9,7 @@ use chrono::{DateTime, Utc};
 use serde::{Deserialize, Serialize};
 
 use crate::org::{
-    Field, FieldType, Object, Org, RecordId, Row, Scan, Value, Viewer,
+    Field, FieldType, Object, Org, OrgRow, RecordId, Scan, Value, Viewer,
     generate::{dice, seed_of},
     table::{RowState, StoredRow},
 };
@@ -175,7 +175,7 @@ impl Org {
     fn create_at_random(&mut self, at: usize, seed: u64, viewer: &Viewer, now: DateTime<Utc>) -> bool {
         let object = &self.objects[at];
         let ordinal = object.table.end();
-        let row = Row {
+        let row = OrgRow {
             object,
             viewer,
             ordinal,

@@ -189,15 +189,6 @@ impl Org {
     }
 }
 
-/// What `EntityDefinition` says at first: objects that come with Salesforce and that nobody changed have no date.
-pub(crate) fn first_told(object_is_custom: bool, changed: DateTime<Utc>) -> Value {
-    if object_is_custom {
-        Value::DateTime(changed)
-    } else {
-        Value::Null
-    }
-}
-
 /// A moment as HTTP tells it.
 #[must_use]
 pub fn http_date(at: DateTime<Utc>) -> String {

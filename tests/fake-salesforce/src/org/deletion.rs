@@ -6,7 +6,7 @@ use chrono::{DateTime, Utc};
 use serde::Deserialize;
 
 use crate::org::{
-    Field, Object, Org, RecordId, Row, Scan, Value, Viewer, WriteError,
+    Field, Object, Org, OrgRow, RecordId, Scan, Value, Viewer, WriteError,
     generate::{dice, seed_of},
     table::RowState,
     write::{Writing, invalid_cross_reference},
@@ -54,7 +54,7 @@ impl Org {
                 continue;
             }
             let seed = seed_of(wanted.seed, object.name());
-            let falls = |row: &Row<'_>| (dice(seed, row.ordinal()) % 1_000_000) as f64 <= wanted.percent * 10_000.0;
+            let falls = |row: &OrgRow<'_>| (dice(seed, row.ordinal()) % 1_000_000) as f64 <= wanted.percent * 10_000.0;
             chosen.extend(object.rows(&everybody, Scan::QUERY).filter(falls).map(|row| row.id()));
         }
         let mut told: BTreeMap<String, Vec<RecordId>> = BTreeMap::new();

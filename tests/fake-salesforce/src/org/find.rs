@@ -2,7 +2,7 @@
 
 use chrono::{DateTime, Utc};
 
-use crate::org::{AmbiguousKey, FieldType, Org, RecordId, Row, Scan, Value, Viewer};
+use crate::org::{AmbiguousKey, FieldType, Org, OrgRow, RecordId, Scan, Value, Viewer};
 
 impl Org {
     /// The live rows whose field has this value. At once for generated keys, else by a scan.
@@ -23,7 +23,7 @@ impl Org {
                 .collect();
         }
         let wanted = Value::Text(value.to_owned());
-        let has_it = |row: &Row<'_>| {
+        let has_it = |row: &OrgRow<'_>| {
             let own = row.value(index);
             match &own {
                 Value::Number(_) => own.compare(&Value::Number(value.to_owned())) == Some(std::cmp::Ordering::Equal),

@@ -48,8 +48,8 @@ pub use self::{
     incoming::{Sent, SentFields},
     object::{Behaviour, Object, ObjectSchema, RecordType, Refusal, RequiredFilter, Truncation},
     record_id::{KeyPrefix, MalformedId, RecordId},
-    row::{Row, Scan},
-    rules::{DuplicateRule, Lock, SetField, Touch, Trigger, Validation, WriteRules},
+    row::{OrgRow, Scan},
+    rules::{DuplicateRule, RecordLock, SetField, Touch, Trigger, Validation, WriteRules},
     savepoint::Savepoint,
     spec::{Language, ObjectSpec, OrgSpec, ReferenceKind, ReferenceSpec, UnknownPreset},
     table::Rows,
@@ -185,7 +185,7 @@ impl Org {
     }
 
     /// The row with this Id, of whatever object, if the user sees it.
-    pub fn row<'a>(&'a self, viewer: &'a Viewer, scan: Scan, id: RecordId) -> Option<Row<'a>> {
+    pub fn row<'a>(&'a self, viewer: &'a Viewer, scan: Scan, id: RecordId) -> Option<OrgRow<'a>> {
         self.object_of(id)?.row(viewer, scan, id)
     }
 }

@@ -190,20 +190,20 @@ pub struct Object {
     /// When its definition last changed.
     pub definition_changed: DateTime<Utc>,
     pub(crate) table: Table,
-    names: Arc<Names>,
+    names: Arc<FieldIndex>,
 }
 
 /// Where fields are found by name, all in lower case.
 #[derive(Debug)]
-struct Names {
+struct FieldIndex {
     fields: HashMap<String, usize>,
     relationships: HashMap<String, usize>,
 }
 
-impl Names {
-    fn of(schema: &ObjectSchema) -> Names {
+impl FieldIndex {
+    fn of(schema: &ObjectSchema) -> FieldIndex {
         let there = || schema.fields.iter().enumerate().filter(|(_, f)| !f.removed);
-        Names {
+        FieldIndex {
             fields: there().map(|(i, f)| (f.name.to_ascii_lowercase(), i)).collect(),
             relationships: there()
                 .filter_map(|(i, f)| Some((f.relationship_name.as_ref()?.to_ascii_lowercase(), i)))
@@ -215,7 +215,7 @@ impl Names {
 impl Object {
     pub(crate) fn new(schema: ObjectSchema, table: Table, definition_changed: DateTime<Utc>) -> Object {
         Object {
-            names: Arc::new(Names::of(&schema)),
+            names: Arc::new(FieldIndex::of(&schema)),
             schema: Arc::new(schema),
             definition_changed,
             table,
@@ -225,7 +225,7 @@ impl Object {
     /// Changes what describe says.
     pub(crate) fn redefine(&mut self, changed: DateTime<Utc>, change: impl FnOnce(&mut ObjectSchema)) {
         change(Arc::make_mut(&mut self.schema));
-        self.names = Arc::new(Names::of(&self.schema));
+        self.names = Arc::new(FieldIndex::of(&self.schema));
         self.definition_changed = changed;
     }
 
@@ -288,12 +288,12 @@ impl Object {
     }
 
     /// The row with this Id, if the scan and the user let it be seen.
-    pub fn row<'a>(&'a self, viewer: &'a Viewer, scan: Scan, id: RecordId) -> Option<crate::org::Row<'a>> {
+    pub fn row<'a>(&'a self, viewer: &'a Viewer, scan: Scan, id: RecordId) -> Option<crate::org::OrgRow<'a>> {
         self.row_at(viewer, scan, self.table.ordinal(id)?)
     }
 
     /// The row at a position that [`crate::org::Row::ordinal`] told, if the scan and the user let it be seen.
-    pub fn row_at<'a>(&'a self, viewer: &'a Viewer, scan: Scan, ordinal: u64) -> Option<crate::org::Row<'a>> {
+    pub fn row_at<'a>(&'a self, viewer: &'a Viewer, scan: Scan, ordinal: u64) -> Option<crate::org::OrgRow<'a>> {
         self.rows_from(viewer, scan, ordinal)
             .next()
             .filter(|row| row.ordinal() == ordinal)

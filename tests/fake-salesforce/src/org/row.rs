@@ -35,14 +35,14 @@ impl Scan {
 
 /// One row.
 #[derive(Debug, Clone, Copy)]
-pub struct Row<'a> {
+pub struct OrgRow<'a> {
     pub(crate) object: &'a Object,
     pub(crate) viewer: &'a Viewer,
     pub(crate) ordinal: u64,
     pub(crate) stored: Option<&'a StoredRow>,
 }
 
-impl<'a> Row<'a> {
+impl<'a> OrgRow<'a> {
     /// The object.
     pub fn object(&self) -> &'a Object {
         self.object

@@ -6,8 +6,8 @@
 use serde::Deserialize;
 
 use crate::org::{
-    Object, Org, RecordId, Row, Scan, Sent, SentFields, Value, WriteError,
-    write::{Values, Writing, locked},
+    Object, Org, OrgRow, RecordId, Scan, Sent, SentFields, Value, WriteError,
+    write::{RowValues, Writing, locked},
 };
 
 /// What is switched on.
@@ -20,7 +20,7 @@ pub struct WriteRules {
     /// Triggers.
     pub triggers: Vec<Trigger>,
     /// Rows that somebody else holds.
-    pub locks: Vec<Lock>,
+    pub locks: Vec<RecordLock>,
     /// To whom the assignment rule gives new leads and cases, unless `Sforce-Auto-Assign` says FALSE.
     pub assign_to: Option<RecordId>,
     /// How many more rows there is storage for; none: no end.
@@ -119,7 +119,7 @@ pub struct SetField {
 /// Somebody holds a record: so many writes of rows that refer to it, or of itself, are refused.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Lock {
+pub struct RecordLock {
     /// The record.
     pub parent: String,
     /// How many writes.
@@ -127,13 +127,13 @@ pub struct Lock {
 }
 
 /// A record as it will be: what was written, over what is there.
-pub(super) struct Draft<'a> {
+pub(super) struct DraftRecord<'a> {
     pub object: &'a Object,
-    pub values: &'a Values,
-    pub old: Option<Row<'a>>,
+    pub values: &'a RowValues,
+    pub old: Option<OrgRow<'a>>,
 }
 
-impl Draft<'_> {
+impl DraftRecord<'_> {
     /// The value of a field; null where there's none.
     pub fn get(&self, field: &str) -> Value {
         let Some(index) = self.object.field_index(field) else {
@@ -176,14 +176,14 @@ impl Org {
     pub(super) fn with_draft<T>(
         &self,
         object: &str,
-        values: &Values,
+        values: &RowValues,
         id: Option<RecordId>,
-        look: impl FnOnce(&Draft<'_>) -> T,
+        look: impl FnOnce(&DraftRecord<'_>) -> T,
     ) -> Option<T> {
         let everybody = self.administrator();
         let object = self.object(object)?;
         let old = id.and_then(|id| object.row(&everybody, Scan::QUERY_ALL, id));
-        Some(look(&Draft { object, values, old }))
+        Some(look(&DraftRecord { object, values, old }))
     }
 
     /// Whether the org's rules and its state take a record.
@@ -191,7 +191,7 @@ impl Org {
         &mut self,
         by: &Writing<'_>,
         object: &str,
-        values: &Values,
+        values: &RowValues,
         id: Option<RecordId>,
     ) -> Result<(), WriteError> {
         if by.past_rules {
@@ -219,7 +219,7 @@ impl Org {
     }
 
     /// The place of a lock in force that a record meets.
-    fn lock_on(&self, draft: &Draft<'_>, own: Option<RecordId>) -> Option<usize> {
+    fn lock_on(&self, draft: &DraftRecord<'_>, own: Option<RecordId>) -> Option<usize> {
         self.rules.locks.iter().position(|lock| {
             let parent = lock.parent.parse().ok();
             lock.rows > 0 && parent.is_some_and(|parent| own == Some(parent) || draft.refers_to(parent))
@@ -246,7 +246,7 @@ impl Org {
         Some(broken.refusal())
     }
 
-    fn broken_validation(&self, draft: &Draft<'_>, is_update: bool) -> Option<WriteError> {
+    fn broken_validation(&self, draft: &DraftRecord<'_>, is_update: bool) -> Option<WriteError> {
         let of_object =
             |rule: &&Validation| rule.object.eq_ignore_ascii_case(draft.object.name()) && (is_update || !rule.updates_only);
         let broken = self.rules.validations.iter().filter(of_object).find(|rule| {
@@ -257,7 +257,7 @@ impl Org {
         Some(broken.refusal())
     }
 
-    fn found_duplicate(&self, by: &Writing<'_>, draft: &Draft<'_>, own: Option<RecordId>) -> Option<WriteError> {
+    fn found_duplicate(&self, by: &Writing<'_>, draft: &DraftRecord<'_>, own: Option<RecordId>) -> Option<WriteError> {
         if by.allows_duplicates {
             return None;
         }
@@ -277,7 +277,7 @@ impl Org {
     }
 
     /// Gives a new lead or case to whom the assignment rule says.
-    pub(super) fn assign(&self, by: &Writing<'_>, object: &str, values: &mut Values) {
+    pub(super) fn assign(&self, by: &Writing<'_>, object: &str, values: &mut RowValues) {
         if !by.assigns || !matches!(object, "Lead" | "Case") {
             return;
         }
@@ -288,7 +288,7 @@ impl Org {
     }
 
     /// Runs what triggers do to the record itself, or fail with.
-    pub(super) fn run_triggers_before(&self, by: &Writing<'_>, object: &str, values: &mut Values) -> Result<(), WriteError> {
+    pub(super) fn run_triggers_before(&self, by: &Writing<'_>, object: &str, values: &mut RowValues) -> Result<(), WriteError> {
         if by.past_rules {
             return Ok(());
         }
@@ -343,7 +343,7 @@ impl Org {
                 ("LastModifiedDate", Value::DateTime(by.now)),
                 ("LastModifiedById", Value::Id(by.viewer.user_id)),
             ];
-            let mut values: Values = stamps
+            let mut values: RowValues = stamps
                 .into_iter()
                 .filter_map(|(name, value)| Some((object.field_index(name)?, value)))
                 .collect();

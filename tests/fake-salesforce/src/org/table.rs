@@ -13,7 +13,7 @@ use crate::org::{
     generate::{Stamps, dice},
     object::Object,
     record_id::{KeyPrefix, RecordId},
-    row::{Row, Scan},
+    row::{OrgRow, Scan},
     value::Value,
     viewer::Viewer,
 };
@@ -320,7 +320,7 @@ impl<'a> Rows<'a> {
         }
     }
 
-    fn is_shared(&self, row: &Row<'a>) -> bool {
+    fn is_shared(&self, row: &OrgRow<'a>) -> bool {
         if !self.object.schema.behaviour.owner_visible_only || self.viewer.view_all_data {
             return true;
         }
@@ -330,9 +330,9 @@ impl<'a> Rows<'a> {
 }
 
 impl<'a> Iterator for Rows<'a> {
-    type Item = Row<'a>;
+    type Item = OrgRow<'a>;
 
-    fn next(&mut self) -> Option<Row<'a>> {
+    fn next(&mut self) -> Option<OrgRow<'a>> {
         let table = &self.object.table;
         if !self.scan.archived {
             self.next = self.next.max(table.archived_below);
@@ -340,7 +340,7 @@ impl<'a> Iterator for Rows<'a> {
         while self.next < table.end() {
             let ordinal = self.next;
             self.next += 1;
-            let row = Row {
+            let row = OrgRow {
                 object: self.object,
                 viewer: self.viewer,
                 ordinal,

@@ -724,7 +724,7 @@ proptest! {
                 prop_assert_eq!(object.count_between(&viewer, scan, cut as u64, end), between as u64);
             }
             let expected: Vec<_> = model.iter().filter(|(_, (_, in_bin))| scan.deleted || !in_bin).collect();
-            let found: Vec<Row<'_>> = object.rows(&viewer, scan).collect();
+            let found: Vec<OrgRow<'_>> = object.rows(&viewer, scan).collect();
             prop_assert_eq!(found.len(), expected.len());
             prop_assert_eq!(object.count(&viewer, scan), expected.len() as u64);
             for (row, (id, (name, in_bin))) in found.iter().zip(&expected) {
@@ -734,7 +734,7 @@ proptest! {
             }
             if let Some(row) = found.get(cut) {
                 let after: Vec<_> = object.rows_after(&viewer, scan, row.id()).map(|r| r.id()).collect();
-                let expected: Vec<_> = found[cut + 1..].iter().map(Row::id).collect();
+                let expected: Vec<_> = found[cut + 1..].iter().map(OrgRow::id).collect();
                 prop_assert_eq!(object.count_after(&viewer, scan, row.id()), expected.len() as u64);
                 prop_assert_eq!(object.any_after(&viewer, scan, row.id()), !expected.is_empty());
                 prop_assert_eq!(after, expected);

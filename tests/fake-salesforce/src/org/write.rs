@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use chrono::{DateTime, Utc};
 
 use crate::org::{
-    FieldType, MalformedId, Object, Org, RecordId, Row, Scan, SentFields, Value, Viewer,
+    FieldType, MalformedId, Object, Org, OrgRow, RecordId, Scan, SentFields, Value, Viewer,
     accept::Act,
     table::{RowState, StoredRow},
 };
@@ -57,7 +57,7 @@ impl WriteError {
 }
 
 /// Values of a row, by the index of their field.
-pub(crate) type Values = BTreeMap<usize, Value>;
+pub(crate) type RowValues = BTreeMap<usize, Value>;
 
 /// Who writes, when, and what was asked for beside the record.
 #[derive(Debug, Clone, Copy)]
@@ -187,7 +187,7 @@ impl Org {
     }
 
     /// Adds a row whose values are right.
-    pub(super) fn add_row(&mut self, object: &str, values: Values, now: DateTime<Utc>) -> Result<RecordId, WriteError> {
+    pub(super) fn add_row(&mut self, object: &str, values: RowValues, now: DateTime<Utc>) -> Result<RecordId, WriteError> {
         let table = &mut self.object_mut(object).ok_or_else(|| no_such_type(object))?.table;
         let ordinal = table.add(StoredRow {
             values,
@@ -203,7 +203,7 @@ impl Org {
     }
 
     /// The row with this Id, where it can be written to.
-    pub(super) fn live_row<'a>(&'a self, viewer: &'a Viewer, id: RecordId) -> Result<(&'a Object, Row<'a>), WriteError> {
+    pub(super) fn live_row<'a>(&'a self, viewer: &'a Viewer, id: RecordId) -> Result<(&'a Object, OrgRow<'a>), WriteError> {
         let object = self
             .object_of(id)
             .filter(|o| viewer.sees_object(o.name()))

@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 use self::header::PerApp;
 pub use self::header::{HeaderForm, NAME as HEADER_NAME};
 pub use self::traffic::{Burst, Stream, Traffic};
-pub use self::window::{By, LONGEST_LAG_MS, Usage, Window};
-use crate::clock::{Clock, HOUR_MS, MINUTE_MS};
+pub use self::window::{By, LONGEST_LAG_MS, RequestWindow, WindowUsage};
+use crate::clock::{HOUR_MS, MINUTE_MS, OrgClock};
 
 /// The kind of org: decides whether going over max is let through.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
@@ -131,7 +131,7 @@ pub struct Totals {
 
 /// One reading as a person would take it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Reading {
+pub struct UsageReading {
     /// Used by all applications.
     pub used: u64,
     /// The org's limit.
@@ -141,7 +141,7 @@ pub struct Reading {
 #[derive(Debug)]
 struct Account {
     options: QuotaOptions,
-    window: Window,
+    window: RequestWindow,
     totals: Totals,
     /// Traffic by time is entered up to here.
     traffic_until_ms: i64,
@@ -152,16 +152,16 @@ struct Account {
 /// A handle to the org's account of requests; clones are handles to the same.
 #[derive(Clone, Debug)]
 pub struct Quota {
-    clock: Clock,
+    clock: OrgClock,
     account: Arc<Mutex<Account>>,
 }
 
 impl Quota {
     /// An account on a clock.
     #[must_use]
-    pub fn new(clock: Clock, options: QuotaOptions) -> Self {
+    pub fn new(clock: OrgClock, options: QuotaOptions) -> Self {
         let now_ms = clock.now_ms();
-        let mut window = Window::default();
+        let mut window = RequestWindow::default();
         window.record(now_ms - options.used_age_ms, By::Others, options.used);
         let account = Account {
             options,
@@ -204,7 +204,7 @@ impl Quota {
 
     /// The exact usage now.
     #[must_use]
-    pub fn usage(&self) -> Usage {
+    pub fn usage(&self) -> WindowUsage {
         let now_ms = self.clock.now_ms();
         self.settled(now_ms).window.usage_at(now_ms)
     }
@@ -230,11 +230,11 @@ impl Quota {
 
     /// What `/limits` says: as it was some minutes ago.
     #[must_use]
-    pub fn limits_reading(&self) -> Reading {
+    pub fn limits_reading(&self) -> UsageReading {
         let now_ms = self.clock.now_ms();
         let account = self.settled(now_ms);
         let lag_ms = account.options.limits_lag();
-        Reading {
+        UsageReading {
             used: account.window.usage_at(now_ms - lag_ms).total(),
             max: account.options.max,
         }
@@ -367,8 +367,8 @@ mod tests {
     use super::*;
     use crate::clock::DAY_MS;
 
-    fn quota(options: QuotaOptions) -> (Clock, Quota) {
-        let clock = Clock::starting_at(1_700_000_000_000);
+    fn quota(options: QuotaOptions) -> (OrgClock, Quota) {
+        let clock = OrgClock::starting_at(1_700_000_000_000);
         (clock.clone(), Quota::new(clock, options))
     }
 
@@ -414,10 +414,10 @@ mod tests {
         let (clock, quota) = quota(options);
         assert!(quota.charge(7).is_ok());
         clock.advance(5 * MINUTE_MS - 1);
-        assert_eq!(quota.limits_reading(), Reading { used: 0, max: 100 });
+        assert_eq!(quota.limits_reading(), UsageReading { used: 0, max: 100 });
         assert_eq!(quota.header_value().as_deref(), Some("api-usage=7/100"));
         clock.advance(1);
-        assert_eq!(quota.limits_reading(), Reading { used: 7, max: 100 });
+        assert_eq!(quota.limits_reading(), UsageReading { used: 7, max: 100 });
     }
 
     #[test]

@@ -26,14 +26,14 @@ struct Moment {
 
 /// How many count at one time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Usage {
+pub struct WindowUsage {
     /// Requests of the client that is being tested.
     pub client: u64,
     /// Requests of all other applications.
     pub others: u64,
 }
 
-impl Usage {
+impl WindowUsage {
     /// Of all applications together: what Salesforce reports.
     #[must_use]
     pub fn total(self) -> u64 {
@@ -46,11 +46,11 @@ pub const LONGEST_LAG_MS: i64 = HOUR_MS;
 
 /// Requests by time, oldest first.
 #[derive(Debug, Default)]
-pub struct Window {
+pub struct RequestWindow {
     moments: VecDeque<Moment>,
 }
 
-impl Window {
+impl RequestWindow {
     /// Enters requests made at a time. Times may come in any order.
     pub fn record(&mut self, at_ms: i64, by: By, count: u64) {
         if count == 0 {
@@ -76,11 +76,11 @@ impl Window {
 
     /// What counts at a time: everything made in the 24 hours up to it.
     #[must_use]
-    pub fn usage_at(&self, at_ms: i64) -> Usage {
+    pub fn usage_at(&self, at_ms: i64) -> WindowUsage {
         self.moments
             .iter()
             .filter(|m| m.at_ms <= at_ms && m.at_ms > at_ms - DAY_MS)
-            .fold(Usage::default(), |sum, m| Usage {
+            .fold(WindowUsage::default(), |sum, m| WindowUsage {
                 client: sum.client + m.client,
                 others: sum.others + m.others,
             })
@@ -123,7 +123,7 @@ mod tests {
     #[test]
     fn the_worked_example_of_the_documentation_holds() {
         // Developer Edition, 15,000: 14,500 at 05:00 on Wednesday, 499 at 23:00; one more until 05:00 on Thursday.
-        let mut window = Window::default();
+        let mut window = RequestWindow::default();
         window.record(5 * HOUR_MS, By::Others, 14_500);
         window.record(23 * HOUR_MS, By::Client, 499);
         assert_eq!(window.usage_at(24 * HOUR_MS).total(), 14_999);
@@ -137,7 +137,7 @@ mod tests {
             events in prop::collection::vec((0i64..3 * DAY_MS, 0u64..50, any::<bool>()), 0..60),
             at in 0i64..3 * DAY_MS,
         ) {
-            let mut window = Window::default();
+            let mut window = RequestWindow::default();
             for (at_ms, count, client) in &events {
                 window.record(*at_ms, if *client { By::Client } else { By::Others }, *count);
             }
@@ -149,7 +149,7 @@ mod tests {
 
         #[test]
         fn taking_away_takes_exactly_that_much(first in 0u64..100, second in 0u64..100, taken in 0u64..250) {
-            let mut window = Window::default();
+            let mut window = RequestWindow::default();
             window.record(1, By::Client, first);
             window.record(2, By::Others, second);
             window.remove(taken);

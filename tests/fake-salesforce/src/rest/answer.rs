@@ -14,7 +14,7 @@ use serde::Serialize;
 use crate::bulk::results::{Place, ResultPage};
 use crate::log::Written;
 use crate::org::{Blob, Org};
-use crate::soql::{Page, SoqlError};
+use crate::soql::{QueryPage, SoqlError};
 
 /// The org, shared between requests.
 pub type SharedOrg = Arc<RwLock<Org>>;
@@ -47,7 +47,7 @@ pub struct Answer {
     /// Headers of this answer in particular.
     pub headers: Vec<(&'static str, String)>,
     /// The body.
-    pub body: Body,
+    pub body: AnswerBody,
     /// Whether it reports, under a status of success, rows that weren't written.
     pub failed_rows: bool,
     /// The rows that were to be written, for the log.
@@ -56,14 +56,14 @@ pub struct Answer {
 
 /// A body.
 #[derive(Debug, Default)]
-pub enum Body {
+pub enum AnswerBody {
     /// None.
     #[default]
     Empty,
     /// Finished JSON.
     Json(Vec<u8>),
     /// A page of a query.
-    Page(PageBody),
+    QueryPage(PageBody),
     /// A page of the results of a bulk job.
     Results(ResultPage),
     /// The bytes of a file.
@@ -76,7 +76,7 @@ pub enum Body {
 #[derive(Clone, Debug)]
 pub struct PageBody {
     /// The rows.
-    pub page: Page,
+    pub page: QueryPage,
     /// Where the next page is.
     pub next_records_url: Option<String>,
     /// `v62.0`
@@ -125,7 +125,7 @@ impl Answer {
         Self {
             status,
             headers: Vec::new(),
-            body: Body::Json(body),
+            body: AnswerBody::Json(body),
             failed_rows: false,
             written: Vec::new(),
         }
@@ -133,7 +133,7 @@ impl Answer {
 
     /// 200 with a finished body.
     #[must_use]
-    pub fn of(body: Body) -> Self {
+    pub fn of(body: AnswerBody) -> Self {
         Self {
             status: 200,
             headers: Vec::new(),
@@ -149,7 +149,7 @@ impl Answer {
         Self {
             status,
             headers: Vec::new(),
-            body: Body::Empty,
+            body: AnswerBody::Empty,
             failed_rows: false,
             written: Vec::new(),
         }
@@ -256,7 +256,7 @@ impl PageBody {
     }
 }
 
-impl Body {
+impl AnswerBody {
     /// The parts that it's written in.
     #[must_use]
     pub fn into_pieces(self) -> Vec<Piece> {
@@ -270,7 +270,7 @@ impl Body {
                 let (head, left) = (page.head().into(), page.rows);
                 vec![Piece::Bytes(head), Piece::Rows { page, from, left }]
             }
-            Self::Page(page) => {
+            Self::QueryPage(page) => {
                 let head = page.head();
                 vec![
                     Piece::Bytes(head.into()),
@@ -292,7 +292,7 @@ impl Body {
             Self::Empty => Some(0),
             Self::Json(json) => Some(json.len() as u64),
             Self::Blob(blob) => Some(blob.length()),
-            Self::Page(_) | Self::Results(_) | Self::Pieces(_) => None,
+            Self::QueryPage(_) | Self::Results(_) | Self::Pieces(_) => None,
         }
     }
 }
@@ -306,7 +306,7 @@ pub struct BodyStream {
 impl BodyStream {
     /// Begins to write a body.
     #[must_use]
-    pub fn new(org: SharedOrg, body: Body) -> Self {
+    pub fn new(org: SharedOrg, body: AnswerBody) -> Self {
         Self {
             org,
             pieces: body.into_pieces().into(),

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::clock::DAY_MS;
 use crate::org::{KeyPrefix, Org, RecordId};
 use crate::rest::answer::PageBody;
-use crate::soql::{Cursor, Page};
+use crate::soql::{Cursor, QueryPage};
 
 /// How long a locator lives.
 pub const LOCATOR_LIFE_MS: i64 = 2 * DAY_MS;
@@ -88,7 +88,7 @@ impl Locators {
     }
 }
 
-fn body(page: Page, id: &str, version: &Arc<str>) -> PageBody {
+fn body(page: QueryPage, id: &str, version: &Arc<str>) -> PageBody {
     let next_records_url = (!page.is_last()).then(|| format!("/services/data/{version}/query/{id}-{}", page.next_offset()));
     PageBody {
         page,

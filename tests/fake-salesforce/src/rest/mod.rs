@@ -22,7 +22,7 @@ use self::locators::Locators;
 pub use self::versions::versions;
 use crate::bulk::ingest::Ingest;
 use crate::bulk::{self, BulkRules, Jobs};
-use crate::clock::Clock;
+use crate::clock::OrgClock;
 use crate::composite;
 use crate::org::{Org, Viewer};
 use crate::quota::Quota;
@@ -73,7 +73,7 @@ pub struct Service {
     /// The user on whose behalf all requests are made.
     pub viewer: Arc<std::sync::RwLock<Arc<Viewer>>>,
     /// The clock.
-    pub clock: Clock,
+    pub clock: OrgClock,
     /// The org's requests.
     pub quota: Quota,
     /// Open queries.

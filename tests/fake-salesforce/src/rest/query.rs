@@ -1,10 +1,10 @@
 //! `/query`, `/queryAll` and the pages after the first.
 
 use super::Service;
-use super::answer::{Answer, Body};
+use super::answer::{Answer, AnswerBody};
 use super::call::Call;
 use crate::org::Scan;
-use crate::soql::{Request, open};
+use crate::soql::{QueryRequest, open};
 
 pub(super) fn query(service: &Service, call: &Call) -> Answer {
     run(service, call, Scan::QUERY)
@@ -18,7 +18,7 @@ fn run(service: &Service, call: &Call, scan: Scan) -> Answer {
     let Some(text) = call.parameter("q") else {
         return Answer::refusal(400, "MALFORMED_QUERY", "unexpected token: <EOF>");
     };
-    let request = Request {
+    let request = QueryRequest {
         text: text.to_owned(),
         scan,
         batch_size: batch_size(call.header("sforce-query-options")),
@@ -30,7 +30,7 @@ fn run(service: &Service, call: &Call, scan: Scan) -> Answer {
             let page = service
                 .locators
                 .first_page(&org, &cursor, &call.version, service.clock.now_ms());
-            Answer::of(Body::Page(page))
+            Answer::of(AnswerBody::QueryPage(page))
         }
         Err(error) => error.into(),
     }
@@ -42,7 +42,7 @@ pub(super) fn more(service: &Service, call: &Call, locator: &str) -> Answer {
         .locators
         .page(&service.org(), locator, &call.version, service.clock.now_ms())
     {
-        Some(page) => Answer::of(Body::Page(page)),
+        Some(page) => Answer::of(AnswerBody::QueryPage(page)),
         None => Answer::refusal(400, "INVALID_QUERY_LOCATOR", "invalid query locator"),
     }
 }

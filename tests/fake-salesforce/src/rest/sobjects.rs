@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use serde_json::json;
 
 use super::Service;
-use super::answer::{Answer, ApiError, Body, FILE_TYPE};
+use super::answer::{Answer, AnswerBody, ApiError, FILE_TYPE};
 use super::call::Call;
 use super::changes;
 use crate::log::Written;
@@ -72,7 +72,7 @@ fn no_such_key(key: &str) -> Answer {
 
 fn describe_global(service: &Service, call: &Call) -> Answer {
     let org = service.org();
-    let body = || Body::Json(org.describe_global(&service.viewer(), options(service, call)));
+    let body = || AnswerBody::Json(org.describe_global(&service.viewer(), options(service, call)));
     unless_unmodified(org.definitions_changed(), call, body)
 }
 
@@ -86,7 +86,7 @@ fn basic(service: &Service, call: &Call, name: &str) -> Answer {
 fn describe(service: &Service, call: &Call, name: &str, viewer: &Viewer) -> Answer {
     with_object(service, name, |org, object| {
         unless_unmodified(object.definition_changed, call, || {
-            Body::Json(org.describe(object, viewer, options(service, call)))
+            AnswerBody::Json(org.describe(object, viewer, options(service, call)))
         })
     })
 }
@@ -99,7 +99,7 @@ fn options<'a>(service: &'a Service, call: &'a Call) -> DescribeOptions<'a> {
 }
 
 /// 304 where the caller has it. Choice: only changes of definitions move the stamp, not what is hidden from the user.
-fn unless_unmodified(changed: DateTime<Utc>, call: &Call, body: impl FnOnce() -> Body) -> Answer {
+fn unless_unmodified(changed: DateTime<Utc>, call: &Call, body: impl FnOnce() -> AnswerBody) -> Answer {
     let since = call
         .header("if-modified-since")
         .and_then(|text| DateTime::parse_from_rfc2822(text).ok());
@@ -132,7 +132,7 @@ fn read(service: &Service, call: &Call, object: &str, id: RecordId) -> Answer {
     };
     let mut out = Vec::new();
     projection.write(&row, &org, &viewer, &call.version, &mut out);
-    Answer::of(Body::Json(out))
+    Answer::of(AnswerBody::Json(out))
 }
 
 /// The columns that `fields=` names.
@@ -290,7 +290,7 @@ fn blob(service: &Service, object: &str, id: RecordId, field: &str) -> Answer {
         row.blob(index)
     });
     match found {
-        Some(blob) => Answer::of(Body::Blob(blob)).with_header("Content-Type", FILE_TYPE.to_owned()),
+        Some(blob) => Answer::of(AnswerBody::Blob(blob)).with_header("Content-Type", FILE_TYPE.to_owned()),
         None => Answer::not_found(),
     }
 }
@@ -306,7 +306,7 @@ fn rich_text_image(service: &Service, object: &str, id: &str, field: &str, image
         .object(object)
         .and_then(|object| object.rich_text_image(&viewer, id, field, image));
     match found {
-        Some(blob) => Answer::of(Body::Blob(blob)).with_header("Content-Type", "image/png".to_owned()),
+        Some(blob) => Answer::of(AnswerBody::Blob(blob)).with_header("Content-Type", "image/png".to_owned()),
         None => Answer::not_found(),
     }
 }

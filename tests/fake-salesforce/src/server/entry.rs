@@ -21,15 +21,15 @@ use tower_http::CompressionLevel;
 use tower_http::compression::CompressionLayer;
 use tower_http::compression::predicate::{DefaultPredicate, NotForContentType, Predicate as _};
 
-use super::listen::Cut;
-use super::{Shared, altered, multipart};
+use super::cut::Cut;
+use super::{ServerState, altered, multipart};
 use crate::composite;
 use crate::control;
 use crate::faults::{Fault, Seen};
 use crate::log::Subrequest;
 use crate::org::{Blob, http_date};
 use crate::quota::HEADER_NAME;
-use crate::rest::answer::{Answer, Body, BodyStream, FILE_TYPE, TABLE_TYPE};
+use crate::rest::answer::{Answer, AnswerBody, BodyStream, FILE_TYPE, TABLE_TYPE};
 use crate::rest::call::{Call, NoTarget, Target, decode_query};
 use crate::rest::versions;
 
@@ -47,7 +47,7 @@ const MAX_FILES_BYTES: u64 = 500 << 20;
 const LOGGED_BODY_BYTES: usize = 1 << 20;
 
 /// Everything that the double answers.
-pub(super) fn router(shared: Shared) -> Router {
+pub(super) fn router(shared: ServerState) -> Router {
     let may_be_compressed =
         |_: StatusCode, _: Version, _: &HeaderMap, extensions: &Extensions| extensions.get::<AsItIs>().is_none();
     let dated = axum::middleware::map_response_with_state(shared.clone(), by_its_own_clock);
@@ -71,7 +71,7 @@ pub(super) fn router(shared: Shared) -> Router {
 }
 
 /// Each answer is dated, by the clock that rows are stamped by.
-async fn by_its_own_clock(State(shared): State<Shared>, mut response: Response) -> Response {
+async fn by_its_own_clock(State(shared): State<ServerState>, mut response: Response) -> Response {
     if let Ok(date) = HeaderValue::try_from(http_date(shared.service.now())) {
         response.headers_mut().insert(header::DATE, date);
     }
@@ -153,7 +153,7 @@ impl Served {
     }
 }
 
-async fn serve(State(shared): State<Shared>, request: Request) -> Response {
+async fn serve(State(shared): State<ServerState>, request: Request) -> Response {
     shared.service.settle();
     let incoming = match read(request).await {
         Ok(incoming) => incoming,
@@ -225,7 +225,7 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
             respond(
                 &shared,
                 Answer {
-                    body: Body::Json(broken),
+                    body: AnswerBody::Json(broken),
                     ..served.answer
                 },
                 usage,
@@ -248,7 +248,7 @@ async fn serve(State(shared): State<Shared>, request: Request) -> Response {
 }
 
 /// What a fault puts in the place of serving: nothing (`None`), a cut connection, or an answer.
-fn instead(shared: &Shared, fault: &Fault) -> Option<Option<Served>> {
+fn instead(shared: &ServerState, fault: &Fault) -> Option<Option<Served>> {
     let tells_usage = true;
     Some(match fault {
         Fault::Status {
@@ -263,7 +263,7 @@ fn instead(shared: &Shared, fault: &Fault) -> Option<Option<Served>> {
                 .clone()
                 .unwrap_or_else(|| "application/json;charset=UTF-8".to_owned());
             let answer = Answer {
-                body: Body::Json(body.clone().into_bytes()),
+                body: AnswerBody::Json(body.clone().into_bytes()),
                 ..Answer::empty(*status)
             };
             Some(Served {
@@ -276,7 +276,7 @@ fn instead(shared: &Shared, fault: &Fault) -> Option<Option<Served>> {
         Fault::Html { status } => {
             let html = "<!DOCTYPE html><html><head><title>Maintenance</title></head><body>We are setting things up for you.</body></html>";
             let answer = Answer {
-                body: Body::Json(html.into()),
+                body: AnswerBody::Json(html.into()),
                 ..Answer::empty(*status)
             };
             Some(Served::uncounted(
@@ -298,10 +298,10 @@ fn instead(shared: &Shared, fault: &Fault) -> Option<Option<Served>> {
 }
 
 /// Serves a request whose effect shows later. Nobody else writes meanwhile: it would be put off too.
-fn committed_later(shared: &Shared, incoming: &Incoming, after_ms: i64) -> Served {
+fn committed_later(shared: &ServerState, incoming: &Incoming, after_ms: i64) -> Served {
     let service = &shared.service;
     let _turn = service.turn.write().unwrap_or_else(PoisonError::into_inner);
-    let alone = Shared {
+    let alone = ServerState {
         service: service.within_turn(),
         ..shared.clone()
     };
@@ -312,7 +312,7 @@ fn committed_later(shared: &Shared, incoming: &Incoming, after_ms: i64) -> Serve
     served
 }
 
-fn route(shared: &Shared, incoming: &Incoming) -> Served {
+fn route(shared: &ServerState, incoming: &Incoming) -> Served {
     if incoming.uri.len() > MAX_HEAD_BYTES {
         return Served::uncounted(Answer::refusal(414, "URI_TOO_LONG", "URI Too Long"));
     }
@@ -344,7 +344,7 @@ fn query_of(incoming: &Incoming) -> &str {
     incoming.uri.split_once('?').map_or("", |(_, query)| query)
 }
 
-fn resource(shared: &Shared, incoming: &Incoming) -> Served {
+fn resource(shared: &ServerState, incoming: &Incoming) -> Served {
     if !shared.oauth.is_session(incoming.header("authorization")) {
         return Served::uncounted(no_session());
     }
@@ -398,7 +398,7 @@ fn resource(shared: &Shared, incoming: &Incoming) -> Served {
             }
         }
     };
-    let is_file = matches!(answer.body, Body::Blob(_));
+    let is_file = matches!(answer.body, AnswerBody::Blob(_));
     Served {
         tells_usage: (rules.bulk.tells_usage || !is_job) && (rules.files_tell_usage || !is_file),
         answer,
@@ -407,7 +407,7 @@ fn resource(shared: &Shared, incoming: &Incoming) -> Served {
     }
 }
 
-fn token(shared: &Shared, incoming: &Incoming) -> Served {
+fn token(shared: &ServerState, incoming: &Incoming) -> Served {
     if incoming.method != "POST" {
         return Served::uncounted(Answer::method_not_allowed(&incoming.method, "POST"));
     }
@@ -486,11 +486,11 @@ fn cut(how: Cut) -> Response {
 }
 
 /// An answer as HTTP. Bodies of unknown length are streamed, without Content-Length.
-fn respond(shared: &Shared, answer: Answer, usage: Option<String>) -> Response {
+fn respond(shared: &ServerState, answer: Answer, usage: Option<String>) -> Response {
     let length = answer.body.length();
     let body = match answer.body {
-        Body::Json(json) => HttpBody::from(json),
-        Body::Empty => HttpBody::empty(),
+        AnswerBody::Json(json) => HttpBody::from(json),
+        AnswerBody::Empty => HttpBody::empty(),
         other => HttpBody::from_stream(BodyStream::new(shared.service.org.clone(), other)),
     };
     let mut response = Response::new(body);

@@ -16,17 +16,9 @@ use hyper_util::rt::TokioIo;
 use tokio::sync::oneshot;
 use tower::ServiceExt as _;
 
-use super::{Shared, entry};
+use super::cut::Cut;
+use super::{ServerState, entry};
 use crate::quota::HeaderForm;
-
-/// Where an answer is broken off. Travels as an extension of the response.
-#[derive(Clone, Copy, Debug)]
-pub(super) enum Cut {
-    /// Before anything of it is sent.
-    Now,
-    /// After so many bytes of its body.
-    After(usize),
-}
 
 /// Counts the connections that are open.
 #[derive(Clone, Debug, Default)]
@@ -34,9 +26,9 @@ pub(crate) struct OpenConnections(Arc<(Mutex<usize>, Condvar)>);
 
 impl OpenConnections {
     /// One more, until what this gives is dropped.
-    fn opened(&self) -> Opened {
+    fn opened(&self) -> OpenConnection {
         *self.0.0.lock().unwrap_or_else(PoisonError::into_inner) += 1;
-        Opened(self.clone())
+        OpenConnection(self.clone())
     }
 
     /// Waits until none is.
@@ -48,9 +40,9 @@ impl OpenConnections {
 }
 
 /// An open connection.
-struct Opened(OpenConnections);
+struct OpenConnection(OpenConnections);
 
-impl Drop for Opened {
+impl Drop for OpenConnection {
     fn drop(&mut self) {
         let (count, closed) = &*self.0.0;
         *count.lock().unwrap_or_else(PoisonError::into_inner) -= 1;
@@ -64,7 +56,7 @@ impl Drop for Opened {
 struct CutOnPurpose;
 
 /// Serves until told to stop.
-pub(super) async fn serve(listener: std::net::TcpListener, shared: Shared, mut stopped: oneshot::Receiver<()>) {
+pub(super) async fn serve(listener: std::net::TcpListener, shared: ServerState, mut stopped: oneshot::Receiver<()>) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(error) => {

@@ -3,6 +3,7 @@
 //! Rule: it runs on threads of its own, so that a test may block, and listens on 127.0.0.1 only.
 
 mod altered;
+mod cut;
 mod entry;
 mod listen;
 mod multipart;
@@ -13,9 +14,9 @@ use std::sync::{Arc, PoisonError, RwLock};
 
 use crate::bulk::Jobs;
 use crate::bulk::ingest::Ingest;
-use crate::clock::Clock;
+use crate::clock::OrgClock;
 use crate::faults::Faults;
-use crate::log::{Entry, Log};
+use crate::log::{LoggedRequest, RequestLog};
 use crate::oauth::{Oauth, OauthOptions};
 use crate::oracle;
 use crate::org::{Blob, Change, Churn, Churned, CommitError, Org, OrgSpec, RecordId, Scan, Viewer, WriteError};
@@ -106,17 +107,17 @@ pub enum StartError {
 
 /// All that requests are served from.
 #[derive(Clone)]
-pub(crate) struct Shared {
+pub(crate) struct ServerState {
     pub service: Service,
     pub oauth: Oauth,
     pub faults: Faults,
-    pub log: Log,
+    pub log: RequestLog,
     pub open: listen::OpenConnections,
 }
 
 /// A running double. It stops when it's dropped.
 pub struct Fake {
-    shared: Shared,
+    shared: ServerState,
     address: SocketAddr,
     stop: Option<tokio::sync::oneshot::Sender<()>>,
     thread: Option<std::thread::JoinHandle<()>>,
@@ -137,9 +138,9 @@ impl Fake {
         listener.set_nonblocking(true).map_err(listen_error)?;
         let address = listener.local_addr().map_err(listen_error)?;
         let clock = match options.clock {
-            ClockMode::Virtual => Clock::starting_at(org.created_at().timestamp_millis()),
-            ClockMode::Real => not_before(Clock::real(), &org),
-            ClockMode::Behind(by_ms) => not_before(Clock::behind(by_ms), &org),
+            ClockMode::Virtual => OrgClock::starting_at(org.created_at().timestamp_millis()),
+            ClockMode::Real => not_before(OrgClock::real(), &org),
+            ClockMode::Behind(by_ms) => not_before(OrgClock::behind(by_ms), &org),
         };
         let viewer = match options.user {
             User::Administrator => org.administrator(),
@@ -157,11 +158,11 @@ impl Fake {
             instance_url: format!("http://{address}").into(),
             clock: clock.clone(),
         };
-        let shared = Shared {
+        let shared = ServerState {
             service,
             oauth: Oauth::new(clock, options.oauth),
             faults: Faults::default(),
-            log: Log::default(),
+            log: RequestLog::default(),
             open: listen::OpenConnections::default(),
         };
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -208,7 +209,7 @@ impl Fake {
 
     /// The clock.
     #[must_use]
-    pub fn clock(&self) -> &Clock {
+    pub fn clock(&self) -> &OrgClock {
         &self.shared.service.clock
     }
 
@@ -266,13 +267,13 @@ impl Fake {
 
     /// Every request so far.
     #[must_use]
-    pub fn requests(&self) -> Vec<Entry> {
+    pub fn requests(&self) -> Vec<LoggedRequest> {
         self.shared.log.entries()
     }
 
     /// The log of requests.
     #[must_use]
-    pub fn log(&self) -> &Log {
+    pub fn log(&self) -> &RequestLog {
         &self.shared.log
     }
 
@@ -308,15 +309,15 @@ impl Fake {
     /// all visible fields, without `attributes`.
     #[must_use]
     pub fn oracle(&self, object: &str) -> Vec<u8> {
-        self.oracle_of(object, &oracle::Wanted::default())
+        self.oracle_of(object, &oracle::OracleQuery::default())
     }
 
     /// The same with a choice of rows, fields and version.
     #[must_use]
-    pub fn oracle_of(&self, object: &str, wanted: &oracle::Wanted) -> Vec<u8> {
+    pub fn oracle_of(&self, object: &str, wanted: &oracle::OracleQuery) -> Vec<u8> {
         let service = &self.shared.service;
         service.settle();
-        let mut lines = oracle::Lines::new(Arc::clone(&service.org), service.viewer(), object, wanted);
+        let mut lines = oracle::OracleLines::new(Arc::clone(&service.org), service.viewer(), object, wanted);
         let mut all = Vec::new();
         while let Some(bytes) = lines.next_bytes() {
             all.extend_from_slice(&bytes);
@@ -400,7 +401,7 @@ impl Drop for Fake {
 }
 
 /// An org is never read before it was made.
-fn not_before(clock: Clock, org: &Org) -> Clock {
+fn not_before(clock: OrgClock, org: &Org) -> OrgClock {
     clock.set(org.created_at().timestamp_millis());
     clock
 }

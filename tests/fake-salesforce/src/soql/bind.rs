@@ -12,7 +12,7 @@ use super::SoqlRules;
 use super::ast::{Condition, FieldsSet, Literal, LiteralValue, Name, Operator, Query, Select, SelectItem};
 use super::bound::{Bound, Cell, IdBounds, Output, SortKey};
 use super::error::SoqlError;
-use super::filter::{Access, Like, Predicate};
+use super::filter::{AccessPath, Like, Predicate};
 use super::render::{Column, Projection};
 use crate::org::{Field, FieldType, Object, Org, Refusal, Scan, Value, Viewer};
 
@@ -158,7 +158,7 @@ impl<'a> Binder<'a> {
                     let parts: Vec<&str> = path.split('.').collect();
                     let access = self.access(name, &parts)?;
                     let mut spelled = path.to_owned();
-                    if let Access::Own(index) = &access {
+                    if let AccessPath::Own(index) = &access {
                         let field = &self.object.schema.fields[*index];
                         long_texts += usize::from(is_long_custom_text(field));
                         spelled.clone_from(&field.name);
@@ -179,7 +179,7 @@ impl<'a> Binder<'a> {
                             FieldsSet::Custom => field.custom,
                         };
                         if wanted && seen.insert(field.name.to_ascii_lowercase()) {
-                            cells.push((field.name.clone(), Access::Own(index)));
+                            cells.push((field.name.clone(), AccessPath::Own(index)));
                             projection.columns.push(Column::field(index, &field.name));
                         }
                     }
@@ -311,7 +311,7 @@ impl<'a> Binder<'a> {
     }
 
     /// A field that a filter may use, and what describe says of it.
-    fn filter_field(&self, name: &Name) -> Result<(Access, &'a Field), SoqlError> {
+    fn filter_field(&self, name: &Name) -> Result<(AccessPath, &'a Field), SoqlError> {
         let access = self.field(name)?;
         self.check_field(name, &access, "filtered", |f| f.filterable)?;
         if self.is_id(&access) {
@@ -367,8 +367,8 @@ impl<'a> Binder<'a> {
         }
     }
 
-    fn is_id(&self, access: &Access) -> bool {
-        matches!(access, Access::Own(index) if self.object.schema.fields[*index].kind == FieldType::Id)
+    fn is_id(&self, access: &AccessPath) -> bool {
+        matches!(access, AccessPath::Own(index) if self.object.schema.fields[*index].kind == FieldType::Id)
     }
 
     /// A literal as a value of the field's type.
@@ -409,7 +409,7 @@ impl<'a> Binder<'a> {
         SoqlError::at("INVALID_QUERY_FILTER_OPERATOR", self.text, name.at, &text)
     }
 
-    fn check_field(&self, name: &Name, access: &Access, verb: &str, may: impl Fn(&Field) -> bool) -> Result<(), SoqlError> {
+    fn check_field(&self, name: &Name, access: &AccessPath, verb: &str, may: impl Fn(&Field) -> bool) -> Result<(), SoqlError> {
         match self.schema_of(access) {
             Some(field) if !may(field) => {
                 let text = format!("field '{}' can not be {verb} in a query call", field.name);
@@ -420,7 +420,7 @@ impl<'a> Binder<'a> {
     }
 
     /// The field that an access ends in; of several possible parents, the first's.
-    fn schema_of(&self, access: &Access) -> Option<&'a Field> {
+    fn schema_of(&self, access: &AccessPath) -> Option<&'a Field> {
         access.field(self.context.org, self.object)
     }
 
@@ -435,24 +435,24 @@ impl<'a> Binder<'a> {
         if is_own { rest } else { text }
     }
 
-    fn field(&self, name: &Name) -> Result<Access, SoqlError> {
+    fn field(&self, name: &Name) -> Result<AccessPath, SoqlError> {
         let parts: Vec<&str> = self.own_path(&name.text).split('.').collect();
         self.access(name, &parts)
     }
 
-    fn access(&self, name: &Name, parts: &[&str]) -> Result<Access, SoqlError> {
+    fn access(&self, name: &Name, parts: &[&str]) -> Result<AccessPath, SoqlError> {
         if parts.len() > MAX_HOPS + 1 {
             return Err(SoqlError::no_such_relationship(self.text, name.at, parts[MAX_HOPS]));
         }
         self.access_from(self.object, name, parts)
     }
 
-    fn access_from(&self, object: &Object, name: &Name, parts: &[&str]) -> Result<Access, SoqlError> {
+    fn access_from(&self, object: &Object, name: &Name, parts: &[&str]) -> Result<AccessPath, SoqlError> {
         let viewer = self.context.viewer;
         match parts {
             [] => Err(self.no_such_field(name, object.name(), "")),
             [field] => match object.field(viewer, field) {
-                Some((index, _)) => Ok(Access::Own(index)),
+                Some((index, _)) => Ok(AccessPath::Own(index)),
                 None => Err(self.no_such_field(name, object.name(), field)),
             },
             [relationship, rest @ ..] => {
@@ -467,7 +467,7 @@ impl<'a> Binder<'a> {
                 let mut first_error = None;
                 for parent in parents {
                     let access = match (field.polymorphic(), rest) {
-                        (true, [word]) if word.eq_ignore_ascii_case("Type") => Ok(Access::TypeName),
+                        (true, [word]) if word.eq_ignore_ascii_case("Type") => Ok(AccessPath::TypeName),
                         _ => self.access_from(parent, name, rest),
                     };
                     match access {
@@ -476,7 +476,7 @@ impl<'a> Binder<'a> {
                     }
                 }
                 match (targets.is_empty(), first_error) {
-                    (false, _) => Ok(Access::Parent { reference, targets }),
+                    (false, _) => Ok(AccessPath::Parent { reference, targets }),
                     (true, Some(error)) => Err(error),
                     (true, None) => Err(SoqlError::no_such_relationship(self.text, name.at, relationship)),
                 }
@@ -497,7 +497,7 @@ impl<'a> Binder<'a> {
         };
         let mut filtered = 0;
         if let Some(filter) = filter {
-            filter.visit(&mut |access| filtered += usize::from(matches!(access, Access::Own(i) if is_formula(*i))));
+            filter.visit(&mut |access| filtered += usize::from(matches!(access, AccessPath::Own(i) if is_formula(*i))));
         }
         selected + filtered
     }

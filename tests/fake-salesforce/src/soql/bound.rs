@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::ast::{Function, Operator};
-use super::filter::{Access, Predicate};
+use super::filter::{AccessPath, Predicate};
 use super::render::Projection;
 use crate::org::{RecordId, Scan};
 
@@ -42,12 +42,12 @@ pub enum Output {
         /// As JSON.
         projection: Projection,
         /// As a table: each column's name, and the way to its value.
-        cells: Vec<(String, Access)>,
+        cells: Vec<(String, AccessPath)>,
     },
     /// Groups of rows, or all rows as one group.
     Groups {
         /// GROUP BY, each with its name in the answer.
-        by: Vec<(String, Access)>,
+        by: Vec<(String, AccessPath)>,
         /// What is said of each group, in the order selected.
         cells: Vec<Cell>,
     },
@@ -65,7 +65,7 @@ pub enum Cell {
         /// Which.
         function: Function,
         /// Of what.
-        of: Access,
+        of: AccessPath,
     },
 }
 
@@ -73,7 +73,7 @@ pub enum Cell {
 #[derive(Debug)]
 pub struct SortKey {
     /// What is sorted by.
-    pub access: Access,
+    pub access: AccessPath,
     /// DESC.
     pub descending: bool,
     /// NULLS LAST.

@@ -8,11 +8,11 @@ use std::collections::HashSet;
 
 use super::ast::Operator;
 use super::dates::Span;
-use crate::org::{Field, Object, Org, RecordId, Row, Scan, Value, Viewer};
+use crate::org::{Field, Object, Org, OrgRow, RecordId, Scan, Value, Viewer};
 
 /// The way from a row to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Access {
+pub enum AccessPath {
     /// A field of the row itself, by its index in the schema.
     Own(usize),
     /// A field of the row that a reference points to.
@@ -20,13 +20,13 @@ pub enum Access {
         /// The reference field.
         reference: usize,
         /// For each object that the parent may be: the way on from there.
-        targets: Vec<(String, Access)>,
+        targets: Vec<(String, AccessPath)>,
     },
     /// The name of the row's object, for polymorphic parents.
     TypeName,
 }
 
-impl Access {
+impl AccessPath {
     /// The field that it ends in; of several possible parents, the first's.
     #[must_use]
     pub fn field<'o>(&self, org: &'o Org, object: &'o Object) -> Option<&'o Field> {
@@ -39,7 +39,7 @@ impl Access {
 
     /// The value for a row; null where there is no parent, or none that has such a field.
     #[must_use]
-    pub fn value(&self, row: &Row<'_>, org: &Org, viewer: &Viewer) -> Value {
+    pub fn value(&self, row: &OrgRow<'_>, org: &Org, viewer: &Viewer) -> Value {
         match self {
             Self::Own(index) => row.value(*index),
             Self::TypeName => Value::Text(row.object().name().to_owned()),
@@ -69,7 +69,7 @@ pub enum Predicate {
     /// A comparison with a value.
     Compare {
         /// Of what.
-        access: Access,
+        access: AccessPath,
         /// How.
         operator: Operator,
         /// With what.
@@ -80,7 +80,7 @@ pub enum Predicate {
     /// A comparison with a span of time.
     Span {
         /// Of what.
-        access: Access,
+        access: AccessPath,
         /// How.
         operator: Operator,
         /// With what.
@@ -89,14 +89,14 @@ pub enum Predicate {
     /// A text is like a pattern.
     Like {
         /// Of what.
-        access: Access,
+        access: AccessPath,
         /// The pattern.
         like: Like,
     },
     /// An id is among some.
     AmongIds {
         /// Of what.
-        access: Access,
+        access: AccessPath,
         /// The ids.
         ids: HashSet<RecordId>,
         /// NOT IN.
@@ -105,7 +105,7 @@ pub enum Predicate {
     /// A value is among some.
     Among {
         /// Of what.
-        access: Access,
+        access: AccessPath,
         /// The values.
         values: Vec<Value>,
         /// NOT IN.
@@ -114,7 +114,7 @@ pub enum Predicate {
     /// A multi-select picklist holds all of one of the sets.
     Includes {
         /// Of what.
-        access: Access,
+        access: AccessPath,
         /// The sets.
         sets: Vec<Vec<String>>,
         /// EXCLUDES.
@@ -125,7 +125,7 @@ pub enum Predicate {
 impl Predicate {
     /// IN or NOT IN a list, with ids in a form that is fast to look up.
     #[must_use]
-    pub fn within(access: Access, values: Vec<Value>, negated: bool) -> Self {
+    pub fn within(access: AccessPath, values: Vec<Value>, negated: bool) -> Self {
         let ids: Option<HashSet<RecordId>> = values
             .iter()
             .map(|v| if let Value::Id(id) = v { Some(*id) } else { None })
@@ -138,8 +138,8 @@ impl Predicate {
 
     /// Whether it holds for a row.
     #[must_use]
-    pub fn holds(&self, row: &Row<'_>, org: &Org, viewer: &Viewer) -> bool {
-        let value = |access: &Access| access.value(row, org, viewer);
+    pub fn holds(&self, row: &OrgRow<'_>, org: &Org, viewer: &Viewer) -> bool {
+        let value = |access: &AccessPath| access.value(row, org, viewer);
         match self {
             Self::All(terms) => terms.iter().all(|t| t.holds(row, org, viewer)),
             Self::Any(terms) => terms.iter().any(|t| t.holds(row, org, viewer)),
@@ -166,7 +166,7 @@ impl Predicate {
     }
 
     /// Calls a function with every access in it.
-    pub fn visit(&self, seen: &mut impl FnMut(&Access)) {
+    pub fn visit(&self, seen: &mut impl FnMut(&AccessPath)) {
         match self {
             Self::All(terms) | Self::Any(terms) => terms.iter().for_each(|t| t.visit(seen)),
             Self::Not(term) => term.visit(seen),
@@ -218,11 +218,11 @@ fn in_span(actual: &Value, operator: Operator, span: Span) -> bool {
 /// A pattern of LIKE: `%` is any text, `_` any one character, both without meaning after a backslash. Case doesn't count.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Like {
-    pieces: Vec<Piece>,
+    pieces: Vec<PatternPiece>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
-enum Piece {
+enum PatternPiece {
     Any,
     One,
     Exactly(char),
@@ -236,10 +236,16 @@ impl Like {
         let mut chars = pattern.chars();
         while let Some(c) = chars.next() {
             match c {
-                '%' => pieces.push(Piece::Any),
-                '_' => pieces.push(Piece::One),
-                '\\' => pieces.extend(chars.next().into_iter().flat_map(char::to_lowercase).map(Piece::Exactly)),
-                other => pieces.extend(other.to_lowercase().map(Piece::Exactly)),
+                '%' => pieces.push(PatternPiece::Any),
+                '_' => pieces.push(PatternPiece::One),
+                '\\' => pieces.extend(
+                    chars
+                        .next()
+                        .into_iter()
+                        .flat_map(char::to_lowercase)
+                        .map(PatternPiece::Exactly),
+                ),
+                other => pieces.extend(other.to_lowercase().map(PatternPiece::Exactly)),
             }
         }
         Self { pieces }
@@ -254,12 +260,12 @@ impl Like {
         let mut back: Option<(usize, usize)> = None;
         while at < text.len() {
             match self.pieces.get(piece) {
-                Some(Piece::Any) => {
+                Some(PatternPiece::Any) => {
                     back = Some((piece, at));
                     piece += 1;
                 }
-                Some(Piece::One) => (at, piece) = (at + 1, piece + 1),
-                Some(Piece::Exactly(c)) if *c == text[at] => (at, piece) = (at + 1, piece + 1),
+                Some(PatternPiece::One) => (at, piece) = (at + 1, piece + 1),
+                Some(PatternPiece::Exactly(c)) if *c == text[at] => (at, piece) = (at + 1, piece + 1),
                 _ => match back {
                     Some((any, swallowed)) => {
                         back = Some((any, swallowed + 1));
@@ -269,7 +275,7 @@ impl Like {
                 },
             }
         }
-        self.pieces[piece..].iter().all(|p| *p == Piece::Any)
+        self.pieces[piece..].iter().all(|p| *p == PatternPiece::Any)
     }
 }
 

@@ -14,10 +14,10 @@ mod render;
 mod run;
 
 pub use self::error::SoqlError;
-pub use self::filter::Access;
+pub use self::filter::AccessPath;
 pub use self::parse::{MAX_CHARS, parse};
 pub use self::render::Projection;
-pub use self::run::{Cursor, Found, Page, Request, open};
+pub use self::run::{Cursor, Found, QueryPage, QueryRequest, open};
 
 /// The double's own rules, where Salesforce documents none in numbers.
 ///

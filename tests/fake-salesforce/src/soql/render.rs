@@ -3,7 +3,7 @@
 //! Rule: values are written by the org's own writer, so that a number keeps its digits; `attributes` comes first, then the
 //! columns as selected, names in describe's spelling.
 
-use crate::org::{Object, Org, Row, Scan, Value, Viewer, write_json_string};
+use crate::org::{Object, Org, OrgRow, Scan, Value, Viewer, write_json_string};
 
 /// One column.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -110,7 +110,7 @@ impl Projection {
     }
 
     /// Adds a row as JSON with `attributes`.
-    pub fn write(&self, row: &Row<'_>, org: &Org, viewer: &Viewer, version: &str, out: &mut Vec<u8>) {
+    pub fn write(&self, row: &OrgRow<'_>, org: &Org, viewer: &Viewer, version: &str, out: &mut Vec<u8>) {
         out.push(b'{');
         row.write_attributes(version, out);
         if !self.columns.is_empty() {
@@ -121,13 +121,13 @@ impl Projection {
     }
 
     /// Adds a row as JSON without `attributes` of its own.
-    pub fn write_plain(&self, row: &Row<'_>, org: &Org, viewer: &Viewer, version: &str, out: &mut Vec<u8>) {
+    pub fn write_plain(&self, row: &OrgRow<'_>, org: &Org, viewer: &Viewer, version: &str, out: &mut Vec<u8>) {
         out.push(b'{');
         self.write_columns(row, org, viewer, version, out);
         out.push(b'}');
     }
 
-    fn write_columns(&self, row: &Row<'_>, org: &Org, viewer: &Viewer, version: &str, out: &mut Vec<u8>) {
+    fn write_columns(&self, row: &OrgRow<'_>, org: &Org, viewer: &Viewer, version: &str, out: &mut Vec<u8>) {
         for (place, column) in self.columns.iter().enumerate() {
             if place > 0 {
                 out.push(b',');

@@ -16,16 +16,16 @@ use super::ast::Function;
 use super::bind::{Context, bind};
 use super::bound::{Bound, Cell, Output};
 use super::error::SoqlError;
-use super::filter::Access;
+use super::filter::AccessPath;
 use super::parse::parse;
-use crate::org::{Object, Org, Row, Scan, Value, Viewer, write_json_string};
+use crate::org::{Object, Org, OrgRow, Scan, Value, Viewer, write_json_string};
 
 /// The most groups that a grouped query answers.
 const MAX_GROUPS: usize = 2_000;
 
 /// A query as a client sends it.
 #[derive(Clone, Debug)]
-pub struct Request {
+pub struct QueryRequest {
     /// The text.
     pub text: String,
     /// Which rows are read besides live ones.
@@ -70,7 +70,7 @@ pub enum Found<'a> {
 
 /// Some rows of a query.
 #[derive(Clone, Debug)]
-pub struct Page {
+pub struct QueryPage {
     cursor: Arc<Cursor>,
     ordinals: Vec<u64>,
     first: u64,
@@ -82,7 +82,7 @@ pub struct Page {
 ///
 /// # Errors
 /// What Salesforce or the object refuses.
-pub fn open(org: &Org, viewer: &Arc<Viewer>, request: &Request, rules: SoqlRules) -> Result<Arc<Cursor>, SoqlError> {
+pub fn open(org: &Org, viewer: &Arc<Viewer>, request: &QueryRequest, rules: SoqlRules) -> Result<Arc<Cursor>, SoqlError> {
     let query = parse(&request.text)?;
     let context = Context {
         org,
@@ -165,7 +165,7 @@ impl Cursor {
         if bound.filter.is_none() && bound.order.is_empty() && bound.ids.among.is_none() {
             return Positions::Range { start, end };
         }
-        let holds = |row: &Row<'_>| bound.filter.as_ref().is_none_or(|f| f.holds(row, org, viewer));
+        let holds = |row: &OrgRow<'_>| bound.filter.as_ref().is_none_or(|f| f.holds(row, org, viewer));
         let mut ordinals: Vec<u64> = match &bound.ids.among {
             Some(ids) => {
                 let rows = ids.iter().filter_map(|id| object.row(viewer, bound.scan, *id));
@@ -275,7 +275,7 @@ impl Cursor {
 
     /// Its columns, each with the way to its value; none where it counts or groups.
     #[must_use]
-    pub fn cells(&self) -> &[(String, Access)] {
+    pub fn cells(&self) -> &[(String, AccessPath)] {
         match &self.bound.output {
             Output::Records { cells, .. } => cells,
             Output::Count | Output::Groups { .. } => &[],
@@ -328,10 +328,10 @@ impl Cursor {
     /// The page that begins after `offset` rows. `known` may name an offset at or before it and the ordinal there, which
     /// saves the walk.
     #[must_use]
-    pub fn page(self: &Arc<Self>, org: &Org, offset: u64, known: Option<(u64, u64)>) -> Page {
+    pub fn page(self: &Arc<Self>, org: &Org, offset: u64, known: Option<(u64, u64)>) -> QueryPage {
         let left = self.available.saturating_sub(offset);
         let rows = usize::try_from(left).unwrap_or(usize::MAX).min(self.bound.page_rows);
-        let mut page = Page {
+        let mut page = QueryPage {
             cursor: Arc::clone(self),
             ordinals: Vec::new(),
             first: offset,
@@ -415,7 +415,7 @@ impl Cursor {
     }
 }
 
-fn group_json(by: &[(String, Access)], cells: &[Cell], keys: &[Value], sums: &[Aggregate]) -> Vec<u8> {
+fn group_json(by: &[(String, AccessPath)], cells: &[Cell], keys: &[Value], sums: &[Aggregate]) -> Vec<u8> {
     let mut json = b"{\"attributes\":{\"type\":\"AggregateResult\"}".to_vec();
     let mut next_sum = sums.iter();
     for cell in cells {
@@ -471,7 +471,7 @@ impl Aggregate {
     }
 }
 
-impl Page {
+impl QueryPage {
     /// Rows on it.
     #[must_use]
     pub fn len(&self) -> usize {

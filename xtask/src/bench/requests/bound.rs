@@ -19,7 +19,7 @@ const JOB: u64 = 2;
 
 /// What a pass takes at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Bound {
+pub struct RequestBound {
     /// For a backup that looks before it reads.
     pub lower_bound: u64,
     /// For one that knows what there is.
@@ -48,14 +48,14 @@ fn is_large(object: &ObjectTruth) -> bool {
 }
 
 /// For every row of every object.
-pub fn full(truth: &Truth) -> Bound {
+pub fn full(truth: &Truth) -> RequestBound {
     let objects = truth.len() as u64;
     let large = truth.values().filter(|object| is_large(object)).count() as u64;
     let small = truth.values().filter(|object| !is_large(object));
     let small_pages: u64 = small.map(all_pages).sum();
     let (global, counts) = (1, 1);
     let reading = small_pages.div_ceil(QUERIES) + JOB * large;
-    Bound {
+    RequestBound {
         lower_bound: global + counts + objects.div_ceil(PARTS) + reading,
         // Describes in the places that queries leave free.
         floor: global + (objects + small_pages).div_ceil(PARTS).max(small_pages.div_ceil(QUERIES)) + JOB * large,
@@ -63,7 +63,7 @@ pub fn full(truth: &Truth) -> Bound {
 }
 
 /// For what changed and what went.
-pub fn incremental(truth: &Truth) -> Bound {
+pub fn incremental(truth: &Truth) -> RequestBound {
     let looks: u64 = truth
         .values()
         .map(|object| u64::from(object.changes == Changes::Told) + u64::from(object.tells_deletions))
@@ -71,7 +71,7 @@ pub fn incremental(truth: &Truth) -> Bound {
     let queries: u64 = truth.values().map(queries_of).sum();
     let deletions = truth.values().filter(|object| object.tells_deletions).count() as u64;
     let unchanged = truth.values().filter(|object| queries_of(object) == 0).count() as u64;
-    Bound {
+    RequestBound {
         // Whose look has told the Ids can fetch records at once.
         lower_bound: fewest(truth, looks + queries, queries, 0),
         // Who knows what changed looks at the others only, and asks the changed ones outright; for records it takes the look too.

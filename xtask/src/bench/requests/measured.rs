@@ -1,15 +1,15 @@
 //! Each tool against a fake org of its own: a full pass, a day with changes, an incremental pass.
 
-use super::bound::{self, Bound};
-use super::targets::{FULL_FACTOR, INCREMENTAL_FACTOR, Target};
-use super::tool::{Brought, Reader, Tool};
+use super::bound::{self, RequestBound};
+use super::targets::{BenchTarget, FULL_FACTOR, INCREMENTAL_FACTOR};
+use super::tool::{Brought, Tool, ToolReader};
 use super::truth::{self, Changes, ObjectTruth, Truth};
-use super::{Bench, Findings, Options};
-use crate::bench::books::{Books, Opened};
-use crate::bench::clients::Span;
-use crate::bench::compare::Difference;
+use super::{Bench, Findings, RequestsOptions};
+use crate::bench::books::{Books, OpenBooks};
+use crate::bench::clients::PassSpan;
+use crate::bench::difference::ObjectDifference;
 use crate::bench::table::{Table, count, times};
-use crate::running::Fake;
+use crate::running::FakeProcess;
 use anyhow::{Context, Result};
 use chrono::{DateTime, SecondsFormat, Utc};
 use serde::Serialize;
@@ -60,17 +60,17 @@ struct Measured {
 
 /// What the org held, and what it takes at least to read it.
 #[derive(Serialize)]
-struct Org {
+struct MeasuredOrg {
     objects: u64,
     records: u64,
     changed: u64,
     deleted: u64,
-    full: Bound,
-    incremental: Bound,
+    full: RequestBound,
+    incremental: RequestBound,
 }
 
 /// Measures the wanted tools one after another.
-pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
+pub fn run(bench: &Bench<'_>, options: &RequestsOptions) -> Result<Findings> {
     let mut measured = Vec::new();
     let mut org = None;
     for tool in options.tools() {
@@ -83,7 +83,7 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
     let targets = judge(options, &measured, &org);
     Ok(Findings {
         text: told(options, &measured, &org, &targets),
-        reached: !targets.iter().any(Target::is_missed),
+        reached: !targets.iter().any(BenchTarget::is_missed),
         json: json!({
             "benchmark": "requests", "size": options.size(), "seed": options.seed,
             "org": org, "tools": measured, "targets": targets,
@@ -91,16 +91,16 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
     })
 }
 
-fn measure(bench: &Bench<'_>, options: &Options, tool: Tool) -> Result<(Measured, Org)> {
+fn measure(bench: &Bench<'_>, options: &RequestsOptions, tool: Tool) -> Result<(Measured, MeasuredOrg)> {
     let fake = bench.org(&options.size(), options.seed, MINUTES_BEFORE_CHANGES + MINUTES_AFTER_CHANGES)?;
-    let reader = Reader::new(tool, bench, &fake)?;
+    let reader = ToolReader::new(tool, bench, &fake)?;
 
     let before = truth::at_rest(&fake)?;
     let since = org_time(&fake)?;
     let full = pass(
         &reader,
         &fake,
-        &Span {
+        &PassSpan {
             incremental: false,
             since: &since,
             until: &since,
@@ -120,7 +120,7 @@ fn measure(bench: &Bench<'_>, options: &Options, tool: Tool) -> Result<(Measured
     let incremental = pass(
         &reader,
         &fake,
-        &Span {
+        &PassSpan {
             incremental: true,
             since: &since,
             until: &until,
@@ -128,7 +128,7 @@ fn measure(bench: &Bench<'_>, options: &Options, tool: Tool) -> Result<(Measured
         &after,
     )?;
     tell(&incremental);
-    let org = Org {
+    let org = MeasuredOrg {
         objects: before.len() as u64,
         records: before.values().map(|object| object.rows).sum(),
         changed: after.values().map(|object| object.changed).sum(),
@@ -141,13 +141,13 @@ fn measure(bench: &Bench<'_>, options: &Options, tool: Tool) -> Result<(Measured
 }
 
 /// The org's clock, to the second.
-fn org_time(fake: &Fake) -> Result<String> {
+fn org_time(fake: &FakeProcess) -> Result<String> {
     let now = DateTime::<Utc>::from_timestamp_millis(fake.stats()?.now_ms).context("the fake's clock tells no time")?;
     Ok(now.to_rfc3339_opts(SecondsFormat::Secs, true))
 }
 
-fn pass(reader: &Reader, fake: &Fake, span: &Span<'_>, truth: &Truth) -> Result<Pass> {
-    let opened = Opened::now(fake)?;
+fn pass(reader: &ToolReader, fake: &FakeProcess, span: &PassSpan<'_>, truth: &Truth) -> Result<Pass> {
+    let opened = OpenBooks::now(fake)?;
     let started = Instant::now();
     let heard = reader.pass(fake, span)?;
     let seconds = started.elapsed().as_secs_f64();
@@ -169,7 +169,7 @@ fn pass(reader: &Reader, fake: &Fake, span: &Span<'_>, truth: &Truth) -> Result<
     match reader.brought(fake, heard)? {
         Brought::Compared(found) => {
             // A snapshot is whole or not: a deletion that was missed is a record that the org doesn't have.
-            let of_objects = |difference: &Difference| (difference.of_the_org + difference.of_the_snapshot).max(1);
+            let of_objects = |difference: &ObjectDifference| (difference.of_the_org + difference.of_the_snapshot).max(1);
             pass.missing = found.differences.iter().map(of_objects).sum();
             pass.records = match span.incremental {
                 true => truth.values().map(expected).sum(),
@@ -254,18 +254,18 @@ fn incremental_without_hard_deletions(one: &Measured) -> Option<u64> {
 }
 
 /// That a backup is whole is promised of every org; how few requests it takes, of the middle one.
-fn judge(options: &Options, measured: &[Measured], org: &Org) -> Vec<Target> {
+fn judge(options: &RequestsOptions, measured: &[Measured], org: &MeasuredOrg) -> Vec<BenchTarget> {
     let Some(ours) = measured.iter().find(|one| one.tool == Tool::Ours) else {
         return Vec::new();
     };
     let (full, incremental) = (ours.full.books.counted, ours.incremental.books.counted);
     let mut few = vec![
-        Target::near_bound("full", full, org.full.lower_bound),
-        Target::near_bound("incremental", incremental, org.incremental.lower_bound),
+        BenchTarget::near_bound("full", full, org.full.lower_bound),
+        BenchTarget::near_bound("incremental", incremental, org.incremental.lower_bound),
     ];
     if measured.len() > 1 {
         let fewer = |pass, factor, ours, theirs: fn(&Measured) -> Option<u64>| {
-            Target::fewer(pass, factor, ours, best(measured, theirs))
+            BenchTarget::fewer(pass, factor, ours, best(measured, theirs))
         };
         few.extend([
             fewer("full", FULL_FACTOR, full, full_without_describes),
@@ -285,13 +285,13 @@ fn judge(options: &Options, measured: &[Measured], org: &Org) -> Vec<Target> {
         false => target.only_told(),
     });
     let whole = [
-        Target::whole("full", ours.full.missing),
-        Target::whole("incremental", ours.incremental.missing),
+        BenchTarget::whole("full", ours.full.missing),
+        BenchTarget::whole("incremental", ours.incremental.missing),
     ];
     whole.into_iter().chain(few).collect()
 }
 
-fn told(options: &Options, measured: &[Measured], org: &Org, targets: &[Target]) -> String {
+fn told(options: &RequestsOptions, measured: &[Measured], org: &MeasuredOrg, targets: &[BenchTarget]) -> String {
     let mut text = format!(
         "{}, seed {}: {} objects, {} records; then {} changed or created, {} deleted.\n\n",
         options.size(),
@@ -316,7 +316,7 @@ fn per_ten_thousand(requests: u64, records: u64) -> String {
     times(requests * 10_000, records)
 }
 
-fn full_table(measured: &[Measured], org: &Org) -> String {
+fn full_table(measured: &[Measured], org: &MeasuredOrg) -> String {
     let mut table = Table::new(&[
         "tool",
         "requests",
@@ -354,7 +354,7 @@ fn full_table(measured: &[Measured], org: &Org) -> String {
     table.markdown()
 }
 
-fn incremental_table(measured: &[Measured], org: &Org) -> String {
+fn incremental_table(measured: &[Measured], org: &MeasuredOrg) -> String {
     let mut table = Table::new(&[
         "tool",
         "requests",

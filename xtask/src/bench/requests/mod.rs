@@ -11,10 +11,10 @@ mod targets;
 mod tool;
 mod truth;
 
-pub use targets::Target;
+pub use targets::BenchTarget;
 
 use super::{Bench, Findings, restores};
-use crate::running::Fake;
+use crate::running::FakeProcess;
 use anyhow::{Result, ensure};
 use clap::ValueEnum;
 use serde_json::{Value, json};
@@ -25,7 +25,7 @@ const USAGE_LIMIT: u64 = 50;
 
 /// What is measured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Part {
+enum MeasuredPart {
     /// A full backup, and an incremental one a day later.
     Backups,
     /// Restores of what was deleted, of the org that `bench restores` takes by itself.
@@ -34,7 +34,7 @@ enum Part {
 
 /// Which org is read, and by which tools.
 #[derive(clap::Args)]
-pub struct Options {
+pub struct RequestsOptions {
     /// s (20 objects), m (150 objects, 1.2 million records), l (800 objects, 200 million records, planned only); or any size that
     /// fake-salesforce knows.
     #[arg(long, default_value = "m")]
@@ -47,18 +47,18 @@ pub struct Options {
     tools: Vec<Tool>,
     /// Only these parts; by default all.
     #[arg(long, value_enum, value_delimiter = ',')]
-    parts: Vec<Part>,
+    parts: Vec<MeasuredPart>,
 }
 
-impl Options {
-    fn measures(&self, part: Part) -> bool {
+impl RequestsOptions {
+    fn measures(&self, part: MeasuredPart) -> bool {
         self.parts.is_empty() || self.parts.contains(&part)
     }
 
     /// How restores are measured beside the backups; not at all where the wanted tools only read.
-    fn restores(&self) -> Option<restores::Options> {
+    fn restores(&self) -> Option<restores::RestoresOptions> {
         let tools: Vec<_> = self.tools.iter().filter_map(|tool| tool.restores()).collect();
-        (self.tools.is_empty() || !tools.is_empty()).then(|| restores::Options::usual(self.seed, tools))
+        (self.tools.is_empty() || !tools.is_empty()).then(|| restores::RestoresOptions::usual(self.seed, tools))
     }
 
     /// The fake's name of the size.
@@ -83,15 +83,15 @@ impl Options {
 }
 
 /// Our connection: without files, since no other tool reads any, and one takes a request of its own.
-fn configuration(fake: &Fake) -> Value {
+fn configuration(fake: &FakeProcess) -> Value {
     let mut configuration = fake.configuration(USAGE_LIMIT);
     configuration["file_requests"] = 0.into();
     configuration
 }
 
 /// Measures each part, or plans.
-pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
-    let mut findings = match (options.measures(Part::Backups), options.org.as_str()) {
+pub fn run(bench: &Bench<'_>, options: &RequestsOptions) -> Result<Findings> {
+    let mut findings = match (options.measures(MeasuredPart::Backups), options.org.as_str()) {
         (false, _) => Findings {
             text: String::new(),
             json: json!({"benchmark": "requests"}),
@@ -100,7 +100,7 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
         (true, "l") => planned::run(bench, options)?,
         (true, _) => measured::run(bench, options)?,
     };
-    if let Some(wanted) = options.restores().filter(|_| options.measures(Part::Restores)) {
+    if let Some(wanted) = options.restores().filter(|_| options.measures(MeasuredPart::Restores)) {
         let restored = restores::run(bench, &wanted)?;
         let gap = if findings.text.is_empty() { "" } else { "\n" };
         findings.text.push_str(&format!("{gap}Restores\n\n{}", restored.text));

@@ -4,13 +4,13 @@
 //! page is only short where two long texts make it so, a job needs one look and gives one page, describes are given to them.
 
 use super::bound::{self, pages_of_one_query};
-use super::targets::{FULL_FACTOR, Target};
+use super::targets::{BenchTarget, FULL_FACTOR};
 use super::truth;
-use super::{Bench, Findings, Options};
+use super::{Bench, Findings, RequestsOptions};
 use crate::bench::CONNECTION;
-use crate::bench::books::Opened;
+use crate::bench::books::OpenBooks;
 use crate::bench::table::{Table, count, times};
-use crate::running::Host;
+use crate::running::HostProgram;
 use anyhow::{Context, Result};
 use serde_json::{Value, json};
 use std::time::Instant;
@@ -19,16 +19,16 @@ use std::time::Instant;
 const REQUESTS_OF_A_JOB: u64 = 3;
 
 /// Plans the org.
-pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
+pub fn run(bench: &Bench<'_>, options: &RequestsOptions) -> Result<Findings> {
     let fake = bench.org(&options.size(), options.seed, 0)?;
     let truth = truth::at_rest(&fake)?;
-    let host = Host::new(
+    let host = HostProgram::new(
         &bench.programs,
         bench.folder("requests").join("planned"),
         fake.client_secret(),
     )?;
     host.connect(CONNECTION, &super::configuration(&fake))?;
-    let opened = Opened::now(&fake)?;
+    let opened = OpenBooks::now(&fake)?;
     let started = Instant::now();
     let plan = host.json(&["plan", CONNECTION])?;
     let seconds = started.elapsed().as_secs_f64();
@@ -70,21 +70,21 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
         ]);
     }
     let targets = [
-        Target::fewer(
+        BenchTarget::fewer(
             "full, planned",
             FULL_FACTOR,
             estimated,
             Some(("pages one by one, computed", by_query)),
         )
         .only_told(),
-        Target::fewer(
+        BenchTarget::fewer(
             "full, planned",
             FULL_FACTOR,
             estimated,
             Some(("a bulk job an object, computed", by_job)),
         )
         .only_told(),
-        Target::near_bound("full, planned", estimated, bound.lower_bound).only_told(),
+        BenchTarget::near_bound("full, planned", estimated, bound.lower_bound).only_told(),
     ];
     let text = format!(
         "{}, seed {}: {} objects, {} records, planned in {seconds:.0} s and not read. The others' numbers are computed.\n\n{}\n{}",
@@ -93,11 +93,11 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
         count(truth.len() as u64),
         count(records),
         table.markdown(),
-        targets.iter().map(Target::line).collect::<String>(),
+        targets.iter().map(BenchTarget::line).collect::<String>(),
     );
     Ok(Findings {
         text,
-        reached: !targets.iter().any(Target::is_missed),
+        reached: !targets.iter().any(BenchTarget::is_missed),
         json: json!({
             "benchmark": "requests", "size": options.size(), "seed": options.seed, "planned_only": true,
             "objects": truth.len(), "records": records, "planning_requests": sent, "seconds": seconds,

@@ -12,7 +12,7 @@ pub const BOUND_PERCENT: u64 = 110;
 
 /// Something that numbers are held against.
 #[derive(Debug, Serialize)]
-pub struct Target {
+pub struct BenchTarget {
     /// In words.
     pub wanted: String,
     /// In words, what was found.
@@ -23,7 +23,7 @@ pub struct Target {
     pub promised: bool,
 }
 
-impl Target {
+impl BenchTarget {
     /// `ours` at least `factor` times in `theirs`; nobody to compare with is not reached.
     pub fn fewer(pass: &str, factor: u64, ours: u64, theirs: Option<(&str, u64)>) -> Self {
         Self {
@@ -92,21 +92,21 @@ mod tests {
 
     #[test]
     fn exactly_the_factor_is_reached_and_one_request_more_is_not() {
-        assert!(Target::fewer("full", 5, 100, Some(("x", 500))).reached);
-        assert!(!Target::fewer("full", 5, 100, Some(("x", 499))).reached);
-        assert!(!Target::fewer("full", 5, 100, None).reached);
+        assert!(BenchTarget::fewer("full", 5, 100, Some(("x", 500))).reached);
+        assert!(!BenchTarget::fewer("full", 5, 100, Some(("x", 499))).reached);
+        assert!(!BenchTarget::fewer("full", 5, 100, None).reached);
     }
 
     #[test]
     fn what_is_only_told_is_never_missed() {
-        let missed = Target::near_bound("full", 111, 100);
+        let missed = BenchTarget::near_bound("full", 111, 100);
         assert!(missed.is_missed());
         assert!(!missed.only_told().is_missed());
     }
 
     #[test]
     fn ten_percent_over_the_bound_is_reached_and_more_is_not() {
-        assert!(Target::near_bound("full", 110, 100).reached);
-        assert!(!Target::near_bound("full", 111, 100).reached);
+        assert!(BenchTarget::near_bound("full", 110, 100).reached);
+        assert!(!BenchTarget::near_bound("full", 111, 100).reached);
     }
 }

@@ -1,9 +1,9 @@
 //! The tools that are measured, and how each of them makes a pass.
 
-use crate::bench::clients::{Client, Heard, Span};
+use crate::bench::clients::{BenchClient, Heard, PassSpan};
 use crate::bench::compare::{self, Comparison};
 use crate::bench::{Bench, CONNECTION, restores};
-use crate::running::{Fake, Host};
+use crate::running::{FakeProcess, HostProgram};
 use anyhow::{Context, Result};
 use clap::ValueEnum;
 use serde::Serialize;
@@ -48,12 +48,12 @@ impl Tool {
     }
 
     /// The same, as it restores; none where it only reads.
-    pub fn restores(self) -> Option<restores::Tool> {
+    pub fn restores(self) -> Option<restores::RestoreTool> {
         match self {
-            Tool::Ours => Some(restores::Tool::Ours),
+            Tool::Ours => Some(restores::RestoreTool::Ours),
             Tool::TapSalesforce | Tool::SimpleSalesforce => None,
-            Tool::JsforceQuery => Some(restores::Tool::JsforceCollections),
-            Tool::JsforceBulk => Some(restores::Tool::JsforceBulk),
+            Tool::JsforceQuery => Some(restores::RestoreTool::JsforceCollections),
+            Tool::JsforceBulk => Some(restores::RestoreTool::JsforceBulk),
         }
     }
 
@@ -77,32 +77,32 @@ pub enum Brought {
 }
 
 /// A tool with its files, ready for a pass.
-pub struct Reader {
+pub struct ToolReader {
     folder: PathBuf,
-    kind: Kind,
+    kind: ToolKind,
 }
 
-enum Kind {
-    Ours(Host),
-    Client(Client),
+enum ToolKind {
+    Ours(HostProgram),
+    BenchClient(BenchClient),
 }
 
-impl Reader {
+impl ToolReader {
     /// Installs what it needs, and connects it where that sends nothing.
-    pub fn new(tool: Tool, bench: &Bench<'_>, fake: &Fake) -> Result<Self> {
+    pub fn new(tool: Tool, bench: &Bench<'_>, fake: &FakeProcess) -> Result<Self> {
         let folder = bench.folder("requests").join(tool.folder_name());
         let kind = match tool {
             Tool::Ours => {
-                let host = Host::new(&bench.programs, folder.clone(), fake.client_secret())?;
+                let host = HostProgram::new(&bench.programs, folder.clone(), fake.client_secret())?;
                 host.connect(CONNECTION, &super::configuration(fake))?;
-                Kind::Ours(host)
+                ToolKind::Ours(host)
             }
-            Tool::TapSalesforce => Kind::Client(Client::python(bench, "tap_salesforce")?),
-            Tool::SimpleSalesforce => Kind::Client(Client::python(bench, "simple_salesforce")?),
-            Tool::JsforceQuery => Kind::Client(Client::node(bench, "jsforce", "rest")?),
-            Tool::JsforceBulk => Kind::Client(Client::node(bench, "jsforce", "bulk")?),
+            Tool::TapSalesforce => ToolKind::BenchClient(BenchClient::python(bench, "tap_salesforce")?),
+            Tool::SimpleSalesforce => ToolKind::BenchClient(BenchClient::python(bench, "simple_salesforce")?),
+            Tool::JsforceQuery => ToolKind::BenchClient(BenchClient::node(bench, "jsforce", "rest")?),
+            Tool::JsforceBulk => ToolKind::BenchClient(BenchClient::node(bench, "jsforce", "bulk")?),
         };
-        if let Kind::Client(_) = kind {
+        if let ToolKind::BenchClient(_) = kind {
             if folder.exists() {
                 fs::remove_dir_all(&folder)?;
             }
@@ -117,10 +117,10 @@ impl Reader {
     }
 
     /// Makes a pass; only this is timed and counted.
-    pub fn pass(&self, fake: &Fake, span: &Span<'_>) -> Result<Option<Heard>> {
+    pub fn pass(&self, fake: &FakeProcess, span: &PassSpan<'_>) -> Result<Option<Heard>> {
         match &self.kind {
-            Kind::Client(client) => client.run(fake, &self.folder, span).map(Some),
-            Kind::Ours(host) => {
+            ToolKind::BenchClient(client) => client.run(fake, &self.folder, span).map(Some),
+            ToolKind::Ours(host) => {
                 if !span.incremental {
                     host.output(&["connection", "check", CONNECTION])?;
                     host.output(&["plan", CONNECTION])?;
@@ -132,10 +132,10 @@ impl Reader {
     }
 
     /// What the pass has brought.
-    pub fn brought(&self, fake: &Fake, heard: Option<Heard>) -> Result<Brought> {
+    pub fn brought(&self, fake: &FakeProcess, heard: Option<Heard>) -> Result<Brought> {
         match (&self.kind, heard) {
-            (Kind::Ours(host), _) => compare::newest_snapshot(host, fake, CONNECTION, &[]).map(Brought::Compared),
-            (Kind::Client(_), heard) => Ok(Brought::Told(heard.unwrap_or_default())),
+            (ToolKind::Ours(host), _) => compare::newest_snapshot(host, fake, CONNECTION, &[]).map(Brought::Compared),
+            (ToolKind::BenchClient(_), heard) => Ok(Brought::Told(heard.unwrap_or_default())),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! What the org itself says was there to be read: rows, changes and deletions, by object.
 
-use crate::running::Fake;
-use crate::running::fake::Churned;
+use crate::running::FakeProcess;
+use crate::running::fake::ChurnCounts;
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -45,7 +45,7 @@ const LONGEST_SHORT_TEXT: u64 = 255;
 pub type Truth = BTreeMap<String, ObjectTruth>;
 
 /// The org as it stands, nothing changed yet.
-pub fn at_rest(fake: &Fake) -> Result<Truth> {
+pub fn at_rest(fake: &FakeProcess) -> Result<Truth> {
     let mut truth = Truth::new();
     for object in fake.objects()?.into_iter().filter(|object| !object.refuses_query) {
         let described = serde_json::from_value(fake.api(&format!("sobjects/{}/describe", object.name))?)?;
@@ -87,7 +87,7 @@ fn told_by(described: &Described, rows: u64) -> ObjectTruth {
 }
 
 /// The org after other applications changed it. `since` is compared with stamps as text, to the second.
-pub fn after(fake: &Fake, churned: &BTreeMap<String, Churned>, since: &str) -> Result<Truth> {
+pub fn after(fake: &FakeProcess, churned: &BTreeMap<String, ChurnCounts>, since: &str) -> Result<Truth> {
     let mut truth = at_rest(fake)?;
     for (name, churned) in churned {
         if let Some(object) = truth.get_mut(name) {
@@ -98,7 +98,7 @@ pub fn after(fake: &Fake, churned: &BTreeMap<String, Churned>, since: &str) -> R
     Ok(truth)
 }
 
-fn stamped_since(fake: &Fake, object: &str, since: &str) -> Result<u64> {
+fn stamped_since(fake: &FakeProcess, object: &str, since: &str) -> Result<u64> {
     #[derive(Deserialize)]
     struct Stamp {
         #[serde(rename = "SystemModstamp")]

@@ -18,14 +18,14 @@ const REQUESTS_OF_A_WRITING_JOB: u64 = 4;
 
 /// What a restore takes at least.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-pub struct Bound {
+pub struct RestoreBound {
     /// Which records are there.
     look_ups: u64,
     /// Those that are created or changed.
     writes: u64,
 }
 
-impl Bound {
+impl RestoreBound {
     /// All of it.
     pub fn all(&self) -> u64 {
         self.look_ups + self.writes
@@ -38,8 +38,8 @@ impl Bound {
 }
 
 /// For this loss, by a tool that knows the objects, is not told what is gone, and knows it before it writes.
-pub fn of(loss: &Loss) -> Bound {
-    Bound {
+pub fn of(loss: &Loss) -> RestoreBound {
+    RestoreBound {
         look_ups: with_jobs(loss.before.rows().collect(), REQUESTS_OF_A_READING_JOB, looked_up),
         writes: with_jobs(loss.written().collect(), REQUESTS_OF_A_WRITING_JOB, |rows| {
             rows.iter().sum::<u64>().div_ceil(RECORDS)

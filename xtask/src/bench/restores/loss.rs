@@ -1,6 +1,6 @@
 //! What is deleted of an org, and what would have to be written to have it back, by the org's own books.
 
-use crate::running::Fake;
+use crate::running::FakeProcess;
 use anyhow::{Context, Result};
 use indexmap::IndexMap;
 use serde::Deserialize;
@@ -16,7 +16,7 @@ const KEPT: [&str; 3] = ["Product2", "Pricebook2", "PricebookEntry"];
 type Values = IndexMap<String, Box<RawValue>>;
 
 /// Records that can be written, by object.
-pub struct Held {
+pub struct HeldRecords {
     objects: BTreeMap<String, HeldObject>,
 }
 
@@ -28,16 +28,16 @@ struct HeldObject {
 }
 
 #[derive(Deserialize)]
-struct Described {
+struct ObjectDescribe {
     createable: bool,
     queryable: bool,
     deletable: bool,
-    fields: Vec<DescribedField>,
+    fields: Vec<FieldDescribe>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct DescribedField {
+struct FieldDescribe {
     name: String,
     #[serde(rename = "type")]
     kind: String,
@@ -45,15 +45,15 @@ struct DescribedField {
     reference_to: Vec<String>,
 }
 
-impl Held {
-    fn described(fake: &Fake) -> Result<Held> {
+impl HeldRecords {
+    fn described(fake: &FakeProcess) -> Result<HeldRecords> {
         let mut objects = BTreeMap::new();
         for object in fake
             .objects()?
             .into_iter()
             .filter(|object| !object.refuses_query && object.rows > 0)
         {
-            let described: Described = serde_json::from_value(fake.api(&format!("sobjects/{}/describe", object.name))?)?;
+            let described: ObjectDescribe = serde_json::from_value(fake.api(&format!("sobjects/{}/describe", object.name))?)?;
             let is_data = described.createable && described.queryable && described.deletable;
             if !is_data || SETUP.contains(&object.name.as_str()) {
                 continue;
@@ -74,11 +74,11 @@ impl Held {
             };
             objects.insert(object.name, held);
         }
-        Ok(Held { objects })
+        Ok(HeldRecords { objects })
     }
 
     /// Of an org as it is now, by the objects and fields of how it was.
-    pub fn of(fake: &Fake, was: &Held) -> Result<Held> {
+    pub fn of(fake: &FakeProcess, was: &HeldRecords) -> Result<HeldRecords> {
         let mut objects = BTreeMap::new();
         for (name, object) in &was.objects {
             let mut records = BTreeMap::new();
@@ -94,7 +94,7 @@ impl Held {
             };
             objects.insert(name.clone(), held);
         }
-        Ok(Held { objects })
+        Ok(HeldRecords { objects })
     }
 
     /// Objects that have records.
@@ -134,15 +134,15 @@ impl Held {
 /// An org before and after something was deleted.
 pub struct Loss {
     /// What it held.
-    pub before: Held,
-    after: Held,
+    pub before: HeldRecords,
+    after: HeldRecords,
 }
 
 impl Loss {
     /// Deletes at random, as people do: lookups that referred to what is gone are empty then.
-    pub fn inflict(fake: &Fake, percent: u64, seed: u64) -> Result<Loss> {
-        let described = Held::described(fake)?;
-        let before = Held::of(fake, &described)?;
+    pub fn inflict(fake: &FakeProcess, percent: u64, seed: u64) -> Result<Loss> {
+        let described = HeldRecords::described(fake)?;
+        let before = HeldRecords::of(fake, &described)?;
         fake.post("writing", &json!({"clear_lookups": true}))?;
         // Records of owners who left can be given back to them.
         fake.post("user", &json!({"update_inactive_owners": true}))?;
@@ -152,7 +152,7 @@ impl Loss {
             &json!({"percent": percent, "seed": seed, "objects": objects}),
         )?;
         fake.advance_minutes(30)?;
-        let after = Held::of(fake, &before)?;
+        let after = HeldRecords::of(fake, &before)?;
         Ok(Loss { before, after })
     }
 

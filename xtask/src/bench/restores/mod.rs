@@ -6,15 +6,15 @@
 mod bound;
 mod loss;
 
-use super::books::{Books, Opened};
-use super::clients::{Client, Span};
-use super::requests::Target;
+use super::books::{Books, OpenBooks};
+use super::clients::{BenchClient, PassSpan};
+use super::requests::BenchTarget;
 use super::table::{Table, count, times};
 use super::{Bench, CONNECTION, Findings};
-use crate::running::Host;
+use crate::running::HostProgram;
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use loss::{Held, Loss};
+use loss::{HeldRecords, Loss};
 use serde::Serialize;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -31,7 +31,7 @@ const PERCENT: u64 = 5;
 
 /// Which org, and how much of it is deleted.
 #[derive(clap::Args)]
-pub struct Options {
+pub struct RestoresOptions {
     /// Any size that fake-salesforce knows.
     #[arg(long, default_value = ORG)]
     org: String,
@@ -43,12 +43,12 @@ pub struct Options {
     percent: u64,
     /// Only these tools; by default all.
     #[arg(long, value_enum, value_delimiter = ',')]
-    tools: Vec<Tool>,
+    tools: Vec<RestoreTool>,
 }
 
-impl Options {
+impl RestoresOptions {
     /// Of the usual org, by these tools; by all where there are none.
-    pub fn usual(seed: u64, tools: Vec<Tool>) -> Self {
+    pub fn usual(seed: u64, tools: Vec<RestoreTool>) -> Self {
         Self {
             org: ORG.to_owned(),
             seed,
@@ -61,7 +61,7 @@ impl Options {
 /// Who restores.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum Tool {
+pub enum RestoreTool {
     /// This project.
     Ours,
     /// What `sf data import tree` calls.
@@ -72,22 +72,22 @@ pub enum Tool {
     JsforceBulk,
 }
 
-impl Tool {
+impl RestoreTool {
     fn title(self) -> &'static str {
         match self {
-            Tool::Ours => "this project",
-            Tool::SfTree => "`sf data import tree` (plugin-data 4.0.115)",
-            Tool::JsforceCollections => "jsforce 3.9.1, `create` and `update`",
-            Tool::JsforceBulk => "jsforce 3.9.1, `bulk2` ingest",
+            RestoreTool::Ours => "this project",
+            RestoreTool::SfTree => "`sf data import tree` (plugin-data 4.0.115)",
+            RestoreTool::JsforceCollections => "jsforce 3.9.1, `create` and `update`",
+            RestoreTool::JsforceBulk => "jsforce 3.9.1, `bulk2` ingest",
         }
     }
 
     fn way(self) -> &'static str {
         match self {
-            Tool::Ours => "ours",
-            Tool::SfTree => "tree",
-            Tool::JsforceCollections => "collections",
-            Tool::JsforceBulk => "bulk",
+            RestoreTool::Ours => "ours",
+            RestoreTool::SfTree => "tree",
+            RestoreTool::JsforceCollections => "collections",
+            RestoreTool::JsforceBulk => "bulk",
         }
     }
 }
@@ -95,7 +95,7 @@ impl Tool {
 /// What one tool's restore cost and brought.
 #[derive(Serialize)]
 struct Restored {
-    tool: Tool,
+    tool: RestoreTool,
     books: Books,
     /// Records that were there before and are not now; fewer than none where there are too many.
     missing: i64,
@@ -112,9 +112,9 @@ impl Restored {
 }
 
 /// Measures the wanted tools one after another.
-pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
+pub fn run(bench: &Bench<'_>, options: &RestoresOptions) -> Result<Findings> {
     let tools = match options.tools.is_empty() {
-        true => Tool::value_variants().to_vec(),
+        true => RestoreTool::value_variants().to_vec(),
         false => options.tools.clone(),
     };
     let (mut restored, mut loss) = (Vec::new(), None);
@@ -130,7 +130,7 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
     let targets = judge(&restored, bound.all());
     Ok(Findings {
         text: told(options, &restored, &loss, &bound, &targets),
-        reached: !targets.iter().any(Target::is_missed),
+        reached: !targets.iter().any(BenchTarget::is_missed),
         json: json!({
             "benchmark": "restores", "size": options.org, "seed": options.seed, "percent": options.percent,
             "lost": loss.lost(), "bound": bound, "tools": restored, "targets": targets,
@@ -138,15 +138,15 @@ pub fn run(bench: &Bench<'_>, options: &Options) -> Result<Findings> {
     })
 }
 
-fn measure(bench: &Bench<'_>, options: &Options, tool: Tool) -> Result<(Restored, Loss)> {
+fn measure(bench: &Bench<'_>, options: &RestoresOptions, tool: RestoreTool) -> Result<(Restored, Loss)> {
     let fake = bench.org(&options.org, options.seed, 60)?;
     let folder = bench.folder("restores").join(tool.way());
     if folder.exists() {
         fs::remove_dir_all(&folder)?;
     }
     let host = match tool {
-        Tool::Ours => {
-            let host = Host::new(&bench.programs, folder.clone(), fake.client_secret())?;
+        RestoreTool::Ours => {
+            let host = HostProgram::new(&bench.programs, folder.clone(), fake.client_secret())?;
             let mut configuration = fake.configuration(USAGE_LIMIT);
             configuration["file_requests"] = 0.into();
             host.connect(CONNECTION, &configuration)?;
@@ -160,18 +160,18 @@ fn measure(bench: &Bench<'_>, options: &Options, tool: Tool) -> Result<(Restored
     };
     let loss = Loss::inflict(&fake, options.percent, options.seed)?;
     let client = match tool {
-        Tool::Ours => None,
+        RestoreTool::Ours => None,
         _ => {
             fs::write(folder.join("wanted.json"), serde_json::to_vec(&loss.wanted())?)?;
-            Some(Client::node(bench, "restores", tool.way())?)
+            Some(BenchClient::node(bench, "restores", tool.way())?)
         }
     };
-    let opened = Opened::now(&fake)?;
+    let opened = OpenBooks::now(&fake)?;
     let started = Instant::now();
     let failed = match (&host, &client) {
         (Some(host), _) => ours(host, &loss)?,
         (_, Some(client)) => {
-            let span = Span {
+            let span = PassSpan {
                 incremental: false,
                 since: "",
                 until: "",
@@ -182,7 +182,7 @@ fn measure(bench: &Bench<'_>, options: &Options, tool: Tool) -> Result<(Restored
     };
     let seconds = started.elapsed().as_secs_f64();
     let books = opened.close(&fake)?;
-    let (before, now) = (&loss.before, Held::of(&fake, &loss.before)?);
+    let (before, now) = (&loss.before, HeldRecords::of(&fake, &loss.before)?);
     bench.tidy(&folder)?;
     let restored = Restored {
         tool,
@@ -196,7 +196,7 @@ fn measure(bench: &Bench<'_>, options: &Options, tool: Tool) -> Result<(Restored
 }
 
 /// Restores, and gives what failed, one of each kind; the books tell whether it counts.
-fn ours(host: &Host, loss: &Loss) -> Result<BTreeMap<String, String>> {
+fn ours(host: &HostProgram, loss: &Loss) -> Result<BTreeMap<String, String>> {
     let mut arguments = vec!["restore", CONNECTION, "latest", "--yes", "--json"];
     arguments.extend(loss.before.names().flat_map(|name| ["--object", name]));
     let output = host.command(&arguments).output()?;
@@ -211,18 +211,24 @@ fn ours(host: &Host, loss: &Loss) -> Result<BTreeMap<String, String>> {
     Ok(texts.collect())
 }
 
-fn judge(restored: &[Restored], bound: u64) -> Vec<Target> {
-    let Some(ours) = restored.iter().find(|one| one.tool == Tool::Ours) else {
+fn judge(restored: &[Restored], bound: u64) -> Vec<BenchTarget> {
+    let Some(ours) = restored.iter().find(|one| one.tool == RestoreTool::Ours) else {
         return Vec::new();
     };
     let differences = ours.missing.unsigned_abs() + ours.missing_references.unsigned_abs();
     vec![
-        Target::whole("restore", differences),
-        Target::near_bound("restore", ours.books.counted, bound),
+        BenchTarget::whole("restore", differences),
+        BenchTarget::near_bound("restore", ours.books.counted, bound),
     ]
 }
 
-fn told(options: &Options, restored: &[Restored], loss: &Loss, bound: &bound::Bound, targets: &[Target]) -> String {
+fn told(
+    options: &RestoresOptions,
+    restored: &[Restored],
+    loss: &Loss,
+    bound: &bound::RestoreBound,
+    targets: &[BenchTarget],
+) -> String {
     let mut text = format!(
         "{}, seed {}: {} records of {} objects, of which {} were deleted, and {} others referred to those.\n\n",
         options.org,
@@ -242,7 +248,7 @@ fn told(options: &Options, restored: &[Restored], loss: &Loss, bound: &bound::Bo
     ]);
     let ours = restored
         .iter()
-        .find(|one| one.tool == Tool::Ours)
+        .find(|one| one.tool == RestoreTool::Ours)
         .map_or(0, |one| one.books.counted);
     for one in restored {
         table.row(vec![

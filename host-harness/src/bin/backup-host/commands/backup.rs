@@ -1,21 +1,26 @@
 //! `backup`.
 
-use super::pause::{Paused, print_pause};
+use super::pause::{PausedPart, print_pause};
 use super::snapshots::kind_text;
 use super::{until_interrupted, warnings};
-use crate::failure::{Ending, Failure};
+use crate::failure::{CommandError, Ending};
 use crate::open::{Opened, actor};
 use crate::output::{bytes, counted, json, line};
 use crate::progress::Show;
 use backup_store::{ConnectionName, ObjectState};
-use host_harness::jobs::{BackupRequest, BackupResult, ObjectResult, State};
+use host_harness::jobs::{BackupRequest, BackupResult, BackupState, ObjectResult};
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
 /// Objects of one reason that are named; of the others only how many.
 const NAMED: usize = 5;
 
-pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn backup(
+    open: &Opened,
+    name: &ConnectionName,
+    request: BackupRequest,
+    as_json: bool,
+) -> Result<ExitCode, CommandError> {
     let host = open.host()?;
     let show = Show::new(as_json);
     warnings::of_configuration(&host, name).await?;
@@ -31,25 +36,25 @@ pub async fn backup(open: &Opened, name: &ConnectionName, request: BackupRequest
     }
     let ending = Ending {
         failed: result.failed.as_deref(),
-        incomplete: result.state == State::Partial && result.pause.is_none(),
+        incomplete: result.state == BackupState::Partial && result.pause.is_none(),
         paused: result.pause.is_some(),
         warned: warnings::are_unaccepted(&result.warnings),
     };
     Ok(ending.exit_code())
 }
 
-fn print(result: &BackupResult) -> Result<(), Failure> {
+fn print(result: &BackupResult) -> Result<(), CommandError> {
     let count = |state: ObjectState| result.objects.iter().filter(|object| object.state == state).count();
     print_reasons(&result.objects)?;
     warnings::print(&result.warnings)?;
     let state = match result.state {
-        State::Complete => "complete",
-        State::Incomplete => "incomplete: it has all that could be read",
-        State::Partial if what_pauses(result) == Paused::Begun => "partial: nothing of it is read yet",
-        State::Partial => "partial, and can be read",
+        BackupState::Complete => "complete",
+        BackupState::Incomplete => "incomplete: it has all that could be read",
+        BackupState::Partial if what_pauses(result) == PausedPart::Begun => "partial: nothing of it is read yet",
+        BackupState::Partial => "partial, and can be read",
     };
     line(&format!("{} snapshot {} is {state}", kind_text(result.kind), result.snapshot))?;
-    if result.records > 0 || result.state != State::Partial {
+    if result.records > 0 || result.state != BackupState::Partial {
         line(&format!(
             "{}, {}; objects: {} complete, {} partial, {} not started, {} skipped, {} failed; {} in this run",
             counted(result.records, "record"),
@@ -70,14 +75,14 @@ fn print(result: &BackupResult) -> Result<(), Failure> {
             "what is committed stays; `backup-host backup {}` resumes there",
             result.connection
         ))?;
-    } else if result.state == State::Partial {
+    } else if result.state == BackupState::Partial {
         line(&format!("stopped; `backup-host backup {}` resumes", result.connection))?;
     }
     Ok(())
 }
 
 /// Why objects were not read, those of one reason together; and what people should know of the others.
-fn print_reasons(objects: &[ObjectResult]) -> Result<(), Failure> {
+fn print_reasons(objects: &[ObjectResult]) -> Result<(), CommandError> {
     let mut grouped: BTreeMap<(&str, String), Vec<&str>> = BTreeMap::new();
     for object in objects {
         let Some(reason) = &object.reason else { continue };
@@ -101,10 +106,10 @@ fn print_reasons(objects: &[ObjectResult]) -> Result<(), Failure> {
     Ok(())
 }
 
-fn what_pauses(result: &BackupResult) -> Paused {
+fn what_pauses(result: &BackupResult) -> PausedPart {
     if result.records == 0 && result.blobs == 0 {
-        Paused::Begun
+        PausedPart::Begun
     } else {
-        Paused::Reading
+        PausedPart::Reading
     }
 }

@@ -2,7 +2,7 @@
 
 use super::warnings;
 use crate::args::ConnectionCommand;
-use crate::failure::{Failure, WARNED};
+use crate::failure::{CommandError, WARNED};
 use crate::open::{Opened, actor, connector};
 use crate::output::{json, line, table};
 use crate::progress::{Show, usage_text};
@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-pub async fn run(command: ConnectionCommand, open: &Opened) -> Result<ExitCode, Failure> {
+pub async fn run(command: ConnectionCommand, open: &Opened) -> Result<ExitCode, CommandError> {
     match command {
         ConnectionCommand::Add {
             name,
@@ -48,9 +48,9 @@ async fn add(
     config: &Path,
     component: Option<&PathBuf>,
     as_json: bool,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let config =
-        ConnectionConfig::parse(&read(config)?).map_err(|e| Failure::wrong_use(format!("{}: {e}", config.display())))?;
+        ConnectionConfig::parse(&read(config)?).map_err(|e| CommandError::wrong_use(format!("{}: {e}", config.display())))?;
     let connector = connector(component)?;
     let (place, limit) = (config.origin.as_ref().map(ToString::to_string), config.usage_limit);
     open.host()?
@@ -77,7 +77,7 @@ async fn set(
     members: Vec<(String, String)>,
     config: Option<&Path>,
     as_json: bool,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let change = match config {
         Some(file) => ConfigChange::File(read(file)?),
         None => ConfigChange::Members(members),
@@ -100,11 +100,11 @@ async fn set(
     })
 }
 
-fn read(config: &Path) -> Result<Vec<u8>, Failure> {
-    std::fs::read(config).map_err(|e| Failure::wrong_use(format!("{} can't be read: {e}", config.display())))
+fn read(config: &Path) -> Result<Vec<u8>, CommandError> {
+    std::fs::read(config).map_err(|e| CommandError::wrong_use(format!("{} can't be read: {e}", config.display())))
 }
 
-async fn list(open: &Opened, as_json: bool) -> Result<(), Failure> {
+async fn list(open: &Opened, as_json: bool) -> Result<(), CommandError> {
     let (mut connections, mut damaged) = (Vec::new(), Vec::new());
     for name in open.store.connections().await? {
         match Journal::open(&open.store, &name).await {
@@ -124,10 +124,10 @@ async fn list(open: &Opened, as_json: bool) -> Result<(), Failure> {
     if damaged.is_empty() {
         return Ok(());
     }
-    Err(Failure::failed(damaged.join("; ")))
+    Err(CommandError::failed(damaged.join("; ")))
 }
 
-fn list_table(connections: &[Value]) -> Result<(), Failure> {
+fn list_table(connections: &[Value]) -> Result<(), CommandError> {
     let cell = |connection: &Value, field: &str| connection.get(field).map(text).unwrap_or_default();
     let fields = ["connection", "instance_url", "usage_limit", "scope"];
     let rows: Vec<Vec<String>> = connections
@@ -137,10 +137,10 @@ fn list_table(connections: &[Value]) -> Result<(), Failure> {
     table(&["CONNECTION", "INSTANCE", "LIMIT %", "ORG"], &rows)
 }
 
-async fn show(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<(), Failure> {
+async fn show(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<(), CommandError> {
     let journal = open.journal(name).await?;
     if !journal.state().exists() {
-        return Err(Failure::unknown(name));
+        return Err(CommandError::unknown(name));
     }
     let described = described(&journal, open);
     if as_json {
@@ -172,7 +172,7 @@ fn text(value: &Value) -> String {
     }
 }
 
-async fn check(open: &Opened, name: &ConnectionName, request: CheckRequest, as_json: bool) -> Result<ExitCode, Failure> {
+async fn check(open: &Opened, name: &ConnectionName, request: CheckRequest, as_json: bool) -> Result<ExitCode, CommandError> {
     let host = open.host()?;
     let show = Show::new(as_json);
     let checked = host.check_connection_with(name, &actor(None), request, &show).await;

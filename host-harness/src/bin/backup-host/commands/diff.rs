@@ -3,15 +3,15 @@
 use super::held::named;
 use super::snapshots::selected;
 use super::until_interrupted;
-use crate::failure::{Failure, PAUSED, WARNED};
+use crate::failure::{CommandError, PAUSED, WARNED};
 use crate::open::{Opened, actor};
 use crate::output::{counted, json, json_line, line, number, table};
 use crate::progress::Show;
 use backup_contract::Row;
-use backup_store::snapshot::{Change, Difference, FieldChange, ObjectFold, differences};
+use backup_store::snapshot::{Difference, FieldChange, ObjectFold, RecordChange, differences};
 use backup_store::{ConnectionName, ObjectName, ObjectState, Snapshot};
 use futures::StreamExt;
-use host_harness::jobs::{BackupRequest, BackupResult, Calls, ObjectResult, PauseResult, State};
+use host_harness::jobs::{BackupRequest, BackupResult, BackupState, Calls, ObjectResult, PauseResult};
 use serde::Serialize;
 use serde_json::value::RawValue;
 use serde_json::{Value, json};
@@ -72,14 +72,14 @@ pub struct Diff {
     pub check_now: bool,
 }
 
-pub async fn run(open: &Opened, name: &ConnectionName, asked: &Diff, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn run(open: &Opened, name: &ConnectionName, asked: &Diff, as_json: bool) -> Result<ExitCode, CommandError> {
     if asked.before == LIVE {
-        return Err(Failure::wrong_use(
+        return Err(CommandError::wrong_use(
             "the first of both is a snapshot; `live` is what it may be compared with",
         ));
     }
     if asked.check_now && asked.after != LIVE {
-        return Err(Failure::wrong_use(
+        return Err(CommandError::wrong_use(
             "--check-now is about the org, which only `live` asks; leave it out to compare two snapshots",
         ));
     }
@@ -107,8 +107,8 @@ pub async fn run(open: &Opened, name: &ConnectionName, asked: &Diff, as_json: bo
         objects.push(object);
     }
     let pause = taken.as_ref().and_then(|taken| taken.pause.clone());
-    let incomplete = taken.as_ref().is_some_and(|taken| taken.state == State::Incomplete);
-    let result = Compared {
+    let incomplete = taken.as_ref().is_some_and(|taken| taken.state == BackupState::Incomplete);
+    let result = DiffSummary {
         connection: name.to_string(),
         before: side(&before),
         after: side(&after),
@@ -134,7 +134,7 @@ pub async fn run(open: &Opened, name: &ConnectionName, asked: &Diff, as_json: bo
 
 /// The last line of JSON.
 #[derive(Debug, Serialize)]
-struct Compared {
+struct DiffSummary {
     connection: String,
     before: Value,
     after: Value,
@@ -165,14 +165,14 @@ fn states(snapshot: &Snapshot) -> BTreeMap<String, ObjectState> {
 async fn live(
     open: &Opened,
     name: &ConnectionName,
-    of: &Snapshot,
+    snapshot: &Snapshot,
     check_now: bool,
     as_json: bool,
-) -> Result<BackupResult, Failure> {
+) -> Result<BackupResult, CommandError> {
     let host = open.host()?;
     let show = Show::new(as_json);
     let journal = open.journal(name).await?;
-    let record = journal.state().snapshot(of.info().id);
+    let record = journal.state().snapshot(snapshot.info().id);
     let request = BackupRequest {
         objects: record.map(|record| record.objects.clone()).unwrap_or_default(),
         check_now,
@@ -191,9 +191,9 @@ async fn live(
         if result.pause.is_some() {
             return Ok(result);
         }
-        if result.state == State::Partial {
+        if result.state == BackupState::Partial {
             let why = result.failed.unwrap_or_else(|| "it was stopped".to_owned());
-            return Err(Failure::failed(format!("the org can't be read as it is now: {why}")));
+            return Err(CommandError::failed(format!("the org can't be read as it is now: {why}")));
         }
         let journal = open.journal(name).await?;
         let taken = journal
@@ -214,7 +214,7 @@ async fn compare(
     name: &ObjectName,
     object: &mut ComparedObject,
     as_json: bool,
-) -> Result<(), Failure> {
+) -> Result<(), CommandError> {
     let folds = [before, after].map(|snapshot| snapshot.fold().objects.get(name));
     let has_records = |fold: &ObjectFold| fold.holds_all() || (fold.state == ObjectState::Partial);
     let [Some(fold_before), Some(fold_after)] = folds.map(|fold| fold.filter(|fold| has_records(fold))) else {
@@ -226,12 +226,12 @@ async fn compare(
         let difference = difference?;
         let (count, event) = match &difference.what {
             // Who hasn't read all can't tell that a record isn't there.
-            Change::Added(_) if !fold_before.holds_all() => (&mut object.not_read, None),
-            Change::Removed(_) if !fold_after.holds_all() => (&mut object.not_read, None),
-            Change::Added(_) => (&mut object.added, Some("added")),
-            Change::Removed(_) => (&mut object.removed, Some("removed")),
-            Change::Fields(fields) if fields.iter().all(is_set_by_itself) => (&mut object.touched, Some("touched")),
-            Change::Fields(_) => (&mut object.changed, Some("changed")),
+            RecordChange::Added(_) if !fold_before.holds_all() => (&mut object.not_read, None),
+            RecordChange::Removed(_) if !fold_after.holds_all() => (&mut object.not_read, None),
+            RecordChange::Added(_) => (&mut object.added, Some("added")),
+            RecordChange::Removed(_) => (&mut object.removed, Some("removed")),
+            RecordChange::Fields(fields) if fields.iter().all(is_set_by_itself) => (&mut object.touched, Some("touched")),
+            RecordChange::Fields(_) => (&mut object.changed, Some("changed")),
         };
         *count += 1;
         match event {
@@ -259,14 +259,14 @@ struct EventLine<'a> {
     fields: Option<&'a [FieldChange]>,
 }
 
-fn event_line<'a>(event: &'a str, object: &'a ObjectName, difference: &'a Difference) -> Result<EventLine<'a>, Failure> {
+fn event_line<'a>(event: &'a str, object: &'a ObjectName, difference: &'a Difference) -> Result<EventLine<'a>, CommandError> {
     let record = |row: &'a Row| {
-        let unreadable = |error| Failure::failed(format!("{object} {}: {error}", row.key));
+        let unreadable = |error| CommandError::failed(format!("{object} {}: {error}", row.key));
         serde_json::from_slice(&row.body).map_err(unreadable)
     };
     let (record, fields) = match &difference.what {
-        Change::Added(row) | Change::Removed(row) => (Some(record(row)?), None),
-        Change::Fields(fields) => (None, Some(fields.as_slice())),
+        RecordChange::Added(row) | RecordChange::Removed(row) => (Some(record(row)?), None),
+        RecordChange::Fields(fields) => (None, Some(fields.as_slice())),
     };
     Ok(EventLine {
         event,
@@ -280,7 +280,7 @@ fn event_line<'a>(event: &'a str, object: &'a ObjectName, difference: &'a Differ
 /// The same for people.
 fn text(event: &str, object: &ObjectName, difference: &Difference) -> Vec<String> {
     let mut lines = vec![format!("{event}: {object} {}", difference.key)];
-    if let Change::Fields(fields) = &difference.what {
+    if let RecordChange::Fields(fields) = &difference.what {
         let value = |value: &Option<Box<RawValue>>| shortened(value.as_deref().map_or("nothing", RawValue::get));
         let field = |field: &FieldChange| format!("    {}: {} -> {}", field.field, value(&field.before), value(&field.after));
         lines.extend(fields.iter().filter(|field| !is_set_by_itself(field)).map(field));
@@ -295,7 +295,7 @@ fn shortened(text: &str) -> String {
     }
 }
 
-fn print(result: &Compared) -> Result<(), Failure> {
+fn print(result: &DiffSummary) -> Result<(), CommandError> {
     let differing = result.objects.iter().filter(|object| object.differing() > 0);
     let row = |object: &ComparedObject| {
         let counts = [object.added, object.removed, object.changed, object.touched];
@@ -345,7 +345,7 @@ fn print(result: &Compared) -> Result<(), Failure> {
 }
 
 /// Where an object can't be compared, or not in full.
-fn notes(result: &Compared, object: &ComparedObject) -> Result<(), Failure> {
+fn notes(result: &DiffSummary, object: &ComparedObject) -> Result<(), CommandError> {
     let ids = [&result.before, &result.after].map(|side| side["snapshot"].as_str().unwrap_or_default());
     let states = [object.before, object.after];
     if states == [Some(ObjectState::Skipped); 2] {

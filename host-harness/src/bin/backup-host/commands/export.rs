@@ -3,34 +3,39 @@
 use super::files;
 use super::held::held;
 use super::snapshots::selected;
-use crate::args::Format;
-use crate::failure::Failure;
+use crate::args::ExportFormat;
+use crate::failure::CommandError;
 use crate::open::Opened;
 use backup_store::{ConnectionName, ObjectName, Snapshot};
 use futures::StreamExt;
 use serde_json::value::RawValue;
 use std::collections::{HashMap, HashSet};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
-pub async fn run(
-    open: &Opened,
-    name: &ConnectionName,
-    text: &str,
-    object: &ObjectName,
-    format: Format,
-    files: Option<&Path>,
-) -> Result<ExitCode, Failure> {
-    let snapshot = selected(open, name, text).await?;
-    let held = held(&snapshot, object)?;
+/// What `export` gives out.
+pub struct ExportRequest {
+    /// An id, a unique prefix of one, or `latest`.
+    pub snapshot: String,
+    /// In whatever case it is written.
+    pub object: ObjectName,
+    /// Of the records.
+    pub format: ExportFormat,
+    /// Where the object's files go; `None`: nowhere.
+    pub files: Option<PathBuf>,
+}
+
+pub async fn run(open: &Opened, name: &ConnectionName, request: &ExportRequest) -> Result<ExitCode, CommandError> {
+    let snapshot = selected(open, name, &request.snapshot).await?;
+    let held = held(&snapshot, &request.object)?;
     let object = &held.object;
     let out = BufWriter::new(std::io::stdout().lock());
-    match format {
-        Format::Ndjson => ndjson(&snapshot, object, out).await?,
-        Format::Csv => csv(&snapshot, object, out).await?,
+    match request.format {
+        ExportFormat::Ndjson => ndjson(&snapshot, object, out).await?,
+        ExportFormat::Csv => csv(&snapshot, object, out).await?,
     }
-    match files {
+    match &request.files {
         Some(folder) => {
             let written = files::write(&snapshot, object, folder).await?;
             Ok(if written == ExitCode::SUCCESS {
@@ -44,12 +49,12 @@ pub async fn run(
 }
 
 /// What the source itself said of the object when the snapshot was made.
-pub async fn schema(open: &Opened, name: &ConnectionName, text: &str, object: &ObjectName) -> Result<ExitCode, Failure> {
+pub async fn schema(open: &Opened, name: &ConnectionName, text: &str, object: &ObjectName) -> Result<ExitCode, CommandError> {
     let snapshot = selected(open, name, text).await?;
     let object = &super::held::named(&[&snapshot], object)?;
     let notes = snapshot.notes(&[format!("describe/{object}")]).await?;
     let Some(schema) = notes.into_iter().flatten().next() else {
-        return Err(Failure::failed(format!(
+        return Err(CommandError::failed(format!(
             "snapshot {} holds no schema of {object}",
             snapshot.info().id
         )));
@@ -60,7 +65,7 @@ pub async fn schema(open: &Opened, name: &ConnectionName, text: &str, object: &O
     Ok(ExitCode::SUCCESS)
 }
 
-async fn ndjson(snapshot: &Snapshot, object: &ObjectName, mut out: impl Write) -> Result<(), Failure> {
+async fn ndjson(snapshot: &Snapshot, object: &ObjectName, mut out: impl Write) -> Result<(), CommandError> {
     let mut rows = snapshot.rows(object);
     while let Some(row) = rows.next().await {
         out.write_all(&row?.body)?;
@@ -70,7 +75,7 @@ async fn ndjson(snapshot: &Snapshot, object: &ObjectName, mut out: impl Write) -
 }
 
 /// Reads twice: the first time only for the columns, since records of one object may differ in their fields.
-async fn csv(snapshot: &Snapshot, object: &ObjectName, out: impl Write) -> Result<(), Failure> {
+async fn csv(snapshot: &Snapshot, object: &ObjectName, out: impl Write) -> Result<(), CommandError> {
     let mut columns = Vec::new();
     let mut known = HashSet::new();
     let mut rows = snapshot.rows(object);
@@ -103,8 +108,8 @@ async fn csv(snapshot: &Snapshot, object: &ObjectName, out: impl Write) -> Resul
 }
 
 /// A record's fields, values untouched.
-fn members(body: &[u8]) -> Result<Vec<(String, &RawValue)>, Failure> {
-    backup_store::snapshot::members(body).map_err(|e| Failure::failed(format!("a record is not one JSON object: {e}")))
+fn members(body: &[u8]) -> Result<Vec<(String, &RawValue)>, CommandError> {
+    backup_store::snapshot::members(body).map_err(|e| CommandError::failed(format!("a record is not one JSON object: {e}")))
 }
 
 /// Texts without quotes, null as nothing, numbers digit by digit, anything nested as JSON.
@@ -116,10 +121,10 @@ fn cell(value: &RawValue) -> String {
     }
 }
 
-fn csv_failure(error: csv::Error) -> Failure {
+fn csv_failure(error: csv::Error) -> CommandError {
     match error.into_kind() {
         csv::ErrorKind::Io(error) => error.into(),
-        other => Failure::failed(format!("{other:?}")),
+        other => CommandError::failed(format!("{other:?}")),
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! A file that stands under its own name is whole: it is written beside it, its hash is checked, and then it is renamed.
 
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::output::{bytes, counted, number};
 use backup_store::{ObjectName, Snapshot, SourceKey, StoreError};
 use futures::{StreamExt, TryStreamExt};
@@ -15,7 +15,7 @@ use std::process::ExitCode;
 const NAMED: usize = 10;
 
 #[derive(Default)]
-struct Written {
+struct WrittenFiles {
     records: u64,
     files: u64,
     bytes: u64,
@@ -24,9 +24,9 @@ struct Written {
 }
 
 /// Writes them, and says on standard error how many there are and what is missing.
-pub async fn write(snapshot: &Snapshot, object: &ObjectName, folder: &Path) -> Result<ExitCode, Failure> {
-    std::fs::create_dir_all(folder).map_err(|e| Failure::failed(format!("{} can't be made: {e}", folder.display())))?;
-    let mut written = Written::default();
+pub async fn write(snapshot: &Snapshot, object: &ObjectName, folder: &Path) -> Result<ExitCode, CommandError> {
+    std::fs::create_dir_all(folder).map_err(|e| CommandError::failed(format!("{} can't be made: {e}", folder.display())))?;
+    let mut written = WrittenFiles::default();
     let mut rows = snapshot.rows(object);
     while let Some(row) = rows.next().await {
         let row = row?;
@@ -50,8 +50,8 @@ async fn record(
     object: &ObjectName,
     key: &str,
     folder: &Path,
-    written: &mut Written,
-) -> Result<(), Failure> {
+    written: &mut WrittenFiles,
+) -> Result<(), CommandError> {
     let prefix = format!("{object}/{key}/");
     let blobs = snapshot.fold().blobs.range(prefix.clone()..);
     for (source_key, _) in blobs.take_while(|(source_key, _)| source_key.starts_with(&prefix)) {
@@ -76,7 +76,7 @@ async fn record(
 enum Problem {
     /// This one is not what was stored; the others may be.
     Damaged(String),
-    Other(Failure),
+    Other(CommandError),
 }
 
 impl From<StoreError> for Problem {
@@ -91,7 +91,7 @@ impl From<StoreError> for Problem {
 async fn file(snapshot: &Snapshot, source_key: &str, folder: &Path, name: &str) -> Result<u64, Problem> {
     let unwritable = |error: std::io::Error| {
         let text = format!("{} can't be written: {error}", folder.join(name).display());
-        Problem::Other(Failure::failed(text))
+        Problem::Other(CommandError::failed(text))
     };
     let mut content = snapshot.blob(source_key)?.stream().await?;
     let mut file = tempfile::NamedTempFile::new_in(folder).map_err(unwritable)?;
@@ -127,7 +127,7 @@ fn encoded(text: &str) -> String {
     encoded
 }
 
-fn say(written: &Written, object: &ObjectName, folder: &Path) {
+fn say(written: &WrittenFiles, object: &ObjectName, folder: &Path) {
     if written.files + written.damaged == 0 {
         eprintln!("this snapshot holds no file of {object}");
         return;

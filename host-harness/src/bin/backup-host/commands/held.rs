@@ -1,6 +1,6 @@
 //! What a snapshot has of the object that a person means. Nobody may take what was not read for no records.
 
-use crate::failure::{Failure, PAUSED, WARNED};
+use crate::failure::{CommandError, PAUSED, WARNED};
 use crate::output::number;
 use backup_store::snapshot::ObjectFold;
 use backup_store::{ObjectName, ObjectState, Snapshot};
@@ -9,24 +9,24 @@ use host_harness::nearest::did_you_mean;
 use std::process::ExitCode;
 
 /// An object of a snapshot, and how a command that has shown its records ends.
-pub struct Held {
+pub struct SnapshotObject {
     pub object: ObjectName,
     pub exit_code: ExitCode,
 }
 
 /// Finds the object, in whatever case it is written, and says on standard error where the snapshot has less than all of it.
-pub fn held(snapshot: &Snapshot, asked: &ObjectName) -> Result<Held, Failure> {
+pub fn held(snapshot: &Snapshot, asked: &ObjectName) -> Result<SnapshotObject, CommandError> {
     let object = named(&[snapshot], asked)?;
     let fold = snapshot.fold().objects.get(&object).cloned().unwrap_or_default();
     let code = say_what_lacks(snapshot, &object, &fold)?;
-    Ok(Held {
+    Ok(SnapshotObject {
         object,
         exit_code: ExitCode::from(code),
     })
 }
 
 /// The object that is meant, of those that one of the snapshots has.
-pub fn named(snapshots: &[&Snapshot], asked: &ObjectName) -> Result<ObjectName, Failure> {
+pub fn named(snapshots: &[&Snapshot], asked: &ObjectName) -> Result<ObjectName, CommandError> {
     let known = || snapshots.iter().flat_map(|snapshot| snapshot.fold().objects.keys());
     let meant = known().find(|name| name.as_str().eq_ignore_ascii_case(asked.as_str()));
     meant.cloned().ok_or_else(|| {
@@ -39,11 +39,11 @@ pub fn named(snapshots: &[&Snapshot], asked: &ObjectName) -> Result<ObjectName, 
             none if none.is_empty() => "; `backup-host ls NAME SNAPSHOT` lists those it has".to_owned(),
             meant => meant,
         };
-        Failure::wrong_use(format!("snapshot {ids} {has} object {asked}{meant}"))
+        CommandError::wrong_use(format!("snapshot {ids} {has} object {asked}{meant}"))
     })
 }
 
-fn say_what_lacks(snapshot: &Snapshot, object: &ObjectName, fold: &ObjectFold) -> Result<u8, Failure> {
+fn say_what_lacks(snapshot: &Snapshot, object: &ObjectName, fold: &ObjectFold) -> Result<u8, CommandError> {
     let told = ObjectResult::of(object.as_str(), fold, snapshot.fold().ended);
     let reason = fold
         .reason
@@ -73,7 +73,7 @@ fn say_what_lacks(snapshot: &Snapshot, object: &ObjectName, fold: &ObjectFold) -
             0
         }
         ObjectState::Skipped if fold.segments.is_empty() => {
-            return Err(Failure::failed(format!("{object} is not in this backup{reason}")));
+            return Err(CommandError::failed(format!("{object} is not in this backup{reason}")));
         }
         ObjectState::Skipped => {
             note(format!(
@@ -82,9 +82,9 @@ fn say_what_lacks(snapshot: &Snapshot, object: &ObjectName, fold: &ObjectFold) -
             1
         }
         ObjectState::Failed if fold.stale => {
-            let of = told.window.map(|window| format!(", of {}", window.to)).unwrap_or_default();
+            let moment = told.window.map(|window| format!(", of {}", window.to)).unwrap_or_default();
             note(format!(
-                "could not be read by this backup{reason}; its records are stale: those of an earlier backup{of}"
+                "could not be read by this backup{reason}; its records are stale: those of an earlier backup{moment}"
             ));
             // Nobody may take it for an object without records.
             if fold.segments.is_empty() { WARNED } else { 0 }

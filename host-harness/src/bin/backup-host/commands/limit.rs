@@ -1,30 +1,34 @@
 //! `limit`: shows or sets the usage limit. Its only store is the journal, so every change is in the audit trail.
 
 use crate::args::UntilArgument;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::open::{Opened, actor};
 use crate::output::{json, line};
-use backup_store::journal::{JournalState, Until, rfc3339};
+use backup_store::journal::{JournalState, Until};
 use backup_store::{ConnectionName, Percent};
 use serde_json::json;
 use std::process::ExitCode;
 
-pub async fn run(
-    open: &Opened,
-    name: &ConnectionName,
-    percent: Option<Percent>,
-    until: Option<UntilArgument>,
-    by: Option<&str>,
-    as_json: bool,
-) -> Result<ExitCode, Failure> {
+/// What `limit` is to change.
+pub struct LimitRequest {
+    /// The new limit; `None`: it is only shown.
+    pub percent: Option<Percent>,
+    /// When it goes back by itself; `None`: it lasts.
+    pub until: Option<UntilArgument>,
+    /// Who changes it, for the audit trail; `None`: the user who runs the program.
+    pub by: Option<String>,
+}
+
+pub async fn run(open: &Opened, name: &ConnectionName, request: LimitRequest, as_json: bool) -> Result<ExitCode, CommandError> {
+    let LimitRequest { percent, until, by } = request;
     let mut journal = open.journal(name).await?;
     if !journal.state().exists() {
-        return Err(Failure::unknown(name));
+        return Err(CommandError::unknown(name));
     }
     let now = open.clock().now();
     if let Some(percent) = percent {
         journal
-            .set_usage_limit(&actor(by), percent, until.map(|until| until.at(now)), now)
+            .set_usage_limit(&actor(by.as_deref()), percent, until.map(|until| until.at(now)), now)
             .await?;
     }
     let state = journal.state();
@@ -52,7 +56,7 @@ pub fn ending(state: &JournalState, limit: Percent) -> (Option<String>, Option<P
         Some(temporary) if temporary.percent == limit => {
             let until = match temporary.until {
                 Until::FirstBackupComplete => "first-backup-complete".to_owned(),
-                Until::At(at) => rfc3339(at),
+                Until::At(at) => at.rfc3339(),
                 Until::RestoreEnded(_) => "restore-ended".to_owned(),
             };
             (Some(until), Some(state.lasting_limit()))

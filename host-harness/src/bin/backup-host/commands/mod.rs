@@ -16,14 +16,14 @@ mod verify;
 mod warnings;
 
 use crate::args::Command;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::open::Opened;
 use host_harness::jobs::StopSignal;
 use std::process::ExitCode;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::signal::unix::{Signal, SignalKind};
 
-pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
+pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, CommandError> {
     match command {
         Command::Connection(command) => connection::run(command, open).await,
         Command::Plan {
@@ -83,7 +83,15 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             format,
             files,
             schema: false,
-        } => export::run(open, &name, &snapshot, &object, format, files.as_deref()).await,
+        } => {
+            let request = export::ExportRequest {
+                snapshot,
+                object,
+                format,
+                files,
+            };
+            export::run(open, &name, &request).await
+        }
         Command::Diff {
             name,
             before,
@@ -106,7 +114,10 @@ pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, Failure> {
             until,
             by,
             json,
-        } => limit::run(open, &name, percent, until, by.as_deref(), json).await,
+        } => {
+            let request = limit::LimitRequest { percent, until, by };
+            limit::run(open, &name, request, json).await
+        }
         Command::Audit {
             name,
             verify,
@@ -139,7 +150,7 @@ async fn signal(terminate: &mut Signal) {
 
 /// Runs a job to its end. An interrupt ends it after what is under way is committed; a second one ends the process, which loses
 /// nothing but that batch.
-async fn until_interrupted<T>(job: impl Future<Output = T>, stop: &StopSignal, interrupted: &str) -> Result<T, Failure> {
+async fn until_interrupted<T>(job: impl Future<Output = T>, stop: &StopSignal, interrupted: &str) -> Result<T, CommandError> {
     let mut job = std::pin::pin!(job);
     let mut terminate = tokio::signal::unix::signal(SignalKind::terminate())?;
     tokio::select! {
@@ -148,7 +159,7 @@ async fn until_interrupted<T>(job: impl Future<Output = T>, stop: &StopSignal, i
             stop.stop();
             tokio::select! {
                 done = &mut job => Ok(done),
-                () = signal(&mut terminate) => Err(Failure::failed(interrupted)),
+                () = signal(&mut terminate) => Err(CommandError::failed(interrupted)),
             }
         }
     }

@@ -1,12 +1,12 @@
 //! What people are told when a plan or a backup pauses.
 
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::output::{line, number};
 use host_harness::jobs::PauseResult;
 
 /// What pauses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Paused {
+pub enum PausedPart {
     /// A plan: it keeps what it has learnt, and there is no snapshot.
     Planning,
     /// A backup whose snapshot holds nothing yet.
@@ -16,13 +16,17 @@ pub enum Paused {
 }
 
 /// `left`: requests that are still needed, where that is known.
-pub fn print_pause(pause: &PauseResult, connection: &str, what: Paused, left: Option<u64>) -> Result<(), Failure> {
+pub fn print_pause(pause: &PauseResult, connection: &str, what: PausedPart, left: Option<u64>) -> Result<(), CommandError> {
     text(pause, connection, what, left).iter().try_for_each(|text| line(text))
 }
 
-fn text(pause: &PauseResult, connection: &str, what: Paused, left: Option<u64>) -> Vec<String> {
+fn text(pause: &PauseResult, connection: &str, what: PausedPart, left: Option<u64>) -> Vec<String> {
     let [used, max, ceiling] = [pause.used, pause.max, pause.ceiling].map(number);
-    let who = if what == Paused::Planning { "planning" } else { "the backup" };
+    let who = if what == PausedPart::Planning {
+        "planning"
+    } else {
+        "the backup"
+    };
     let mut text = vec![match pause.reason.as_str() {
         "bulk-limit" => format!(
             "{who} is paused: another daily limit of the org is spent, without which it can't continue ({used} of {max} requests are used)"
@@ -46,9 +50,9 @@ fn text(pause: &PauseResult, connection: &str, what: Paused, left: Option<u64>) 
         ));
     }
     let again = match what {
-        Paused::Planning => "there is no plan yet; what was learnt is kept. Run it again",
-        Paused::Begun => "nothing is read yet. It resumes when run again",
-        Paused::Reading => "it resumes in the same snapshot when run again",
+        PausedPart::Planning => "there is no plan yet; what was learnt is kept. Run it again",
+        PausedPart::Begun => "nothing is read yet. It resumes when run again",
+        PausedPart::Reading => "it resumes in the same snapshot when run again",
     };
     let raised = match pause.reason.as_str() {
         "usage-limit" if pause.limit_percent < 100 => {
@@ -87,27 +91,27 @@ mod tests {
         }
     }
 
-    fn all(limit: u8, what: Paused, left: Option<u64>) -> String {
+    fn all(limit: u8, what: PausedPart, left: Option<u64>) -> String {
         text(&pause(limit), "acme", what, left).join("\n")
     }
 
     #[test]
     fn a_higher_limit_is_hinted_at_only_where_there_is_one() {
-        assert!(all(99, Paused::Reading, None).contains("backup-host limit acme"));
-        assert!(!all(100, Paused::Reading, None).contains("backup-host limit"));
+        assert!(all(99, PausedPart::Reading, None).contains("backup-host limit acme"));
+        assert!(!all(100, PausedPart::Reading, None).contains("backup-host limit"));
     }
 
     #[test]
     fn a_snapshot_is_spoken_of_only_where_there_is_one() {
-        assert!(all(50, Paused::Reading, None).contains("in the same snapshot"));
-        for what in [Paused::Planning, Paused::Begun] {
+        assert!(all(50, PausedPart::Reading, None).contains("in the same snapshot"));
+        for what in [PausedPart::Planning, PausedPart::Begun] {
             assert!(!all(50, what, None).contains("snapshot"), "{what:?}");
         }
     }
 
     #[test]
-    fn where_even_all_does_not_suffice_the_way_to_more_is_told() {
-        assert!(all(50, Paused::Reading, Some(501)).contains("docs/SALESFORCE.md"));
-        assert!(!all(50, Paused::Reading, Some(500)).contains("docs/SALESFORCE.md"));
+    fn a_pause_that_no_limit_would_end_says_how_to_get_more_requests() {
+        assert!(all(50, PausedPart::Reading, Some(501)).contains("docs/SALESFORCE.md"));
+        assert!(!all(50, PausedPart::Reading, Some(500)).contains("docs/SALESFORCE.md"));
     }
 }

@@ -1,8 +1,8 @@
 //! `plan`: what the next backup takes, whether it fits now, and when it would be complete.
 
-use super::pause::{Paused, print_pause};
+use super::pause::{PausedPart, print_pause};
 use super::warnings;
-use crate::failure::{Failure, PAUSED};
+use crate::failure::{CommandError, PAUSED};
 use crate::open::{Opened, actor};
 use crate::output::{bytes, counted, json, line, number, table};
 use crate::progress::Show;
@@ -23,7 +23,7 @@ pub async fn run(
     request: &PlanRequest,
     all: bool,
     as_json: bool,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CommandError> {
     let show = Show::new(as_json);
     let host = open.host()?;
     warnings::of_configuration(&host, name).await?;
@@ -33,7 +33,7 @@ pub async fn run(
     if as_json {
         json(&plan)?;
     } else if let Some(pause) = &plan.pause {
-        print_pause(pause, &plan.connection, Paused::Planning, None)?;
+        print_pause(pause, &plan.connection, PausedPart::Planning, None)?;
     } else {
         text(&plan, all).iter().try_for_each(|text| line(text))?;
         objects(&plan, all)?;
@@ -77,13 +77,13 @@ fn text(plan: &PlanResult, all: bool) -> Vec<String> {
 
 /// Requests that can't be counted beforehand.
 fn beside(plan: &PlanResult) -> Vec<String> {
-    let whats: BTreeSet<&str> = of_all(plan).map(|(_, what, _)| what).collect();
+    let whats: BTreeSet<&str> = uncounted(plan).map(|(what, _)| what).collect();
     let said = whats.into_iter().map(|what| {
-        let of = || of_all(plan).filter(move |(_, other, _)| *other == what);
-        let known: Vec<u64> = of().filter_map(|(_, _, expected)| expected).collect();
-        let unknown = of().count() - known.len();
+        let alike = || uncounted(plan).filter(move |(other, _)| *other == what);
+        let known: Vec<u64> = alike().filter_map(|(_, expected)| expected).collect();
+        let unknown = alike().count() - known.len();
         let known_sum = number(known.iter().copied().fold(0, u64::saturating_add));
-        let objects = counted(of().count() as u64, "object");
+        let objects = counted(alike().count() as u64, "object");
         let expected = match (known.len(), unknown) {
             (0, _) => "how many shows while it runs, and the next plan tells".to_owned(),
             (_, 0) => format!("about {known_sum}, by what the last backup found"),
@@ -104,15 +104,10 @@ fn bounds(plan: &PlanResult) -> BTreeSet<&str> {
     clauses.filter(|clause| clause.starts_with("at most ")).collect()
 }
 
-fn of_all(plan: &PlanResult) -> impl Iterator<Item = (&PlannedObject, &str, Option<u64>)> {
-    let of = |object| -> _ {
-        let object: &PlannedObject = object;
-        object
-            .uncounted
-            .iter()
-            .map(move |one| (object, one.what.as_str(), one.expected))
-    };
-    plan.objects.iter().flat_map(of)
+/// Requests that can't be counted beforehand, of all objects: what takes them, and how many to expect.
+fn uncounted(plan: &PlanResult) -> impl Iterator<Item = (&str, Option<u64>)> {
+    let of_objects = plan.objects.iter().flat_map(|object| &object.uncounted);
+    of_objects.map(|uncounted| (uncounted.what.as_str(), uncounted.expected))
 }
 
 /// Whether it fits now, and what if not.
@@ -190,7 +185,7 @@ fn notes(plan: &PlanResult, all: bool) -> Vec<String> {
 }
 
 /// The objects that take most, or all of them.
-fn objects(plan: &PlanResult, all: bool) -> Result<(), Failure> {
+fn objects(plan: &PlanResult, all: bool) -> Result<(), CommandError> {
     let mut read: Vec<&PlannedObject> = plan.objects.iter().filter(|object| object.skipped.is_none()).collect();
     if !all {
         read.sort_by_key(|object| std::cmp::Reverse((object.requests, object.records)));

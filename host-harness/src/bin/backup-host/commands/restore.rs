@@ -1,12 +1,12 @@
 //! `restore` and `restores`.
 
 use super::until_interrupted;
-use crate::failure::{Ending, Failure};
+use crate::failure::{CommandError, Ending};
 use crate::open::{Opened, actor};
 use crate::output::{counted, json, line, number, table};
 use crate::progress::Show;
 use crate::restore_args::RestoreArgs;
-use backup_store::journal::{RestoreRecord, RestoreStanding, rfc3339};
+use backup_store::journal::{RestoreRecord, RestoreStanding};
 use backup_store::{ConnectionName, JournalState, RestoreLog, SnapshotState};
 use host_harness::jobs::{Host, RecordResult, RestoreRequest, RestoreResult, RestoreState};
 use serde_json::{Value, json};
@@ -20,13 +20,13 @@ const SHOWN: usize = 5;
 /// Reasons of one outcome that are shown.
 const REASONS: usize = 20;
 
-pub async fn restore(open: &Opened, args: RestoreArgs) -> Result<ExitCode, Failure> {
-    let request = args.request().map_err(Failure::wrong_use)?;
+pub async fn restore(open: &Opened, args: RestoreArgs) -> Result<ExitCode, CommandError> {
+    let request = args.request().map_err(CommandError::wrong_use)?;
     let host = open.host()?;
     if !args.dry_run && !args.yes {
         let terminal = std::io::stdin().is_terminal() && std::io::stderr().is_terminal() && !args.json;
         if !terminal {
-            return Err(Failure::wrong_use(
+            return Err(CommandError::wrong_use(
                 "a restore writes to the org, and nobody can be asked here; look at what it would do with --dry-run, then give --yes",
             ));
         }
@@ -56,7 +56,12 @@ fn exit_code(result: &RestoreResult) -> ExitCode {
     }
 }
 
-async fn run(host: &Host, name: &ConnectionName, request: &RestoreRequest, as_json: bool) -> Result<RestoreResult, Failure> {
+async fn run(
+    host: &Host,
+    name: &ConnectionName,
+    request: &RestoreRequest,
+    as_json: bool,
+) -> Result<RestoreResult, CommandError> {
     let show = Show::new(as_json);
     let (stop, actor) = (request.stop.clone(), actor(None));
     let job = host.restore(name, &actor, request, &show);
@@ -79,7 +84,7 @@ async fn not_wanted(
     host: &Host,
     name: &ConnectionName,
     request: &RestoreRequest,
-) -> Result<Option<ExitCode>, Failure> {
+) -> Result<Option<ExitCode>, CommandError> {
     let plan = RestoreRequest {
         dry_run: true,
         ..request.clone()
@@ -114,7 +119,7 @@ async fn not_wanted(
 }
 
 /// Which org is written to, as it calls itself: that takes a request, which is worth it.
-async fn org(open: &Opened, host: &Host, name: &ConnectionName) -> Result<String, Failure> {
+async fn org(open: &Opened, host: &Host, name: &ConnectionName) -> Result<String, CommandError> {
     if let Ok(checked) = host.check_connection(name, &actor(None)).await {
         let fact = |name: &str| checked.facts.get(name).cloned();
         let kind = match fact("org-is-sandbox").as_deref() {
@@ -138,7 +143,7 @@ fn capitalised(text: &str) -> String {
         .unwrap_or_default()
 }
 
-fn print(result: &RestoreResult) -> Result<(), Failure> {
+fn print(result: &RestoreResult) -> Result<(), CommandError> {
     let row = |object: &host_harness::jobs::RestoredObjectResult| {
         vec![
             object.name.clone(),
@@ -250,7 +255,7 @@ fn covered(result: &RestoreResult) -> String {
 }
 
 /// Records of one outcome, by reason.
-fn records(what: &str, records: &[RecordResult]) -> Result<(), Failure> {
+fn records(what: &str, records: &[RecordResult]) -> Result<(), CommandError> {
     let mut by_reason: BTreeMap<String, Vec<&RecordResult>> = BTreeMap::new();
     for record in records {
         by_reason.entry(reason(record)).or_default().push(record);
@@ -295,7 +300,7 @@ fn reason(record: &RecordResult) -> String {
     words.collect::<Vec<_>>().join(" ")
 }
 
-pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, CommandError> {
     let journal = open.journal(name).await?;
     let mut rows = Vec::new();
     let mut all = Vec::new();
@@ -309,8 +314,8 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
             "snapshot": record.what.snapshot.to_string(),
             "state": state,
             "reason": reason,
-            "started_at": rfc3339(record.begun_at),
-            "changed_at": rfc3339(record.changed_at),
+            "started_at": record.begun_at.rfc3339(),
+            "changed_at": record.changed_at.rfc3339(),
             "created": done.created,
             "updated": done.updated,
             "relinked": done.relinked,
@@ -323,7 +328,7 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
             record.id.to_string(),
             record.what.snapshot.to_string(),
             state.to_owned(),
-            rfc3339(record.begun_at),
+            record.begun_at.rfc3339(),
             number(done.created),
             number(done.updated),
             number(log.fold().requests),

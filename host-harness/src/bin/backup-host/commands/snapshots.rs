@@ -2,10 +2,11 @@
 
 use super::held::held;
 use super::warnings::accepted;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::open::Opened;
 use crate::output::{json, json_line, line, number, table};
-use backup_store::journal::{SnapshotStanding, rfc3339};
+use backup_seams::Timestamp;
+use backup_store::journal::SnapshotStanding;
 use backup_store::snapshot::select;
 use backup_store::{ConnectionName, ObjectName, Snapshot, SnapshotInfo, SnapshotKind, SnapshotState, StoreError};
 use futures::StreamExt;
@@ -14,10 +15,10 @@ use serde_json::{Value, json};
 use std::process::ExitCode;
 
 /// Opens the snapshot that a person means; says on standard error where `latest` is only partial.
-pub async fn selected(open: &Opened, name: &ConnectionName, text: &str) -> Result<Snapshot, Failure> {
+pub async fn selected(open: &Opened, name: &ConnectionName, text: &str) -> Result<Snapshot, CommandError> {
     let journal = open.journal(name).await?;
     let selected = select(journal.state(), text).map_err(|error| match error {
-        StoreError::NotFound(_) | StoreError::Ambiguous { .. } => Failure::wrong_use(error.to_string()),
+        StoreError::NotFound(_) | StoreError::Ambiguous { .. } => CommandError::wrong_use(error.to_string()),
         other => other.into(),
     })?;
     if text.starts_with("latest") && !selected.state.has_ended() {
@@ -41,7 +42,7 @@ pub fn say_what_it_shows(info: &SnapshotInfo) {
     }
 }
 
-pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, CommandError> {
     let journal = open.journal(name).await?;
     let accepted = accepted(open, name).await?;
     let mut infos = Vec::new();
@@ -66,13 +67,15 @@ pub async fn list(open: &Opened, name: &ConnectionName, as_json: bool) -> Result
         return Ok(ExitCode::SUCCESS);
     }
     let row = |(info, warnings): &(SnapshotInfo, Vec<WarningResult>)| {
-        let completed = info.completed_at.map_or_else(|| standing_text(&info.standing), rfc3339);
+        let completed = info
+            .completed_at
+            .map_or_else(|| standing_text(&info.standing), Timestamp::rfc3339);
         vec![
             info.id.to_string(),
             kind_text(info.kind).to_owned(),
             state_text(info.state).to_owned(),
             objects_text(info),
-            rfc3339(info.started_at),
+            info.started_at.rfc3339(),
             completed,
             number(info.records),
             number(info.calls),
@@ -114,8 +117,8 @@ pub fn info_json(info: &SnapshotInfo, warnings: &[WarningResult]) -> Value {
         "kind": info.kind,
         "objects": info.objects.iter().map(ToString::to_string).collect::<Vec<_>>(),
         "predecessor": info.predecessor.map(|id| id.to_string()),
-        "started_at": rfc3339(info.started_at),
-        "completed_at": info.completed_at.map(rfc3339),
+        "started_at": info.started_at.rfc3339(),
+        "completed_at": info.completed_at.map(Timestamp::rfc3339),
         "records": info.records,
         "blobs": info.blobs,
         "bytes": info.bytes,
@@ -158,7 +161,7 @@ pub async fn ls(
     text: &str,
     object: Option<&ObjectName>,
     as_json: bool,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CommandError> {
     let snapshot = selected(open, name, text).await?;
     let Some(object) = object else {
         let objects = ObjectResult::all_of(snapshot.fold());

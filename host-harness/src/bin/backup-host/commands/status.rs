@@ -3,12 +3,12 @@
 use super::limit::ending;
 use super::snapshots::{info_json, say_what_it_shows, standing_text, state_text};
 use super::warnings;
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::open::{Opened, PROCESS};
 use crate::output::{bytes, counted, json, line, number};
 use backup_seams::Timestamp;
-use backup_store::journal::{Paused, SnapshotStanding, rfc3339};
-use backup_store::scope::Running;
+use backup_store::journal::{Paused, SnapshotStanding};
+use backup_store::scope::RunningJob;
 use backup_store::{ConnectionName, Journal, JournalState, Percent, Snapshot, SnapshotId, SnapshotInfo, Spending, scope};
 use host_harness::connections::accepted_warnings;
 use host_harness::jobs::{PauseResult, WarningResult};
@@ -25,7 +25,7 @@ struct Status {
     last: Option<Warned>,
     newest: Option<Warned>,
     /// The job that works on it, or on another connection of the org.
-    running: Option<Running>,
+    running: Option<RunningJob>,
     /// Everything, for programs.
     json: Value,
 }
@@ -54,7 +54,7 @@ impl Status {
     }
 }
 
-pub async fn run(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn run(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, CommandError> {
     let journal = open.journal(name).await?;
     let status = status_of(open, &journal).await?;
     if as_json {
@@ -65,7 +65,7 @@ pub async fn run(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<
     Ok(ExitCode::SUCCESS)
 }
 
-fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), Failure> {
+fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), CommandError> {
     let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     let count = |value: &Value| number(value.as_u64().unwrap_or(0));
     line(&format!("connection      {name}"))?;
@@ -87,7 +87,7 @@ fn print(status: &Status, name: &ConnectionName, now: Timestamp) -> Result<(), F
             "open backup     {} {}, started {}, {}, {}",
             info.id,
             standing_text(&info.standing),
-            rfc3339(info.started_at),
+            info.started_at.rfc3339(),
             counted(info.records, "record"),
             bytes(info.bytes)
         ))?;
@@ -145,21 +145,21 @@ fn asked(status: &Value) -> Vec<String> {
 }
 
 /// The job that has the connection, or its org.
-fn running_text(running: &Running) -> String {
+fn running_text(running: &RunningJob) -> String {
     format!(
         "running         {} of {}, {}, since {}",
         running.purpose,
         running.connection,
         running.host,
-        rfc3339(running.since)
+        running.since.rfc3339()
     )
 }
 
-fn running_json(running: &Running) -> Value {
+fn running_json(running: &RunningJob) -> Value {
     let process = running.host.strip_prefix(PROCESS).and_then(|id| id.parse::<u32>().ok());
     json!({
         "job": running.purpose, "connection": running.connection.to_string(), "host": running.host, "process": process,
-        "since": rfc3339(running.since),
+        "since": running.since.rfc3339(),
     })
 }
 
@@ -172,7 +172,7 @@ fn ended_at(info: &SnapshotInfo, now: Timestamp) -> (String, String) {
         (0, hours, minutes) => format!("{hours} h {minutes} min"),
         (days, hours, _) => format!("{days} d {hours} h"),
     };
-    (rfc3339(at), ago)
+    (at.rfc3339(), ago)
 }
 
 async fn warned(
@@ -180,13 +180,13 @@ async fn warned(
     journal: &Journal,
     id: Option<SnapshotId>,
     accepted: &[String],
-) -> Result<Option<Warned>, Failure> {
+) -> Result<Option<Warned>, CommandError> {
     let Some(id) = id else { return Ok(None) };
     let snapshot = Snapshot::open(&open.store, journal.connection(), journal.state(), id).await?;
     Ok(Some((snapshot.info(), WarningResult::all_of(snapshot.fold(), accepted))))
 }
 
-async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> {
+async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, CommandError> {
     let (name, state) = (journal.connection(), journal.state());
     let now = open.clock().now();
     let limit = state.usage_limit(now);
@@ -212,7 +212,7 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> 
         let (used, max) = (standing.last.used.saturating_add(standing.own_since), standing.last.max);
         json!({
             "quota": standing.last.quota, "used": used, "max": max, "ceiling": ceiling(limit, max), "own_last_24h": own,
-            "others": used.saturating_sub(own), "observed_at": rfc3339(Timestamp(standing.last.observed_at)),
+            "others": used.saturating_sub(own), "observed_at": Timestamp(standing.last.observed_at).rfc3339(),
         })
     });
     let (until, _) = ending(state, limit);
@@ -227,13 +227,13 @@ async fn status_of(open: &Opened, journal: &Journal) -> Result<Status, Failure> 
         "warnings": status.warnings(),
         "usage_limit": {"percent": limit.get(), "until": until},
         "usage": usage,
-        "own_requests": spending.hours.iter().map(|hour| json!({"hour": rfc3339(Timestamp(hour.start)), "sent": hour.sent})).collect::<Vec<_>>(),
+        "own_requests": spending.hours.iter().map(|hour| json!({"hour": Timestamp(hour.start).rfc3339(), "sent": hour.sent})).collect::<Vec<_>>(),
         "snapshot": shown(status.newest.as_ref()),
         "restore": super::restore::open_one(state),
         "running": status.running.as_ref().map(running_json),
-        "asked_at": asked_at.map(rfc3339),
-        "next_check_at": next_check.map(|(next, _)| rfc3339(next)),
-        "check_now_at": next_check.map(|(_, at_once)| rfc3339(at_once)),
+        "asked_at": asked_at.map(Timestamp::rfc3339),
+        "next_check_at": next_check.map(|(next, _)| next.rfc3339()),
+        "check_now_at": next_check.map(|(_, at_once)| at_once.rfc3339()),
         "pause": newest.and_then(|record| pause_of(&record.standing)).map(PauseResult::from),
         "head": journal.head().hash.to_string(),
     });

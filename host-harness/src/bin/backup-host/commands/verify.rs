@@ -1,10 +1,10 @@
 //! `audit`, `check` and `gc`.
 
-use crate::failure::Failure;
+use crate::failure::CommandError;
 use crate::open::{Opened, actor};
 use crate::output::{bytes, counted, json, line, number, table};
-use backup_store::verify::{gc as collect_garbage, verify};
-use backup_store::{Claim, ClaimRequest, ConnectionName, Damage, Journal, Scope, Sha256};
+use backup_store::verify::{gc as collect_garbage, verify, verify_journal};
+use backup_store::{Claim, ClaimRequest, ConnectionName, Damage, Scope, Sha256};
 use serde_json::{Value, json};
 use std::process::ExitCode;
 
@@ -14,9 +14,9 @@ pub async fn audit(
     verify: bool,
     expect: Option<Sha256>,
     as_json: bool,
-) -> Result<ExitCode, Failure> {
+) -> Result<ExitCode, CommandError> {
     if expect.is_some_and(|head| head.to_string().bytes().all(|digit| digit == b'0')) {
-        return Err(Failure::wrong_use(
+        return Err(CommandError::wrong_use(
             "64 zeros are no entry's hash: they stand before the first one; give the latest hash that `status --json` or `audit --json` printed",
         ));
     }
@@ -65,8 +65,8 @@ async fn verify_audit(
     name: &ConnectionName,
     expect: Option<Sha256>,
     as_json: bool,
-) -> Result<ExitCode, Failure> {
-    let damages = Journal::verify(&open.store, name, expect).await?;
+) -> Result<ExitCode, CommandError> {
+    let damages = verify_journal(&open.store, name, expect).await?;
     let head = if damages.is_empty() {
         Some(open.journal(name).await?.head())
     } else {
@@ -93,7 +93,7 @@ async fn verify_audit(
     })
 }
 
-pub async fn check(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn check(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, CommandError> {
     let checked = verify(&open.store, name).await?;
     if as_json {
         json(&json!({
@@ -123,11 +123,11 @@ pub async fn check(open: &Opened, name: &ConnectionName, as_json: bool) -> Resul
     })
 }
 
-fn print_damages(damages: &[Damage]) -> Result<(), Failure> {
+fn print_damages(damages: &[Damage]) -> Result<(), CommandError> {
     damages.iter().try_for_each(|damage| line(&format!("damaged: {damage}")))
 }
 
-pub async fn gc(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, Failure> {
+pub async fn gc(open: &Opened, name: &ConnectionName, as_json: bool) -> Result<ExitCode, CommandError> {
     let mut journal = open.journal(name).await?;
     let scope = journal.state().scope().cloned().unwrap_or_else(|| Scope::own(name));
     let request = ClaimRequest {

@@ -1,6 +1,6 @@
 //! Warnings as people read them, and what they make of an exit code.
 
-use crate::failure::{Failure, WARNED};
+use crate::failure::{CommandError, WARNED};
 use crate::open::Opened;
 use crate::output::line;
 use backup_store::{ConnectionName, Journal};
@@ -9,7 +9,7 @@ use host_harness::jobs::{Host, WarningResult};
 use std::process::ExitCode;
 
 /// `warning: …` lines; of accepted ones only that they are so.
-pub fn print(warnings: &[WarningResult]) -> Result<(), Failure> {
+pub fn print(warnings: &[WarningResult]) -> Result<(), CommandError> {
     warnings.iter().try_for_each(|warning| {
         let object = warning
             .object
@@ -43,13 +43,13 @@ pub fn exit_code(warnings: &[WarningResult]) -> ExitCode {
 }
 
 /// Codes that the connection accepts.
-pub async fn accepted(open: &Opened, name: &ConnectionName) -> Result<Vec<String>, Failure> {
+pub async fn accepted(open: &Opened, name: &ConnectionName) -> Result<Vec<String>, CommandError> {
     let journal = Journal::open(&open.store, name).await?;
     Ok(accepted_warnings(journal.state().config()))
 }
 
 /// Says which members of the stored configuration nobody reads: a misspelt limit is none.
-pub async fn of_configuration(host: &Host, name: &ConnectionName) -> Result<(), Failure> {
+pub async fn of_configuration(host: &Host, name: &ConnectionName) -> Result<(), CommandError> {
     for unread in host.unread_members(name).await? {
         eprintln!(
             "warning: {unread}; it was stored by an older version and has no effect. `backup-host connection set {name} KEY=VALUE` sets the right one"

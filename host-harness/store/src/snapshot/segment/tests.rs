@@ -31,7 +31,7 @@ fn read_all(built: Vec<Built>) -> Vec<Row> {
 
 proptest! {
     #[test]
-    fn what_is_read_is_what_was_written_to_the_byte(rows in proptest::collection::vec(any_row(), 1..60)) {
+    fn rows_are_read_as_they_were_written_to_the_byte(rows in proptest::collection::vec(any_row(), 1..60)) {
         let mut model = std::collections::BTreeMap::<String, Row>::new();
         for row in &rows {
             check_row(&object(), row).unwrap();

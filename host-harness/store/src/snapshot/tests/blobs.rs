@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
-use super::host::{Host, batch, blob_of, save};
 use crate::testing::fixture::{object, row};
+use crate::testing::host::{Host, batch, blob_of, save};
 use backup_contract::{HeldBlob, Tombstone};
 
 const SUM: &str = "md5:0123456789abcdef0123456789abcdef:7";
@@ -10,7 +10,7 @@ fn keys(snapshot: &crate::Snapshot) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn of_a_field_the_last_value_stays_and_all_its_parts() {
+async fn the_last_value_of_a_field_stays_with_all_its_parts() {
     let mut host = Host::new(1).await;
     let mut writer = host.begin(None).await.unwrap();
     let mut staged = writer.stage();

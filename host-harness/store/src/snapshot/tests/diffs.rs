@@ -1,7 +1,7 @@
 #![allow(clippy::unwrap_used)]
-use super::host::{Host, batch};
-use crate::snapshot::{Change, Difference, differences};
+use crate::snapshot::{Difference, RecordChange, differences};
 use crate::testing::fixture::{object, row, rows_of};
+use crate::testing::host::{Host, batch};
 use crate::{Snapshot, SnapshotId};
 use backup_contract::{Row, Tombstone};
 use futures::TryStreamExt;
@@ -15,9 +15,9 @@ async fn diff(before: &Snapshot, after: &Snapshot) -> Vec<Difference> {
 /// As a line: key, and what differs.
 fn told(difference: &Difference) -> String {
     let what = match &difference.what {
-        Change::Added(row) => format!("added {}", String::from_utf8_lossy(&row.body)),
-        Change::Removed(row) => format!("removed {}", String::from_utf8_lossy(&row.body)),
-        Change::Fields(fields) => serde_json::to_string(fields).unwrap(),
+        RecordChange::Added(row) => format!("added {}", String::from_utf8_lossy(&row.body)),
+        RecordChange::Removed(row) => format!("removed {}", String::from_utf8_lossy(&row.body)),
+        RecordChange::Fields(fields) => serde_json::to_string(fields).unwrap(),
     };
     format!("{} {what}", difference.key)
 }
@@ -89,7 +89,7 @@ async fn records_that_came_went_or_changed_are_told_by_field() {
 }
 
 #[tokio::test]
-async fn what_both_share_is_read_only_where_something_else_lies_on_it() {
+async fn segments_that_both_share_are_read_only_where_something_else_lies_on_them() {
     let mut host = Host::new(2).await;
     let batches: Vec<Vec<Step>> = [10, 20, 30]
         .map(|first| (first..first + 5).map(|key| (key, 1, Some(key))).collect())
@@ -145,9 +145,9 @@ proptest! {
                     let found: Vec<(&String, bool, bool)> = found
                         .iter()
                         .map(|found| match found.what {
-                            Change::Added(_) => (&found.key, false, true),
-                            Change::Removed(_) => (&found.key, true, false),
-                            Change::Fields(_) => (&found.key, true, true),
+                            RecordChange::Added(_) => (&found.key, false, true),
+                            RecordChange::Removed(_) => (&found.key, true, false),
+                            RecordChange::Fields(_) => (&found.key, true, true),
                         })
                         .collect();
                     assert_eq!(found, expected);

@@ -1,10 +1,10 @@
 //! Objects that failed: what the snapshot shows of them, and how they are whole again.
 #![allow(clippy::unwrap_used)]
-use super::host::{Host, batch};
 use crate::journal::Event;
 use crate::names::{ObjectName, SnapshotId};
 use crate::snapshot::{NextStep, ObjectReport, ObjectState, Snapshot, SnapshotState, SnapshotWriter, select};
 use crate::testing::fixture::{actor, commit, object, row};
+use crate::testing::host::{Host, batch};
 use backup_contract::{Failure, Row};
 use futures::TryStreamExt;
 use object_store::path::Path;

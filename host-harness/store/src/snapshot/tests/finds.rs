@@ -1,6 +1,6 @@
 #![allow(clippy::unwrap_used)]
-use super::host::{Host, batch};
 use crate::testing::fixture::{object, row};
+use crate::testing::host::{Host, batch};
 use crate::{Snapshot, SnapshotId};
 use backup_contract::Row;
 use proptest::prelude::*;
@@ -32,7 +32,7 @@ async fn found(snapshot: &Snapshot, keys: &[String]) -> Vec<Option<Row>> {
 }
 
 #[tokio::test]
-async fn what_was_searched_once_is_kept_open_by_all_readers() {
+async fn a_segment_that_was_searched_once_is_kept_open_for_all_readers() {
     let mut host = Host::new(1).await;
     for bytes in [100, LARGE] {
         let id = snapshot(&mut host, vec![rows(0, bytes)]).await;
@@ -60,7 +60,7 @@ async fn what_was_searched_once_is_kept_open_by_all_readers() {
 }
 
 #[tokio::test]
-async fn memory_for_what_is_kept_open_is_bounded() {
+async fn memory_of_segments_that_are_kept_open_is_bounded() {
     let mut host = Host::new(2).await;
     let sizes = [(6 << 20, 9), (LARGE, 3)]
         .into_iter()

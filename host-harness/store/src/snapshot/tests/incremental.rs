@@ -1,9 +1,9 @@
 #![allow(clippy::unwrap_used)]
-use super::host::{Host, batch, blob_of, complete, save};
 use crate::error::StoreError;
 use crate::snapshot::{Begin, NextStep, ObjectReport, ObjectState, SnapshotKind, Window};
 use crate::testing::Crash;
 use crate::testing::fixture::{actor, begin, commit, connection, object, row, rows_of};
+use crate::testing::host::{Host, batch, blob_of, complete, save};
 use crate::verify::{gc, verify};
 use crate::{ObjectName, SnapshotId, Staged};
 use backup_contract::{Failure, Note, Row, Tombstone};
@@ -96,7 +96,7 @@ async fn an_incremental_snapshot_is_its_predecessor_with_what_changed_on_top() {
 }
 
 #[tokio::test]
-async fn what_is_taken_over_outlives_the_predecessor_and_its_log() {
+async fn inherited_data_outlives_the_base_and_its_log() {
     let mut host = Host::new(2).await;
     let first = full(&mut host).await;
     let mut writer = host.begin(Some(first)).await.unwrap();
@@ -149,7 +149,7 @@ async fn an_incremental_that_is_closed_keeps_only_what_it_consists_of() {
 }
 
 #[tokio::test]
-async fn replacing_an_object_drops_what_was_taken_over_of_it_and_nothing_else() {
+async fn replacing_an_object_drops_what_was_inherited_of_it_and_nothing_else() {
     let mut host = Host::new(3).await;
     let other: ObjectName = "Contact".parse().unwrap();
     let writer = host.begin(None).await.unwrap();
@@ -227,7 +227,7 @@ async fn notes_are_no_records_and_the_last_one_of_a_key_stands() {
 }
 
 #[tokio::test]
-async fn only_a_complete_snapshot_is_gone_on_from() {
+async fn only_a_complete_snapshot_is_a_base() {
     let mut host = Host::new(5).await;
     let first = full(&mut host).await;
     let partial = host.begin(Some(first)).await.unwrap().id();
@@ -246,7 +246,7 @@ async fn only_a_complete_snapshot_is_gone_on_from() {
 }
 
 #[tokio::test]
-async fn only_the_objects_that_are_asked_for_are_taken_over() {
+async fn only_the_objects_that_are_asked_for_are_inherited() {
     let mut host = Host::new(6).await;
     let other: ObjectName = "Contact".parse().unwrap();
     let writer = host.begin(None).await.unwrap();
@@ -280,7 +280,7 @@ async fn an_object_is_as_the_predecessor_had_it_until_the_job_has_caught_up_with
         details: Vec::new(),
     };
     let mut writer = host.begin(Some(first)).await.unwrap();
-    let begun = writer.fold().inherited.unwrap().at;
+    let begun = writer.fold().base.unwrap().at;
     let taken = &writer.fold().objects[&object()];
     assert_eq!(
         (taken.state, taken.records, taken.window),
@@ -361,7 +361,7 @@ fn after(batches: u64) -> BTreeMap<String, Row> {
 }
 
 #[tokio::test]
-async fn a_host_that_dies_at_any_write_of_an_incremental_loses_neither_it_nor_what_it_goes_on_from() {
+async fn a_host_that_dies_at_any_write_of_an_incremental_loses_neither_it_nor_its_base() {
     for crash in [Crash::Before, Crash::After] {
         for n in 1.. {
             let mut host = Host::new(n).await;

@@ -3,17 +3,15 @@ mod blobs;
 mod diffs;
 mod failed;
 mod finds;
-mod host;
 mod incremental;
 mod numbers;
 
-use super::merge::KeyRows;
+use super::merge::KeyVersions;
 use super::*;
 use crate::error::StoreError;
 use crate::journal::Journal;
-use crate::testing::fixture::{
-    BATCHES, Fixture, actor, begin, claim, commit, connection, expected, object, row, rows_of, run, stage,
-};
+use crate::testing::fixture::{BATCHES, Fixture, actor, claim, commit, connection, expected, object, row, rows_of, run, stage};
+use crate::testing::host::Host;
 use crate::testing::{Crash, Fault};
 use crate::verify::{gc, verify};
 use backup_contract::{Checkpoint, Row, Tombstone};
@@ -82,7 +80,7 @@ async fn a_store_that_answers_wrongly_loses_nothing_and_doubles_nothing() {
 }
 
 #[tokio::test]
-async fn where_every_write_is_late_the_host_stops_and_the_next_one_finds_out() {
+async fn a_host_whose_every_write_is_late_stops_and_the_next_one_finds_out() {
     let fixture = Fixture::new(3);
     fixture.store().await.unwrap();
     for _ in 0..200 {
@@ -98,7 +96,7 @@ async fn where_every_write_is_late_the_host_stops_and_the_next_one_finds_out() {
 }
 
 #[tokio::test]
-async fn a_full_store_is_told_and_leaves_nothing_half_written() {
+async fn a_full_store_is_reported_and_leaves_nothing_half_written() {
     for k in 1..40 {
         let fixture = Fixture::new(k);
         fixture.store().await.unwrap();
@@ -167,23 +165,14 @@ async fn a_host_that_dies_at_any_write_leaves_exactly_the_committed_batches() {
 
 #[tokio::test]
 async fn a_writer_that_was_fenced_out_can_not_commit() {
-    let fixture = Fixture::new(5);
-    let (store, mut journal) = fixture.added().await;
-    let mut first = claim(&store).await.unwrap();
-    let spending = first.spending();
-    let mut slow = SnapshotWriter::begin(&mut first, &mut journal, &actor(), begin(), None, spending)
-        .await
-        .unwrap();
+    let mut host = Host::new(5).await;
+    let mut slow = host.begin(None).await.unwrap();
     let id = slow.id();
     let mut staged = slow.stage();
     stage(0, &mut staged).await.unwrap();
     // Its host is taken for dead: the lock is free.
-    drop(first);
-    let mut second = claim(&store).await.unwrap();
-    let spending = second.spending();
-    let mut quick = SnapshotWriter::resume(&mut second, &mut journal, &actor(), id, None, spending)
-        .await
-        .unwrap();
+    let mut host = host.restart().await;
+    let mut quick = host.resume(id).await.unwrap();
 
     let lost = slow.commit(staged, commit(NextStep::Batch { requests: 1 })).await;
     assert!(matches!(lost, Err(StoreError::Lost { .. })), "{lost:?}");
@@ -197,13 +186,8 @@ async fn a_writer_that_was_fenced_out_can_not_commit() {
 
 #[tokio::test]
 async fn a_batch_that_is_dropped_leaves_nothing_visible() {
-    let fixture = Fixture::new(6);
-    let (store, mut journal) = fixture.added().await;
-    let mut claimed = claim(&store).await.unwrap();
-    let spending = claimed.spending();
-    let mut writer = SnapshotWriter::begin(&mut claimed, &mut journal, &actor(), begin(), None, spending)
-        .await
-        .unwrap();
+    let mut host = Host::new(6).await;
+    let mut writer = host.begin(None).await.unwrap();
     let mut staged = writer.stage();
     stage(0, &mut staged).await.unwrap();
     drop(staged);
@@ -222,13 +206,8 @@ async fn a_batch_that_is_dropped_leaves_nothing_visible() {
 
 #[tokio::test]
 async fn a_blob_is_streamed_read_in_parts_and_used_again_by_a_later_snapshot() {
-    let fixture = Fixture::new(7);
-    let (store, mut journal) = fixture.added().await;
-    let mut claimed = claim(&store).await.unwrap();
-    let spending = claimed.spending();
-    let mut writer = SnapshotWriter::begin(&mut claimed, &mut journal, &actor(), begin(), None, spending.clone())
-        .await
-        .unwrap();
+    let mut host = Host::new(7).await;
+    let mut writer = host.begin(None).await.unwrap();
     // More than two parts of a multipart upload.
     let chunk = |i: u8| Bytes::from(vec![i; 3 << 20]);
     let content = futures::stream::iter(0..6_u8).map(|i| Ok::<_, std::convert::Infallible>(chunk(i)));
@@ -246,11 +225,9 @@ async fn a_blob_is_streamed_read_in_parts_and_used_again_by_a_later_snapshot() {
     assert!(matches!(staged.save_blob("cut", broken).await, Err(SaveError::Source("cut"))));
     writer.commit(staged, commit(NextStep::Done)).await.unwrap();
     assert_eq!(writer.fold().blobs.len(), 1, "the one that was cut is not there");
-    writer.complete(&mut journal, &actor()).await.unwrap();
+    writer.complete(&mut host.journal, &actor()).await.unwrap();
 
-    let mut writer = SnapshotWriter::begin(&mut claimed, &mut journal, &actor(), begin(), None, spending)
-        .await
-        .unwrap();
+    let mut writer = host.begin(None).await.unwrap();
     let mut staged = writer.stage();
     assert_eq!(staged.reuse_blob("file").await.unwrap(), Some(18 << 20));
     assert_eq!(staged.reuse_blob("another").await.unwrap(), None);
@@ -258,7 +235,7 @@ async fn a_blob_is_streamed_read_in_parts_and_used_again_by_a_later_snapshot() {
     let whole = writer.reader().blob("file").unwrap().stream().await.unwrap();
     let whole: Vec<Bytes> = whole.try_collect().await.unwrap();
     assert_eq!(whole.concat(), (0..6).flat_map(|i| chunk(i).to_vec()).collect::<Vec<u8>>());
-    assert_eq!(verify(&store, &connection()).await.unwrap().damages, []);
+    assert_eq!(verify(&host.store, &connection()).await.unwrap().damages, []);
 }
 
 #[tokio::test]
@@ -348,58 +325,43 @@ async fn a_rollup_is_a_cache_and_keeps_a_snapshot_readable_when_an_entry_is_dama
 
 #[tokio::test]
 async fn latest_is_the_newest_complete_one_else_the_newest_partial_one() {
-    let fixture = Fixture::new(11);
-    let (store, mut journal) = fixture.added().await;
-    assert!(matches!(select(journal.state(), "latest"), Err(StoreError::NotFound(_))));
-    let mut claimed = claim(&store).await.unwrap();
-    let spending = claimed.spending();
-    let mut writer = SnapshotWriter::begin(&mut claimed, &mut journal, &actor(), begin(), None, spending.clone())
-        .await
-        .unwrap();
+    let mut host = Host::new(11).await;
+    assert!(matches!(select(host.journal.state(), "latest"), Err(StoreError::NotFound(_))));
+    let mut writer = host.begin(None).await.unwrap();
     let first = writer.id();
-    let latest = select(journal.state(), "latest").unwrap();
+    let latest = select(host.journal.state(), "latest").unwrap();
     assert_eq!((latest.snapshot.id, latest.state), (first, SnapshotState::Partial));
     writer.commit(writer.stage(), commit(NextStep::Done)).await.unwrap();
-    writer.complete(&mut journal, &actor()).await.unwrap();
-    fixture.clock.advance(std::time::Duration::from_secs(1));
-    let writer = SnapshotWriter::begin(&mut claimed, &mut journal, &actor(), begin(), None, spending.clone())
-        .await
-        .unwrap();
+    writer.complete(&mut host.journal, &actor()).await.unwrap();
+    let writer = host.begin(None).await.unwrap();
     let second = writer.id();
-    let latest = select(journal.state(), "latest").unwrap();
+    let latest = select(host.journal.state(), "latest").unwrap();
     assert_eq!((latest.snapshot.id, latest.state), (first, SnapshotState::Complete));
     assert_eq!(
-        select(journal.state(), &second.to_string().to_lowercase())
+        select(host.journal.state(), &second.to_string().to_lowercase())
             .unwrap()
             .snapshot
             .id,
         second
     );
     assert!(matches!(
-        select(journal.state(), &first.to_string()[..6]),
+        select(host.journal.state(), &first.to_string()[..6]),
         Err(StoreError::Ambiguous { .. })
     ));
-    assert!(matches!(select(journal.state(), "ZZZ"), Err(StoreError::NotFound(_))));
-    assert!(matches!(select(journal.state(), ""), Err(StoreError::NotFound(_))));
+    assert!(matches!(select(host.journal.state(), "ZZZ"), Err(StoreError::NotFound(_))));
+    assert!(matches!(select(host.journal.state(), ""), Err(StoreError::NotFound(_))));
 
-    SnapshotWriter::begin(&mut claimed, &mut journal, &actor(), begin(), None, spending.clone())
-        .await
-        .unwrap();
-    let superseded = journal.state().snapshot(second).unwrap();
+    host.begin(None).await.unwrap();
+    let superseded = host.journal.state().snapshot(second).unwrap();
     assert_eq!(superseded.standing, crate::journal::SnapshotStanding::Superseded);
-    let closed = SnapshotWriter::resume(&mut claimed, &mut journal, &actor(), second, None, spending).await;
+    let closed = host.resume(second).await;
     assert!(matches!(closed, Err(StoreError::State(_))));
 }
 
 #[tokio::test]
 async fn the_last_two_checkpoints_and_those_before_a_migration_outlive_gc() {
-    let fixture = Fixture::new(12);
-    let (store, mut journal) = fixture.added().await;
-    let mut claimed = claim(&store).await.unwrap();
-    let spending = claimed.spending();
-    let mut writer = SnapshotWriter::begin(&mut claimed, &mut journal, &actor(), begin(), None, spending)
-        .await
-        .unwrap();
+    let mut host = Host::new(12).await;
+    let mut writer = host.begin(None).await.unwrap();
     for (state_version, data) in [(1, "a"), (1, "b"), (2, "c"), (2, "d"), (2, "e")] {
         let mut step = commit(NextStep::Batch { requests: 1 });
         step.checkpoint = Some(Checkpoint {
@@ -408,11 +370,11 @@ async fn the_last_two_checkpoints_and_those_before_a_migration_outlive_gc() {
         });
         writer.commit(writer.stage(), step).await.unwrap();
     }
-    gc(&mut claimed, &mut journal, &actor()).await.unwrap();
+    gc(&mut host.claim, &mut host.journal, &actor()).await.unwrap();
     let mut kept = Vec::new();
-    for path in fixture.backend.paths().await {
+    for path in host.fixture.backend.paths().await {
         if path.as_ref().contains("/checkpoints/") {
-            kept.push(fixture.backend.content(&path).await.unwrap());
+            kept.push(host.fixture.backend.content(&path).await.unwrap());
         }
     }
     kept.sort();
@@ -422,13 +384,8 @@ async fn the_last_two_checkpoints_and_those_before_a_migration_outlive_gc() {
 #[tokio::test]
 async fn a_million_small_rows_are_staged_in_bounded_memory_and_come_back_sorted() {
     const ROWS: u64 = 1_000_000;
-    let fixture = Fixture::new(13);
-    let (store, mut journal) = fixture.added().await;
-    let mut claimed = claim(&store).await.unwrap();
-    let spending = claimed.spending();
-    let mut writer = SnapshotWriter::begin(&mut claimed, &mut journal, &actor(), begin(), None, spending)
-        .await
-        .unwrap();
+    let mut host = Host::new(13).await;
+    let mut writer = host.begin(None).await.unwrap();
     let mut staged = writer.stage();
     for start in (0..ROWS).step_by(2_000) {
         let rows = (start..start + 2_000).map(|i| Row {
@@ -464,14 +421,11 @@ fn batches() -> impl Strategy<Value = Vec<Batch>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]
-    fn what_is_read_is_the_model_of_what_was_committed(batches in batches()) {
+    fn rows_read_are_the_model_of_what_was_committed(batches in batches()) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let fixture = Fixture::new(14);
-            let (store, mut journal) = fixture.added().await;
-            let mut claimed = claim(&store).await.unwrap();
-            let spending = claimed.spending();
-            let mut writer = SnapshotWriter::begin(&mut claimed, &mut journal, &actor(), begin(), None, spending).await.unwrap();
+            let mut host = Host::new(14).await;
+            let mut writer = host.begin(None).await.unwrap();
             let mut model = BTreeMap::<String, Row>::new();
             for (n, (rows, buried)) in batches.iter().enumerate() {
                 let mut staged = writer.stage();
@@ -502,11 +456,11 @@ proptest! {
 #[test]
 fn the_later_entry_stands_and_among_older_segments_the_greater_revision() {
     let stands = |rows: &[(u64, u64, bool)]| {
-        let mut standing = KeyRows::default();
+        let mut versions = KeyVersions::default();
         for (entry, revision, latest) in rows {
-            standing.add(SegmentKind::Rows, ((true, *entry), 0), *latest, row("k", *revision, "x"));
+            versions.add(SegmentKind::Rows, ((true, *entry), 0), *latest, row("k", *revision, "x"));
         }
-        standing.row().unwrap().revision
+        versions.row().unwrap().revision
     };
     // Entry, revision, written by a version that knows the rule.
     assert_eq!(stands(&[(1, 5, true), (2, 4, true)]), 4);

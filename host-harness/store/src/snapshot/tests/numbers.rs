@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::ObjectReport;
-use crate::snapshot::{Estimate, MOST_TOLD};
+use crate::snapshot::{Estimate, MAX_COUNT};
 
 fn any_number() -> impl Strategy<Value = u64> {
     prop_oneof![Just(0), Just(u64::MAX), Just(u64::MAX / 2), Just(1 << 61), any::<u64>()]
@@ -27,23 +27,20 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(30))]
 
     #[test]
-    fn sums_of_told_numbers_stay_numbers(told in prop::collection::vec(prop::array::uniform5(any_number()), 1..6)) {
+    fn sums_of_reported_numbers_stay_numbers(told in prop::collection::vec(prop::array::uniform5(any_number()), 1..6)) {
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
         runtime.block_on(async {
-            let fixture = Fixture::new(1);
-            let (store, mut journal) = fixture.added().await;
-            let mut claim = claim(&store).await.unwrap();
-            let spending = claim.spending();
-            let mut writer = SnapshotWriter::begin(&mut claim, &mut journal, &actor(), begin(), None, spending).await.unwrap();
+            let mut host = Host::new(1).await;
+            let mut writer = host.begin(None).await.unwrap();
             let mut step = commit(NextStep::Batch { requests: 1 });
             step.objects = told.iter().enumerate().map(|(n, told)| report(&format!("O{n}"), *told)).collect();
             writer.commit(writer.stage(), step).await.unwrap();
-            let snapshot = Snapshot::open(&store, &connection(), journal.state(), writer.id()).await.unwrap();
+            let snapshot = host.open(writer.id()).await;
             let fold = snapshot.fold();
-            assert!(fold.records() <= MOST_TOLD * told.len() as u64);
+            assert!(fold.records() <= MAX_COUNT * told.len() as u64);
             let estimates = fold.objects.values().filter_map(|object| object.estimate.as_ref());
             let sum = estimates.fold(0u64, |sum, estimate| sum + estimate.requests + estimate.records + estimate.bytes);
-            assert!(sum <= 3 * MOST_TOLD * told.len() as u64);
+            assert!(sum <= 3 * MAX_COUNT * told.len() as u64);
         });
     }
 }

@@ -94,17 +94,17 @@ async fn assert_survives(fault: Fault) {
 }
 
 #[tokio::test]
-async fn cut_before_its_effect() {
+async fn bulk_jobs_survive_a_cut_before_its_effect() {
     assert_survives(Fault::CutBeforeEffect).await;
 }
 
 #[tokio::test]
-async fn cut_after_its_effect() {
+async fn bulk_jobs_survive_a_cut_after_its_effect() {
     assert_survives(Fault::CutAfterEffect).await;
 }
 
 #[tokio::test]
-async fn the_limit_at_any_request_then_raised_loses_nothing_and_doubles_nothing() {
+async fn bulk_jobs_lose_and_double_nothing_where_the_limit_stops_them_at_any_request() {
     let mut loss = Loss::new().await;
     for left in 1.. {
         loss.again().await;

@@ -69,7 +69,7 @@ async fn a_partial_snapshot_gives_back_what_it_has_and_says_that_it_is_partial()
     rig.fake.quota().set_max(1_000);
     rig.fake.quota().set_used(500 - 7);
     let paused = rig.backup().await.unwrap();
-    assert_eq!(paused.state, State::Partial);
+    assert_eq!(paused.state, BackupState::Partial);
     // Of what people have, and nothing refers to.
     let whole = |name: &str| {
         let found = paused.objects.iter().find(|object| object.name == name);

@@ -23,33 +23,33 @@ async fn assert_survives(fault: Fault) {
 }
 
 #[tokio::test]
-async fn cut_before_its_effect() {
+async fn a_restore_survives_a_request_cut_before_its_effect() {
     assert_survives(Fault::CutBeforeEffect).await;
 }
 
 #[tokio::test]
-async fn cut_after_its_effect() {
+async fn a_restore_survives_a_request_cut_after_its_effect() {
     assert_survives(Fault::CutAfterEffect).await;
 }
 
 #[tokio::test]
-async fn cut_within_its_answer() {
+async fn a_restore_survives_a_request_cut_within_its_answer() {
     assert_survives(Fault::CutMidBody { after_bytes: 300 }).await;
 }
 
 #[tokio::test]
-async fn cut_while_its_transaction_goes_on() {
+async fn a_restore_survives_a_request_cut_while_its_transaction_goes_on() {
     assert_survives(Fault::CutAndCommitLater { after_ms: 90_000 }).await;
 }
 
 #[tokio::test]
-async fn an_error_is_answered_after_its_effect() {
+async fn a_restore_survives_an_error_that_is_answered_after_its_effect() {
     assert_survives(Fault::ErrorAfterEffect { status: 500 }).await;
     assert_survives(Fault::ErrorAfterEffect { status: 503 }).await;
 }
 
 #[tokio::test]
-async fn a_page_of_maintenance_is_answered() {
+async fn a_restore_survives_a_page_of_maintenance() {
     assert_survives(Fault::Html { status: 503 }).await;
     assert_survives(Fault::Html { status: 200 }).await;
 }

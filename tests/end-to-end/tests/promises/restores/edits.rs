@@ -21,7 +21,7 @@ fn company(rig: &Rig, lead: &Value) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_edited_stays_and_what_is_gone_comes_back() {
+async fn edited_records_stay_and_deleted_ones_come_back() {
     let rig = backed_up(31).await;
     let before = leads(&rig);
     rig.fake.apply(&[Change::Delete { id: id(&before[0]) }]).unwrap();
@@ -58,7 +58,7 @@ async fn what_was_edited_stays_and_what_is_gone_comes_back() {
 }
 
 #[tokio::test]
-async fn what_was_edited_after_a_moment_stays_where_others_are_overwritten() {
+async fn records_edited_after_a_moment_stay_where_others_are_overwritten() {
     let rig = backed_up(32).await;
     let before = leads(&rig);
     edit(&rig, &before[0], "early");

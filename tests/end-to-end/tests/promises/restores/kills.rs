@@ -2,7 +2,7 @@
 
 use super::*;
 use end_to_end::program::{Program, last_json};
-use fake_salesforce::log::Entry;
+use fake_salesforce::log::LoggedRequest;
 use serde_json::json;
 use std::process::Child;
 use std::time::{Duration, Instant};
@@ -36,7 +36,7 @@ fn is_alive(child: &mut Child) -> bool {
 
 /// Kills a restore so long after the org was asked what is waited for, which its requests so far tell; whether it was asked, and
 /// whether the restore was alive until it was killed.
-fn kill(program: &Program, fake: &Fake, is_asked: impl Fn(&[Entry]) -> bool, pause: Duration) -> (bool, bool) {
+fn kill(program: &Program, fake: &Fake, is_asked: impl Fn(&[LoggedRequest]) -> bool, pause: Duration) -> (bool, bool) {
     let begun = fake.log().len();
     let is_asked = || is_asked(&fake.log().entries_after(begun));
     let mut child = program.command(&RESTORE).spawn().unwrap();
@@ -61,7 +61,7 @@ fn kill(program: &Program, fake: &Fake, is_asked: impl Fn(&[Entry]) -> bool, pau
 }
 
 #[test]
-fn killed_at_any_request_everything_is_there_once() {
+fn a_restore_killed_at_any_request_writes_everything_once() {
     let fake = Fake::start(org(OrgSpec::restore(13))).unwrap();
     prepare(&fake);
     let program = program(&fake);
@@ -92,7 +92,7 @@ fn killed_at_any_request_everything_is_there_once() {
 }
 
 /// Whether a request about a job is the one at which the restore is killed.
-type IsMoment = fn(&Entry) -> bool;
+type IsMoment = fn(&LoggedRequest) -> bool;
 
 /// When a restore is killed, and whether the job still runs then.
 const MOMENTS_OF_JOBS: [(&str, IsMoment, bool); 5] = [
@@ -109,7 +109,7 @@ const MOMENTS_OF_JOBS: [(&str, IsMoment, bool); 5] = [
 
 /// All at once: until it first looks at a job the program waits for a third of a minute of its own clock.
 #[test]
-fn killed_while_bulk_jobs_write_everything_is_there_once() {
+fn a_restore_killed_while_bulk_jobs_write_writes_everything_once() {
     std::thread::scope(|scope| {
         for (about, is_moment, still_runs) in MOMENTS_OF_JOBS {
             scope.spawn(move || assert_survives_a_job_killed(about, is_moment, still_runs));
@@ -131,8 +131,8 @@ fn assert_survives_a_job_killed(about: &str, is_moment: IsMoment, still_runs: bo
     if !still_runs {
         at_once();
     }
-    let of_job = |asked: &Entry| asked.path.contains("/jobs/ingest");
-    let is_asked = |asked: &[Entry]| asked.iter().any(|asked| of_job(asked) && is_moment(asked));
+    let of_job = |asked: &LoggedRequest| asked.path.contains("/jobs/ingest");
+    let is_asked = |asked: &[LoggedRequest]| asked.iter().any(|asked| of_job(asked) && is_moment(asked));
     let killed = kill(&program, &fake, is_asked, Duration::ZERO);
     assert_eq!(killed, (true, true), "{about}: it had ended");
     at_once();

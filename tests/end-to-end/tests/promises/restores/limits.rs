@@ -23,7 +23,7 @@ pub(super) fn assert_stopped(stopped: &RestoreResult, sent: u64, about: &str) {
 }
 
 #[tokio::test]
-async fn the_limit_at_any_request_then_raised_loses_nothing_and_doubles_nothing() {
+async fn a_restore_loses_and_doubles_nothing_where_the_limit_stops_it_at_any_request() {
     let rig = connected(11).await;
     for left in 1.. {
         let about = format!("with {left} requests left");
@@ -69,7 +69,7 @@ async fn a_restore_that_may_wait_goes_on_by_itself_when_requests_come_free() {
 
 /// A request is a percent here. While it is planned a restore can't know yet what writing takes.
 #[tokio::test]
-async fn who_raises_the_limit_as_it_says_comes_to_the_end() {
+async fn a_restore_ends_under_the_limit_that_it_names() {
     let rig = connected(28).await;
     let before = lose(&rig, 28).await;
     rig.fake.clock().advance(25 * HOUR_MS);

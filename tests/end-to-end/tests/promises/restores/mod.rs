@@ -14,7 +14,7 @@ use fake_salesforce::clock::HOUR_MS;
 use fake_salesforce::org::{DeleteRandom, OrgSpec};
 use fake_salesforce::quota::QuotaOptions;
 use fake_salesforce::{Fake, Options};
-use host_harness::jobs::{RecordResult, RestoreRequest, RestoreResult, RestoreState, State};
+use host_harness::jobs::{BackupState, RecordResult, RestoreRequest, RestoreResult, RestoreState};
 use object_store::memory::InMemory;
 use serde_json::Value;
 use std::sync::Arc;
@@ -71,7 +71,7 @@ async fn connected(seed: u64) -> Rig {
 /// An org for restores, backed up.
 async fn backed_up(seed: u64) -> Rig {
     let rig = connected(seed).await;
-    assert_eq!(rig.backup().await.unwrap().state, State::Complete);
+    assert_eq!(rig.backup().await.unwrap().state, BackupState::Complete);
     rig.fake.clock().advance(HOUR_MS);
     rig
 }

@@ -30,7 +30,7 @@ async fn numbered() -> Rig {
         .collect();
     rig.fake.apply(&changes).unwrap();
     rig.fake.clock().advance(HOUR_MS);
-    assert_eq!(rig.backup().await.unwrap().state, State::Complete);
+    assert_eq!(rig.backup().await.unwrap().state, BackupState::Complete);
     rig.fake.clock().advance(HOUR_MS);
     rig
 }

@@ -26,22 +26,22 @@ async fn assert_come_back(quarter: u64) {
 }
 
 #[tokio::test]
-async fn what_was_deleted_comes_back_with_every_value_and_every_reference() {
+async fn deleted_records_come_back_with_every_value_and_every_reference() {
     assert_come_back(0).await;
 }
 
 #[tokio::test]
-async fn what_was_deleted_comes_back_in_fifty_other_orgs() {
+async fn deleted_records_come_back_in_fifty_other_orgs() {
     assert_come_back(1).await;
 }
 
 #[tokio::test]
-async fn what_was_deleted_comes_back_in_fifty_orgs_more() {
+async fn deleted_records_come_back_in_fifty_orgs_more() {
     assert_come_back(2).await;
 }
 
 #[tokio::test]
-async fn what_was_deleted_comes_back_in_the_last_fifty_orgs() {
+async fn deleted_records_come_back_in_the_last_fifty_orgs() {
     assert_come_back(3).await;
 }
 
@@ -99,7 +99,7 @@ async fn an_unchanged_record_refers_to_what_came_back() {
 async fn an_archived_activity_that_is_there_is_not_created_again() {
     let rig = Rig::new(RigOptions::of(org(OrgSpec::of(7, &[("Account", 5), ("Task", 400)])))).await;
     prepare(&rig.fake);
-    assert_eq!(rig.backup().await.unwrap().state, State::Complete);
+    assert_eq!(rig.backup().await.unwrap().state, BackupState::Complete);
     let tasks = rig.oracle("Task");
     let archived = tasks.iter().filter(|task| task.contains("IsArchived=true")).count();
     assert!(archived > 0, "no task is archived");

@@ -9,7 +9,7 @@ use rand_chacha::ChaCha8Rng;
 use serde_json::{Value as Json, json};
 
 use super::moment;
-use super::table::Table;
+use super::table::CsvTable;
 use crate::bulk::csv::Dialect;
 use crate::bulk::{BulkRules, JOB_LIFE_MS};
 use crate::org::{Org, RecordId, Sent, SentFields, Value, Viewer, WriteError, Writing};
@@ -42,7 +42,7 @@ impl Operation {
 
 /// What was asked.
 #[derive(Clone, Debug)]
-pub(super) struct Wanted {
+pub(super) struct IngestJobRequest {
     pub id: RecordId,
     pub operation: Operation,
     pub object: String,
@@ -55,7 +55,7 @@ pub(super) struct Wanted {
 
 /// Where a job stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum State {
+pub(super) enum IngestState {
     Open,
     UploadComplete,
     InProgress,
@@ -64,7 +64,7 @@ pub(super) enum State {
     Aborted,
 }
 
-impl State {
+impl IngestState {
     pub fn name(self) -> &'static str {
         match self {
             Self::Open => "Open",
@@ -90,12 +90,12 @@ struct Processed {
 
 /// A job.
 #[derive(Debug)]
-pub(super) struct Job {
-    wanted: Wanted,
-    state: State,
+pub(super) struct IngestJob {
+    wanted: IngestJobRequest,
+    state: IngestState,
     changed_ms: i64,
     content: Option<Bytes>,
-    table: Option<Table>,
+    table: Option<CsvTable>,
     /// Once it's closed: when it begins to run, and how long it runs.
     begins_ms: i64,
     runs_ms: i64,
@@ -105,18 +105,18 @@ pub(super) struct Job {
 
 /// Which results are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Results {
+pub(super) enum ResultSet {
     Successful,
     Failed,
     Unprocessed,
 }
 
-impl Job {
-    pub fn new(wanted: Wanted) -> Self {
+impl IngestJob {
+    pub fn new(wanted: IngestJobRequest) -> Self {
         Self {
             changed_ms: wanted.created_ms,
             wanted,
-            state: State::Open,
+            state: IngestState::Open,
             content: None,
             table: None,
             begins_ms: 0,
@@ -126,11 +126,11 @@ impl Job {
         }
     }
 
-    pub fn wanted(&self) -> &Wanted {
+    pub fn wanted(&self) -> &IngestJobRequest {
         &self.wanted
     }
 
-    pub fn state(&self) -> State {
+    pub fn state(&self) -> IngestState {
         self.state
     }
 
@@ -151,7 +151,7 @@ impl Job {
     pub fn read(&mut self, org: &Org, viewer: &Viewer) -> Option<u64> {
         let content = self.content.as_ref()?;
         let object = org.object(&self.wanted.object)?;
-        match Table::read(content, self.wanted.dialect, org, viewer, object) {
+        match CsvTable::read(content, self.wanted.dialect, org, viewer, object) {
             Ok(table) => {
                 let rows = table.len() as u64;
                 self.table = Some(table);
@@ -166,10 +166,10 @@ impl Job {
 
     /// Closes it: from now on it waits for its turn.
     pub fn close(&mut self, now_ms: i64, rules: BulkRules, failure: Option<String>) {
-        self.state = State::UploadComplete;
+        self.state = IngestState::UploadComplete;
         self.changed_ms = now_ms;
         let queue_ms = rules.queue_ms.clamp(0, rules.base_ms.max(0));
-        let rows = self.table.as_ref().map_or(0, Table::len) as i64;
+        let rows = self.table.as_ref().map_or(0, CsvTable::len) as i64;
         self.begins_ms = now_ms + queue_ms;
         self.runs_ms = rules.base_ms.max(0) - queue_ms + rows * rules.ms_per_100k_rows.max(0) / 100_000;
         self.failure = self.failure.take().or(failure);
@@ -179,21 +179,21 @@ impl Job {
     pub fn abort(&mut self, now_ms: i64) -> bool {
         let can = !self.state.is_final();
         if can {
-            (self.state, self.changed_ms) = (State::Aborted, now_ms);
+            (self.state, self.changed_ms) = (IngestState::Aborted, now_ms);
         }
         can
     }
 
     /// Whether it has something to do by now.
     pub fn is_due(&self, now_ms: i64) -> bool {
-        matches!(self.state, State::UploadComplete | State::InProgress) && self.next_ms() <= now_ms
+        matches!(self.state, IngestState::UploadComplete | IngestState::InProgress) && self.next_ms() <= now_ms
     }
 
     /// When it has something to do next.
     pub fn next_ms(&self) -> i64 {
-        let rows = self.table.as_ref().map_or(0, Table::len);
+        let rows = self.table.as_ref().map_or(0, CsvTable::len);
         match self.state {
-            State::UploadComplete => self.begins_ms,
+            IngestState::UploadComplete => self.begins_ms,
             _ if rows == 0 => self.begins_ms + self.runs_ms,
             _ => {
                 let done = (self.processed.len() + CHUNK_ROWS).min(rows);
@@ -205,16 +205,16 @@ impl Job {
     /// Does the next of what is due: begins, writes a chunk, or ends.
     pub fn go_on(&mut self, org: &mut Org, viewer: &Viewer, now_ms: i64) {
         let at_ms = self.next_ms().min(now_ms);
-        if self.state == State::UploadComplete {
+        if self.state == IngestState::UploadComplete {
             self.state = if self.failure.is_some() {
-                State::Failed
+                IngestState::Failed
             } else {
-                State::InProgress
+                IngestState::InProgress
             };
             self.changed_ms = at_ms;
             return;
         }
-        let rows = self.table.as_ref().map_or(0, Table::len);
+        let rows = self.table.as_ref().map_or(0, CsvTable::len);
         let from = self.processed.len();
         for row in from..(from + CHUNK_ROWS).min(rows) {
             let fields = self.table.as_ref().map(|table| table.sent(row)).unwrap_or_default();
@@ -228,7 +228,7 @@ impl Job {
             self.processed.push(Processed { row, outcome });
         }
         if self.processed.len() == rows {
-            (self.state, self.changed_ms) = (State::JobComplete, at_ms);
+            (self.state, self.changed_ms) = (IngestState::JobComplete, at_ms);
         }
     }
 
@@ -265,22 +265,22 @@ impl Job {
     }
 
     /// A table of results, in an order of its own.
-    pub fn results(&self, which: Results) -> Vec<u8> {
+    pub fn results(&self, which: ResultSet) -> Vec<u8> {
         let mut out = Vec::new();
         let Some(table) = &self.table else { return out };
         let dialect = self.wanted.dialect;
         let told: &[&str] = match which {
-            Results::Successful => &["sf__Id", "sf__Created"],
-            Results::Failed => &["sf__Id", "sf__Error"],
-            Results::Unprocessed => &[],
+            ResultSet::Successful => &["sf__Id", "sf__Created"],
+            ResultSet::Failed => &["sf__Id", "sf__Error"],
+            ResultSet::Unprocessed => &[],
         };
         dialect.write_texts(told.iter().copied().chain(table.header()), &mut out);
         let mut rows: Vec<(Vec<String>, usize)> = match which {
-            Results::Unprocessed => (self.processed.len()..table.len()).map(|row| (Vec::new(), row)).collect(),
+            ResultSet::Unprocessed => (self.processed.len()..table.len()).map(|row| (Vec::new(), row)).collect(),
             _ => self
                 .processed
                 .iter()
-                .filter(|p| p.outcome.is_ok() == (which == Results::Successful))
+                .filter(|p| p.outcome.is_ok() == (which == ResultSet::Successful))
                 .map(|p| match &p.outcome {
                     Ok((id, created)) => (vec![id.to_string(), created.to_string()], p.row),
                     Err((id, error)) => {
@@ -318,7 +318,7 @@ impl Job {
         if let Operation::Upsert(key) = &wanted.operation {
             told["externalIdFieldName"] = json!(key);
         }
-        if self.state == State::Open {
+        if self.state == IngestState::Open {
             let path = format!("services/data/{}/jobs/ingest/{}/batches", wanted.version, wanted.id);
             told["contentUrl"] = json!(path);
         }
@@ -338,7 +338,7 @@ impl Job {
         let failed = self.processed.iter().filter(|p| p.outcome.is_err()).count();
         let until = if self.state.is_final() { self.changed_ms } else { now_ms };
         let ran_ms = match self.state {
-            State::Open | State::UploadComplete => 0,
+            IngestState::Open | IngestState::UploadComplete => 0,
             _ => (until - self.begins_ms).max(0),
         };
         told["numberRecordsProcessed"] = json!(self.processed.len());
@@ -347,7 +347,7 @@ impl Job {
         told["totalProcessingTime"] = json!(ran_ms);
         told["apiActiveProcessingTime"] = json!(ran_ms);
         told["apexProcessingTime"] = json!(0);
-        if let (State::Failed, Some(message)) = (self.state, &self.failure) {
+        if let (IngestState::Failed, Some(message)) = (self.state, &self.failure) {
             told["errorMessage"] = json!(message);
         }
         told

@@ -16,21 +16,21 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use chrono::{DateTime, Utc};
 
-use self::job::Job;
+use self::job::IngestJob;
 pub(crate) use self::resource::serve;
 use super::DailyUse;
 use crate::org::{KeyPrefix, RecordId};
-use crate::quota::{By, Window};
+use crate::quota::{By, RequestWindow};
 use crate::rest::Service;
 
 /// Rows of a batch.
 const BATCH_ROWS: u64 = 10_000;
 
 #[derive(Debug)]
-struct Store {
-    jobs: BTreeMap<RecordId, Job>,
+struct IngestJobStore {
+    jobs: BTreeMap<RecordId, IngestJob>,
     created: u64,
-    batches: Window,
+    batches: RequestWindow,
     max_batches: u64,
     /// So many of the next jobs that are closed fail, with this message.
     fail_next: (u64, String),
@@ -39,16 +39,16 @@ struct Store {
 /// All jobs that write.
 #[derive(Debug)]
 pub struct Ingest {
-    store: Mutex<Store>,
+    store: Mutex<IngestJobStore>,
 }
 
 impl Default for Ingest {
     fn default() -> Self {
         Self {
-            store: Mutex::new(Store {
+            store: Mutex::new(IngestJobStore {
                 jobs: BTreeMap::new(),
                 created: 0,
-                batches: Window::default(),
+                batches: RequestWindow::default(),
                 max_batches: 15_000,
                 fail_next: (0, String::new()),
             }),
@@ -56,7 +56,7 @@ impl Default for Ingest {
     }
 }
 
-impl Store {
+impl IngestJobStore {
     fn next_id(&mut self) -> RecordId {
         self.created += 1;
         KeyPrefix::new("750").map_or(RecordId::EMPTY, |prefix| RecordId::compose(prefix, *b"Fi", self.created))
@@ -130,7 +130,7 @@ impl Ingest {
     }
 
     /// A panic elsewhere leaves jobs that are whole, so a poisoned lock is used on.
-    fn lock(&self) -> MutexGuard<'_, Store> {
+    fn lock(&self) -> MutexGuard<'_, IngestJobStore> {
         self.store.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,12 +4,12 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::json;
 
-use super::job::{Job, Operation, Results, State, Wanted};
+use super::job::{IngestJob, IngestJobRequest, IngestState, Operation, ResultSet};
 use crate::bulk::refusals;
 use crate::bulk::resource::{bad_locator, dialect, locator_of, no_such_value, offset_of, wrong_state_named};
 use crate::org::RecordId;
 use crate::rest::Service;
-use crate::rest::answer::{Answer, Body, TABLE_TYPE};
+use crate::rest::answer::{Answer, AnswerBody, TABLE_TYPE};
 use crate::rest::call::Call;
 
 /// The first version with ingest jobs.
@@ -23,7 +23,7 @@ const TABLE_PART: &str = "content";
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct NewJob {
+struct NewIngestJob {
     operation: String,
     object: String,
     #[serde(default)]
@@ -37,7 +37,7 @@ struct NewJob {
 }
 
 #[derive(Debug, Deserialize)]
-struct StateChange {
+struct IngestStateChange {
     state: String,
 }
 
@@ -58,7 +58,7 @@ pub(crate) fn serve(service: &Service, call: &Call, path: &[&str]) -> Answer {
 }
 
 fn create(service: &Service, call: &Call) -> Answer {
-    let wanted: NewJob = match serde_json::from_slice(&call.body) {
+    let wanted: NewIngestJob = match serde_json::from_slice(&call.body) {
         Ok(wanted) => wanted,
         Err(error) => return Answer::unreadable(&error.to_string()),
     };
@@ -101,7 +101,7 @@ fn create(service: &Service, call: &Call) -> Answer {
     let mut store = service.ingest.lock();
     store.jobs.retain(|_, job| !job.is_expired(now_ms));
     let id = store.next_id();
-    let mut job = Job::new(Wanted {
+    let mut job = IngestJob::new(IngestJobRequest {
         id,
         operation,
         object,
@@ -173,10 +173,10 @@ fn of_job(service: &Service, call: &Call, id: RecordId, path: &[&str]) -> Answer
     let answer = match (call.method.as_str(), path) {
         ("GET", []) => Answer::json(&job.details(now_ms)),
         ("PUT", ["batches"]) => fill(&mut job, call),
-        ("PATCH", []) => match serde_json::from_slice::<StateChange>(&call.body) {
+        ("PATCH", []) => match serde_json::from_slice::<IngestStateChange>(&call.body) {
             Err(error) => Answer::unreadable(&error.to_string()),
             Ok(change) => match change.state.as_str() {
-                "UploadComplete" if job.state() != State::Open => wrong_state("closed", &job),
+                "UploadComplete" if job.state() != IngestState::Open => wrong_state("closed", &job),
                 "UploadComplete" if !job.has_content() => wrong_state("closed without data", &job),
                 "UploadComplete" => {
                     let rows = job.read(&org, &viewer).unwrap_or(0);
@@ -189,14 +189,14 @@ fn of_job(service: &Service, call: &Call, id: RecordId, path: &[&str]) -> Answer
                 other => no_such_value("state", other),
             },
         },
-        ("DELETE", []) if matches!(job.state(), State::Open | State::InProgress) => wrong_state("deleted", &job),
+        ("DELETE", []) if matches!(job.state(), IngestState::Open | IngestState::InProgress) => wrong_state("deleted", &job),
         ("DELETE", []) => {
             keeps = false;
             Answer::empty(204)
         }
-        ("GET", ["successfulResults"]) => results(&job, Results::Successful),
-        ("GET", ["failedResults"]) => results(&job, Results::Failed),
-        ("GET", ["unprocessedrecords"]) => results(&job, Results::Unprocessed),
+        ("GET", ["successfulResults"]) => results(&job, ResultSet::Successful),
+        ("GET", ["failedResults"]) => results(&job, ResultSet::Failed),
+        ("GET", ["unprocessedrecords"]) => results(&job, ResultSet::Unprocessed),
         (other, [] | ["batches" | "successfulResults" | "failedResults" | "unprocessedrecords"]) => {
             Answer::method_not_allowed(other, "GET, PUT, PATCH, DELETE")
         }
@@ -209,8 +209,8 @@ fn of_job(service: &Service, call: &Call, id: RecordId, path: &[&str]) -> Answer
 }
 
 /// Takes the table, once.
-fn fill(job: &mut Job, call: &Call) -> Answer {
-    if job.state() != State::Open {
+fn fill(job: &mut IngestJob, call: &Call) -> Answer {
+    if job.state() != IngestState::Open {
         return wrong_state("filled", job);
     }
     if job.has_content() {
@@ -229,11 +229,11 @@ fn fill(job: &mut Job, call: &Call) -> Answer {
     Answer::empty(201)
 }
 
-fn results(job: &Job, which: Results) -> Answer {
+fn results(job: &IngestJob, which: ResultSet) -> Answer {
     if !job.state().is_final() {
         return wrong_state("read", job);
     }
-    Answer::of(Body::Json(job.results(which))).with_header("Content-Type", TABLE_TYPE.to_owned())
+    Answer::of(AnswerBody::Json(job.results(which))).with_header("Content-Type", TABLE_TYPE.to_owned())
 }
 
 fn list(service: &Service, call: &Call) -> Answer {
@@ -244,7 +244,7 @@ fn list(service: &Service, call: &Call) -> Answer {
         Some(None) => return bad_locator(),
     };
     let store = service.ingest.lock();
-    let jobs: Vec<&Job> = store.jobs.values().filter(|job| !job.is_expired(now_ms)).collect();
+    let jobs: Vec<&IngestJob> = store.jobs.values().filter(|job| !job.is_expired(now_ms)).collect();
     let rest = jobs.iter().skip(usize::try_from(first).unwrap_or(usize::MAX));
     let records: Vec<_> = rest.take(LISTED_JOBS).map(|job| job.entry()).collect();
     let next = first + records.len() as u64;
@@ -259,6 +259,6 @@ fn list(service: &Service, call: &Call) -> Answer {
     Answer::json(&json!({ "done": done, "records": records, "nextRecordsUrl": next_url }))
 }
 
-fn wrong_state(what: &str, job: &Job) -> Answer {
+fn wrong_state(what: &str, job: &IngestJob) -> Answer {
     wrong_state_named(what, job.state().name())
 }

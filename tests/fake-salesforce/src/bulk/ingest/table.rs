@@ -10,7 +10,7 @@ const NULL: &str = "#N/A";
 
 /// What a column is for.
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Column {
+enum CsvColumn {
     /// A field.
     Field(String),
     /// `Parent.Ext__c`, or `Type:Parent.Ext__c`: the parent that has this key.
@@ -23,13 +23,13 @@ enum Column {
 
 /// A table whose columns are known.
 #[derive(Debug)]
-pub(super) struct Table {
+pub(super) struct CsvTable {
     header: StringRecord,
-    columns: Vec<Column>,
+    columns: Vec<CsvColumn>,
     rows: Vec<StringRecord>,
 }
 
-impl Table {
+impl CsvTable {
     /// Reads a table for an object; says in Salesforce's words why a job with it fails.
     pub fn read(content: &[u8], dialect: Dialect, org: &Org, viewer: &Viewer, object: &Object) -> Result<Self, String> {
         let has_crlf = content
@@ -51,7 +51,7 @@ impl Table {
             return Err("InvalidBatch : The table has no header".to_owned());
         }
         let columns = header.iter().map(|name| column(name, org, viewer, object));
-        let columns = columns.collect::<Result<Vec<Column>, String>>()?;
+        let columns = columns.collect::<Result<Vec<CsvColumn>, String>>()?;
         let rows = reader
             .records()
             .collect::<Result<Vec<StringRecord>, _>>()
@@ -86,8 +86,8 @@ impl Table {
                 text => Sent::Text(text.to_owned()),
             };
             match column {
-                Column::Field(name) => fields.set(name, value),
-                Column::Parent {
+                CsvColumn::Field(name) => fields.set(name, value),
+                CsvColumn::Parent {
                     relationship,
                     of_type,
                     key,
@@ -101,18 +101,18 @@ impl Table {
                     parent.set(key, value);
                     fields.set(relationship, Sent::Nested(parent));
                 }
-                Column::Parent { .. } => {}
+                CsvColumn::Parent { .. } => {}
             }
         }
         fields
     }
 }
 
-fn column(name: &str, org: &Org, viewer: &Viewer, object: &Object) -> Result<Column, String> {
+fn column(name: &str, org: &Org, viewer: &Viewer, object: &Object) -> Result<CsvColumn, String> {
     let not_found = || format!("InvalidBatch : Field name not found : {name}");
     let Some((path, key)) = name.split_once('.') else {
         let (_, field) = object.field(viewer, name).ok_or_else(not_found)?;
-        return Ok(Column::Field(field.name.clone()));
+        return Ok(CsvColumn::Field(field.name.clone()));
     };
     let (of_type, relationship) = match path.split_once(':') {
         Some((of_type, relationship)) => (Some(of_type), relationship),
@@ -130,7 +130,7 @@ fn column(name: &str, org: &Org, viewer: &Viewer, object: &Object) -> Result<Col
     if parents.into_iter().all(|parent| has_key(parent).is_none()) {
         return Err(not_found());
     }
-    Ok(Column::Parent {
+    Ok(CsvColumn::Parent {
         relationship: relationship.to_owned(),
         of_type: of_type.map(str::to_owned),
         key: key.to_owned(),
@@ -143,10 +143,10 @@ mod tests {
     use super::*;
     use crate::org::OrgSpec;
 
-    fn read(text: &str) -> Result<Table, String> {
+    fn read(text: &str) -> Result<CsvTable, String> {
         let org = Org::generate(&OrgSpec::tiny(1));
         let viewer = org.administrator();
-        Table::read(
+        CsvTable::read(
             text.as_bytes(),
             Dialect::default(),
             &org,

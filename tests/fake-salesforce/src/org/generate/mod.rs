@@ -8,6 +8,7 @@ mod by_name;
 mod dice;
 mod draft;
 mod fields;
+mod named;
 mod populate;
 pub(crate) mod preset;
 mod refusals;
@@ -29,11 +30,10 @@ pub(crate) use self::{
 };
 use self::{
     draft::{Audit, Draft},
-    shape::{Kind, Target},
+    shape::{Kind, ReferenceTarget},
 };
 use crate::org::{
     Field, FieldType, Org, OrgSpec, Value,
-    definition::first_told,
     object::{Object, RecordType},
     record_id::KeyPrefix,
     spec::ObjectSpec,
@@ -44,7 +44,7 @@ use crate::org::{
 const FIVE_YEARS: i64 = 5 * 365 * 86_400;
 
 /// An object with what its table will be.
-struct Planned {
+struct PlannedTable {
     draft: Draft,
     spec: ObjectSpec,
     seed: u64,
@@ -64,12 +64,12 @@ pub(crate) fn objects(spec: &OrgSpec) -> Vec<Object> {
     let mut planned = plan(spec);
     list_record_types(&mut planned);
     list_entities(&mut planned, spec);
-    let targets: HashMap<String, Target> = planned
+    let targets: HashMap<String, ReferenceTarget> = planned
         .iter()
         .map(|p| {
             (
                 p.draft.schema.name.clone(),
-                Target {
+                ReferenceTarget {
                     ids: p.ids,
                     rows: p.spec.rows,
                     deleted: p.deleted,
@@ -80,7 +80,7 @@ pub(crate) fn objects(spec: &OrgSpec) -> Vec<Object> {
     planned.into_iter().map(|p| finish(p, spec, &targets)).collect()
 }
 
-fn plan(spec: &OrgSpec) -> Vec<Planned> {
+fn plan(spec: &OrgSpec) -> Vec<PlannedTable> {
     let drafts: Vec<Draft> = spec.objects.iter().map(|object| by_name::draft(&object.name)).collect();
     let mut taken: HashSet<KeyPrefix> = drafts.iter().filter_map(|d| d.id_prefix).collect();
     let mut custom = (0..).map(|number| KeyPrefix::numbered(b'a', number));
@@ -124,7 +124,7 @@ fn plan(spec: &OrgSpec) -> Vec<Planned> {
             let first = 1_000 + dice(seed, 1) % 100_000_000;
             let period = 17 + dice(seed, 2) % 31;
             let has_bin = matches!(draft.audit, Audit::Full) && draft.schema.deletable;
-            Planned {
+            PlannedTable {
                 ids: IdSpace {
                     prefix,
                     instance: spec.instance,
@@ -156,7 +156,7 @@ fn next_free(pool: &mut dyn Iterator<Item = KeyPrefix>, taken: &mut HashSet<KeyP
 }
 
 /// Sets the values that a field's rows have in turn.
-fn list(planned: &mut Planned, field: &str, values: Vec<Value>) {
+fn list(planned: &mut PlannedTable, field: &str, values: Vec<Value>) {
     let fields = &mut planned.draft.schema.fields;
     if let Some(field) = fields.iter_mut().find(|f| f.name == field) {
         field.shape = Shape::always(Kind::Listed(values.into()));
@@ -164,7 +164,7 @@ fn list(planned: &mut Planned, field: &str, values: Vec<Value>) {
 }
 
 /// Makes a row of `RecordType` for each record type, and tells the objects their ids.
-fn list_record_types(planned: &mut [Planned]) {
+fn list_record_types(planned: &mut [PlannedTable]) {
     let Some(at) = planned.iter().position(|p| p.draft.schema.name == "RecordType") else {
         return;
     };
@@ -200,11 +200,11 @@ fn list_record_types(planned: &mut [Planned]) {
 }
 
 /// Makes a row of `EntityDefinition` for each object.
-fn list_entities(planned: &mut [Planned], spec: &OrgSpec) {
+fn list_entities(planned: &mut [PlannedTable], spec: &OrgSpec) {
     let Some(at) = planned.iter().position(|p| p.draft.schema.name == "EntityDefinition") else {
         return;
     };
-    let of_each = |value: &dyn Fn(&Planned) -> Value| planned.iter().map(value).collect::<Vec<_>>();
+    let of_each = |value: &dyn Fn(&PlannedTable) -> Value| planned.iter().map(value).collect::<Vec<_>>();
     let names = of_each(&|p| Value::text(p.draft.schema.name.clone()));
     let labels = of_each(&|p| Value::text(p.draft.schema.label.clone()));
     let prefixes = of_each(&|p| {
@@ -228,8 +228,8 @@ fn defined_at(spec: &OrgSpec, seed: u64) -> DateTime<Utc> {
     spec.now - TimeDelta::seconds(86_400 + (dice(seed, 5) % 34_560_000) as i64)
 }
 
-fn finish(planned: Planned, spec: &OrgSpec, targets: &HashMap<String, Target>) -> Object {
-    let Planned {
+fn finish(planned: PlannedTable, spec: &OrgSpec, targets: &HashMap<String, ReferenceTarget>) -> Object {
+    let PlannedTable {
         draft,
         spec: object,
         seed,
@@ -283,4 +283,13 @@ fn finish(planned: Planned, spec: &OrgSpec, targets: &HashMap<String, Target>) -
         keys: RedBlackTreeSetSync::new_sync(),
     };
     Object::new(schema, table, defined_at(spec, seed))
+}
+
+/// What `EntityDefinition` says at first: objects that come with Salesforce and that nobody changed have no date.
+fn first_told(object_is_custom: bool, changed: DateTime<Utc>) -> Value {
+    if object_is_custom {
+        Value::DateTime(changed)
+    } else {
+        Value::Null
+    }
 }

@@ -6,7 +6,7 @@
 use chrono::{DateTime, TimeDelta, Utc};
 
 use crate::org::{
-    Field, FieldType, Object, Org, OrgSpec, RecordId, Row, Scan, Sent, SentFields, Value, Viewer,
+    Field, FieldType, Object, Org, OrgRow, OrgSpec, RecordId, Scan, Sent, SentFields, Value, Viewer,
     generate::{dice, seed_of},
     write::Writing,
 };
@@ -82,7 +82,7 @@ impl Pen {
     }
 
     /// A live row of one of these objects that `fits`.
-    fn pick(&mut self, org: &Org, objects: &[String], fits: impl Fn(&Row<'_>) -> bool) -> Option<RecordId> {
+    fn pick(&mut self, org: &Org, objects: &[String], fits: impl Fn(&OrgRow<'_>) -> bool) -> Option<RecordId> {
         let everybody = org.administrator();
         let all = objects.iter().filter_map(|name| org.object(name));
         let with_rows: Vec<&Object> = all.filter(|o| o.count(&everybody, Scan::QUERY) > 0).collect();
@@ -105,7 +105,7 @@ impl Pen {
     fn fields_of_row(&mut self, org: &Org, name: &str) -> Option<SentFields> {
         let object = org.object(name)?;
         let viewer = org.administrator();
-        let row = Row {
+        let row = OrgRow {
             object,
             viewer: &viewer,
             ordinal: object.end(),
@@ -132,7 +132,7 @@ impl Pen {
         Some(fields)
     }
 
-    fn plain_value(&mut self, field: &Field, row: &Row<'_>) -> Option<Sent> {
+    fn plain_value(&mut self, field: &Field, row: &OrgRow<'_>) -> Option<Sent> {
         let wanted = field.required() || field.unique || field.kind == FieldType::Boolean || self.comes_up(field.shape.filled);
         let roll = self.roll();
         wanted.then(|| sent(field.shape.by_chance(row, field, roll))).flatten()

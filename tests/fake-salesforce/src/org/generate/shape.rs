@@ -10,7 +10,7 @@ use chrono::{Days, NaiveDate, TimeDelta};
 use crate::org::{
     field::{Field, FieldType},
     generate::{dice, words::Words},
-    row::Row,
+    row::OrgRow,
     table::{Every, IdSpace},
     value::{Address, Blob, Value},
 };
@@ -25,7 +25,7 @@ pub(crate) struct Shape {
 
 /// Rows that a reference can point to.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Target {
+pub(crate) struct ReferenceTarget {
     pub ids: IdSpace,
     pub rows: u64,
     pub deleted: Option<Every>,
@@ -68,7 +68,7 @@ pub(crate) enum Kind {
     /// A key of another system: `prefix` and the row's number, never twice.
     Key(String),
     /// A row of one of these objects; filled in when the tables are known.
-    Reference(Vec<Target>),
+    Reference(Vec<ReferenceTarget>),
     /// An earlier row of the same object.
     Earlier,
     /// True in so many percent.
@@ -113,7 +113,7 @@ impl Shape {
         }
     }
 
-    pub fn value(&self, row: &Row<'_>, index: usize, field: &Field) -> Value {
+    pub fn value(&self, row: &OrgRow<'_>, index: usize, field: &Field) -> Value {
         if let Some(value) = self.kind.of_row(row, field) {
             return value;
         }
@@ -132,7 +132,7 @@ impl Shape {
 
 impl Shape {
     /// A value by other dice than the row's own; null where values aren't by dice.
-    pub fn by_chance(&self, row: &Row<'_>, field: &Field, dice: u64) -> Value {
+    pub fn by_chance(&self, row: &OrgRow<'_>, field: &Field, dice: u64) -> Value {
         match self.kind.of_row(row, field) {
             Some(_) => Value::Null,
             None => self.kind.by_dice(row, field, dice),
@@ -141,7 +141,7 @@ impl Shape {
 }
 
 impl Kind {
-    fn of_row(&self, row: &Row<'_>, field: &Field) -> Option<Value> {
+    fn of_row(&self, row: &OrgRow<'_>, field: &Field) -> Option<Value> {
         let table = &row.object.table;
         Some(match self {
             Kind::Id => Value::Id(row.id()),
@@ -188,7 +188,7 @@ impl Kind {
         })
     }
 
-    fn by_dice(&self, row: &Row<'_>, field: &Field, d: u64) -> Value {
+    fn by_dice(&self, row: &OrgRow<'_>, field: &Field, d: u64) -> Value {
         let roll = dice(d, 1);
         match self {
             Kind::Constant(value) => value.clone(),
@@ -264,7 +264,7 @@ fn pick(field: &Field, roll: u64) -> Option<&str> {
 }
 
 /// A live row of one of the targets. Low ordinals come more often: few parents have many children.
-fn reference(targets: &[Target], roll: u64) -> Value {
+fn reference(targets: &[ReferenceTarget], roll: u64) -> Value {
     let populated = targets.iter().filter(|target| target.rows > 0);
     let Some(at) = (roll >> 40).checked_rem(populated.clone().count() as u64) else {
         return Value::Null;
@@ -288,7 +288,7 @@ fn reference(targets: &[Target], roll: u64) -> Value {
     Value::Id(target.ids.id(live))
 }
 
-fn address(row: &Row<'_>, prefix: &str) -> Value {
+fn address(row: &OrgRow<'_>, prefix: &str) -> Value {
     let part = |name: &str| match row.value_of(&format!("{prefix}{name}")) {
         Value::Null => None,
         value => Some(value.to_plain()),

@@ -2,7 +2,7 @@
 
 use crate::org::{
     Org, RecordId, Scan, Value, WriteError,
-    write::{Values, Writing},
+    write::{RowValues, Writing},
 };
 
 impl Org {
@@ -10,7 +10,7 @@ impl Org {
     pub(super) fn before_version(
         &mut self,
         by: &Writing<'_>,
-        values: &mut Values,
+        values: &mut RowValues,
         id: Option<RecordId>,
     ) -> Result<(), WriteError> {
         let looked = self.with_draft("ContentVersion", values, id, |draft| {
@@ -95,7 +95,7 @@ impl Org {
     }
 
     /// A document is linked to a record once.
-    pub(super) fn check_link(&self, values: &Values, id: Option<RecordId>) -> Result<(), WriteError> {
+    pub(super) fn check_link(&self, values: &RowValues, id: Option<RecordId>) -> Result<(), WriteError> {
         if id.is_some() {
             return Ok(());
         }

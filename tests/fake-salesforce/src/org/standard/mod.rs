@@ -11,8 +11,8 @@ mod prices;
 pub(crate) use self::people::PERSON_TYPE;
 
 use crate::org::{
-    Org, RecordId, Row, Scan, Value, WriteError,
-    write::{Values, Writing},
+    Org, OrgRow, RecordId, Scan, Value, WriteError,
+    write::{RowValues, Writing},
 };
 
 impl Org {
@@ -26,7 +26,7 @@ impl Org {
         &mut self,
         by: &Writing<'_>,
         object: &str,
-        values: &mut Values,
+        values: &mut RowValues,
         id: Option<RecordId>,
     ) -> Result<(), WriteError> {
         match object {
@@ -99,7 +99,7 @@ impl Org {
         let known = fields
             .iter()
             .filter_map(|(name, value)| Some((schema.field_index(name)?, value.clone())));
-        let mut values: Values = known.collect();
+        let mut values: RowValues = known.collect();
         self.default_values(by.viewer, schema, &mut values, by.now);
         self.add_row(object, values, by.now).map(Some)
     }
@@ -111,13 +111,13 @@ impl Org {
         let known = fields
             .iter()
             .filter_map(|(name, value)| Some((object.field_index(name)?, value.clone())));
-        let mut values: Values = known.collect();
+        let mut values: RowValues = known.collect();
         let name = object.name().to_owned();
         self.change(&name, ordinal, by.now, |stored| stored.values.append(&mut values));
     }
 
     /// The first live row of an object that is so.
-    pub(super) fn first_row(&self, object: &str, is_it: impl Fn(&Row<'_>) -> bool) -> Option<RecordId> {
+    pub(super) fn first_row(&self, object: &str, is_it: impl Fn(&OrgRow<'_>) -> bool) -> Option<RecordId> {
         let everybody = self.administrator();
         let mut rows = self.object(object)?.rows(&everybody, Scan::QUERY);
         rows.find(is_it).map(|row| row.id())
@@ -131,7 +131,7 @@ impl Org {
     }
 
     /// Gives a value to a record that is about to be saved.
-    fn give(&self, object: &str, values: &mut Values, field: &str, value: Value) {
+    fn give(&self, object: &str, values: &mut RowValues, field: &str, value: Value) {
         if let Some(index) = self.object(object).and_then(|o| o.field_index(field)) {
             values.insert(index, value);
         }

@@ -2,7 +2,7 @@
 
 use crate::org::{
     Object, Org, RecordId, Sent, SentFields, Value, WriteError,
-    write::{Values, Writing},
+    write::{RowValues, Writing},
 };
 
 /// The record type whose accounts are people.
@@ -56,7 +56,7 @@ impl Org {
     }
 
     /// A person's account is called by the person's names.
-    pub(super) fn name_person(&self, values: &mut Values, id: Option<RecordId>) -> Result<(), WriteError> {
+    pub(super) fn name_person(&self, values: &mut RowValues, id: Option<RecordId>) -> Result<(), WriteError> {
         let looked = self.with_draft("Account", values, id, |draft| {
             let names = ["FirstName", "LastName"].map(|field| draft.get(field).to_plain());
             let is_type = draft.id("RecordTypeId").is_some_and(|id| {
@@ -117,7 +117,7 @@ impl Org {
     }
 
     /// A contact is related to an account once, the direct relation included.
-    pub(super) fn check_relation(&self, values: &Values, id: Option<RecordId>) -> Result<(), WriteError> {
+    pub(super) fn check_relation(&self, values: &RowValues, id: Option<RecordId>) -> Result<(), WriteError> {
         let ends = self.with_draft("AccountContactRelation", values, id, |draft| {
             [draft.get("AccountId"), draft.get("ContactId")]
         });
@@ -152,7 +152,7 @@ impl Org {
     }
 
     /// A member is a lead or a contact, once in a campaign.
-    pub(super) fn check_member(&self, values: &mut Values, id: Option<RecordId>) -> Result<(), WriteError> {
+    pub(super) fn check_member(&self, values: &mut RowValues, id: Option<RecordId>) -> Result<(), WriteError> {
         let looked = self.with_draft("CampaignMember", values, id, |draft| {
             let ends = ["CampaignId", "LeadId", "ContactId"].map(|field| draft.get(field));
             (ends, draft.get("Status") == Value::text("Responded"))

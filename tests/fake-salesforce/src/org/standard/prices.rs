@@ -3,11 +3,11 @@
 //!
 //! Choices: the words of the refusals for lines of another price book, and for lines of an activated order.
 
-use crate::org::{Org, RecordId, Value, WriteError, write::Values};
+use crate::org::{Org, RecordId, Value, WriteError, write::RowValues};
 
 impl Org {
     /// A price in a price book of one's own needs one in the standard price book.
-    pub(super) fn check_price(&self, values: &Values, id: Option<RecordId>) -> Result<(), WriteError> {
+    pub(super) fn check_price(&self, values: &RowValues, id: Option<RecordId>) -> Result<(), WriteError> {
         if id.is_some() {
             return Ok(());
         }
@@ -41,7 +41,7 @@ impl Org {
     }
 
     /// A line of an opportunity or an order: from its price book, with one of both prices, the other following from it.
-    pub(super) fn price_line(&self, values: &mut Values, id: Option<RecordId>, of: &str) -> Result<(), WriteError> {
+    pub(super) fn price_line(&self, values: &mut RowValues, id: Option<RecordId>, of: &str) -> Result<(), WriteError> {
         let object = if of == "Order" { "OrderItem" } else { "OpportunityLineItem" };
         let looked = self.with_draft(object, values, id, |draft| {
             let parent = draft.id(&format!("{of}Id"));
@@ -103,7 +103,7 @@ impl Org {
     }
 
     /// Orders and contracts are created as drafts, and orders activated once they have products.
-    pub(super) fn check_status(&self, object: &str, values: &Values, id: Option<RecordId>) -> Result<(), WriteError> {
+    pub(super) fn check_status(&self, object: &str, values: &RowValues, id: Option<RecordId>) -> Result<(), WriteError> {
         let status = self.with_draft(object, values, id, |draft| draft.get("Status").to_plain());
         let status = status.unwrap_or_default();
         let failed = |message: &str| Err(WriteError::new("FAILED_ACTIVATION", message, &["Status"]));

@@ -1,11 +1,12 @@
 //! A host whose steps a test writes itself: one connection under one claim.
+#![allow(clippy::unwrap_used)]
 
 use crate::error::StoreError;
 use crate::journal::{Event, Journal};
 use crate::names::SnapshotId;
 use crate::scope::Claim;
 use crate::snapshot::{Begin, NextStep, ObjectReport, ObjectState, Snapshot, SnapshotWriter, Staged};
-use crate::testing::fixture::{Fixture, actor, begin, claim, commit, connection, object};
+use crate::testing::fixture::{Fixture, actor, begin, begin_with, claim, commit, connection, object, resume};
 use crate::verify::{gc, verify};
 use crate::{ObjectName, Store};
 use bytes::Bytes;
@@ -48,13 +49,11 @@ impl Host {
     pub async fn begin_with(&mut self, begin: Begin) -> Result<SnapshotWriter, StoreError> {
         // So that ids and windows tell snapshots apart.
         self.fixture.clock.advance(std::time::Duration::from_secs(60));
-        let spending = self.claim.spending();
-        SnapshotWriter::begin(&mut self.claim, &mut self.journal, &actor(), begin, None, spending).await
+        begin_with(&mut self.claim, &mut self.journal, begin, None).await
     }
 
     pub async fn resume(&mut self, id: SnapshotId) -> Result<SnapshotWriter, StoreError> {
-        let spending = self.claim.spending();
-        SnapshotWriter::resume(&mut self.claim, &mut self.journal, &actor(), id, None, spending).await
+        resume(&mut self.claim, &mut self.journal, id, None).await
     }
 
     /// Commits the last batch: the object is complete, and so is the snapshot.

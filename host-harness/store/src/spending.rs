@@ -60,9 +60,9 @@ pub struct Grant {
     pub id: String,
     /// How many at most.
     pub requests: u64,
-    /// Since when.
+    /// When it was made.
     pub at: Timestamp,
-    /// What for.
+    /// What its requests may be used for; a probe's may be of the reserve.
     pub purpose: GrantPurpose,
 }
 

@@ -1,9 +1,10 @@
 //! What a restore gives back; serialised as the command line's JSON, whose fields docs/CLI.md documents.
 
-use super::progress::Usage;
-use super::results::{Calls, PauseResult, brief};
+use super::restore_source::RestoreSource;
+use super::results::{Calls, brief, describe_record_failure};
+use super::usage::{PauseResult, Usage};
 use backup_contract::{RecordOutcome, Tally};
-use backup_store::journal::{Paused, RestoreRequested};
+use backup_store::journal::Paused;
 use backup_store::{ConnectionName, RestoreFold, RestoreId, RestoredObject, SnapshotState};
 use serde::Serialize;
 
@@ -17,7 +18,7 @@ pub enum RestoreState {
     Complete,
     /// It ran to its end, and some records could not be written, or nobody knows whether they were.
     Incomplete,
-    /// It stopped before its end; restoring the same again goes on.
+    /// It stopped before its end; restoring the same again continues it.
     Failed,
     /// It waits for requests.
     Paused,
@@ -30,7 +31,7 @@ pub struct RecordResult {
     pub object: String,
     /// Its Id in the snapshot.
     pub id: String,
-    /// Why.
+    /// What the org said, or what differs, with a remedy; for people.
     pub error: String,
 }
 
@@ -41,14 +42,14 @@ pub struct CannotResult {
     pub object: String,
     /// Its Id in the snapshot; none where it is the whole object.
     pub id: Option<String>,
-    /// Why.
+    /// What keeps it from being written; for people.
     pub reason: String,
 }
 
 /// One object, in the order of writing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RestoredObjectResult {
-    /// Its name.
+    /// API name.
     pub name: String,
     /// What was done with its records; in a plan, what will be.
     #[serde(flatten)]
@@ -98,7 +99,7 @@ pub struct RestoreResult {
     pub restore: Option<String>,
     /// From whose snapshot.
     pub source: String,
-    /// Which.
+    /// Id of the snapshot that was restored from.
     pub snapshot: String,
     /// `complete`, or `partial`: then records may be missing in it.
     pub snapshot_state: SnapshotState,
@@ -144,8 +145,7 @@ impl RestoreResult {
     pub(super) fn of(
         connection: &ConnectionName,
         id: Option<RestoreId>,
-        what: &RestoreRequested,
-        snapshot_state: SnapshotState,
+        source: &RestoreSource,
         fold: &RestoreFold,
         sent: u64,
     ) -> RestoreResult {
@@ -164,9 +164,9 @@ impl RestoreResult {
         RestoreResult {
             connection: connection.to_string(),
             restore: id.map(|id| id.to_string()),
-            source: what.source.to_string(),
-            snapshot: what.snapshot.to_string(),
-            snapshot_state,
+            source: source.what.source.to_string(),
+            snapshot: source.what.snapshot.to_string(),
+            snapshot_state: source.state,
             state: RestoreState::Complete,
             reason: None,
             needed_calls: fold.needed,
@@ -261,7 +261,7 @@ fn records(fold: &RestoreFold, wanted: RecordOutcome) -> Vec<RecordResult> {
                 found.push(RecordResult {
                     object: name.to_string(),
                     id: key.clone(),
-                    error: super::results::told_failure(why),
+                    error: describe_record_failure(why),
                 });
             }
         }
