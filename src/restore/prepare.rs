@@ -31,8 +31,23 @@ pub enum Target {
     Gone,
 }
 
+/// What a reference leads to, and whether that is still to be created.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resolved {
+    /// What it leads to.
+    pub target: Target,
+    /// The object of the record, where that is still to be created.
+    pub new_of: Option<String>,
+}
+
+impl From<Target> for Resolved {
+    fn from(target: Target) -> Resolved {
+        Resolved { target, new_of: None }
+    }
+}
+
 /// Tells what a reference leads to: the objects that it may lead to, and the Id in the snapshot.
-pub type Resolve<'a> = dyn FnMut(&[String], &str) -> Result<Target, ConnectorError> + 'a;
+pub type Resolve<'a> = dyn FnMut(&[String], &str) -> Result<Resolved, ConnectorError> + 'a;
 
 /// A value that can't be set as it was.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -52,6 +67,10 @@ pub struct Prepared {
     pub after: Option<usize>,
     /// What it will be without.
     pub left_out: Vec<LeftOut>,
+    /// It refers to a record that is still to be created.
+    pub refers_to_new: bool,
+    /// And to one of its own object.
+    pub refers_to_own: bool,
 }
 
 /// What a record refers to: the objects that it may be of, its Id, and whether the record can't be without.
@@ -63,7 +82,12 @@ pub enum Outcome {
     /// It can be sent.
     Ready(Box<Prepared>),
     /// Nothing of it is to be set, and this can't be.
-    Nothing(Vec<LeftOut>),
+    Nothing {
+        /// What it will be without.
+        left_out: Vec<LeftOut>,
+        /// It refers to a record that is still to be created.
+        refers_to_new: bool,
+    },
     /// It can't be without something that is still to come.
     NotYet,
     /// It can't be written, and why.
@@ -114,105 +138,125 @@ impl Preparation<'_> {
         if let (Verb::Create, Some(field)) = (verb, missing) {
             return Ok(Outcome::Cannot(file_missing(field)));
         }
-        let joins = verb == Verb::Create && self.joins(&values, resolve)?;
         let mut written = Written::new(self.object, target, &row.key, file, verb);
+        let joins = verb == Verb::Create && self.joins(&values, &mut written, resolve)?;
         if let Some(field) = missing {
             written.leave_out(field, "the snapshot doesn't have the file");
         }
-        for field in &self.writable.fields {
-            let (Some(value), true) = (values.get(&field.name), can_be_set(field, verb)) else {
+        for field in self.writable.fields.iter().filter(|field| can_be_set(field, verb)) {
+            let Some(value) = values.get(&field.name) else {
                 continue;
             };
-            if self.stays(field) || self.relinks.is_some() && value.get() == "null" {
+            let unset = self.stays(field) || self.relinks.is_some() && value.get() == "null";
+            let of_first = joins && rules::is_of_first(self.object, &field.name);
+            if unset || of_first || field.binary || rules::is_left_out(self.object, &field.name, &values) {
                 continue;
             }
-            if field.binary || rules::is_left_out(self.object, &field.name, &values) {
-                continue;
-            }
-            if joins && rules::is_of_first(self.object, &field.name) {
-                continue;
-            }
-            let value = value.get();
-            if let Some(refused) = self.refused(&field.name) {
-                written.left_out.extend((value != "null").then(|| refused.clone()));
-                continue;
-            }
-            if value == "null" {
-                // A new record has none anyway.
-                if verb == Verb::Update && field.nillable {
-                    written.plain(&field.name, value);
-                }
-                continue;
-            }
-            if field.masked && is_masked(value) {
-                written.leave_out(
-                    field,
-                    "its value is masked in the snapshot: the user who backed up may not view encrypted data",
-                );
-                continue;
-            }
-            if let (true, Some(not_taken)) = (self.by_picklists, not_taken(field, value)) {
-                let why = format!("the org's picklist doesn't have {not_taken} any more, and takes no other values");
-                if field.required && verb == Verb::Create {
-                    return Ok(Outcome::Cannot(
-                        Failure::new("not-in-picklist", why).detail("field", &field.name),
-                    ));
-                }
-                written.leave_out(field, &why);
-                continue;
-            }
-            if let Some((held, first)) = rules::held(self.object)
-                && held == field.name
-                && verb == Verb::Create
-                && value != first
-            {
-                written.plain(held, first);
-                written.holds = true;
-                continue;
-            }
-            if field.refers_to.is_empty() {
-                written.plain(&field.name, value);
-                continue;
-            }
-            let Ok(id) = serde_json::from_str::<&str>(value) else {
-                written.plain(&field.name, value);
-                continue;
+            let ends = match self.set_plain(field, value.get(), verb, &mut written) {
+                Set::Done => None,
+                Set::Reference(id) => self.set_reference(field, id, verb, &mut written, resolve)?,
+                Set::Ends(outcome) => Some(outcome),
             };
-            // What can't be set in the end has to be there from the first.
-            let at_once = verb == Verb::Create && (field.required || !field.update);
-            match resolve(&field.refers_to, id)? {
-                Target::Inactive(_) if rules::is_of_active_users(&field.name) => {
-                    written.leave_out(field, &inactive_user(&field.name));
-                }
-                Target::Id(now) if self.relinks.is_some() && now == id => {}
-                Target::Gone if self.relinks.is_some() => {}
-                Target::Id(id) | Target::Inactive(id) => written.plain(&field.name, &format!("\"{id}\"")),
-                Target::Changing(id, collection) => {
-                    written.plain(&field.name, &format!("\"{id}\""));
-                    // What it belongs to may have to be as it was before it can be created.
-                    if verb == Verb::Create && !rules::takes_as_it_is(self.object, &field.name) {
-                        written.after = written.after.max(Some(collection));
-                    }
-                }
-                Target::Awaited => return Ok(Outcome::NotYet),
-                Target::InRequest(place) => written.reference(&field.name, place),
-                Target::Coming if rules::brings(self.object, &field.name) => written.brings = Some(id.to_owned()),
-                Target::Later | Target::Coming if at_once => return Ok(Outcome::NotYet),
-                Target::Later | Target::Coming => written.omitted.push(field.name.clone()),
-                Target::Gone if field.required && verb == Verb::Create => {
-                    return Ok(Outcome::Cannot(parent_gone(field, id)));
-                }
-                Target::Failed if field.required && verb == Verb::Create => {
-                    return Ok(Outcome::Cannot(parent_failed(field, id)));
-                }
-                Target::Gone => written.leave_out(field, &format!("{id} is gone, and not part of the restore")),
-                Target::Failed => written.leave_out(field, &format!("{id} could not be restored")),
+            if let Some(outcome) = ends {
+                return Ok(outcome);
             }
         }
         if self.relinks.is_some() && written.sets == 0 && written.omitted.is_empty() {
-            return Ok(Outcome::Nothing(written.left_out));
+            return Ok(Outcome::Nothing {
+                left_out: written.left_out,
+                refers_to_new: written.refers_to_new,
+            });
         }
         Ok(Outcome::Ready(Box::new(written.finish(row))))
+    }
+
+    /// Sets a field to its value, but for references.
+    fn set_plain<'v>(&self, field: &WritableField, value: &'v str, verb: Verb, written: &mut Written<'_>) -> Set<'v> {
+        if let Some(refused) = self.refused(&field.name) {
+            written.left_out.extend((value != "null").then(|| refused.clone()));
+            return Set::Done;
+        }
+        if value == "null" {
+            // A new record has none anyway.
+            if verb == Verb::Update && field.nillable {
+                written.plain(&field.name, value);
+            }
+            return Set::Done;
+        }
+        if field.masked && is_masked(value) {
+            written.leave_out(
+                field,
+                "its value is masked in the snapshot: the user who backed up may not view encrypted data",
+            );
+            return Set::Done;
+        }
+        if let (true, Some(not_taken)) = (self.by_picklists, not_taken(field, value)) {
+            let why = format!("the org's picklist doesn't have {not_taken} any more, and takes no other values");
+            if field.required && verb == Verb::Create {
+                let failure = Failure::new("not-in-picklist", why).detail("field", &field.name);
+                return Set::Ends(Outcome::Cannot(failure));
+            }
+            written.leave_out(field, &why);
+            return Set::Done;
+        }
+        if let Some((held, first)) = rules::held(self.object)
+            && held == field.name
+            && verb == Verb::Create
+            && value != first
+        {
+            written.plain(held, first);
+            written.holds = true;
+            return Set::Done;
+        }
+        let id = serde_json::from_str::<&str>(value)
+            .ok()
+            .filter(|_| !field.refers_to.is_empty());
+        match id {
+            Some(id) => Set::Reference(id),
+            None => {
+                written.plain(&field.name, value);
+                Set::Done
+            }
+        }
+    }
+
+    /// Sets a reference, or leaves it to be set in the end. `Some`: the record can't be written, or not yet.
+    fn set_reference(
+        &self,
+        field: &WritableField,
+        id: &str,
+        verb: Verb,
+        written: &mut Written<'_>,
+        resolve: &mut Resolve<'_>,
+    ) -> Result<Option<Outcome>, ConnectorError> {
+        // What can't be set in the end has to be there from the first.
+        let at_once = verb == Verb::Create && (field.required || !field.update);
+        let required = verb == Verb::Create && field.required;
+        match written.resolved(resolve(&field.refers_to, id)?) {
+            Target::Inactive(_) if rules::is_of_active_users(&field.name) => {
+                written.leave_out(field, &inactive_user(&field.name));
+            }
+            Target::Id(now) if self.relinks.is_some() && now == id => {}
+            Target::Gone if self.relinks.is_some() => {}
+            Target::Id(id) | Target::Inactive(id) => written.plain(&field.name, &format!("\"{id}\"")),
+            Target::Changing(id, collection) => {
+                written.plain(&field.name, &format!("\"{id}\""));
+                // What it belongs to may have to be as it was before it can be created.
+                if verb == Verb::Create && !rules::takes_as_it_is(self.object, &field.name) {
+                    written.after = written.after.max(Some(collection));
+                }
+            }
+            Target::Awaited => return Ok(Some(Outcome::NotYet)),
+            Target::InRequest(place) => written.reference(&field.name, place),
+            Target::Coming if rules::brings(self.object, &field.name) => written.brings = Some(id.to_owned()),
+            Target::Later | Target::Coming if at_once => return Ok(Some(Outcome::NotYet)),
+            Target::Later | Target::Coming => written.omitted.push(field.name.clone()),
+            Target::Gone if required => return Ok(Some(Outcome::Cannot(parent_gone(field, id)))),
+            Target::Failed if required => return Ok(Some(Outcome::Cannot(parent_failed(field, id)))),
+            Target::Gone => written.leave_out(field, &format!("{id} is gone, and not part of the restore")),
+            Target::Failed => written.leave_out(field, &format!("{id} could not be restored")),
+        }
+        Ok(None)
     }
 
     /// Where only references are set: whether this field stays as it is.
@@ -252,7 +296,12 @@ impl Preparation<'_> {
     }
 
     /// Whether it joins a record that others of its kind belong to already.
-    fn joins(&self, values: &rules::Values, resolve: &mut Resolve<'_>) -> Result<bool, ConnectorError> {
+    fn joins(
+        &self,
+        values: &rules::Values,
+        written: &mut Written<'_>,
+        resolve: &mut Resolve<'_>,
+    ) -> Result<bool, ConnectorError> {
         let Some(field) = self
             .writable
             .fields
@@ -264,10 +313,8 @@ impl Preparation<'_> {
         let Some(id) = rules::text(values, &field.name) else {
             return Ok(false);
         };
-        Ok(matches!(
-            resolve(&field.refers_to, &id)?,
-            Target::Id(_) | Target::Changing(..)
-        ))
+        let target = written.resolved(resolve(&field.refers_to, &id)?);
+        Ok(matches!(target, Target::Id(_) | Target::Changing(..)))
     }
 
     /// Makes what sets, in the end, the references that a record was written without, and the field that was held. `None` where
@@ -295,7 +342,7 @@ impl Preparation<'_> {
             let (false, Ok(id)) = (field.refers_to.is_empty(), serde_json::from_str::<&str>(value.get())) else {
                 continue;
             };
-            match resolve(&field.refers_to, id)? {
+            match resolve(&field.refers_to, id)?.target {
                 // What has the Id that it had was set at once.
                 Target::Id(now) | Target::Inactive(now) | Target::Changing(now, _) if now == id => {}
                 Target::Id(now) | Target::Inactive(now) | Target::Changing(now, _) => {
@@ -401,6 +448,16 @@ fn file_missing(field: &WritableField) -> Failure {
     .detail("field", &field.name)
 }
 
+/// What came of setting a field.
+enum Set<'v> {
+    /// It is set, or left out.
+    Done,
+    /// It is a reference to the record of this Id.
+    Reference(&'v str),
+    /// The record can't be written.
+    Ends(Outcome),
+}
+
 /// A record as it is written.
 struct Written<'a> {
     object: &'a str,
@@ -417,6 +474,8 @@ struct Written<'a> {
     form: Form,
     file: Option<Attached>,
     brings: Option<String>,
+    refers_to_new: bool,
+    refers_to_own: bool,
 }
 
 impl<'a> Written<'a> {
@@ -447,7 +506,16 @@ impl<'a> Written<'a> {
             form,
             file,
             brings: None,
+            refers_to_new: false,
+            refers_to_own: false,
         }
+    }
+
+    /// Takes note of what a reference leads to.
+    fn resolved(&mut self, resolved: Resolved) -> Target {
+        self.refers_to_new |= resolved.new_of.is_some();
+        self.refers_to_own |= resolved.new_of.as_deref() == Some(self.object);
+        resolved.target
     }
 
     fn plain(&mut self, field: &str, value: &str) {
@@ -496,6 +564,8 @@ impl<'a> Written<'a> {
             },
             after: self.after,
             left_out: self.left_out,
+            refers_to_new: self.refers_to_new,
+            refers_to_own: self.refers_to_own,
         }
     }
 }
@@ -539,7 +609,9 @@ mod tests {
             by_picklists: false,
             relinks: None,
         };
-        preparation.prepare(&row(body), target, &mut |_, id| Ok(to(id))).unwrap()
+        preparation
+            .prepare(&row(body), target, &mut |_, id| Ok(to(id).into()))
+            .unwrap()
     }
 
     fn ready(outcome: Outcome) -> Prepared {
@@ -658,7 +730,7 @@ mod tests {
         let row = row(BODY);
         let later = |id: &'static str| {
             preparation
-                .prepare_later(&row, "a99", &mut move |_, _| Ok(Target::Id(id.into())))
+                .prepare_later(&row, "a99", &mut move |_, _| Ok(Target::Id(id.into()).into()))
                 .unwrap()
         };
         assert_eq!(

@@ -145,8 +145,23 @@ pub fn comes_by_itself(object: &str, values: &Values, parent: &Values) -> bool {
     }
 }
 
-/// A record that Salesforce creates together with the first one that names it: the object that names it, the field, and its object.
-pub const BROUGHT: (&str, &str, &str) = ("ContentVersion", "ContentDocumentId", "ContentDocument");
+/// A record that Salesforce creates together with the first record that names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Companion {
+    /// API name of the object whose records name it.
+    pub of: &'static str,
+    /// The field by which they do.
+    pub field: &'static str,
+    /// API name of its object.
+    pub brings: &'static str,
+}
+
+/// A file's document, which comes to be with its first version.
+pub const FILE_DOCUMENT: Companion = Companion {
+    of: "ContentVersion",
+    field: "ContentDocumentId",
+    brings: "ContentDocument",
+};
 
 /// What tells of a user whether records can be given to it: the object and the field.
 pub const INACTIVE: (&str, &str) = ("User", "IsActive");
@@ -167,7 +182,7 @@ pub fn may_be_relinked(field: &WritableField) -> bool {
 
 /// Whether this field names a record that comes to be with the first that names it.
 pub fn brings(object: &str, field: &str) -> bool {
-    (object, field) == (BROUGHT.0, BROUGHT.1)
+    (object, field) == (FILE_DOCUMENT.of, FILE_DOCUMENT.field)
 }
 
 /// Whether a record can be created however what it refers to by this field is changed. Prices can, and have to be: those of the
@@ -182,12 +197,12 @@ pub const BELONGS_UP: (&str, &str, &str) = ("ContentDocumentLink", "ContentDocum
 
 /// A field that can only be set on the first version of a file (Object Reference, ContentVersion).
 pub fn is_of_first(object: &str, field: &str) -> bool {
-    object == BROUGHT.0 && field == "FirstPublishLocationId"
+    object == FILE_DOCUMENT.of && field == "FirstPublishLocationId"
 }
 
 /// Whether a base64 field can't be changed, whatever its describe says.
 pub fn is_fixed(object: &str) -> bool {
-    object == BROUGHT.0
+    object == FILE_DOCUMENT.of
 }
 
 /// Length of a record's file in bytes, where the record tells it.

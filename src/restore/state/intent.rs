@@ -1,7 +1,7 @@
 //! What a request is about to create, kept before it is sent: should its answer never come, these records are looked for before
 //! anything else is sent.
 //!
-//! Changing a record twice does no harm, so that only what is created is in it.
+//! Changing a record twice does no harm, so that only what is created is in it. State version 1 called its members by one letter.
 
 use crate::host::{ConnectorError, Host};
 use crate::restore::request::{Placed, Request, Verb};
@@ -21,19 +21,19 @@ pub struct Intent {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Created {
     /// API name of its object.
-    #[serde(rename = "o")]
+    #[serde(alias = "o")]
     pub object: String,
     /// Its key in the snapshot.
-    #[serde(rename = "k")]
+    #[serde(alias = "k")]
     pub key: String,
     /// References that it is sent without.
-    #[serde(rename = "m", default, skip_serializing_if = "Vec::is_empty")]
+    #[serde(alias = "m", default, skip_serializing_if = "Vec::is_empty")]
     pub omitted: Vec<String>,
     /// Something of it is to be set in the end.
-    #[serde(rename = "l", default, skip_serializing_if = "std::ops::Not::not")]
+    #[serde(alias = "l", default, skip_serializing_if = "std::ops::Not::not")]
     pub later: bool,
     /// The key of a record that Salesforce creates together with it.
-    #[serde(rename = "b", default, skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "b", default, skip_serializing_if = "Option::is_none")]
     pub brings: Option<String>,
 }
 

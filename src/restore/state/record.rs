@@ -28,7 +28,7 @@ pub enum RecordState {
     Create,
     /// Will come to be with another record that is to be created.
     WithParent,
-    /// Came to be with another record; its Id isn't known yet. The entry's Id is the other record's.
+    /// Created by Salesforce as a side effect of another record. Its own Id is still unknown; the entry's Id is the other record's.
     AwaitingId,
     /// To be given the snapshot's values.
     Update,

@@ -1,6 +1,6 @@
 //! The records: every record that a restore has to do with, by object, and which record of the target each became.
 //!
-//! Two tables an object. The roll itself is the restore's, and ends with it. The id map belongs to the pair of orgs and outlives
+//! Two tables an object. That of entries is the restore's, and ends with it. The id map belongs to the pair of orgs and outlives
 //! it: a record that was restored before is known by its new Id, so that restoring it from another snapshot doesn't create it
 //! twice.
 
@@ -233,10 +233,10 @@ impl Pages {
         records: &mut RecordTable<'_, H>,
         object: &str,
     ) -> Result<Option<Vec<(String, RecordEntry)>>, ConnectorError> {
-        let some = records.after(object, &self.after)?;
-        let Some((last, _)) = some.last() else { return Ok(None) };
+        let page = records.after(object, &self.after)?;
+        let Some((last, _)) = page.last() else { return Ok(None) };
         self.after.clone_from(last);
-        Ok(Some(some))
+        Ok(Some(page))
     }
 }
 
