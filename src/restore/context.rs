@@ -11,7 +11,7 @@ use crate::restore::rules;
 use crate::restore::state::intent::Intent;
 use crate::restore::state::job::{Job, Place, Stage, WaitFor};
 use crate::restore::state::record::{RecordEntry, RecordState};
-use crate::restore::state::records::{Pages, RecordTable};
+use crate::restore::state::records::{Pages, RecordTable, Records};
 use crate::salesforce::{Part, Writable};
 use crate::soql::encode;
 use crate::values;
@@ -142,6 +142,13 @@ impl<'o, 'h, H: Host> Context<'o, 'h, H> {
         }
         let object = self.job.prefixes.get(id.get(..3)?)?;
         refers_to.contains(object).then(|| object.clone())
+    }
+
+    /// Records of an object after the walk's place, as many as are kept together, and the key of the last; `None` at the end.
+    pub(in crate::restore) fn page(&mut self, object: &str) -> Result<Option<(Records, String)>, ConnectorError> {
+        let page = self.records.after(object, &self.job.place.after)?;
+        let last = page.last().map(|(key, _)| key.clone());
+        Ok(last.map(|last| (page, last)))
     }
 
     /// Whether records of an object are part of what is restored.
@@ -281,7 +288,7 @@ impl<'o, 'h, H: Host> Context<'o, 'h, H> {
         let parts: Vec<Subrequest> = queries
             .into_iter()
             .enumerate()
-            .map(|(n, query)| Subrequest::get(path(&query), format!("q{n}")))
+            .map(|(position, query)| Subrequest::get(path(&query), format!("q{position}")))
             .collect();
         let parts = self.ask(&parts)?;
         self.got_somewhere = true;

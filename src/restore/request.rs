@@ -9,6 +9,7 @@
 use crate::host::{Content, FormPart};
 use crate::org::WRITE_HEADERS;
 use crate::restore::state::record::Apart;
+pub use crate::restore::state::record::Verb;
 use crate::salesforce::limits::{COLLECTION_RECORDS, COLLECTION_RUNS, COMPOSITE_QUERIES, MAX_FILE_BYTES, SINGLES};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -87,15 +88,6 @@ pub enum Added {
 
 /// So many records may not fit before a request is taken for full: the next walk has them.
 const MAX_PASSED: usize = 1_000;
-
-/// What is done with a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// It is created.
-    Create,
-    /// It is changed.
-    Update,
-}
 
 /// A record in a request.
 #[derive(Clone, Debug)]

@@ -3,7 +3,8 @@
 use crate::host::{ConnectorError, Host, Row};
 use crate::restore::context::Context;
 use crate::restore::rules::{self, CREATED_WITH_PARENT, Values};
-use crate::restore::state::record::{RecordEntry, RecordState};
+use crate::restore::state::record::RecordState;
+use crate::restore::state::records::Records;
 use crate::salesforce::Writable;
 
 impl<H: Host> Context<'_, '_, H> {
@@ -59,7 +60,7 @@ impl<H: Host> Context<'_, '_, H> {
     pub(in crate::restore) fn that_may_come(
         &self,
         object: &str,
-        page: Vec<(String, RecordEntry)>,
+        page: Records,
     ) -> Result<Vec<(String, Values)>, ConnectorError> {
         let create = page.into_iter().filter(|(_, entry)| entry.what == RecordState::Create);
         let keys: Vec<String> = create.map(|(key, _)| key).collect();

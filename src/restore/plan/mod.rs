@@ -87,7 +87,7 @@ pub fn plan_restore<H: Host>(host: &H, selection: Selection, runs: bool) -> Resu
     if !runs {
         Job::forget(host, space)?;
     }
-    // What people only looked at is planned again when it is context.
+    // What people only looked at is planned again when it is run.
     let again = if runs { 0 } else { context.job.plan.asked };
     let needed = context.job.needed();
     host.needed(needed + again);

@@ -8,7 +8,7 @@ use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Host};
 use crate::restore::plan::Planner;
 use crate::restore::rules::{self, Values};
-use crate::restore::state::job::{Place, Stage};
+use crate::restore::state::job::Stage;
 use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::salesforce::canonical;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
@@ -82,10 +82,7 @@ impl<H: Host> Planner<'_, '_, '_, H> {
     fn without_an_id(&mut self) -> Result<Vec<Asked>, ConnectorError> {
         let mut asked = Vec::new();
         while let Some((object, told_by)) = NAMED.get(self.context.job.place.object).copied() {
-            loop {
-                let page = self.context.records.after(object, &self.context.job.place.after)?;
-                let Some((last, _)) = page.last() else { break };
-                let last = last.clone();
+            while let Some((page, last)) = self.context.page(object)? {
                 // What is to be created is looked for too: an org takes no second queue or folder of a name.
                 let gone = page
                     .into_iter()
@@ -115,10 +112,7 @@ impl<H: Host> Planner<'_, '_, '_, H> {
                 }
                 self.context.job.place.after = last;
             }
-            self.context.job.place = Place {
-                object: self.context.job.place.object + 1,
-                after: String::new(),
-            };
+            self.context.job.place.next_object();
         }
         Ok(asked)
     }

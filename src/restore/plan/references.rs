@@ -23,9 +23,9 @@ impl<H: Host> Planner<'_, '_, '_, H> {
                     self.context.job.place.object = self.place_of(object);
                     return Err(Halt::Call);
                 }
-                let page = self.context.records.after(object, &self.context.job.place.after)?;
-                let Some((last, _)) = page.last() else { break };
-                let last = last.clone();
+                let Some((page, last)) = self.context.page(object)? else {
+                    break;
+                };
                 let wanted = page.into_iter().filter(|(_, entry)| entry.is_wanted());
                 let keys: Vec<String> = wanted.map(|(key, _)| key).collect();
                 self.spend(keys.len());

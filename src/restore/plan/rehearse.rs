@@ -11,6 +11,7 @@ use crate::restore::request::{Form, Verb};
 use crate::restore::rules::{self, Companion, FILE_DOCUMENT};
 use crate::restore::state::job::{Place, Stage};
 use crate::restore::state::record::{RecordEntry, RecordState};
+use crate::restore::state::records::Records;
 use crate::salesforce::{Writable, WritableField};
 use std::collections::BTreeMap;
 
@@ -65,17 +66,16 @@ impl<H: Host> Planner<'_, '_, '_, H> {
                     self.context.job.plan.composites += rehearsal.requests();
                     return Err(Halt::Call);
                 }
-                let mut page = self.context.records.after(object, &self.context.job.place.after)?;
-                let Some((last, _)) = page.last() else { break };
-                let last = last.clone();
+                let Some((mut page, last)) = self.context.page(object)? else {
+                    break;
+                };
                 self.relink(object, writable, &mut page)?;
-                let open: Vec<(String, RecordEntry)> = page.into_iter().filter(|(_, entry)| entry.is_open()).collect();
+                let open: Records = page.into_iter().filter(|(_, entry)| entry.is_open()).collect();
                 self.spend(open.len());
                 self.rehearse_page(&objects[..=self.context.job.place.object], writable, &open, &mut rehearsal)?;
                 self.context.job.place.after = last;
             }
-            self.context.job.place.after.clear();
-            self.context.job.place.object += 1;
+            self.context.job.place.next_object();
         }
         self.context.job.plan.composites += rehearsal.requests();
         self.context.job.choose_bulk();

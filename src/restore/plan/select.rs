@@ -206,8 +206,7 @@ impl<H: Host> Planner<'_, '_, '_, H> {
                     break;
                 }
             }
-            self.context.job.place.after.clear();
-            self.context.job.place.object += 1;
+            self.context.job.place.next_object();
         }
         if self.context.job.moved {
             // What was found may have records of its own.

@@ -125,6 +125,14 @@ pub struct Place {
     pub after: String,
 }
 
+impl Place {
+    /// Goes on to the first record of the next object.
+    pub fn next_object(&mut self) {
+        self.object += 1;
+        self.after.clear();
+    }
+}
+
 /// Where a restore stands.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Job {

@@ -20,6 +20,9 @@ const MAX_ERROR: usize = 250;
 /// A record may have been restored, deleted and restored again so often.
 const MAX_CHAIN: usize = 64;
 
+/// Keys of records in the snapshot, and what is known of them.
+pub type Records = Vec<(String, RecordEntry)>;
+
 /// See the module.
 pub struct RecordTable<'h, H> {
     host: &'h H,
@@ -61,7 +64,7 @@ impl<'h, H: Host> RecordTable<'h, H> {
     }
 
     /// Records after a key (exclusive; empty: from the first), as many as are kept together; none at the end.
-    pub fn after(&mut self, object: &str, key: &str) -> Result<Vec<(String, RecordEntry)>, ConnectorError> {
+    pub fn after(&mut self, object: &str, key: &str) -> Result<Records, ConnectorError> {
         let host = self.host;
         self.entries(object)?.after(host, key)
     }
@@ -228,11 +231,7 @@ pub struct Pages {
 
 impl Pages {
     /// The records that come next; none at the end.
-    pub fn next<H: Host>(
-        &mut self,
-        records: &mut RecordTable<'_, H>,
-        object: &str,
-    ) -> Result<Option<Vec<(String, RecordEntry)>>, ConnectorError> {
+    pub fn next<H: Host>(&mut self, records: &mut RecordTable<'_, H>, object: &str) -> Result<Option<Records>, ConnectorError> {
         let page = records.after(object, &self.after)?;
         let Some((last, _)) = page.last() else { return Ok(None) };
         self.after.clone_from(last);

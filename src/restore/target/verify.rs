@@ -12,8 +12,9 @@ use crate::restore::context::{Context, IN_THE_END};
 use crate::restore::prepare::{Outcome, Preparation};
 use crate::restore::request::Request;
 use crate::restore::rules::{self, Values};
-use crate::restore::state::job::{Place, Stage};
+use crate::restore::state::job::Stage;
 use crate::restore::state::record::{RecordEntry, RecordState};
+use crate::restore::state::records::Records;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::salesforce::{Broken, Part, Writable, canonical};
 use crate::soql::{encode, literal};
@@ -26,14 +27,14 @@ use std::rc::Rc;
 const MAY_BE_ARCHIVED: u8 = 9;
 
 /// Records by whether a query of all asks for them.
-type ByArchive = Vec<(bool, Vec<(String, RecordEntry)>)>;
+type ByArchive = Vec<(bool, Records)>;
 
 /// Records of one object that are read back together.
 struct Asked {
     object: String,
     writable: Rc<Writable>,
     /// Keys in the snapshot, and what is known of them.
-    records: Vec<(String, RecordEntry)>,
+    records: Records,
     /// By a query of all.
     archived: bool,
 }
@@ -135,11 +136,8 @@ impl<'c, 'o, 'h, H: Host> Verifier<'c, 'o, 'h, H> {
                 self.context.job.place.object += 1;
                 continue;
             };
-            loop {
-                let page = self.context.records.after(object, &self.context.job.place.after)?;
-                let Some((last, _)) = page.last() else { break };
-                let last = last.clone();
-                let records: Vec<(String, RecordEntry)> = page.into_iter().filter(|(_, entry)| wanted(entry)).collect();
+            while let Some((page, last)) = self.context.page(object)? {
+                let records: Records = page.into_iter().filter(|(_, entry)| wanted(entry)).collect();
                 for (archived, records) in self.by_archive(object, records, all)? {
                     asked.push(Asked {
                         object: object.clone(),
@@ -159,16 +157,13 @@ impl<'c, 'o, 'h, H: Host> Verifier<'c, 'o, 'h, H> {
                     return Ok(asked);
                 }
             }
-            self.context.job.place = Place {
-                object: self.context.job.place.object + 1,
-                after: String::new(),
-            };
+            self.context.job.place.next_object();
         }
         Ok(asked)
     }
 
     /// These records by whether they are asked for by a query of all; none empty.
-    fn by_archive(&self, object: &str, records: Vec<(String, RecordEntry)>, all: bool) -> Result<ByArchive, ConnectorError> {
+    fn by_archive(&self, object: &str, records: Records, all: bool) -> Result<ByArchive, ConnectorError> {
         let keys: Vec<String> = records.iter().map(|(key, _)| key.clone()).collect();
         let archives = match keys.first().map(|key| self.context.row(object, key)).transpose()?.flatten() {
             Some(row) => rules::is_archived(&rules::values(object, &row)?).is_some(),

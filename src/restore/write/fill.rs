@@ -13,7 +13,7 @@ use crate::restore::request::{Added, Request, Verb};
 use crate::restore::rules;
 use crate::restore::state::job::{Place, Stage, WaitFor};
 use crate::restore::state::record::RecordEntry;
-use crate::restore::state::records::Pages;
+use crate::restore::state::records::{Pages, Records};
 use crate::restore::write::Writer;
 use crate::restore::write::adopt::AdoptionStep;
 use crate::salesforce::Writable;
@@ -130,8 +130,7 @@ impl<H: Host> Writer<'_, '_, '_, H> {
                     return Ok(filled);
                 }
             }
-            self.context.job.place.after.clear();
-            self.context.job.place.object += 1;
+            self.context.job.place.next_object();
         }
         Ok(FillResult::Yes { more: false })
     }
@@ -156,9 +155,9 @@ impl<H: Host> Writer<'_, '_, '_, H> {
             if self.context.must_end() {
                 return Ok(Some(FillResult::MustEnd));
             }
-            let page = self.context.records.after(object, &self.context.job.place.after)?;
-            let Some((last, _)) = page.last() else { return Ok(None) };
-            let last = last.clone();
+            let Some((page, last)) = self.context.page(object)? else {
+                return Ok(None);
+            };
             let looked_at = page.len();
             let waits = |entry: &RecordEntry| entry.comes_last() && !self.context.is_due(entry);
             let waiting = page.iter().filter(|(_, entry)| waits(entry)).count() as u64;
@@ -185,7 +184,7 @@ impl<H: Host> Writer<'_, '_, '_, H> {
 
     /// Records that a lock refused, those of one parent together: for one whose parent is locked, Salesforce refuses all of its
     /// transaction, so the fewer transactions have one the better.
-    fn locked_by_parent(&mut self, object: &str, writable: &Writable) -> Result<Vec<(String, RecordEntry)>, ConnectorError> {
+    fn locked_by_parent(&mut self, object: &str, writable: &Writable) -> Result<Records, ConnectorError> {
         let mut locked = Vec::new();
         let mut pages = Pages::default();
         while let Some(page) = pages.next(&mut self.context.records, object)? {

@@ -10,6 +10,7 @@ use crate::restore::request::{Request, Verb};
 use crate::restore::settle::ingest::{Ingest, IngestStage, SentRow, broken};
 use crate::restore::state::job::Stage;
 use crate::restore::state::record::RecordEntry;
+use crate::restore::state::records::Records;
 use crate::restore::write::Writer;
 use crate::restore::write::fill::{Due, ROWS_AT_ONCE};
 use crate::salesforce::{NewIngest, Table, Writable, read_job};
@@ -100,7 +101,7 @@ impl<H: Host> Writer<'_, '_, '_, H> {
             after.clone_from(last);
             // What was refused before goes where it is told at once what came of it.
             let may_go = |entry: &RecordEntry| self.context.is_due(entry) && entry.tries == 0 && entry.apart.is_none();
-            let due: Vec<(String, RecordEntry)> = page.into_iter().filter(|(_, entry)| may_go(entry)).collect();
+            let due: Records = page.into_iter().filter(|(_, entry)| may_go(entry)).collect();
             for records in due.chunks(ROWS_AT_ONCE) {
                 if self.context.must_end() || filled.as_ref().is_some_and(Filled::is_full) {
                     return Ok(filled);
