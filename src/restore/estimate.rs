@@ -127,7 +127,7 @@ impl Job {
         };
         let comes = rules::CREATED_WITH_PARENT
             .iter()
-            .map(|(object, ..)| *object)
+            .map(|created| created.object)
             .any(|object| object != "Contact" && left(object) > 0 && left(parent(object)) > 0);
         documents.div_ceil(DOCUMENTS_A_REQUEST) + u64::from(later_versions) + 2 * u64::from(comes)
     }

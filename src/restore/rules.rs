@@ -118,19 +118,49 @@ pub fn never_created(object: &str, values: &Values) -> Option<(&'static str, &'s
     None
 }
 
-/// Objects of which Salesforce creates some records by itself, when their parent is created; the parent's field first, then the
-/// fields that tell them apart under one parent.
-pub const CREATED_WITH_PARENT: [(&str, &str, &[&str]); 4] = [
-    ("CampaignMemberStatus", "CampaignId", &["Label"]),
-    ("AccountContactRelation", "ContactId", &["AccountId"]),
-    ("ContentDocumentLink", "ContentDocumentId", &["LinkedEntityId"]),
-    ("Contact", "AccountId", &["IsPersonAccount"]),
+/// An object of which Salesforce creates some records by itself, when their parent is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreatedWithParent {
+    /// API name of the object.
+    pub object: &'static str,
+    /// The field that names the parent.
+    pub parent: &'static str,
+    /// The fields that tell its records apart under one parent.
+    pub told_by: &'static [&'static str],
+}
+
+/// All of them.
+pub const CREATED_WITH_PARENT: [CreatedWithParent; 4] = [
+    CreatedWithParent {
+        object: "CampaignMemberStatus",
+        parent: "CampaignId",
+        told_by: &["Label"],
+    },
+    CreatedWithParent {
+        object: "AccountContactRelation",
+        parent: "ContactId",
+        told_by: &["AccountId"],
+    },
+    CreatedWithParent {
+        object: "ContentDocumentLink",
+        parent: "ContentDocumentId",
+        told_by: &["LinkedEntityId"],
+    },
+    CreatedWithParent {
+        object: "Contact",
+        parent: "AccountId",
+        told_by: &["IsPersonAccount"],
+    },
 ];
+
+/// What Salesforce creates by itself of an object; `None`: nothing.
+pub fn created_with_parent(object: &str) -> Option<CreatedWithParent> {
+    CREATED_WITH_PARENT.into_iter().find(|created| created.object == object)
+}
 
 /// Whether Salesforce may have created this record together with its parent.
 pub fn may_come_by_itself(object: &str, values: &Values) -> bool {
-    let known = CREATED_WITH_PARENT.iter().any(|(name, ..)| *name == object);
-    known && (object != "Contact" || is_true(values, "IsPersonAccount"))
+    created_with_parent(object).is_some() && (object != "Contact" || is_true(values, "IsPersonAccount"))
 }
 
 /// Whether Salesforce creates this record together with its parent, as far as a plan can tell: an org in another language calls its

@@ -2,7 +2,7 @@
 
 use crate::host::{ConnectorError, Host, Row};
 use crate::restore::context::Context;
-use crate::restore::rules::{self, CREATED_WITH_PARENT, Values};
+use crate::restore::rules::{self, CreatedWithParent, Values};
 use crate::restore::state::record::RecordState;
 use crate::restore::state::records::Records;
 use crate::salesforce::Writable;
@@ -43,7 +43,7 @@ impl<H: Host> Context<'_, '_, H> {
         writable: &Writable,
         values: &Values,
     ) -> Result<Option<(String, String)>, ConnectorError> {
-        let Some((_, parent, _)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
+        let Some(CreatedWithParent { parent, .. }) = rules::created_with_parent(object) else {
             return Ok(None);
         };
         let (Some(id), Some(field)) = (rules::text(values, parent), writable.field(parent)) else {

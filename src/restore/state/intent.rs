@@ -79,3 +79,27 @@ impl Intent {
         values::removal(key::INTENT)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used)]
+    use super::*;
+
+    #[test]
+    fn an_intent_of_version_1_is_read_and_written_with_names() {
+        let old =
+            r#"{"at":7,"creates":[{"o":"Account","k":"001","m":["ParentId"],"l":true,"b":"069"},{"o":"Case","k":"500"}]}"#;
+        let intent: Intent = serde_json::from_str(old).unwrap();
+        let account = Created {
+            object: "Account".into(),
+            key: "001".into(),
+            omitted: vec!["ParentId".into()],
+            later: true,
+            brings: Some("069".into()),
+        };
+        assert_eq!((intent.at, &intent.creates[0], intent.creates.len()), (7, &account, 2));
+        let new = serde_json::to_string(&intent).unwrap();
+        assert!(new.contains(r#"{"object":"Case","key":"500"}"#), "{new}");
+        assert_eq!(serde_json::from_str::<Intent>(&new).unwrap(), intent);
+    }
+}

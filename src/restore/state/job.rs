@@ -245,7 +245,7 @@ impl Job {
 
     /// Something was created, by which Salesforce may have created other records.
     pub fn look_for_created(&mut self) {
-        for (object, ..) in rules::CREATED_WITH_PARENT {
+        for rules::CreatedWithParent { object, .. } in rules::CREATED_WITH_PARENT {
             if self.object(object).adoption == Adoption::SoFar {
                 self.object_mut(object).adoption = Adoption::NotAsked;
             }

@@ -6,7 +6,7 @@ use crate::host::{ConnectorError, Host};
 use crate::restore::context::IN_THE_END;
 use crate::restore::prepare::Target;
 use crate::restore::request::Request;
-use crate::restore::rules::{self, CREATED_WITH_PARENT, Values};
+use crate::restore::rules::{self, CREATED_WITH_PARENT, CreatedWithParent, Values};
 use crate::restore::state::objects::Adoption;
 use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::restore::state::records::Pages;
@@ -30,8 +30,8 @@ struct Wanted {
     told_by: Vec<Vec<u8>>,
 }
 
-/// An object, the field that names the parent, and those that tell its records apart under one parent.
-type Kind = (&'static str, &'static str, &'static [&'static str]);
+/// Records of one object that one query looks for.
+type Wanting = (CreatedWithParent, Vec<Wanted>);
 
 /// What has to be done before records of an object are created.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -47,7 +47,7 @@ pub(in crate::restore) enum AdoptionStep {
 impl<H: Host> Writer<'_, '_, '_, H> {
     /// Whether records of this object may have come to be by themselves, and weren't looked for yet.
     pub(super) fn adoption_step(&mut self, object: &str, request: &Request) -> Result<AdoptionStep, ConnectorError> {
-        let Some((_, parent, _)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
+        let Some(CreatedWithParent { parent, .. }) = rules::created_with_parent(object) else {
             return Ok(AdoptionStep::None);
         };
         let known = self.context.job.object(object);
@@ -94,18 +94,18 @@ impl<H: Host> Writer<'_, '_, '_, H> {
 
     /// Queries for all records that Salesforce created together with their parents. `Some`: the call has to end.
     pub(super) fn adopt_first(&mut self) -> Step<Option<FillResult>> {
-        let mut queries: Vec<(Kind, Vec<Wanted>)> = Vec::new();
-        for kind in CREATED_WITH_PARENT {
-            let known = self.context.job.object(kind.0);
+        let mut queries: Vec<Wanting> = Vec::new();
+        for created in CREATED_WITH_PARENT {
+            let known = self.context.job.object(created.object);
             if known.open == 0 || known.adoption == Adoption::Done {
                 continue;
             }
-            let (mut wanted, to_come) = self.wanted_with_new_parents(kind)?;
+            let (mut wanted, to_come) = self.wanted_with_new_parents(created)?;
             while !wanted.is_empty() {
                 let rest = wanted.split_off(wanted.len().min(PARENTS));
-                queries.push((kind, std::mem::replace(&mut wanted, rest)));
+                queries.push((created, std::mem::replace(&mut wanted, rest)));
             }
-            self.context.job.object_mut(kind.0).adoption = if to_come { Adoption::SoFar } else { Adoption::Done };
+            self.context.job.object_mut(created.object).adoption = if to_come { Adoption::SoFar } else { Adoption::Done };
         }
         for chunk in queries.chunks(COMPOSITE_QUERIES) {
             if self.context.host().requests_left() == 0 || self.context.must_end() {
@@ -122,14 +122,15 @@ impl<H: Host> Writer<'_, '_, '_, H> {
     }
 
     /// They have to be looked for again.
-    fn forget_looks(&mut self, queries: &[(Kind, Vec<Wanted>)]) {
-        for ((object, ..), _) in queries {
-            self.context.job.object_mut(object).adoption = Adoption::NotAsked;
+    fn forget_looks(&mut self, queries: &[Wanting]) {
+        for (created, _) in queries {
+            self.context.job.object_mut(created.object).adoption = Adoption::NotAsked;
         }
     }
 
     /// Records to be created whose parents this restore created; and whether parents of others are still to come.
-    fn wanted_with_new_parents(&mut self, (object, parent, told_by): Kind) -> Result<(Vec<Wanted>, bool), ConnectorError> {
+    fn wanted_with_new_parents(&mut self, created: CreatedWithParent) -> Result<(Vec<Wanted>, bool), ConnectorError> {
+        let CreatedWithParent { object, parent, told_by } = created;
         let Some(writable) = self.context.writable(object)? else {
             return Ok((Vec::new(), false));
         };
@@ -179,12 +180,13 @@ impl<H: Host> Writer<'_, '_, '_, H> {
         Ok((wanted, to_come))
     }
 
-    fn adopt(&mut self, queries: &[(Kind, Vec<Wanted>)]) -> Step {
+    fn adopt(&mut self, queries: &[Wanting]) -> Step {
         #[derive(Deserialize)]
         struct Page {
             records: Vec<Values>,
         }
-        let query = |((object, parent, told_by), wanted): &(Kind, Vec<Wanted>)| {
+        let query = |(created, wanted): &Wanting| {
+            let CreatedWithParent { object, parent, told_by } = created;
             let ids: BTreeSet<String> = wanted.iter().map(|wanted| literal(&wanted.parent)).collect();
             let ids: Vec<String> = ids.into_iter().collect();
             let fields = told_by.join(",");
@@ -194,7 +196,8 @@ impl<H: Host> Writer<'_, '_, '_, H> {
             )
         };
         let parts = self.context.ask_queries(queries.iter().map(query))?;
-        for (((object, parent, told_by), wanted), part) in queries.iter().zip(&parts) {
+        for ((created, wanted), part) in queries.iter().zip(&parts) {
+            let CreatedWithParent { object, parent, told_by } = created;
             // Where they can't be asked for, creating them will tell: Salesforce takes none of these twice.
             let Ok(page) = part.read::<Page>() else { continue };
             let mut found: BTreeMap<(String, Vec<Vec<u8>>), String> = BTreeMap::new();
