@@ -1,26 +1,34 @@
 //! The exports `plan-restore` and `run-batch` of a restore: writes records of a snapshot back, each once.
 //!
-//! Pure: [`order`] of objects, [`prepare`] (what is sent of a record), [`request`] (a thousand records in one), [`refused`] (what a
-//! refusal means), [`rules`] (what Salesforce wants of single objects), [`condition`]. Kept in the host's values:
-//! `job` (where the restore stands) and `records` (every record that it has to do with), in `table`s; `intent` (what the
-//! request under way is to create). Planning: `plan`, by `select` (which records), `describe` (how they are written), `lookup` and
-//! `names` (which of them the target has), `rehearsal` and `estimate`. Writing: `write`, which sends what `fill` puts together and
-//! gives the answers to `results`, and to `again` where they leave something open; `ingest` (by bulk jobs), `settle` (after an answer was lost), `adopt` (records that Salesforce
-//! creates by itself), `documents` (those of files), `verify`.
+//! - Pure: [`order`] of objects, [`prepare`] (what is sent of a record), [`request`] (a thousand records in one), [`write_error`] (what a
+//!   refusal means), [`rules`] (what Salesforce wants of single objects), [`condition`], `limits`.
+//! - Kept in the host's values: `state` (where the restore stands, every record that it has to do with, what the request under way is
+//!   to create).
+//! - Shared: `context` (the org, the snapshot and the state), with `outcome` (what became of a record), `side_effects` (records that
+//!   Salesforce creates by itself) and `estimate` (what it costs). `target` reads what the target has, `refusals` tells what is done
+//!   about what it refused, `settle` finds out what came of a request without an answer, or of a bulk job.
+//! - Planning: `plan`, whose planner can't write. Writing: `write`, whose writer can't plan.
 //!
 //! The rule it keeps: nothing is sent that may create a record before it is durable what it will create, and nothing else is
 //! sent before it is known what came of it.
 
 pub mod condition;
+mod context;
+mod estimate;
+mod limits;
 pub mod order;
+mod outcome;
 mod plan;
 pub mod prepare;
-pub mod refused;
+mod refusals;
 pub mod request;
 pub mod rules;
-mod run;
+mod settle;
+mod side_effects;
 mod state;
+mod target;
 mod write;
+pub mod write_error;
 
 pub use plan::plan_restore;
 pub use state::job::{Selection, is_restore};

@@ -39,7 +39,7 @@ pub fn order(objects: &BTreeMap<String, References>) -> Vec<Group> {
             .enumerate()
             .filter(|(_, group)| open(group, false) == 0)
             .min_by_key(|(_, group)| (open(group, true), group.first().cloned()))
-            .map_or(0, |(n, _)| n);
+            .map_or(0, |(position, _)| position);
         let group = groups.remove(next);
         for name in &group {
             if let Some((name, _)) = objects.get_key_value(name) {
@@ -54,7 +54,7 @@ pub fn order(objects: &BTreeMap<String, References>) -> Vec<Group> {
 /// Objects by what they need in circles: strongly connected components (Tarjan), each sorted by name.
 fn circles(objects: &BTreeMap<String, References>) -> Vec<Group> {
     let names: Vec<&String> = objects.keys().collect();
-    let number: BTreeMap<&String, usize> = names.iter().enumerate().map(|(n, name)| (*name, n)).collect();
+    let number: BTreeMap<&String, usize> = names.iter().enumerate().map(|(number, name)| (*name, number)).collect();
     let needs: Vec<Vec<usize>> = objects
         .values()
         .map(|refers| refers.needs.iter().filter_map(|name| number.get(name).copied()).collect())
@@ -70,7 +70,7 @@ fn circles(objects: &BTreeMap<String, References>) -> Vec<Group> {
         search.visit(start);
     }
     let named = |group: Vec<usize>| {
-        let mut group: Group = group.into_iter().map(|n| names[n].clone()).collect();
+        let mut group: Group = group.into_iter().map(|number| names[number].clone()).collect();
         group.sort();
         group
     };
@@ -94,34 +94,34 @@ impl Search<'_> {
         }
         let mut path = vec![(start, 0)];
         self.enter(start);
-        while let Some((at, next)) = path.last_mut() {
-            let at = *at;
-            if let Some(to) = self.needs[at].get(*next).copied() {
+        while let Some((here, next)) = path.last_mut() {
+            let here = *here;
+            if let Some(to) = self.needs[here].get(*next).copied() {
                 *next += 1;
                 if self.seen[to].is_none() {
                     self.enter(to);
                     path.push((to, 0));
                 } else if self.open.contains(&to) {
-                    self.low[at] = self.low[at].min(self.seen[to].unwrap_or(0));
+                    self.low[here] = self.low[here].min(self.seen[to].unwrap_or(0));
                 }
                 continue;
             }
             path.pop();
             if let Some((before, _)) = path.last() {
-                self.low[*before] = self.low[*before].min(self.low[at]);
+                self.low[*before] = self.low[*before].min(self.low[here]);
             }
-            if Some(self.low[at]) == self.seen[at] {
-                let from = self.open.iter().position(|open| *open == at).unwrap_or(0);
+            if Some(self.low[here]) == self.seen[here] {
+                let from = self.open.iter().position(|open| *open == here).unwrap_or(0);
                 self.groups.push(self.open.split_off(from));
             }
         }
     }
 
-    fn enter(&mut self, at: usize) {
+    fn enter(&mut self, number: usize) {
         let now = self.seen.iter().flatten().count();
-        self.seen[at] = Some(now);
-        self.low[at] = now;
-        self.open.push(at);
+        self.seen[number] = Some(now);
+        self.low[number] = now;
+        self.open.push(number);
     }
 }
 

@@ -9,11 +9,9 @@
 use crate::host::{Content, FormPart, NamedValue};
 use crate::org::WRITE_HEADERS;
 use crate::restore::state::record::Apart;
+pub use crate::restore::state::record::Verb;
 use crate::salesforce::limits::{COLLECTION_RECORDS, COLLECTION_RUNS, COMPOSITE_QUERIES, MAX_FILE_BYTES, SINGLES};
 use std::collections::{BTreeMap, BTreeSet};
-
-/// Records that one counted request writes at least, where there are so many: in its collections.
-pub const RECORDS_A_REQUEST: u64 = (COMPOSITE_QUERIES * COLLECTION_RECORDS) as u64;
 
 /// Bytes of records in a request. Salesforce's own limit is far beyond; an answer that is cut costs as much as was sent.
 const MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -90,15 +88,6 @@ pub enum Added {
 
 /// So many records may not fit before a request is taken for full: the next walk has them.
 const MAX_PASSED: usize = 1_000;
-
-/// What is done with a record.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Verb {
-    /// It is created.
-    Create,
-    /// It is changed.
-    Update,
-}
 
 /// A record in a request.
 #[derive(Clone, Debug)]
@@ -261,9 +250,9 @@ impl Request {
             let has_place = collection.records.len() < form.records() && (!new_run || collection.runs < COLLECTION_RUNS);
             collection.verb == verb && collection.apart == record.apart && has_place
         };
-        let found = (from..self.collections.len().min(form.collections())).find(|n| has_room(&self.collections[*n]));
-        let n = match found {
-            Some(n) => n,
+        let found = (from..self.collections.len().min(form.collections())).find(|number| has_room(&self.collections[*number]));
+        let number = match found {
+            Some(number) => number,
             None if self.collections.len() < form.collections() + form.singles() => {
                 self.collections.push(Collection {
                     verb,
@@ -275,11 +264,12 @@ impl Request {
             }
             None => return self.passed_by(),
         };
-        let collection = &mut self.collections[n];
+        let collection = &mut self.collections[number];
         if collection.records.last().is_none_or(|last| last.object != record.object) {
             collection.runs += 1;
         }
-        self.places.insert(record.key.clone(), (verb, (n, collection.records.len())));
+        self.places
+            .insert(record.key.clone(), (verb, (number, collection.records.len())));
         self.bytes += record.json.len();
         self.file_bytes += file_bytes;
         self.brought.extend(record.brings.clone());
@@ -350,19 +340,19 @@ impl Request {
     pub fn body(&self, path: impl Fn(&str) -> String) -> Vec<u8> {
         let mut body = String::with_capacity(self.bytes + 4_096);
         body.push_str(r#"{"allOrNone":false,"compositeRequest":["#);
-        for (n, collection) in self.collections.iter().enumerate() {
+        for (number, collection) in self.collections.iter().enumerate() {
             let method = match collection.verb {
                 Verb::Create => "POST",
                 Verb::Update => "PATCH",
             };
-            if n > 0 {
+            if number > 0 {
                 body.push(',');
             }
-            let single = collection.records.first().filter(|_| n >= COMPOSITE_QUERIES);
+            let single = collection.records.first().filter(|_| number >= COMPOSITE_QUERIES);
             let url = path(&single.map_or_else(|| COLLECTIONS.to_owned(), Placed::address));
             let [duplicates, assignment] = WRITE_HEADERS.map(|(name, value)| format!("\"{name}\":\"{value}\""));
             body.push_str(&format!(
-                r#"{{"method":"{method}","url":"{url}","referenceId":"c{n}","httpHeaders":{{{duplicates},{assignment}}},"body":{{"#
+                r#"{{"method":"{method}","url":"{url}","referenceId":"c{number}","httpHeaders":{{{duplicates},{assignment}}},"body":{{"#
             ));
             match single {
                 Some(record) => body.push_str(record.json.get(record.head..).unwrap_or("}").trim_start_matches(',')),

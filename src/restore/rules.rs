@@ -118,19 +118,49 @@ pub fn never_created(object: &str, values: &Values) -> Option<(&'static str, &'s
     None
 }
 
-/// Objects of which Salesforce creates some records by itself, when their parent is created; the parent's field first, then the
-/// fields that tell them apart under one parent.
-pub const CREATED_WITH_PARENT: [(&str, &str, &[&str]); 4] = [
-    ("CampaignMemberStatus", "CampaignId", &["Label"]),
-    ("AccountContactRelation", "ContactId", &["AccountId"]),
-    ("ContentDocumentLink", "ContentDocumentId", &["LinkedEntityId"]),
-    ("Contact", "AccountId", &["IsPersonAccount"]),
+/// An object of which Salesforce creates some records by itself, when their parent is created.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CreatedWithParent {
+    /// API name of the object.
+    pub object: &'static str,
+    /// The field that names the parent.
+    pub parent: &'static str,
+    /// The fields that tell its records apart under one parent.
+    pub told_by: &'static [&'static str],
+}
+
+/// All of them.
+pub const CREATED_WITH_PARENT: [CreatedWithParent; 4] = [
+    CreatedWithParent {
+        object: "CampaignMemberStatus",
+        parent: "CampaignId",
+        told_by: &["Label"],
+    },
+    CreatedWithParent {
+        object: "AccountContactRelation",
+        parent: "ContactId",
+        told_by: &["AccountId"],
+    },
+    CreatedWithParent {
+        object: "ContentDocumentLink",
+        parent: "ContentDocumentId",
+        told_by: &["LinkedEntityId"],
+    },
+    CreatedWithParent {
+        object: "Contact",
+        parent: "AccountId",
+        told_by: &["IsPersonAccount"],
+    },
 ];
+
+/// What Salesforce creates by itself of an object; `None`: nothing.
+pub fn created_with_parent(object: &str) -> Option<CreatedWithParent> {
+    CREATED_WITH_PARENT.into_iter().find(|created| created.object == object)
+}
 
 /// Whether Salesforce may have created this record together with its parent.
 pub fn may_come_by_itself(object: &str, values: &Values) -> bool {
-    let known = CREATED_WITH_PARENT.iter().any(|(name, ..)| *name == object);
-    known && (object != "Contact" || is_true(values, "IsPersonAccount"))
+    created_with_parent(object).is_some() && (object != "Contact" || is_true(values, "IsPersonAccount"))
 }
 
 /// Whether Salesforce creates this record together with its parent, as far as a plan can tell: an org in another language calls its
@@ -145,8 +175,23 @@ pub fn comes_by_itself(object: &str, values: &Values, parent: &Values) -> bool {
     }
 }
 
-/// A record that Salesforce creates together with the first one that names it: the object that names it, the field, and its object.
-pub const BROUGHT: (&str, &str, &str) = ("ContentVersion", "ContentDocumentId", "ContentDocument");
+/// A record that Salesforce creates together with the first record that names it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Companion {
+    /// API name of the object whose records name it.
+    pub of: &'static str,
+    /// The field by which they do.
+    pub field: &'static str,
+    /// API name of its object.
+    pub brings: &'static str,
+}
+
+/// A file's document, which comes to be with its first version.
+pub const FILE_DOCUMENT: Companion = Companion {
+    of: "ContentVersion",
+    field: "ContentDocumentId",
+    brings: "ContentDocument",
+};
 
 /// What tells of a user whether records can be given to it: the object and the field.
 pub const INACTIVE: (&str, &str) = ("User", "IsActive");
@@ -167,7 +212,7 @@ pub fn may_be_relinked(field: &WritableField) -> bool {
 
 /// Whether this field names a record that comes to be with the first that names it.
 pub fn brings(object: &str, field: &str) -> bool {
-    (object, field) == (BROUGHT.0, BROUGHT.1)
+    (object, field) == (FILE_DOCUMENT.of, FILE_DOCUMENT.field)
 }
 
 /// Whether a record can be created however what it refers to by this field is changed. Prices can, and have to be: those of the
@@ -182,12 +227,12 @@ pub const BELONGS_UP: (&str, &str, &str) = ("ContentDocumentLink", "ContentDocum
 
 /// A field that can only be set on the first version of a file (Object Reference, ContentVersion).
 pub fn is_of_first(object: &str, field: &str) -> bool {
-    object == BROUGHT.0 && field == "FirstPublishLocationId"
+    object == FILE_DOCUMENT.of && field == "FirstPublishLocationId"
 }
 
 /// Whether a base64 field can't be changed, whatever its describe says.
 pub fn is_fixed(object: &str) -> bool {
-    object == BROUGHT.0
+    object == FILE_DOCUMENT.of
 }
 
 /// Length of a record's file in bytes, where the record tells it.

@@ -6,9 +6,9 @@
 
 use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Host};
+use crate::restore::plan::Planner;
 use crate::restore::rules::{self, Values};
-use crate::restore::run::Run;
-use crate::restore::state::job::{Place, Stage};
+use crate::restore::state::job::Stage;
 use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::salesforce::canonical;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
@@ -48,20 +48,20 @@ struct Name {
     told_by: Vec<Vec<u8>>,
 }
 
-impl<H: Host> Run<'_, '_, H> {
+impl<H: Host> Planner<'_, '_, '_, H> {
     /// Finds by name what wasn't found by its Id.
-    pub(in crate::restore) fn find_by_name(&mut self) -> Step {
+    pub(super) fn find_by_name(&mut self) -> Step {
         loop {
-            if self.must_end() {
+            if self.context.must_end() {
                 return Err(Halt::Call);
             }
-            let from = self.job.at.clone();
+            let from = self.context.job.place.clone();
             let asked = self.without_an_id()?;
             if asked.is_empty() {
                 break;
             }
-            let parts = self.ask_queries(asked.iter().map(query));
-            let parts = self.or_back_to(from, parts)?;
+            let parts = self.context.ask_queries(asked.iter().map(query));
+            let parts = self.context.or_back_to(from, parts)?;
             for (asked, part) in asked.iter().zip(&parts) {
                 #[derive(Deserialize)]
                 struct Page {
@@ -72,38 +72,35 @@ impl<H: Host> Run<'_, '_, H> {
                     self.take_names(asked, page.records)?;
                 }
             }
-            self.save()?;
+            self.context.save()?;
         }
-        self.job.enter(Stage::Compare);
+        self.context.job.enter(Stage::Compare);
         Ok(())
     }
 
     /// The next records that the target doesn't have under their Ids, as many as one request asks for.
     fn without_an_id(&mut self) -> Result<Vec<Asked>, ConnectorError> {
         let mut asked = Vec::new();
-        while let Some((object, told_by)) = NAMED.get(self.job.at.object).copied() {
-            loop {
-                let some = self.records.after(object, &self.job.at.after)?;
-                let Some((last, _)) = some.last() else { break };
-                let last = last.clone();
+        while let Some((object, told_by)) = NAMED.get(self.context.job.place.object).copied() {
+            while let Some((page, last)) = self.context.page(object)? {
                 // What is to be created is looked for too: an org takes no second queue or folder of a name.
-                let gone = some
+                let gone = page
                     .into_iter()
                     .filter(|(_, entry)| matches!(entry.what, RecordState::Gone | RecordState::Create));
                 let keys: Vec<String> = gone.map(|(key, _)| key).collect();
-                for some in keys.chunks(RECORDS) {
+                for chunk in keys.chunks(RECORDS) {
                     if asked.len() == COMPOSITE_QUERIES {
                         return Ok(asked);
                     }
                     let mut records = Vec::new();
-                    for row in self.rows(object, some)?.into_iter().flatten() {
+                    for row in self.context.rows(object, chunk)?.into_iter().flatten() {
                         let names = names(object, told_by, &rules::values(object, &row)?);
                         if !names.is_empty() {
                             records.push((row.key, names));
                         }
                     }
-                    if let Some(last) = some.last() {
-                        self.job.at.after.clone_from(last);
+                    if let Some(last) = chunk.last() {
+                        self.context.job.place.after.clone_from(last);
                     }
                     if !records.is_empty() {
                         asked.push(Asked {
@@ -113,12 +110,9 @@ impl<H: Host> Run<'_, '_, H> {
                         });
                     }
                 }
-                self.job.at.after = last;
+                self.context.job.place.after = last;
             }
-            self.job.at = Place {
-                object: self.job.at.object + 1,
-                after: String::new(),
-            };
+            self.context.job.place.next_object();
         }
         Ok(asked)
     }
@@ -141,19 +135,20 @@ impl<H: Host> Run<'_, '_, H> {
                 _ => None,
             };
             let Some(id) = names.iter().find_map(of_name) else { continue };
-            let was = self.records.get(asked.object, key)?.map(|entry| entry.what);
+            let was = self.context.records.get(asked.object, key)?.map(|entry| entry.what);
             let what = match was {
-                Some(RecordState::Create) if self.job.selection.overwrite => RecordState::Update,
+                Some(RecordState::Create) if self.context.job.selection.overwrite => RecordState::Update,
                 Some(RecordState::Create) => {
-                    self.job.tally(asked.object).skipped += 1;
+                    self.context.job.object_mut(asked.object).tally_mut().skipped += 1;
                     RecordState::Same
                 }
                 _ if inactive.contains(&id) => RecordState::Inactive,
                 _ => RecordState::There,
             };
-            self.records
+            self.context
+                .records
                 .set(asked.object, key, RecordEntry::new(what).with_id(Some(id.clone())))?;
-            self.records.map(asked.object, key, &id)?;
+            self.context.records.map(asked.object, key, &id)?;
         }
         Ok(())
     }
@@ -176,7 +171,7 @@ impl Name {
     }
 }
 
-/// Names under which a record may be in the target, the likeliest first; none where it is told by something that it doesn't have.
+/// Candidate names of a record in the target, most likely first; empty if the identifying field is null.
 fn names(object: &str, told_by: &[&str], values: &Values) -> Vec<Name> {
     let Some(own) = name(told_by, values) else {
         return Vec::new();

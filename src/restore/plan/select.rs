@@ -3,67 +3,69 @@
 use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Failure, Host, Row, Snapshot};
 use crate::restore::condition::Condition;
-use crate::restore::plan::ROWS_AT_ONCE;
-use crate::restore::rules;
-use crate::restore::run::Run;
+use crate::restore::plan::{Planner, ROWS_AT_ONCE};
+use crate::restore::rules::{self, FILE_DOCUMENT};
 use crate::restore::state::job::Stage;
 use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::salesforce::Writable;
 use crate::schema::describe_key;
 use std::collections::BTreeSet;
 
-impl<H: Host> Run<'_, '_, H> {
+impl<H: Host> Planner<'_, '_, '_, H> {
     /// Finds the records that are asked for.
-    pub(in crate::restore) fn select(&mut self, budget: &mut usize) -> Step {
-        let held: BTreeSet<String> = self.source.objects()?.into_iter().collect();
-        if self.job.prefixes.is_empty() {
+    pub(super) fn select(&mut self) -> Step {
+        let held: BTreeSet<String> = self.context.source.objects()?.into_iter().collect();
+        if self.context.job.prefixes.is_empty() {
             if let Some(unknown) = self.unknown(&held)? {
                 return Err(Halt::Blocked(Box::new(unknown)));
             }
             self.learn_prefixes(&held)?;
             self.select_records()?;
         }
-        let objects: Vec<String> = self.job.selection.objects.iter().cloned().collect();
-        while let Some(object) = objects.get(self.job.at.object) {
+        let objects: Vec<String> = self.context.job.selection.objects.iter().cloned().collect();
+        while let Some(object) = objects.get(self.context.job.place.object) {
             let condition = match self.condition(object)? {
                 Ok(condition) => condition,
                 Err(failure) => return Err(Halt::Blocked(Box::new(failure))),
             };
             loop {
-                if *budget == 0 || self.must_end() {
+                if self.must_end() {
                     return Err(Halt::Call);
                 }
-                let (rows, cursor) = self.source.read(object, &self.job.at.after, ROWS_AT_ONCE)?;
-                *budget = budget.saturating_sub(rows.len());
+                let (rows, cursor) = self
+                    .context
+                    .source
+                    .read(object, &self.context.job.place.after, ROWS_AT_ONCE)?;
+                self.spend(rows.len());
                 for row in rows {
                     let chosen = match &condition {
                         Some(condition) => condition.holds(&rules::values(object, &row)?),
                         None => true,
                     };
                     if condition.is_some() {
-                        let (of, all) = self.job.matches.entry(object.clone()).or_default();
-                        *all += 1;
-                        *of += u64::from(chosen);
+                        let matches = self.context.job.object_mut(object).matches.get_or_insert_default();
+                        matches.all += 1;
+                        matches.matching += u64::from(chosen);
                     }
                     if chosen {
                         self.want(object, &row.key)?;
                     }
                 }
-                self.job.at.after = cursor;
-                if self.job.at.after.is_empty() {
+                self.context.job.place.after = cursor;
+                if self.context.job.place.after.is_empty() {
                     break;
                 }
             }
-            self.job.at.object += 1;
+            self.context.job.place.object += 1;
         }
         let next = if self.relates() { Stage::Relate } else { Stage::Describe };
-        self.job.enter(next);
+        self.context.job.enter(next);
         Ok(())
     }
 
     /// What chooses among an object's records, or why it can't.
     fn condition(&self, object: &str) -> Result<Result<Option<Condition>, Failure>, ConnectorError> {
-        let Some(text) = self.job.selection.conditions.get(object) else {
+        let Some(text) = self.context.job.selection.conditions.get(object) else {
             return Ok(Ok(None));
         };
         let condition = match Condition::parse(text) {
@@ -88,7 +90,7 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Fields that the snapshot has of an object.
     fn fields_of(&self, object: &str) -> Result<BTreeSet<String>, ConnectorError> {
-        let (rows, _) = self.source.read(object, "", 1)?;
+        let (rows, _) = self.context.source.read(object, "", 1)?;
         let mut known = BTreeSet::new();
         for row in &rows {
             known.extend(rules::values(object, row)?.into_keys());
@@ -99,12 +101,12 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Whether records that weren't named belong to the restore: a document is nothing without its versions.
     fn relates(&self) -> bool {
-        let document = |object: &String| object == rules::BROUGHT.2;
-        self.job.selection.with_related || self.job.objects.iter().any(document)
+        let job = &self.context.job;
+        job.selection.with_related || job.objects.position(FILE_DOCUMENT.brings).is_some()
     }
 
     fn unknown(&self, held: &BTreeSet<String>) -> Result<Option<Failure>, ConnectorError> {
-        let selection = &self.job.selection;
+        let selection = &self.context.job.selection;
         let named = selection.objects.iter().chain(selection.records.keys());
         let missing: Vec<&str> = named.filter(|object| !held.contains(*object)).map(String::as_str).collect();
         if !missing.is_empty() {
@@ -118,7 +120,7 @@ impl<H: Host> Run<'_, '_, H> {
         }
         for (object, keys) in &selection.records {
             let keys: Vec<String> = keys.iter().cloned().collect();
-            let found = self.source.find(object, &keys)?;
+            let found = self.context.source.find(object, &keys)?;
             let missing: Vec<&str> = keys
                 .iter()
                 .zip(&found)
@@ -139,20 +141,24 @@ impl<H: Host> Run<'_, '_, H> {
     /// Which object an Id is of is told by its first characters, which each org gives to custom objects as they come.
     fn learn_prefixes(&mut self, held: &BTreeSet<String>) -> Result<(), ConnectorError> {
         for object in held {
-            let (rows, _) = self.source.read(object, "", 1)?;
+            let (rows, _) = self.context.source.read(object, "", 1)?;
             let prefix = rows
                 .first()
                 .and_then(|row| row.key.get(..3))
                 .filter(|prefix| *prefix != "000");
             if let Some(prefix) = prefix {
-                self.job.prefixes.entry(prefix.to_owned()).or_insert_with(|| object.clone());
+                self.context
+                    .job
+                    .prefixes
+                    .entry(prefix.to_owned())
+                    .or_insert_with(|| object.clone());
             }
         }
         Ok(())
     }
 
     fn select_records(&mut self) -> Result<(), ConnectorError> {
-        for (object, keys) in self.job.selection.records.clone() {
+        for (object, keys) in self.context.job.selection.records.clone() {
             for key in keys {
                 self.want(&object, &key)?;
             }
@@ -161,75 +167,67 @@ impl<H: Host> Run<'_, '_, H> {
     }
 
     /// A record is part of the restore. Whether that is new.
-    pub(in crate::restore) fn want(&mut self, object: &str, key: &str) -> Result<bool, ConnectorError> {
-        let new = self.records.get(object, key)?.is_none_or(|entry| !entry.is_wanted());
+    fn want(&mut self, object: &str, key: &str) -> Result<bool, ConnectorError> {
+        let new = self.context.records.get(object, key)?.is_none_or(|entry| !entry.is_wanted());
         if new {
-            self.records.set(object, key, RecordEntry::new(RecordState::Selected))?;
-            self.takes_part(object);
+            self.context
+                .records
+                .set(object, key, RecordEntry::new(RecordState::Selected))?;
+            self.context.job.objects.join(object);
         }
         Ok(new)
     }
 
-    pub(in crate::restore) fn takes_part(&mut self, object: &str) {
-        if let Err(place) = self.job.objects.binary_search_by(|other| other.as_str().cmp(object)) {
-            self.job.objects.insert(place, object.to_owned());
-        }
-    }
-
     /// Finds the records that belong to those that are wanted: all that name one of them in a field that can be set.
-    pub(in crate::restore) fn relate(&mut self, budget: &mut usize) -> Step {
-        let mut held = self.source.objects()?;
-        if !self.job.selection.with_related {
-            held.retain(|object| object == rules::BROUGHT.0);
+    pub(super) fn relate(&mut self) -> Step {
+        let mut held = self.context.source.objects()?;
+        if !self.context.job.selection.with_related {
+            held.retain(|object| object == FILE_DOCUMENT.of);
         }
-        while let Some(object) = held.get(self.job.at.object) {
+        while let Some(object) = held.get(self.context.job.place.object) {
             let fields = self.parents(object)?;
             while !fields.is_empty() {
-                if *budget == 0 || self.must_end() {
+                if self.must_end() {
                     return Err(Halt::Call);
                 }
-                let (rows, cursor) = self.source.read(object, &self.job.at.after, ROWS_AT_ONCE)?;
-                *budget = budget.saturating_sub(rows.len());
+                let (rows, cursor) = self
+                    .context
+                    .source
+                    .read(object, &self.context.job.place.after, ROWS_AT_ONCE)?;
+                self.spend(rows.len());
                 for row in rows {
                     if self.belongs(object, &fields, &row)? && self.want(object, &row.key)? {
-                        self.job.moved = true;
+                        self.context.job.moved = true;
                         self.want_what_it_is_of(object, &row)?;
                     }
                 }
-                self.job.at.after = cursor;
-                if self.job.at.after.is_empty() {
+                self.context.job.place.after = cursor;
+                if self.context.job.place.after.is_empty() {
                     break;
                 }
             }
-            self.job.at.after.clear();
-            self.job.at.object += 1;
+            self.context.job.place.next_object();
         }
-        if self.job.moved {
+        if self.context.job.moved {
             // What was found may have records of its own.
-            self.job.again();
+            self.context.job.again();
         } else {
-            self.job.enter(Stage::Describe);
+            self.context.job.enter(Stage::Describe);
         }
         Ok(())
     }
 
     /// What a link leads to is wanted with it.
     fn want_what_it_is_of(&mut self, object: &str, row: &Row) -> Result<(), ConnectorError> {
-        let (link, field, of) = rules::BELONGS_UP;
+        let (link, field, leads_to) = rules::BELONGS_UP;
         if object != link {
             return Ok(());
         }
         let Some(id) = rules::text(&rules::values(object, row)?, field) else {
             return Ok(());
         };
-        let held = self
-            .rows(of, std::slice::from_ref(&id))?
-            .into_iter()
-            .flatten()
-            .next()
-            .is_some();
-        if held {
-            self.want(of, &id)?;
+        if self.context.row(leads_to, &id)?.is_some() {
+            self.want(leads_to, &id)?;
         }
         Ok(())
     }
@@ -239,7 +237,13 @@ impl<H: Host> Run<'_, '_, H> {
         if rules::never(object).is_some() {
             return Ok(Vec::new());
         }
-        let note = self.source.notes(&[describe_key(object)])?.into_iter().next().flatten();
+        let note = self
+            .context
+            .source
+            .notes(&[describe_key(object)])?
+            .into_iter()
+            .next()
+            .flatten();
         let Some(described) = note
             .as_deref()
             .and_then(Writable::of_describe)
@@ -253,13 +257,13 @@ impl<H: Host> Run<'_, '_, H> {
             if field.refers_to.is_empty() || !field.create || about_people {
                 continue;
             }
-            if !self.job.selection.with_related && !rules::brings(object, &field.name) {
+            if !self.context.job.selection.with_related && !rules::brings(object, &field.name) {
                 continue;
             }
             if field
                 .refers_to
                 .iter()
-                .any(|parent| self.job.objects.binary_search(parent).is_ok())
+                .any(|parent| self.context.job.objects.position(parent).is_some())
             {
                 fields.push((field.name, field.refers_to));
             }
@@ -273,8 +277,8 @@ impl<H: Host> Run<'_, '_, H> {
             let Some(id) = rules::text(&values, field) else {
                 continue;
             };
-            if let Some(parent) = self.object_of(refers_to, &id)
-                && self.records.get(&parent, &id)?.is_some_and(|entry| entry.is_wanted())
+            if let Some(parent) = self.context.object_of(refers_to, &id)
+                && self.context.records.get(&parent, &id)?.is_some_and(|entry| entry.is_wanted())
             {
                 return Ok(true);
             }
@@ -291,9 +295,9 @@ fn nearest<'k>(name: &str, known: &'k BTreeSet<String>) -> Option<&'k String> {
     };
     let wanted = pairs(name);
     let alike = |field: &&String| {
-        let of = pairs(field);
-        let shared = wanted.intersection(&of).count();
-        100 * 2 * shared / (wanted.len() + of.len()).max(1)
+        let other = pairs(field);
+        let shared = wanted.intersection(&other).count();
+        100 * 2 * shared / (wanted.len() + other.len()).max(1)
     };
     known.iter().max_by_key(alike).filter(|field| alike(field) >= 50)
 }

@@ -1,12 +1,14 @@
 //! Where a restore stands, but for its records, of which the [`super::records`] tells.
 //!
-//! It is a value and not the checkpoint: values are durable before a request is sent, so that a crash in the middle of a batch
+//! Version 2; [`super::v1`] reads the one before. It is a value and not the checkpoint: values are durable before a request is sent, so that a crash in the middle of a batch
 //! loses nothing of what was written. The checkpoint only names it.
 
 use crate::STATE_VERSION;
-use crate::host::{ConnectorError, Failure, Host, Tally};
+use crate::host::{ConnectorError, Failure, Host};
 use crate::restore::request::{Form, Placed};
-use crate::salesforce::limits::{COLLECTION_RECORDS, MAX_FILE_BYTES};
+use crate::restore::rules;
+use crate::restore::state::objects::{Adoption, Closed, ObjectJob, ObjectJobs, Strategy, is_default};
+use crate::restore::state::v1;
 use crate::values::{self, Entry, key as value_key};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -123,30 +125,11 @@ pub struct Place {
     pub after: String,
 }
 
-/// Records of an object that are written with their files.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Files {
-    /// Records that share requests.
-    pub together: u64,
-    /// Bytes of their files.
-    pub bytes: u64,
-    /// Records that have a request each.
-    pub alone: u64,
-}
-
-impl Files {
-    /// Requests that writing them takes.
-    pub fn requests(self) -> u64 {
-        self.together
-            .div_ceil(COLLECTION_RECORDS as u64)
-            .max(self.bytes.div_ceil(MAX_FILE_BYTES))
-            + self.alone
-    }
-
-    /// Requests that writing so many of them takes.
-    pub fn left(self, open: u64) -> u64 {
-        let all = (self.together + self.alone).max(1);
-        (self.requests() * open.min(all)).div_ceil(all)
+impl Place {
+    /// Goes on to the first record of the next object.
+    pub fn next_object(&mut self) {
+        self.object += 1;
+        self.after.clear();
     }
 }
 
@@ -158,150 +141,136 @@ pub struct Job {
     /// What is done next.
     pub stage: Stage,
     /// Where in it.
-    pub at: Place,
+    pub place: Place,
     /// Something was found, or written, since the stage last began to go through all objects.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub moved: bool,
     /// What the walk waits for.
-    #[serde(rename = "patience", default)]
+    #[serde(default)]
     pub wait_for: WaitFor,
-    /// Objects by the first three characters of their Ids, as the snapshot's records have them.
+    /// All objects that it has to do with.
+    pub objects: ObjectJobs,
+    /// Objects by the first three characters of their Ids, as the snapshot's records have them: looked up by these.
     #[serde(default)]
     pub prefixes: BTreeMap<String, String>,
-    /// All objects that records of the table are of, sorted; in the order of writing from [`Stage::Rehearse`] on.
+    /// What refusals have told of the org.
     #[serde(default)]
-    pub objects: Vec<String>,
-    /// Objects of which nothing (more) is written, with the code and the text that says why.
+    pub learnt: Learnt,
+    /// What planning came to.
     #[serde(default)]
-    pub closed: BTreeMap<String, (String, String)>,
-    /// Objects whose records don't have the first of [`STAMPS`], and which of them is tried.
-    #[serde(default)]
-    pub stamps: BTreeMap<String, usize>,
-    /// Objects of which records are gone and will be created.
-    #[serde(default)]
-    pub creating: BTreeSet<String>,
-    /// Objects that are looked up by query, not by collections.
-    #[serde(default)]
-    pub by_query: BTreeSet<String>,
-    /// Objects whose records that Salesforce created by itself were looked for.
-    #[serde(default)]
-    pub adopted: BTreeSet<String>,
-    /// The same, as far as their parents were created so far.
-    #[serde(default)]
-    pub looked_for: BTreeSet<String>,
-    /// What was done, by object.
-    #[serde(default)]
-    pub tallies: BTreeMap<String, Tally>,
-    /// Records that are still to be written, by object.
-    #[serde(default)]
-    pub open: BTreeMap<String, u64>,
-    /// How many of these are changed, and not created.
-    #[serde(default)]
-    pub updates: BTreeMap<String, u64>,
-    /// What is written with files, by object.
-    #[serde(default)]
-    pub files: BTreeMap<String, Files>,
-    /// Bytes of records that share composite requests, by object, as planned.
-    #[serde(default)]
-    pub bytes: BTreeMap<String, u64>,
-    /// New records that refer to others of their object, by object.
-    #[serde(default)]
-    pub to_own: BTreeMap<String, u64>,
-    /// Objects that are written by bulk jobs, and how many of their records one takes.
-    #[serde(default)]
-    pub bulk: BTreeMap<String, u64>,
-    /// Records that go in collections of their own.
-    #[serde(default)]
-    pub literal: u64,
-    /// Requests that the others take, as planned.
-    #[serde(default)]
-    pub composites: u64,
-    /// Records that share these.
-    #[serde(default)]
-    pub together: u64,
-    /// Records that wait for others of a circle, and come with the next walk.
-    #[serde(default)]
-    pub waiting: u64,
-    /// Requests that planning sent.
-    #[serde(default)]
-    pub asked: u64,
+    pub plan: PlanTotals,
     /// Records whose references are to be set in the end.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub unconnected: u64,
     /// Records were refused for a lock, so often at most: they are tried again a little later, each time after twice as long.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub locked: u8,
-    /// Objects of which a lock refused records that are still to be written.
-    #[serde(default)]
-    pub locked_of: BTreeSet<String>,
-    /// Restricted picklists are known not to take what their describes don't have.
-    #[serde(default)]
-    pub refuses_values: bool,
-    /// The org gives no records to inactive users, for this connection's user.
-    #[serde(default)]
-    pub refuses_inactive: bool,
-    /// How many records a condition holds for, and of how many, by object.
-    #[serde(default)]
-    pub matches: BTreeMap<String, (u64, u64)>,
-    /// How many records are only given their references back, by object.
-    #[serde(default)]
-    pub relinks: BTreeMap<String, u64>,
-    /// Objects of which the target has records under other Ids.
-    #[serde(default)]
-    pub mapped: BTreeSet<String>,
-    /// Objects that give no references with a look, so that none of theirs is set.
-    #[serde(default)]
-    pub without_references: BTreeSet<String>,
-    /// What wasn't found is read back by queries of all.
-    #[serde(default)]
+    /// Records that weren't found when they were read back are asked for by queries of all.
+    #[serde(default, skip_serializing_if = "is_default")]
     pub verifies_archived: bool,
-    /// How many records have values that can't be restored, by object and field.
-    #[serde(default)]
-    pub lost: BTreeMap<String, BTreeMap<String, u64>>,
-    /// Objects of which records sound gone that are still to be looked up.
-    #[serde(default)]
-    pub doubted: BTreeSet<String>,
-    /// Objects that aren't as they were described: they are described anew.
-    #[serde(default)]
-    pub to_describe: BTreeSet<String>,
-    /// Objects that were.
-    #[serde(default)]
-    pub described_anew: BTreeSet<String>,
     /// How many parts were made of what was refused as a whole.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub parts: u32,
-    /// How many records of an object were refused each alone, of what was refused as a whole.
-    #[serde(default)]
-    pub alone: BTreeMap<String, u32>,
-    /// Fields that whole collections were refused for, by object, and the record that was found to be the cause.
-    #[serde(default)]
-    pub culprits: BTreeMap<String, BTreeMap<String, String>>,
-    /// Fields that all records of an object are written without, and why.
-    #[serde(default)]
-    pub left_out: BTreeMap<String, BTreeMap<String, String>>,
     /// Requests that write, one after the other, of which no answer came.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub unanswered: u8,
     /// Calls that ended, one after the other, since the org took no more at this moment.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_default")]
     pub busy: u8,
-    /// How far the org's clock is ahead of the host's, in milliseconds.
-    #[serde(default)]
-    pub ahead: i64,
 }
 
-/// Fields that tell when a record was last changed, the best first.
-pub const STAMPS: [&str; 2] = ["SystemModstamp", "LastModifiedDate"];
+/// What answers have told of the org.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Learnt {
+    /// Restricted picklists don't take what their describes don't have.
+    pub refuses_values: bool,
+    /// It gives no records to inactive users, for this connection's user.
+    pub refuses_inactive: bool,
+    /// How far its clock is ahead of the host's, in milliseconds.
+    pub clock_ahead_ms: i64,
+}
+
+/// What planning came to, of all objects together.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct PlanTotals {
+    /// Records that go in collections of their own.
+    pub literal: u64,
+    /// Requests that the others take.
+    pub composites: u64,
+    /// Records that share these.
+    pub together: u64,
+    /// Records that wait for others of a circle, and come with the next walk.
+    pub waiting: u64,
+    /// Requests that planning sent.
+    pub asked: u64,
+}
+
+/// Version of the shape in which a [`Job`] is stored.
+const VERSION: u32 = 2;
+
+/// A [`Job`] as it is stored.
+#[derive(Serialize, Deserialize)]
+struct Stored<J> {
+    version: u32,
+    job: J,
+}
+
+/// The version of a stored job; version 1 doesn't name it.
+#[derive(Deserialize)]
+struct StoredVersion {
+    #[serde(default)]
+    version: Option<u32>,
+}
 
 impl Job {
-    /// The field that tells when a record of this object was last changed; none where none does.
-    pub fn stamp(&self, object: &str) -> Option<&'static str> {
-        STAMPS.get(self.stamps.get(object).copied().unwrap_or_default()).copied()
+    /// What is known of an object; of one that the restore has nothing to do with, nothing.
+    pub fn object(&self, name: &str) -> &ObjectJob {
+        self.objects.get(name)
+    }
+
+    /// What is known of an object, to be changed.
+    pub fn object_mut(&mut self, name: &str) -> &mut ObjectJob {
+        self.objects.get_mut(name)
+    }
+
+    /// Nothing (more) of an object is written.
+    pub fn close(&mut self, object: &str, code: &str, message: &str) {
+        self.object_mut(object).closed = Some(Closed {
+            code: code.to_owned(),
+            message: message.to_owned(),
+        });
+    }
+
+    /// Something was created, by which Salesforce may have created other records.
+    pub fn look_for_created(&mut self) {
+        for rules::CreatedWithParent { object, .. } in rules::CREATED_WITH_PARENT {
+            if self.object(object).adoption == Adoption::SoFar {
+                self.object_mut(object).adoption = Adoption::NotAsked;
+            }
+        }
     }
 
     /// The restore that is kept there.
     pub fn load<H: Host>(host: &H, space: &str) -> Result<Option<Job>, ConnectorError> {
-        values::load(host, &key(space))
+        let key = key(space);
+        let Some(stored) = values::load::<StoredVersion, _>(host, &key)? else {
+            return Ok(None);
+        };
+        match stored.version {
+            None => Ok(values::load::<v1::Job, _>(host, &key)?.map(Job::from)),
+            Some(VERSION) => Ok(values::load::<Stored<Job>, _>(host, &key)?.map(|stored| stored.job)),
+            Some(version) => Err(ConnectorError::State(
+                Failure::new(
+                    "restore",
+                    format!(
+                        "where the restore stands is kept in version {version}, this connector reads versions 1 to {VERSION}"
+                    ),
+                )
+                .remedy("go on with a newer version of the connector"),
+            )),
+        }
     }
 
     /// Forgets the restore that is kept there, but for what it created, and what it may have created.
@@ -317,7 +286,13 @@ impl Job {
 
     /// As an entry to be put.
     pub fn entry(&self, space: &str) -> Result<Entry, ConnectorError> {
-        values::entry(key(space), self)
+        values::entry(
+            key(space),
+            &Stored {
+                version: VERSION,
+                job: self,
+            },
+        )
     }
 
     /// A checkpoint that names it.
@@ -327,25 +302,22 @@ impl Job {
         })
     }
 
-    /// What an object's records came to.
-    pub fn tally(&mut self, object: &str) -> &mut Tally {
-        self.tallies.entry(object.to_owned()).or_default()
-    }
-
     /// A record will be written in this form.
     pub fn count_form(&mut self, record: &Placed) {
-        self.literal += u64::from(record.form == Form::Collection);
+        self.plan.literal += u64::from(record.form == Form::Collection);
+        let object = self.object_mut(&record.object);
         let Some(file) = &record.file else {
-            *self.bytes.entry(record.object.clone()).or_default() += record.json.len() as u64;
+            object.bytes += record.json.len() as u64;
             return;
         };
-        let files = self.files.entry(record.object.clone()).or_default();
+        let mut files = object.strategy.files().unwrap_or_default();
         if record.form == Form::Files {
             files.together += 1;
             files.bytes += file.bytes;
         } else {
             files.alone += 1;
         }
+        object.strategy = Strategy::Files(files);
     }
 
     /// Another stage begins, from the first object.
@@ -368,7 +340,7 @@ impl Job {
 
     /// From the first object again, in the same stage.
     pub fn again(&mut self) {
-        self.at = Place::default();
+        self.place = Place::default();
         self.moved = false;
     }
 }

@@ -3,6 +3,8 @@
 
 pub mod intent;
 pub mod job;
+pub mod objects;
 pub mod record;
 pub mod records;
 pub mod table;
+mod v1;

@@ -2,7 +2,6 @@
 //!
 //! Pure. Kept as a short text in a [`crate::restore::state::table::Table`]: a million records are a few dozen megabytes.
 
-use crate::restore::request::Verb;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::str::FromStr;
@@ -28,7 +27,7 @@ pub enum RecordState {
     Create,
     /// Will come to be with another record that is to be created.
     WithParent,
-    /// Came to be with another record; its Id isn't known yet. The entry's Id is the other record's.
+    /// Created by Salesforce as a side effect of another record. Its own Id is still unknown; the entry's Id is the other record's.
     AwaitingId,
     /// To be given the snapshot's values.
     Update,
@@ -75,6 +74,15 @@ const LETTERS: [(RecordState, char); 20] = [
     (RecordState::Failed, 'f'),
     (RecordState::Ambiguous, 'a'),
 ];
+
+/// What is done with a record.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// It is created.
+    Create,
+    /// It is changed.
+    Update,
+}
 
 /// A collection, or a request, was refused as a whole: what stood in it is sent in smaller parts, until the culprit is alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 //! The records: every record that a restore has to do with, by object, and which record of the target each became.
 //!
-//! Two tables an object. The roll itself is the restore's, and ends with it. The id map belongs to the pair of orgs and outlives
+//! Two tables an object. That of entries is the restore's, and ends with it. The id map belongs to the pair of orgs and outlives
 //! it: a record that was restored before is known by its new Id, so that restoring it from another snapshot doesn't create it
 //! twice.
 
@@ -19,6 +19,9 @@ const MAX_ERROR: usize = 250;
 
 /// A record may have been restored, deleted and restored again so often.
 const MAX_CHAIN: usize = 64;
+
+/// Keys of records in the snapshot, and what is known of them.
+pub type Records = Vec<(String, RecordEntry)>;
 
 /// See the module.
 pub struct RecordTable<'h, H> {
@@ -61,7 +64,7 @@ impl<'h, H: Host> RecordTable<'h, H> {
     }
 
     /// Records after a key (exclusive; empty: from the first), as many as are kept together; none at the end.
-    pub fn after(&mut self, object: &str, key: &str) -> Result<Vec<(String, RecordEntry)>, ConnectorError> {
+    pub fn after(&mut self, object: &str, key: &str) -> Result<Records, ConnectorError> {
         let host = self.host;
         self.entries(object)?.after(host, key)
     }
@@ -228,15 +231,11 @@ pub struct Pages {
 
 impl Pages {
     /// The records that come next; none at the end.
-    pub fn next<H: Host>(
-        &mut self,
-        records: &mut RecordTable<'_, H>,
-        object: &str,
-    ) -> Result<Option<Vec<(String, RecordEntry)>>, ConnectorError> {
-        let some = records.after(object, &self.after)?;
-        let Some((last, _)) = some.last() else { return Ok(None) };
+    pub fn next<H: Host>(&mut self, records: &mut RecordTable<'_, H>, object: &str) -> Result<Option<Records>, ConnectorError> {
+        let page = records.after(object, &self.after)?;
+        let Some((last, _)) = page.last() else { return Ok(None) };
         self.after.clone_from(last);
-        Ok(Some(some))
+        Ok(Some(page))
     }
 }
 

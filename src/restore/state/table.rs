@@ -82,7 +82,7 @@ impl<V: Clone + Serialize + DeserializeOwned> Table<V> {
         };
         let last = place + 1 == self.index.pages.len();
         let page = self.page(host, place)?;
-        let goes_on = last && page.len() >= PAGE_ENTRIES && page.last_key_value().is_some_and(|(at, _)| at.as_str() < key);
+        let goes_on = last && page.len() >= PAGE_ENTRIES && page.last_key_value().is_some_and(|(last, _)| last.as_str() < key);
         if goes_on {
             // Keys that come in order fill pages one after the other.
             self.add_page(place + 1, key.to_owned(), BTreeMap::from([(key.to_owned(), value)]));
@@ -110,12 +110,12 @@ impl<V: Clone + Serialize + DeserializeOwned> Table<V> {
         let mut place = self.place(key).unwrap_or(0);
         while place < self.index.pages.len() {
             let page = self.page(host, place)?;
-            let some: Vec<(String, V)> = page
+            let entries: Vec<(String, V)> = page
                 .range::<str, _>((std::ops::Bound::Excluded(key), std::ops::Bound::Unbounded))
                 .map(|(key, value)| (key.clone(), value.clone()))
                 .collect();
-            if !some.is_empty() {
-                return Ok(some);
+            if !entries.is_empty() {
+                return Ok(entries);
             }
             place += 1;
         }
@@ -196,23 +196,23 @@ mod tests {
             let host = ScriptedHost::new(0, |_| Reply::ok(""));
             let mut model = BTreeMap::new();
             let mut table = Table::<u32>::open(&host, "v1/test").unwrap();
-            for (n, (key, value)) in writes.into_iter().enumerate() {
+            for (position, (key, value)) in writes.into_iter().enumerate() {
                 let key = format!("{key:05}");
                 table.set(&host, &key, value).unwrap();
                 model.insert(key, value);
-                if n % reopen == 0 {
+                if position % reopen == 0 {
                     keep(&host, &mut table);
                     table = Table::open(&host, "v1/test").unwrap();
                 }
             }
             prop_assert_eq!(table.len(), model.len() as u64);
-            let (mut all, mut at) = (Vec::new(), String::new());
+            let (mut all, mut after) = (Vec::new(), String::new());
             loop {
-                let some = table.after(&host, &at).unwrap();
-                let Some((last, _)) = some.last() else { break };
-                prop_assert!(some.len() <= PAGE_ENTRIES);
-                at.clone_from(last);
-                all.extend(some);
+                let page = table.after(&host, &after).unwrap();
+                let Some((last, _)) = page.last() else { break };
+                prop_assert!(page.len() <= PAGE_ENTRIES);
+                after.clone_from(last);
+                all.extend(page);
             }
             prop_assert_eq!(all, model.clone().into_iter().collect::<Vec<_>>());
             for key in ["", "00000", "03000", "99999"] {

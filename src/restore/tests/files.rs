@@ -41,7 +41,7 @@ fn with(name: &str, fields: &[(&str, &str)]) -> Map<String, Value> {
 }
 
 /// Accounts with attachments, and files of one to three versions, each linked to its owner and an account.
-fn org(files: usize) -> TargetOrg {
+pub(super) fn org(files: usize) -> TargetOrg {
     let mut org = schema();
     let user = org.insert("User", named("somebody"));
     for n in 0..files {

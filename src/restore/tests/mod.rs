@@ -7,6 +7,7 @@ use crate::STATE_VERSION;
 use crate::host::{Next, Planned, RecordOutcome, Request, Tally};
 use crate::testing::scripted::{Reply, ScriptedHost};
 use crate::testing::target_org::{Fault, TargetField, TargetOrg};
+mod checkpoints;
 mod files;
 mod ingest;
 mod packing;

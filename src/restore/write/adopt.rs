@@ -2,16 +2,18 @@
 //! created, and changed in place.
 
 use crate::halt::Step;
-use crate::host::{ConnectorError, Host, Row};
+use crate::host::{ConnectorError, Host};
+use crate::restore::context::IN_THE_END;
 use crate::restore::prepare::Target;
 use crate::restore::request::Request;
-use crate::restore::rules::{self, CREATED_WITH_PARENT, Values};
-use crate::restore::run::{IN_THE_END, Run};
+use crate::restore::rules::{self, CREATED_WITH_PARENT, CreatedWithParent, Values};
+use crate::restore::state::objects::Adoption;
 use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::restore::state::records::Pages;
+use crate::restore::write::Writer;
 use crate::restore::write::fill::FillResult;
+use crate::salesforce::canonical;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
-use crate::salesforce::{Writable, canonical};
 use crate::soql::literal;
 use serde::Deserialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,12 +30,12 @@ struct Wanted {
     told_by: Vec<Vec<u8>>,
 }
 
-/// An object, the field that names the parent, and those that tell its records apart under one parent.
-type Kind = (&'static str, &'static str, &'static [&'static str]);
+/// Records of one object that one query looks for.
+type Wanting = (CreatedWithParent, Vec<Wanted>);
 
 /// What has to be done before records of an object are created.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(in crate::restore) enum Adoption {
+pub(in crate::restore) enum AdoptionStep {
     /// Nothing: none of them can have come to be by itself.
     None,
     /// They come with the next walk: parents of theirs are in the request.
@@ -42,30 +44,33 @@ pub(in crate::restore) enum Adoption {
     LookFor,
 }
 
-impl<H: Host> Run<'_, '_, H> {
+impl<H: Host> Writer<'_, '_, '_, H> {
     /// Whether records of this object may have come to be by themselves, and weren't looked for yet.
-    pub(in crate::restore) fn adoption(&mut self, object: &str, request: &Request) -> Result<Adoption, ConnectorError> {
-        let Some((_, parent, _)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
-            return Ok(Adoption::None);
+    pub(super) fn adoption_step(&mut self, object: &str, request: &Request) -> Result<AdoptionStep, ConnectorError> {
+        let Some(CreatedWithParent { parent, .. }) = rules::created_with_parent(object) else {
+            return Ok(AdoptionStep::None);
         };
-        if self.left_of(object) == 0 || self.job.adopted.contains(object) || !self.job.at.after.is_empty() {
-            return Ok(Adoption::None);
+        let known = self.context.job.object(object);
+        let nothing = known.open == 0 || known.adoption == Adoption::Done;
+        if nothing || !self.context.job.place.after.is_empty() {
+            return Ok(AdoptionStep::None);
         }
         let Some(refers_to) = self
+            .context
             .writable(object)?
             .and_then(|writable| Some(writable.field(parent)?.refers_to.clone()))
         else {
-            return Ok(Adoption::None);
+            return Ok(AdoptionStep::None);
         };
         let (mut created, mut in_request, mut to_come) = (false, false, false);
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.records, object)? {
-            for (_, values) in self.that_may_come(object, some)? {
-                let Some((of, id)) = rules::text(&values, parent).and_then(|id| Some((self.object_of(&refers_to, &id)?, id)))
-                else {
+        while let Some(page) = pages.next(&mut self.context.records, object)? {
+            for (_, values) in self.context.that_may_come(object, page)? {
+                let Some(id) = rules::text(&values, parent) else { continue };
+                let Some(of_parent) = self.context.object_of(&refers_to, &id) else {
                     continue;
                 };
-                match self.records.get(&of, &id)?.map(|entry| entry.what) {
+                match self.context.records.get(&of_parent, &id)?.map(|entry| entry.what) {
                     Some(RecordState::Created) => created = true,
                     Some(RecordState::Create | RecordState::WithParent | RecordState::AwaitingId) => {
                         to_come = true;
@@ -76,128 +81,63 @@ impl<H: Host> Run<'_, '_, H> {
             }
         }
         if !created && !to_come {
-            self.job.adopted.insert(object.to_owned());
+            self.context.job.object_mut(object).adoption = Adoption::Done;
         }
         // Looked for in this walk already: what is in the request now still brings others.
-        created &= !self.job.looked_for.contains(object);
+        created &= self.context.job.object(object).adoption != Adoption::SoFar;
         Ok(match (created, in_request) {
-            (true, _) => Adoption::LookFor,
-            (false, true) => Adoption::NextWalk,
-            (false, false) => Adoption::None,
+            (true, _) => AdoptionStep::LookFor,
+            (false, true) => AdoptionStep::NextWalk,
+            (false, false) => AdoptionStep::None,
         })
     }
 
-    /// Whether a record that is to be created will come to be with its parent, as far as a plan can tell.
-    pub(in crate::restore) fn will_come(
-        &mut self,
-        object: &str,
-        writable: &Writable,
-        row: &Row,
-    ) -> Result<bool, ConnectorError> {
-        let values = rules::values(object, row)?;
-        let Some((of, id)) = self.new_parent(object, writable, &values)? else {
-            return Ok(false);
-        };
-        match self.rows(&of, &[id])?.into_iter().flatten().next() {
-            Some(parent) => Ok(rules::comes_by_itself(object, &values, &rules::values(&of, &parent)?)),
-            None => Ok(false),
-        }
-    }
-
-    /// Whether a record comes to be with a parent that is still to be created.
-    pub(in crate::restore) fn comes_with_another(
-        &mut self,
-        object: &str,
-        writable: &Writable,
-        row: &Row,
-    ) -> Result<bool, ConnectorError> {
-        let values = rules::values(object, row)?;
-        Ok(rules::may_come_by_itself(object, &values) && self.new_parent(object, writable, &values)?.is_some())
-    }
-
-    /// The parent that brings records of this object, where it is still to be created: its object and its key.
-    fn new_parent(
-        &mut self,
-        object: &str,
-        writable: &Writable,
-        values: &Values,
-    ) -> Result<Option<(String, String)>, ConnectorError> {
-        let Some((_, parent, _)) = CREATED_WITH_PARENT.into_iter().find(|(name, ..)| *name == object) else {
-            return Ok(None);
-        };
-        let (Some(id), Some(field)) = (rules::text(values, parent), writable.field(parent)) else {
-            return Ok(None);
-        };
-        let Some(of) = self.object_of(&field.refers_to, &id) else {
-            return Ok(None);
-        };
-        let parent = self.records.get(&of, &id)?.map(|entry| entry.what);
-        Ok(matches!(parent, Some(RecordState::Create | RecordState::WithParent)).then_some((of, id)))
-    }
-
-    /// Those of these records that are to be created and may have come to be by themselves: keys and fields.
-    fn that_may_come(&self, object: &str, some: Vec<(String, RecordEntry)>) -> Result<Vec<(String, Values)>, ConnectorError> {
-        let create = some.into_iter().filter(|(_, entry)| entry.what == RecordState::Create);
-        let keys: Vec<String> = create.map(|(key, _)| key).collect();
-        let mut found = Vec::new();
-        for row in self.rows(object, &keys)?.into_iter().flatten() {
-            let values = rules::values(object, &row)?;
-            if rules::may_come_by_itself(object, &values) {
-                found.push((row.key, values));
-            }
-        }
-        Ok(found)
-    }
-
-    /// Looks for all records that came to be with their parents. Why nothing can be filled in now, where nothing can.
-    pub(in crate::restore) fn adopt_first(&mut self) -> Step<Option<FillResult>> {
-        let mut queries: Vec<(Kind, Vec<Wanted>)> = Vec::new();
-        for kind in CREATED_WITH_PARENT {
-            if self.left_of(kind.0) == 0 || self.job.adopted.contains(kind.0) {
+    /// Queries for all records that Salesforce created together with their parents. `Some`: the call has to end.
+    pub(super) fn adopt_first(&mut self) -> Step<Option<FillResult>> {
+        let mut queries: Vec<Wanting> = Vec::new();
+        for created in CREATED_WITH_PARENT {
+            let known = self.context.job.object(created.object);
+            if known.open == 0 || known.adoption == Adoption::Done {
                 continue;
             }
-            let (mut wanted, to_come) = self.wanted_with_new_parents(kind)?;
+            let (mut wanted, to_come) = self.wanted_with_new_parents(created)?;
             while !wanted.is_empty() {
                 let rest = wanted.split_off(wanted.len().min(PARENTS));
-                queries.push((kind, std::mem::replace(&mut wanted, rest)));
+                queries.push((created, std::mem::replace(&mut wanted, rest)));
             }
-            if to_come {
-                self.job.looked_for.insert(kind.0.to_owned());
-            } else {
-                self.job.adopted.insert(kind.0.to_owned());
-            }
+            self.context.job.object_mut(created.object).adoption = if to_come { Adoption::SoFar } else { Adoption::Done };
         }
-        for some in queries.chunks(COMPOSITE_QUERIES) {
-            if self.host().requests_left() == 0 || self.must_end() {
+        for chunk in queries.chunks(COMPOSITE_QUERIES) {
+            if self.context.host().requests_left() == 0 || self.context.must_end() {
                 self.forget_looks(&queries);
                 return Ok(Some(FillResult::MustEnd));
             }
-            if let Err(halt) = self.adopt(some) {
+            if let Err(halt) = self.adopt(chunk) {
                 self.forget_looks(&queries);
                 return Err(halt);
             }
         }
-        self.save()?;
+        self.context.save()?;
         Ok(None)
     }
 
     /// They have to be looked for again.
-    fn forget_looks(&mut self, queries: &[(Kind, Vec<Wanted>)]) {
-        for ((object, ..), _) in queries {
-            self.job.adopted.remove(*object);
-            self.job.looked_for.remove(*object);
+    fn forget_looks(&mut self, queries: &[Wanting]) {
+        for (created, _) in queries {
+            self.context.job.object_mut(created.object).adoption = Adoption::NotAsked;
         }
     }
 
     /// Records to be created whose parents this restore created; and whether parents of others are still to come.
-    fn wanted_with_new_parents(&mut self, (object, parent, told_by): Kind) -> Result<(Vec<Wanted>, bool), ConnectorError> {
-        let Some(writable) = self.writable(object)? else {
+    fn wanted_with_new_parents(&mut self, created: CreatedWithParent) -> Result<(Vec<Wanted>, bool), ConnectorError> {
+        let CreatedWithParent { object, parent, told_by } = created;
+        let Some(writable) = self.context.writable(object)? else {
             return Ok((Vec::new(), false));
         };
         let (mut wanted, mut to_come) = (Vec::new(), false);
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.records, object)? {
-            for (key, values) in self.that_may_come(object, some)? {
+        while let Some(page) = pages.next(&mut self.context.records, object)? {
+            for (key, values) in self.context.that_may_come(object, page)? {
                 let mut target = |field: &str| -> Result<Option<(String, bool)>, ConnectorError> {
                     let Some(value) = values.get(field) else { return Ok(None) };
                     let refers_to = writable.field(field).map(|field| field.refers_to.clone()).unwrap_or_default();
@@ -207,7 +147,11 @@ impl<H: Host> Run<'_, '_, H> {
                     if refers_to.is_empty() {
                         return Ok(Some((value.get().to_owned(), false)));
                     }
-                    match self.resolve(&Request::default(), &refers_to, &id, &IN_THE_END)? {
+                    match self
+                        .context
+                        .resolve(&Request::default(), &refers_to, &id, &IN_THE_END)?
+                        .target
+                    {
                         Target::Id(now) | Target::Inactive(now) | Target::Changing(now, _) => {
                             Ok(Some((format!("\"{now}\""), now != id)))
                         }
@@ -236,13 +180,14 @@ impl<H: Host> Run<'_, '_, H> {
         Ok((wanted, to_come))
     }
 
-    fn adopt(&mut self, queries: &[(Kind, Vec<Wanted>)]) -> Step {
+    fn adopt(&mut self, queries: &[Wanting]) -> Step {
         #[derive(Deserialize)]
         struct Page {
             records: Vec<Values>,
         }
-        let query = |((object, parent, told_by), some): &(Kind, Vec<Wanted>)| {
-            let ids: BTreeSet<String> = some.iter().map(|wanted| literal(&wanted.parent)).collect();
+        let query = |(created, wanted): &Wanting| {
+            let CreatedWithParent { object, parent, told_by } = created;
+            let ids: BTreeSet<String> = wanted.iter().map(|wanted| literal(&wanted.parent)).collect();
             let ids: Vec<String> = ids.into_iter().collect();
             let fields = told_by.join(",");
             format!(
@@ -250,8 +195,9 @@ impl<H: Host> Run<'_, '_, H> {
                 ids.join(",")
             )
         };
-        let parts = self.ask_queries(queries.iter().map(query))?;
-        for (((object, parent, told_by), wanted), part) in queries.iter().zip(&parts) {
+        let parts = self.context.ask_queries(queries.iter().map(query))?;
+        for ((created, wanted), part) in queries.iter().zip(&parts) {
+            let CreatedWithParent { object, parent, told_by } = created;
             // Where they can't be asked for, creating them will tell: Salesforce takes none of these twice.
             let Ok(page) = part.read::<Page>() else { continue };
             let mut found: BTreeMap<(String, Vec<Vec<u8>>), String> = BTreeMap::new();
@@ -281,11 +227,11 @@ impl<H: Host> Run<'_, '_, H> {
             RecordState::Adopted
         };
         if what == RecordState::Same {
-            self.job.tally(object).skipped += 1;
-            self.one_less(object);
+            self.context.job.object_mut(object).tally_mut().skipped += 1;
+            self.context.one_less(object);
         }
         let entry = RecordEntry::new(what).with_id(Some(id.to_owned()));
-        self.records.set(object, key, entry)?;
-        self.records.map(object, key, id)
+        self.context.records.set(object, key, entry)?;
+        self.context.records.map(object, key, id)
     }
 }

@@ -4,38 +4,33 @@
 use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Host};
 use crate::org::SendFailure;
-use crate::restore::rules::BROUGHT;
-use crate::restore::run::Run;
+use crate::restore::limits::VERSIONS_A_QUERY;
+use crate::restore::rules::{Companion, FILE_DOCUMENT};
 use crate::restore::state::job::WaitFor;
 use crate::restore::state::record::{RecordEntry, RecordState};
 use crate::restore::state::records::Pages;
+use crate::restore::write::Writer;
 use crate::salesforce::limits::COMPOSITE_QUERIES;
 use crate::soql::literal;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
-/// Versions of one query.
-const VERSIONS: usize = 400;
-
-/// Documents that one request asks for.
-pub(in crate::restore) const DOCUMENTS_A_REQUEST: u64 = (VERSIONS * COMPOSITE_QUERIES) as u64;
-
 /// One that came to be: its key in the snapshot, and the Id of the version in the target.
 type Begun = (String, String);
 
-impl<H: Host> Run<'_, '_, H> {
+impl<H: Host> Writer<'_, '_, '_, H> {
     /// Asks for the Ids of all documents that came to be.
     pub(in crate::restore) fn find_documents(&mut self) -> Step {
         let begun = self.begun()?;
-        for some in begun.chunks(VERSIONS * COMPOSITE_QUERIES) {
-            if self.must_end() {
+        for chunk in begun.chunks(VERSIONS_A_QUERY * COMPOSITE_QUERIES) {
+            if self.context.must_end() {
                 return Err(Halt::Call);
             }
-            if self.host().requests_left() == 0 {
+            if self.context.host().requests_left() == 0 {
                 return Err(SendFailure::AllowanceSpent.into());
             }
-            self.ask_for_documents(some)?;
-            self.save()?;
+            self.ask_for_documents(chunk)?;
+            self.context.save()?;
         }
         Ok(())
     }
@@ -43,9 +38,9 @@ impl<H: Host> Run<'_, '_, H> {
     fn begun(&mut self) -> Result<Vec<Begun>, ConnectorError> {
         let mut begun = Vec::new();
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.records, BROUGHT.2)? {
-            let some = some.into_iter().filter(|(_, entry)| entry.what == RecordState::AwaitingId);
-            begun.extend(some.filter_map(|(key, entry)| Some((key, entry.id?))));
+        while let Some(page) = pages.next(&mut self.context.records, FILE_DOCUMENT.brings)? {
+            let awaiting = page.into_iter().filter(|(_, entry)| entry.what == RecordState::AwaitingId);
+            begun.extend(awaiting.filter_map(|(key, entry)| Some((key, entry.id?))));
         }
         Ok(begun)
     }
@@ -61,12 +56,16 @@ impl<H: Host> Run<'_, '_, H> {
             id: String,
             content_document_id: Option<String>,
         }
-        let (version, field, document) = BROUGHT;
-        let query = |some: &[Begun]| {
-            let ids: Vec<String> = some.iter().map(|(_, id)| literal(id)).collect();
+        let Companion {
+            of: version,
+            field,
+            brings: document,
+        } = FILE_DOCUMENT;
+        let query = |begun: &[Begun]| {
+            let ids: Vec<String> = begun.iter().map(|(_, id)| literal(id)).collect();
             format!("SELECT Id,{field} FROM {version} WHERE Id IN ({})", ids.join(","))
         };
-        let parts = self.ask_queries(begun.chunks(VERSIONS).map(query))?;
+        let parts = self.context.ask_queries(begun.chunks(VERSIONS_A_QUERY).map(query))?;
         let mut found: BTreeMap<String, String> = BTreeMap::new();
         for part in &parts {
             // Where they can't be asked for, what needs them is told in the end.
@@ -80,13 +79,13 @@ impl<H: Host> Run<'_, '_, H> {
         for (key, version) in begun {
             let Some(id) = found.get(version) else { continue };
             let entry = RecordEntry::new(RecordState::Created).with_id(Some(id.clone()));
-            self.records.set(document, key, entry)?;
-            self.records.map(document, key, id)?;
-            self.job.tally(document).created += 1;
-            self.job.looked_for.clear();
+            self.context.records.set(document, key, entry)?;
+            self.context.records.map(document, key, id)?;
+            self.context.job.object_mut(document).tally_mut().created += 1;
+            self.context.job.look_for_created();
             // What waited for it, and what waits for that, may come as everything does.
-            self.job.wait_for = WaitFor::default();
-            self.one_less(document);
+            self.context.job.wait_for = WaitFor::default();
+            self.context.one_less(document);
         }
         Ok(())
     }

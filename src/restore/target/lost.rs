@@ -2,9 +2,10 @@
 //! They are told before anything is written, and stay with the object afterwards.
 
 use crate::host::{ConnectorError, Failure, Host, Row, Snapshot};
+use crate::restore::context::Context;
 use crate::restore::request::Verb;
 use crate::restore::rules;
-use crate::restore::run::Run;
+use crate::restore::state::objects::Description;
 use crate::salesforce::{LostField, Writable};
 use crate::schema::describe_key;
 
@@ -21,9 +22,9 @@ fn lost(was: &Writable, now: &Writable) -> Vec<LostField> {
     lost.filter(|field| field.create || field.update).collect()
 }
 
-impl<H: Host> Run<'_, '_, H> {
+impl<H: Host> Context<'_, '_, H> {
     /// What the snapshot has of an object and a describe of today doesn't let anybody set.
-    pub(in crate::restore) fn lost_fields(&self, object: &str, now: &Writable) -> Result<Vec<LostField>, ConnectorError> {
+    pub(super) fn lost_fields(&self, object: &str, now: &Writable) -> Result<Vec<LostField>, ConnectorError> {
         let note = self.source.notes(&[describe_key(object)])?.into_iter().next().flatten();
         let was = note.as_deref().and_then(Writable::of_describe);
         Ok(was.map(|was| lost(&was, now)).unwrap_or_default())
@@ -49,7 +50,7 @@ impl<H: Host> Run<'_, '_, H> {
         for field in lost {
             let has = values.get(&field.name).is_some_and(|value| value.get() != "null");
             if has && !rules::is_left_out(object, &field.name, &values) {
-                let counts = self.job.lost.entry(object.to_owned()).or_default();
+                let counts = &mut self.job.object_mut(object).lost;
                 *counts.entry(field.name.clone()).or_default() += 1;
             }
         }
@@ -58,10 +59,9 @@ impl<H: Host> Run<'_, '_, H> {
 
     /// Tells people which values of an object are lost, in one line.
     pub(in crate::restore) fn tell_lost(&mut self, object: &str) -> Result<(), ConnectorError> {
-        let mut fields = self.job.lost.get(object).cloned().unwrap_or_default();
-        if self.job.described_anew.contains(object)
-            && let Some(writable) = self.writable(object)?
-        {
+        let known = self.job.object(object);
+        let (mut fields, renewed) = (known.lost.clone(), known.description == Description::Renewed);
+        if renewed && let Some(writable) = self.writable(object)? {
             for field in &writable.lost {
                 fields.entry(field.name.clone()).or_default();
             }

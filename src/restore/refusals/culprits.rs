@@ -3,27 +3,21 @@
 //! and people are told.
 
 use crate::host::{ConnectorError, Failure, Host};
-use crate::restore::prepare::LeftOut;
-use crate::restore::refused;
+use crate::restore::refusals::Refusals;
 use crate::restore::request::{Placed, Verb};
-use crate::restore::run::Run;
 use crate::restore::state::records::Pages;
+use crate::restore::write_error;
 use crate::salesforce::SaveError;
 
-impl<H: Host> Run<'_, '_, H> {
+impl<H: Host> Refusals<'_, '_, '_, H> {
     /// A record was found to be why what it stood in was refused as a whole; `error` has the fields.
-    pub(in crate::restore) fn blame_fields(
-        &mut self,
-        verb: Verb,
-        record: &Placed,
-        error: &SaveError,
-    ) -> Result<(), ConnectorError> {
-        let writable = self.writable(&record.object)?.unwrap_or_default();
-        for name in refused::fields(error) {
+    pub(super) fn blame_fields(&mut self, verb: Verb, record: &Placed, error: &SaveError) -> Result<(), ConnectorError> {
+        let writable = self.context.writable(&record.object)?.unwrap_or_default();
+        for name in write_error::fields(error) {
             let Some(field) = writable.field(&name).filter(|field| verb == Verb::Update || !field.required) else {
                 continue;
             };
-            let culprits = self.job.culprits.entry(record.object.clone()).or_default();
+            let culprits = &mut self.context.job.object_mut(&record.object).culprits;
             let first = culprits.entry(field.name.clone()).or_insert_with(|| record.key.clone());
             if *first != record.key {
                 self.leave_out_for_all(&record.object, &field.name, error)?;
@@ -32,21 +26,12 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(())
     }
 
-    /// Fields that all records of an object are written without.
-    pub(in crate::restore) fn left_out_of(&self, object: &str) -> impl Iterator<Item = LeftOut> {
-        let left_out = self.job.left_out.get(object).into_iter().flatten();
-        left_out.map(|(field, why)| LeftOut {
-            field: field.clone(),
-            why: why.clone(),
-        })
-    }
-
     fn leave_out_for_all(&mut self, object: &str, field: &str, error: &SaveError) -> Result<(), ConnectorError> {
         let why = format!(
             "whole collections were refused for its values in other records ({})",
             error.text()
         );
-        let left_out = self.job.left_out.entry(object.to_owned()).or_default();
+        let left_out = &mut self.context.job.object_mut(object).left_out;
         if left_out.insert(field.to_owned(), why).is_some() {
             return Ok(());
         }
@@ -58,17 +43,17 @@ impl<H: Host> Run<'_, '_, H> {
             .remedy("each record that comes without it is named; once the org takes its values, restore them again with --overwrite")
             .about(object)
             .detail("fields", field);
-        self.host().remark(object, remark);
+        self.context.host().remark(object, remark);
         self.send_together(object)
     }
 
     /// What came in smaller parts for the search comes together again.
     fn send_together(&mut self, object: &str) -> Result<(), ConnectorError> {
         let mut pages = Pages::default();
-        while let Some(some) = pages.next(&mut self.records, object)? {
-            for (key, mut entry) in some.into_iter().filter(|(_, entry)| entry.is_open() && entry.apart.is_some()) {
+        while let Some(page) = pages.next(&mut self.context.records, object)? {
+            for (key, mut entry) in page.into_iter().filter(|(_, entry)| entry.is_open() && entry.apart.is_some()) {
                 entry.apart = None;
-                self.records.set(object, &key, entry)?;
+                self.context.records.set(object, &key, entry)?;
             }
         }
         Ok(())

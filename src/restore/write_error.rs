@@ -13,7 +13,7 @@ pub const INACTIVE_OWNER: &str = "INACTIVE_OWNER_OR_USER";
 
 /// See the module.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Refused {
+pub enum WriteError {
     /// Somebody else holds it at this moment.
     Locked,
     /// It sounds as if the record weren't there any more. Only a look can tell.
@@ -42,26 +42,26 @@ const DECIDED: [&str; 7] = [
 ];
 
 /// What a refusal means.
-pub fn meaning(error: &SaveError) -> Refused {
+pub fn meaning(error: &SaveError) -> WriteError {
     match error.code.as_str() {
-        "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "QUERY_TIMEOUT" => Refused::Locked,
-        "STORAGE_LIMIT_EXCEEDED" => Refused::StorageFull,
-        "DUPLICATE_VALUE" => Refused::Taken,
-        "STANDARD_PRICE_NOT_DEFINED" => Refused::Early,
-        "NOT_FOUND" => Refused::Gone,
-        "ENTITY_IS_DELETED" | "INVALID_CROSS_REFERENCE_KEY" if names(error).is_empty() => Refused::Gone,
-        INACTIVE_OWNER => Refused::Fields(names(error)),
-        code if DECIDED.contains(&code) => Refused::ForGood,
+        "UNABLE_TO_LOCK_ROW" | "SERVER_UNAVAILABLE" | "QUERY_TIMEOUT" => WriteError::Locked,
+        "STORAGE_LIMIT_EXCEEDED" => WriteError::StorageFull,
+        "DUPLICATE_VALUE" => WriteError::Taken,
+        "STANDARD_PRICE_NOT_DEFINED" => WriteError::Early,
+        "NOT_FOUND" => WriteError::Gone,
+        "ENTITY_IS_DELETED" | "INVALID_CROSS_REFERENCE_KEY" if names(error).is_empty() => WriteError::Gone,
+        INACTIVE_OWNER => WriteError::Fields(names(error)),
+        code if DECIDED.contains(&code) => WriteError::ForGood,
         _ => match names(error) {
-            names if names.is_empty() => Refused::ForGood,
-            names => Refused::Fields(names),
+            names if names.is_empty() => WriteError::ForGood,
+            names => WriteError::Fields(names),
         },
     }
 }
 
 /// What all errors of one record mean: the first that no field is to blame for, else all fields together.
 pub fn decisive(errors: Vec<SaveError>) -> SaveError {
-    let for_fields = |error: &SaveError| matches!(meaning(error), Refused::Fields(_));
+    let for_fields = |error: &SaveError| matches!(meaning(error), WriteError::Fields(_));
     if let Some(decisive) = errors.iter().find(|error| !for_fields(error)) {
         return decisive.clone();
     }
@@ -111,7 +111,7 @@ pub fn whole(status: u16, errors: &[ApiError]) -> Whole {
 /// Fields that a refusal is about, where any are.
 pub fn fields(error: &SaveError) -> Vec<String> {
     match meaning(error) {
-        Refused::Fields(names) => names,
+        WriteError::Fields(names) => names,
         _ => Vec::new(),
     }
 }
@@ -204,24 +204,29 @@ mod tests {
 
     #[test]
     fn refusals_are_told_apart_by_their_codes() {
-        let fields = |names: &[&str]| Refused::Fields(names.iter().map(|name| (*name).to_owned()).collect());
+        let fields = |names: &[&str]| WriteError::Fields(names.iter().map(|name| (*name).to_owned()).collect());
         for (code, message, listed, expected) in [
             (
                 "UNABLE_TO_LOCK_ROW",
                 "unable to obtain exclusive access",
                 &[][..],
-                Refused::Locked,
+                WriteError::Locked,
             ),
-            ("STORAGE_LIMIT_EXCEEDED", "storage limit exceeded", &[], Refused::StorageFull),
-            ("DUPLICATE_VALUE", "duplicate value found", &["Key__c"], Refused::Taken),
+            (
+                "STORAGE_LIMIT_EXCEEDED",
+                "storage limit exceeded",
+                &[],
+                WriteError::StorageFull,
+            ),
+            ("DUPLICATE_VALUE", "duplicate value found", &["Key__c"], WriteError::Taken),
             (
                 "STANDARD_PRICE_NOT_DEFINED",
                 "No standard price defined for this product",
                 &["Pricebook2Id"],
-                Refused::Early,
+                WriteError::Early,
             ),
-            ("ENTITY_IS_DELETED", "entity is deleted", &[], Refused::Gone),
-            ("ENTITY_IS_DELETED", "entity is deleted", &["Id"], Refused::Gone),
+            ("ENTITY_IS_DELETED", "entity is deleted", &[], WriteError::Gone),
+            ("ENTITY_IS_DELETED", "entity is deleted", &["Id"], WriteError::Gone),
             (
                 "INVALID_CROSS_REFERENCE_KEY",
                 "invalid cross reference id",
@@ -242,21 +247,21 @@ mod tests {
             ),
             ("STRING_TOO_LONG", "data value too large", &["Name"], fields(&["Name"])),
             ("SOME_CODE_TO_COME", "words", &["A__c", "B__c"], fields(&["A__c", "B__c"])),
-            ("SOME_CODE_TO_COME", "a call: Name", &[], Refused::ForGood),
+            ("SOME_CODE_TO_COME", "a call: Name", &[], WriteError::ForGood),
             (
                 "INVALID_FIELD",
                 "No such column 'Short__c' on sobject of type Node__c",
                 &[],
                 fields(&["Short__c"]),
             ),
-            ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "no", &["A__c"], Refused::ForGood),
-            ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "no", &["A__c"], Refused::ForGood),
-            ("DUPLICATES_DETECTED", "no", &["A__c"], Refused::ForGood),
+            ("FIELD_CUSTOM_VALIDATION_EXCEPTION", "no", &["A__c"], WriteError::ForGood),
+            ("CANNOT_INSERT_UPDATE_ACTIVATE_ENTITY", "no", &["A__c"], WriteError::ForGood),
+            ("DUPLICATES_DETECTED", "no", &["A__c"], WriteError::ForGood),
             (
                 "REQUIRED_FIELD_MISSING",
                 "Required fields are missing: [Name]",
                 &["Name"],
-                Refused::ForGood,
+                WriteError::ForGood,
             ),
         ] {
             assert_eq!(meaning(&error(code, message, listed)), expected, "{code}");
