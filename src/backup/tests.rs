@@ -125,10 +125,8 @@ impl Job {
             }
             next = self.batch()?;
         }
-        panic!(
-            "the backup doesn't end: {}",
-            String::from_utf8_lossy(self.checkpoint.as_deref().unwrap())
-        );
+        let at = Checkpoint::read(self.state_version, self.checkpoint.as_deref().unwrap());
+        panic!("the backup doesn't end: {at:?}");
     }
 
     fn wait(&mut self, seconds: u32) {

@@ -7,8 +7,9 @@
 mod convert;
 mod imports;
 
-use crate::host::ConnectorError as Error;
-use crate::{NAME, STATE_VERSION, check, decide, org, plan, quota, read_quota, restore, run_batch};
+use crate::{
+    NAME, READS_STATE_VERSIONS, STATE_VERSION, check, decide, migrate_state, org, plan, quota, read_quota, restore, run_batch,
+};
 use bindings::backup::connector::types::{Checkpoint, ConnectorError};
 use bindings::exports::backup::connector::connector::{
     BackupOptions, BatchResult, Checked, Description, Guest, Pause, Planned, RestoreSelection, Verdict,
@@ -30,7 +31,7 @@ impl Guest for Connector {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             quota: quota::DAILY_API_REQUESTS.to_owned(),
             state_version: STATE_VERSION,
-            reads_state_versions: vec![STATE_VERSION],
+            reads_state_versions: READS_STATE_VERSIONS.to_vec(),
             configuration_schema: org::SCHEMA.to_owned(),
             facts: Vec::new(),
         }
@@ -78,16 +79,9 @@ impl Guest for Connector {
     }
 
     fn migrate_state(at: Checkpoint, to: u32) -> Result<Checkpoint, ConnectorError> {
-        if at.state_version == STATE_VERSION && to == STATE_VERSION {
-            return Ok(at);
-        }
-        Err(unsupported(&format!(
-            "state version {} can't be made {to}: this connector knows only {STATE_VERSION}",
-            at.state_version
-        )))
+        Ok(Checkpoint {
+            data: migrate_state(at.state_version, at.data, to)?,
+            state_version: to,
+        })
     }
-}
-
-fn unsupported(message: &str) -> ConnectorError {
-    Error::Unsupported(crate::host::Failure::new("unsupported", message)).into()
 }

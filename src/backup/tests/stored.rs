@@ -365,3 +365,23 @@ fn a_backup_goes_on_from_a_checkpoint_of_state_version_1_as_if_nothing_had_come_
         }
     }
 }
+
+#[test]
+fn what_is_stored_is_migrated_and_other_versions_are_refused() {
+    for new in SCENARIOS {
+        for (_, checkpoint) in stored(new().name) {
+            let migrated = crate::migrate_state(1, checkpoint.clone(), 2).unwrap();
+            assert_eq!(
+                Checkpoint::read(2, &migrated).unwrap(),
+                Checkpoint::read(1, &checkpoint).unwrap()
+            );
+            assert_eq!(crate::migrate_state(2, migrated.clone(), 2).unwrap(), migrated);
+        }
+    }
+    let of_restore = br#"{"restore":"a fingerprint"}"#.to_vec();
+    assert_eq!(crate::migrate_state(1, of_restore.clone(), 2).unwrap(), of_restore);
+    for (from, to) in [(2, 1), (3, 2), (2, 3)] {
+        let refused = crate::migrate_state(from, of_restore.clone(), to);
+        assert!(matches!(refused, Err(ConnectorError::Unsupported(_))), "{from} to {to}");
+    }
+}
