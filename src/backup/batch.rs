@@ -145,7 +145,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             if under_way.is_empty() {
                 return Ok(());
             }
-            let pending: Vec<&H::Pending> = under_way.iter().map(|one| &one.pending).collect();
+            let pending: Vec<&H::Pending> = under_way.iter().map(|flight| &flight.pending).collect();
             let answered = self.host().wait_any(&pending).min(under_way.len() - 1);
             let answered = under_way.remove(answered);
             self.answered(answered)?;
@@ -168,7 +168,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
 
     /// Sends the next composite request. `None`: there is none to be sent now.
     fn start(&mut self, under_way: &[UnderWay<H::Pending>]) -> Result<Option<UnderWay<H::Pending>>, ConnectorError> {
-        let busy: BTreeSet<usize> = under_way.iter().flat_map(|one| one.load.objects()).collect();
+        let busy: BTreeSet<usize> = under_way.iter().flat_map(|flight| flight.load.objects()).collect();
         self.load_ids(&busy)?;
         loop {
             let Some(mut load) = packing::next(&self.checkpoint, &busy) else {
@@ -213,13 +213,13 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         &self.checkpoint.objects[object].name
     }
 
-    fn answered(&mut self, one: UnderWay<H::Pending>) -> Result<(), ConnectorError> {
-        let mut objects = one.load.objects();
+    fn answered(&mut self, flight: UnderWay<H::Pending>) -> Result<(), ConnectorError> {
+        let mut objects = flight.load.objects();
         objects.sort_unstable();
         objects.dedup();
-        let (stopped, whole) = match self.org.finish(one.pending) {
+        let (stopped, whole) = match self.org.finish(flight.pending) {
             Ok(body) => {
-                let stopped = match (&one.load, one.asked) {
+                let stopped = match (&flight.load, flight.asked) {
                     (Load::Reads(..), Some(asked)) => {
                         let (stopped, missed) = self.read_reads(body, asked)?;
                         objects.retain(|object_ix| missed.contains(object_ix));
@@ -238,7 +238,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         };
         match stopped {
             Some(SendFailure::TooLarge(limit)) => {
-                self.ask_for_less(&one.load, limit)?;
+                self.ask_for_less(&flight.load, limit)?;
                 Ok(())
             }
             Some(stopped) if can_be_narrowed(&stopped) => self.narrow(&objects, whole, stopped),

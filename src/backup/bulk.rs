@@ -262,8 +262,8 @@ impl<H: Host> Batch<'_, '_, H> {
             Ok(jobs) => {
                 for (object_ix, range_ix, id) in running {
                     // An id may come with or without its check characters.
-                    let of = |job: &&crate::salesforce::Job| job.id.get(..15) == id.get(..15) || job.id == *id;
-                    match jobs.iter().find(of) {
+                    let is_this = |job: &&crate::salesforce::Job| job.id.get(..15) == id.get(..15) || job.id == *id;
+                    match jobs.iter().find(is_this) {
                         Some(job) => self.looked(*object_ix, *range_ix, job.state, job.error_message.as_deref()),
                         None => self.checkpoint.bulk.one_by_one = true,
                     }
@@ -564,9 +564,9 @@ impl<H: Host> io::Read for BlobReader<'_, H> {
             self.at += self.piece.len() as u64;
             self.given = 0;
         }
-        let some = into.len().min(self.piece.len() - self.given);
-        into[..some].copy_from_slice(&self.piece[self.given..self.given + some]);
-        self.given += some;
-        Ok(some)
+        let length = into.len().min(self.piece.len() - self.given);
+        into[..length].copy_from_slice(&self.piece[self.given..self.given + length]);
+        self.given += length;
+        Ok(length)
     }
 }

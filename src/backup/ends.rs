@@ -54,8 +54,8 @@ impl<H: Host> Batch<'_, '_, H> {
         let host = self.host();
         for object_ix in self.changes.objects() {
             let object = &self.checkpoint.objects[object_ix];
-            for some in self.changes.tombstones(object_ix).chunks(TOMBSTONES_AT_ONCE) {
-                host.bury(&object.name, some.to_vec())?;
+            for tombstones in self.changes.tombstones(object_ix).chunks(TOMBSTONES_AT_ONCE) {
+                host.bury(&object.name, tombstones.to_vec())?;
             }
             if object.since.is_some() {
                 host.progress(&object.name, object.records(), None);

@@ -55,8 +55,8 @@ impl<H: Host> Batch<'_, '_, H> {
                 let (Some(after), Some((_, principal))) = (lists.wants_ids_after(), listed_by(self.name(object_ix))) else {
                     break;
                 };
-                let of = self.checkpoint.principal(&self.checkpoint.objects[object_ix]);
-                let at_once = of.map_or(1, Object::rows_at_once);
+                let committed = self.checkpoint.principal(&self.checkpoint.objects[object_ix]);
+                let at_once = committed.map_or(1, Object::rows_at_once);
                 let (rows, next) = match self.host().open(Which::Current)? {
                     Some(snapshot) => snapshot.read(principal, after, at_once)?,
                     None => (Vec::new(), String::new()),

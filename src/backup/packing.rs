@@ -91,9 +91,9 @@ pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
     // Each in its turn, so that an outage isn't taken for the failure of the first of them.
     alone.sort_by_key(|object_ix| (checkpoint.objects[*object_ix].failures, *object_ix));
     // Others come first: they get on whatever becomes of these.
-    of(checkpoint, &together).or_else(|| {
+    load(checkpoint, &together).or_else(|| {
         alone.iter().find_map(|object_ix| {
-            let mut load = of(checkpoint, &[*object_ix])?;
+            let mut load = load(checkpoint, &[*object_ix])?;
             if let Load::Reads(parts, _) = &mut load
                 && places_together(&checkpoint.objects[*object_ix]).is_none()
                 && checkpoint.objects[*object_ix].has_one_page()
@@ -106,10 +106,14 @@ pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
 }
 
 /// The next composite request of these objects.
-fn of(checkpoint: &Checkpoint, of: &[usize]) -> Option<Load> {
+fn load(checkpoint: &Checkpoint, object_ixs: &[usize]) -> Option<Load> {
     let objects = &checkpoint.objects;
     let free = |wanted: &dyn Fn(&Object) -> bool| -> Vec<usize> {
-        of.iter().copied().filter(|object_ix| wanted(&objects[*object_ix])).collect()
+        object_ixs
+            .iter()
+            .copied()
+            .filter(|object_ix| wanted(&objects[*object_ix]))
+            .collect()
     };
     let mut undescribed = free(&|object| matches!(object.phase, Phase::Describing(_)));
     if !undescribed.is_empty() {
@@ -131,9 +135,9 @@ fn asks_queries(object: &Object) -> bool {
 }
 
 /// Deletions first: they are known whatever else comes, and a record that was deleted and came back has to be read after.
-fn addresses(objects: &[Object], of: Vec<usize>, room: usize) -> Vec<Address> {
+fn addresses(objects: &[Object], object_ixs: Vec<usize>, room: usize) -> Vec<Address> {
     let mut addresses = Vec::new();
-    for object_ix in &of {
+    for object_ix in &object_ixs {
         let object = &objects[*object_ix];
         if object.since.as_ref().is_some_and(Since::deletions_due) {
             addresses.push(Address::Deleted(*object_ix));
@@ -142,7 +146,7 @@ fn addresses(objects: &[Object], of: Vec<usize>, room: usize) -> Vec<Address> {
             addresses.push(Address::Updated(*object_ix));
         }
     }
-    for object_ix in of {
+    for object_ix in object_ixs {
         let object = &objects[object_ix];
         if let Phase::Singles(ids) = &object.phase {
             addresses.extend(ids.iter().map(|id| Address::Single(object_ix, id.clone())));

@@ -283,13 +283,13 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let came_short = subs.len() < asked.expected.len();
         let mut came: Vec<Option<Sub<SubAnswer>>> = subs.into_iter().map(Some).collect();
         came.resize_with(asked.expected.len(), || None);
-        let of = |position: usize| asked.addressed(position).or_else(|| asked.object_of(position));
-        let objects: BTreeSet<usize> = (0..came.len()).filter_map(of).collect();
+        let object_at = |position: usize| asked.addressed(position).or_else(|| asked.object_of(position));
+        let objects: BTreeSet<usize> = (0..came.len()).filter_map(object_at).collect();
         if let Some(refused) = session_refused(&came).filter(|_| objects.len() > 1) {
             return Ok((Some(SendFailure::Refused(refused)), BTreeSet::new()));
         }
         let missed = (0..came.len()).filter(|position| came[*position].is_none());
-        let missed = missed.filter_map(of).collect();
+        let missed = missed.filter_map(object_at).collect();
         self.refused_for_today(&came, body.request_number())?;
         let mut position = 0;
         while let Some(Expected::Updated(_) | Expected::Deleted(_) | Expected::Single(..)) = asked.expected.get(position) {
@@ -309,7 +309,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let too_large = std::mem::take(&mut rows.too_large);
         drop(rows);
         for (position, keys) in keys {
-            if let Some(object) = asked.addressed(position).or_else(|| asked.object_of(position)) {
+            if let Some(object) = object_at(position) {
                 self.changes.appended(object, keys);
             }
         }
@@ -341,13 +341,13 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     }
 
     fn places(&self, asked: &SubRequests) -> Vec<Place> {
-        let place = |object: usize, keep: Keep| {
-            let of = &self.checkpoint.objects[object];
+        let place = |object_ix: usize, keep: Keep| {
+            let object = &self.checkpoint.objects[object_ix];
             Place {
-                object,
-                name: of.name.clone(),
-                revision: self.describes.get(&object).and_then(|describe| describe.revision.clone()),
-                hashed: of.hashed,
+                object: object_ix,
+                name: object.name.clone(),
+                revision: self.describes.get(&object_ix).and_then(|describe| describe.revision.clone()),
+                hashed: object.hashed,
                 keep,
             }
         };
@@ -356,16 +356,16 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                 (Expected::Single(object, _), _) => place(*object, Keep::RowsAndKeys),
                 (Expected::Updated(object) | Expected::Deleted(object), _) => place(*object, Keep::Keys),
                 (Expected::Page, object) => {
-                    let object = object.unwrap_or_default();
-                    let of = &self.checkpoint.objects[object];
-                    let keep = match of.step() {
+                    let object_ix = object.unwrap_or_default();
+                    let object = &self.checkpoint.objects[object_ix];
+                    let keep = match object.step() {
                         Some(PageStep::Scanning) => Keep::Keys,
-                        Some(PageStep::Rows) if of.asks_id() => Keep::Keys,
-                        Some(PageStep::Rows) if of.field_groups() > 1 => Keep::Parts,
-                        None if matches!(of.phase, Phase::Bounding(_)) => Keep::Keys,
-                        _ => Keep::stored(of.since.is_some()),
+                        Some(PageStep::Rows) if object.asks_id() => Keep::Keys,
+                        Some(PageStep::Rows) if object.field_groups() > 1 => Keep::Parts,
+                        None if matches!(object.phase, Phase::Bounding(_)) => Keep::Keys,
+                        _ => Keep::stored(object.since.is_some()),
                     };
-                    place(object, keep)
+                    place(object_ix, keep)
                 }
             })
             .collect()
@@ -614,14 +614,14 @@ impl SubRequests {
 
     /// The object whose query stands in this part.
     fn object_of(&self, position: usize) -> Option<usize> {
-        let mut at = self
+        let mut first = self
             .expected
             .iter()
             .take_while(|expected| **expected != Expected::Page)
             .count();
         self.parts.iter().find_map(|part| {
-            let mine = (at..at + part.places).contains(&position);
-            at += part.places;
+            let mine = (first..first + part.places).contains(&position);
+            first += part.places;
             mine.then_some(part.object)
         })
     }

@@ -52,7 +52,7 @@ impl<H: Host> Batch<'_, '_, H> {
     /// A request for these objects failed as a whole, or broke off before it told of them. `whole`: the host had no answer.
     pub(super) fn narrow(&mut self, objects: &[usize], whole: bool, stopped: SendFailure) -> Result<(), ConnectorError> {
         let error = as_error(&stopped);
-        let alone = matches!(objects, [one] if self.checkpoint.objects[*one].is_alone());
+        let alone = matches!(objects, [object_ix] if self.checkpoint.objects[*object_ix].is_alone());
         self.log("a request gave no answer that could be read", &stopped);
         for object_ix in objects {
             let mut events = Vec::new();

@@ -70,7 +70,7 @@ pub(super) fn assemble<H: Host>(
         for (name, mark) in names
             .iter()
             .zip(&mut marks)
-            .filter(|(name, _)| damaged.iter().any(|one| one == *name))
+            .filter(|(name, _)| damaged.iter().any(|object| object == *name))
         {
             *mark = None;
             host.warning(damaged_base(name));

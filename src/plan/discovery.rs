@@ -457,17 +457,17 @@ fn narrow<H: Host>(
     missing: &[String],
     stopped: SendFailure,
 ) -> Result<SendFailure, ConnectorError> {
-    let failed_alone = |one: &String| state.alone.get(one).is_some_and(|tries| *tries > 0);
-    if !matches!(missing, [one] if failed_alone(one)) {
+    let failed_alone = |name: &String| state.alone.get(name).is_some_and(|tries| *tries > 0);
+    if !matches!(missing, [name] if failed_alone(name)) {
         state.failing = state.failing.saturating_add(1);
     }
     let mut entries = Vec::new();
-    if let [one] = missing
-        && let Some(tries) = state.alone.get_mut(one)
+    if let [name] = missing
+        && let Some(tries) = state.alone.get_mut(name)
     {
         *tries += 1;
         if *tries >= ALONE_TRIES {
-            state.alone.remove(one);
+            state.alone.remove(name);
             let error = match &stopped {
                 SendFailure::Refused(refused) => refused.error(),
                 other => ApiError {
@@ -484,7 +484,7 @@ fn narrow<H: Host>(
                 definition: None,
                 answer: Err(Skip::Refused(error)),
             };
-            entries.push(describes::entry(one, &found)?);
+            entries.push(describes::entry(name, &found)?);
         }
     } else {
         state.alone.extend(missing.iter().map(|name| (name.clone(), 0)));
@@ -701,7 +701,7 @@ fn unknown_objects(names: &[String]) -> Failure {
     )
     .remedy("write the API name, e.g. Account or Invoice__c, and give the connection's user access to the object");
     match names {
-        [one] => failure.about(one),
+        [name] => failure.about(name),
         _ => failure,
     }
 }

@@ -127,10 +127,10 @@ fn phase(old: &Value) -> Value {
                 (_, Value::Object(_)) => lists(old),
                 _ => pages(old, "rows"),
             };
-            of("describing", then)
+            variant("describing", then)
         }
-        "singles" => of("singles", old["i"]["s"].clone()),
-        "bounding" => of("bounding", items(&old["j"]["r"]).count().into()),
+        "singles" => variant("singles", old["i"]["s"].clone()),
+        "bounding" => variant("bounding", items(&old["j"]["r"]).count().into()),
         "bulk" => bulk(old),
         "listing" => lists(old),
         "files" => files(old),
@@ -148,18 +148,18 @@ fn pages(old: &Value, step: &str) -> Value {
     if old["nr"].is_object() {
         pages.insert("narrowing".to_owned(), renamed(&old["nr"], NARROWING).into());
     }
-    of("pages", pages.into())
+    variant("pages", pages.into())
 }
 
 fn bulk(old: &Value) -> Value {
     let mut bulk = renamed(&old["j"], &[("m", "most_records")]);
     let ranges = items(&old["j"]["r"]).map(|range| renamed(range, RANGE).into());
     bulk.insert("ranges".to_owned(), Value::Array(ranges.collect()));
-    of("bulk", bulk.into())
+    variant("bulk", bulk.into())
 }
 
 fn lists(old: &Value) -> Value {
-    of("lists", renamed(&old["ls"], LISTS).into())
+    variant("lists", renamed(&old["ls"], LISTS).into())
 }
 
 fn files(old: &Value) -> Value {
@@ -172,12 +172,12 @@ fn files(old: &Value) -> Value {
         new.into()
     });
     walk.insert("late".to_owned(), Value::Array(late.collect()));
-    of("files", walk.into())
+    variant("files", walk.into())
 }
 
 /// A variant with its data.
-fn of(variant: &str, data: Value) -> Value {
-    Map::from_iter([(variant.to_owned(), data)]).into()
+fn variant(name: &str, data: Value) -> Value {
+    Map::from_iter([(name.to_owned(), data)]).into()
 }
 
 fn items(list: &Value) -> impl Iterator<Item = &Value> {
