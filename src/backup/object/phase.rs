@@ -116,3 +116,29 @@ impl Phase {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_object_that_is_described_again_goes_on_where_it_stood() {
+        let pages = |step| {
+            Phase::Pages(QueryPages {
+                step,
+                cursor: Cursor::After("a".to_owned()),
+                ..QueryPages::default()
+            })
+        };
+        for (phase, then) in [
+            (Phase::Bounding(3), Phase::Bounding(3)),
+            (Phase::Bulk(Bulk::default()), Phase::Bulk(Bulk::default())),
+            (Phase::Lists(Lists::default()), Phase::Lists(Lists::default())),
+            (pages(PageStep::Counting), pages(PageStep::Rows)),
+            (Phase::Looking, Phase::default()),
+            (Phase::Describing(Box::new(Phase::Bounding(2))), Phase::Bounding(2)),
+        ] {
+            assert_eq!(phase.after_describe(), then);
+        }
+    }
+}
