@@ -15,8 +15,12 @@ pub(super) fn pack(json: &[u8]) -> Vec<u8> {
 
 /// The JSON of these bytes, or why there is none.
 pub(super) fn unpack(bytes: &[u8]) -> Result<Vec<u8>, String> {
-    inflate::decompress_to_vec_with_limit(bytes, MAX_JSON_BYTES).map_err(|error| match error.status {
-        inflate::TINFLStatus::HasMoreOutput => format!("it has more than {} MiB", MAX_JSON_BYTES / 1024 / 1024),
+    unpack_within(bytes, MAX_JSON_BYTES)
+}
+
+fn unpack_within(bytes: &[u8], max_bytes: usize) -> Result<Vec<u8>, String> {
+    inflate::decompress_to_vec_with_limit(bytes, max_bytes).map_err(|error| match error.status {
+        inflate::TINFLStatus::HasMoreOutput => format!("it has more than {max_bytes} bytes"),
         _ => "its bytes are cut, or none of a checkpoint".to_owned(),
     })
 }
@@ -28,8 +32,9 @@ mod tests {
 
     #[test]
     fn bytes_that_inflate_without_end_are_refused_by_their_length() {
-        let bomb = pack(&vec![b' '; MAX_JSON_BYTES + 1]);
-        assert_eq!(unpack(&bomb).unwrap_err(), "it has more than 64 MiB");
+        let spaces = pack(&[b' '; 1_001]);
+        assert_eq!(unpack_within(&spaces, 1_000).unwrap_err(), "it has more than 1000 bytes");
+        assert_eq!(unpack_within(&spaces, 1_001).unwrap().len(), 1_001);
         let whole = pack(b"{}");
         assert_eq!(unpack(&whole).unwrap(), b"{}");
         assert!(unpack(&whole[..whole.len() - 1]).unwrap_err().contains("cut"));
