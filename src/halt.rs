@@ -1,4 +1,5 @@
-//! Why a call ends before its work is done: one error value for `?`, for planning and for batches.
+//! Why a call ends before its work is done: one value, for planning and for batches, backups and restores; an error for `?` wherever
+//! nothing is under way that has to be answered first.
 //!
 //! A halt is mostly a normal end: what the call has learnt and done is kept. Only [`Halt::Failed`] gives that up.
 

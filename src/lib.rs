@@ -31,8 +31,11 @@ mod verdict;
 pub use check::check;
 pub use verdict::{decide, read_quota};
 
-/// Version of the checkpoints and values that this connector writes, and the only one that it reads.
-pub const STATE_VERSION: u32 = 1;
+/// Version of the checkpoints that this connector writes.
+pub const STATE_VERSION: u32 = 2;
+
+/// Versions of checkpoints that it reads.
+pub const READS_STATE_VERSIONS: [u32; 2] = [1, STATE_VERSION];
 
 /// A batch sends no more. Small enough that what a crash repeats is little, large enough that commits are few.
 pub const BATCH_REQUESTS: u32 = 8;
@@ -44,6 +47,20 @@ pub fn run_batch<H: host::Host>(host: &H, state_version: u32, at: &[u8]) -> Resu
     } else {
         backup::run_batch(host, state_version, at)
     }
+}
+
+/// A checkpoint of a version that this connector reads, in the one that it writes. Those of restores are the same in both.
+pub fn migrate_state(state_version: u32, at: Vec<u8>, to: u32) -> Result<Vec<u8>, host::ConnectorError> {
+    if to != STATE_VERSION || !READS_STATE_VERSIONS.contains(&state_version) {
+        let message = format!(
+            "state version {state_version} can't be made {to}: this connector reads {READS_STATE_VERSIONS:?}, and writes {STATE_VERSION}"
+        );
+        return Err(host::ConnectorError::Unsupported(host::Failure::new("unsupported", message)));
+    }
+    if state_version == STATE_VERSION || restore::is_restore(&at) {
+        return Ok(at);
+    }
+    backup::Checkpoint::read(state_version, &at)?.write()
 }
 
 /// The connector's name in `describe`.

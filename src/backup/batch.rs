@@ -10,8 +10,9 @@ use super::changed::Changed;
 use super::packing::{self, Load, Part};
 use super::requests::SubRequests;
 use super::trouble::can_be_narrowed;
-use super::{Checkpoint, Event};
-use crate::host::{BatchResult, ConnectorError, Failure, Host, Level, Next};
+use super::{Checkpoint, Event, Object};
+use crate::halt::Halt;
+use crate::host::{BatchResult, ConnectorError, Host, Level, Next, Pause};
 use crate::org::{Org, SendFailure};
 use crate::salesforce::{ApiError, Describe};
 use crate::schema::describes;
@@ -40,19 +41,18 @@ pub fn run_batch<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Bat
         lists_ready: Vec::new(),
         failed_parts: BTreeMap::new(),
         sent: 0,
-        ends: None,
-        got_somewhere: false,
-        busy: false,
-        outage: None,
-        paused: None,
+        halt: None,
     };
     if !batch.checkpoint.begun {
         batch.checkpoint.begun = true;
         // From now on planning is over; the next backup plans anew.
         host.put(vec![values::removal(key::PLAN)])?;
     }
-    batch.run()?;
-    batch.result()
+    let pause = batch.run()?;
+    if let Some(failure) = batch.fruitless_failure(state_version, at)? {
+        return Err(failure.into_error());
+    }
+    batch.result(pause)
 }
 
 /// A request under way.
@@ -77,16 +77,8 @@ pub(super) struct Batch<'o, 'h, H: Host> {
     pub(super) failed_parts: BTreeMap<usize, Parts>,
     /// Requests of this batch.
     pub(super) sent: u32,
-    /// Nothing more is sent, and why.
-    pub(super) ends: Option<SendFailure>,
-    /// An answer was read.
-    pub(super) got_somewhere: bool,
-    /// The org takes no more at this moment.
-    pub(super) busy: bool,
-    /// The org answers nothing, and why.
-    pub(super) outage: Option<Failure>,
-    /// Another daily limit is spent, and nothing can be done without.
-    pub(super) paused: Option<crate::host::Pause>,
+    /// Why nothing more is sent. What is under way then is answered all the same, and what is read is kept.
+    pub(super) halt: Option<Halt>,
 }
 
 impl<'h, H: Host> Batch<'_, 'h, H> {
@@ -94,9 +86,10 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         self.org.host()
     }
 
-    fn run(&mut self) -> Result<(), ConnectorError> {
+    /// Gives what another daily limit is to be waited for with, where nothing can be done without it.
+    fn run(&mut self) -> Result<Option<Pause>, ConnectorError> {
         if self.read_saved()? {
-            return Ok(());
+            return Ok(None);
         }
         self.files_ready = self.files_ready();
         self.lists_ready = self.lists_ready()?;
@@ -104,9 +97,24 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         // Jobs are begun before everything else: they run while queries are sent.
         self.begin_jobs()?;
         self.run_composites()?;
-        self.advance_jobs()?;
+        let pause = self.advance_jobs()?;
         self.fetch_files()?;
-        self.catch_up()
+        self.catch_up()?;
+        Ok(pause)
+    }
+
+    /// Nothing more is sent, for this reason. The first one stands: what comes after it is its consequence, or the same, unless it
+    /// says more.
+    pub(super) fn end(&mut self, why: Halt) {
+        let says_more = |halt: &Halt| weight(&why) > weight(halt);
+        if self.halt.as_ref().is_none_or(says_more) {
+            self.halt = Some(why);
+        }
+    }
+
+    /// The org takes no more at this moment.
+    pub(super) fn end_busy(&mut self) {
+        self.end(SendFailure::Later.into());
     }
 
     /// Before anything else is sent, this run has to know whose org it is: a composite request tells it on the way. Files and jobs
@@ -137,7 +145,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             if under_way.is_empty() {
                 return Ok(());
             }
-            let pending: Vec<&H::Pending> = under_way.iter().map(|one| &one.pending).collect();
+            let pending: Vec<&H::Pending> = under_way.iter().map(|flight| &flight.pending).collect();
             let answered = self.host().wait_any(&pending).min(under_way.len() - 1);
             let answered = under_way.remove(answered);
             self.answered(answered)?;
@@ -148,9 +156,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     pub(super) fn may_send(&self, under_way: usize) -> bool {
         let host = self.host();
         let at_once = (host.requests_left() as usize / 8).clamp(1, MAX_AT_ONCE);
-        self.ends.is_none()
-            && self.outage.is_none()
-            && !self.busy
+        self.halt.is_none()
             && self.org.asks_to_wait().is_none()
             && self.sent < BATCH_REQUESTS
             && under_way < at_once
@@ -162,7 +168,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
 
     /// Sends the next composite request. `None`: there is none to be sent now.
     fn start(&mut self, under_way: &[UnderWay<H::Pending>]) -> Result<Option<UnderWay<H::Pending>>, ConnectorError> {
-        let busy: BTreeSet<usize> = under_way.iter().flat_map(|one| one.load.objects()).collect();
+        let busy: BTreeSet<usize> = under_way.iter().flat_map(|flight| flight.load.objects()).collect();
         self.load_ids(&busy)?;
         loop {
             let Some(mut load) = packing::next(&self.checkpoint, &busy) else {
@@ -177,7 +183,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             }
             let (subrequests, asked) = match &load {
                 Load::Describes(objects) => (
-                    describes::subrequests(self.org, objects.iter().map(|n| (self.name(*n), None))),
+                    describes::subrequests(self.org, objects.iter().map(|object_ix| (self.name(*object_ix), None))),
                     None,
                 ),
                 Load::Reads(parts, addresses) => {
@@ -188,15 +194,15 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     (subrequests, Some(asked))
                 }
             };
-            let is_sent_once = |n: &usize| self.checkpoint.objects[*n].is_sent_once();
+            let is_sent_once = |object_ix: &usize| self.checkpoint.objects[*object_ix].is_sent_once();
             self.org.send_once(load.objects().iter().all(is_sent_once));
             let sent = self.org.composite(&subrequests);
             self.org.send_once(false);
             return match sent {
                 Ok(pending) => Ok(Some(UnderWay { pending, load, asked })),
                 Err(SendFailure::Host(error)) => Err(*error),
-                Err(stopped) => {
-                    self.ends = Some(stopped);
+                Err(failure) => {
+                    self.end(failure.into());
                     Ok(None)
                 }
             };
@@ -207,16 +213,16 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         &self.checkpoint.objects[object].name
     }
 
-    fn answered(&mut self, one: UnderWay<H::Pending>) -> Result<(), ConnectorError> {
-        let mut objects = one.load.objects();
+    fn answered(&mut self, flight: UnderWay<H::Pending>) -> Result<(), ConnectorError> {
+        let mut objects = flight.load.objects();
         objects.sort_unstable();
         objects.dedup();
-        let (stopped, whole) = match self.org.finish(one.pending) {
+        let (stopped, whole) = match self.org.finish(flight.pending) {
             Ok(body) => {
-                let stopped = match (&one.load, one.asked) {
+                let stopped = match (&flight.load, flight.asked) {
                     (Load::Reads(..), Some(asked)) => {
                         let (stopped, missed) = self.read_reads(body, asked)?;
-                        objects.retain(|n| missed.contains(n));
+                        objects.retain(|object_ix| missed.contains(object_ix));
                         self.count_changes()?;
                         stopped
                     }
@@ -232,7 +238,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         };
         match stopped {
             Some(SendFailure::TooLarge(limit)) => {
-                self.ask_for_less(&one.load, limit)?;
+                self.ask_for_less(&flight.load, limit)?;
                 Ok(())
             }
             Some(stopped) if can_be_narrowed(&stopped) => self.narrow(&objects, whole, stopped),
@@ -246,10 +252,9 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             None => self.answer_came(),
             Some(SendFailure::Host(error)) => return Err(*error),
             Some(SendFailure::Later) => self.org_is_busy(),
-            // The first reason stands: what comes after it is its consequence, or the same.
-            Some(stopped) => {
-                self.log("a request gave no answer that could be read", &stopped);
-                self.ends.get_or_insert(stopped);
+            Some(failure) => {
+                self.log("a request gave no answer that could be read", &failure);
+                self.end(failure.into());
             }
         }
         Ok(())
@@ -280,14 +285,13 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                     code: "TOO_LARGE".to_owned(),
                     message: format!("an answer with its describe has more than the {limit} bytes that the host takes"),
                 };
-                for n in objects {
+                for object_ix in objects {
                     let mut events = Vec::new();
-                    self.checkpoint.objects[*n].try_again("answer-too-large", &error, &mut events);
-                    self.tell(*n, events)?;
+                    self.checkpoint.objects[*object_ix].try_again("answer-too-large", &error, &mut events);
+                    self.tell(*object_ix, events)?;
                 }
             }
         }
-        self.got_somewhere = true; // it's known now how large an answer may be
         self.host().log(
             Level::Warn,
             "an answer was larger than the host takes",
@@ -300,21 +304,21 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     pub(super) fn tell(&mut self, object: usize, events: Vec<Event>) -> Result<(), ConnectorError> {
         let host = self.host();
         for event in events {
-            let of = &self.checkpoint.objects[object];
+            let Object { name, replaces, .. } = &self.checkpoint.objects[object];
             match event {
-                Event::Read if of.replaces => host.replace_inherited(&of.name)?,
+                Event::Read if *replaces => host.replace_inherited(name)?,
                 Event::Read => {}
                 Event::Finished => self.finished.push(object),
-                Event::Skipped(why) => host.skipped(&of.name, why),
+                Event::Skipped(why) => host.skipped(name, why),
                 Event::Failed(why) => self.object_failed(object, why)?,
                 Event::Remark(what) => {
-                    host.remark(&of.name, what);
+                    host.remark(name, what);
                     // A field may be left out from now on.
                     self.describes.remove(&object);
                 }
                 Event::RecordFailed(id, why) => self.record_failed(object, &id, why)?,
                 Event::RecordCame(id) => self.failed_parts(object)?.came(&id),
-                Event::Busy => self.busy = true,
+                Event::Busy => self.end_busy(),
             }
         }
         Ok(())
@@ -328,32 +332,53 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         self.host().log(Level::Warn, message, &[("why", why)]);
     }
 
-    fn result(mut self) -> Result<BatchResult, ConnectorError> {
-        if let Some(stopped) = self.ends.take() {
-            let normal_end = matches!(stopped, SendFailure::AllowanceSpent | SendFailure::DailyLimit);
-            if !normal_end && !self.got_somewhere {
-                return Err(stopped.into_error());
-            }
-        }
+    /// Why the batch ended, where that is no normal end and the checkpoint says nothing that it didn't say before.
+    fn fruitless_failure(&self, state_version: u32, at: &[u8]) -> Result<Option<SendFailure>, ConnectorError> {
+        let failure = match self.halt.as_ref().and_then(Halt::send_failure) {
+            None | Some(SendFailure::AllowanceSpent | SendFailure::DailyLimit | SendFailure::Later) => return Ok(None),
+            Some(failure) => failure,
+        };
+        let mut before = Checkpoint::read(state_version, at)?;
+        // What was merely begun or sent is nothing learnt.
+        (before.begun, before.file_requests) = (true, self.checkpoint.file_requests);
+        Ok((before.json()? == self.checkpoint.json()?).then(|| failure.clone()))
+    }
+
+    fn result(mut self, pause: Option<Pause>) -> Result<BatchResult, ConnectorError> {
         self.settle()?;
         self.checkpoint.ahead = self.org.ahead();
-        let next = if self.checkpoint.is_done() {
-            Next::Done
-        } else if let Some(failure) = self.outage.take() {
-            self.checkpoint.troubled.clear();
-            Next::Blocked(failure)
-        } else if self.checkpoint.saved_page().is_some() && self.org.asks_to_wait().is_none() {
-            Next::Batch(0)
-        } else if let Some(seconds) = self.seconds_to_wait() {
-            Next::AgainAfter(seconds)
-        } else if let Some(pause) = self.paused {
-            Next::Pause(pause)
-        } else if let Some(seconds) = self.checkpoint.waits_for_jobs(self.host().now()) {
-            Next::AgainAfter(seconds)
-        } else {
-            Next::Batch(next_batch(&self.checkpoint))
+        let is_left_alone = self.org.asks_to_wait().is_some();
+        let next = match self.halt.take() {
+            _ if self.checkpoint.is_done() => Next::Done,
+            Some(Halt::Blocked(failure)) => {
+                self.checkpoint.troubled.clear();
+                Next::Blocked(*failure)
+            }
+            _ if self.checkpoint.saved_page().is_some() && !is_left_alone => Next::Batch(0),
+            Some(halt) if halt.send_failure() == Some(&SendFailure::Later) => Next::AgainAfter(self.seconds_to_wait()),
+            _ if is_left_alone => Next::AgainAfter(self.seconds_to_wait()),
+            _ => match (pause, self.checkpoint.waits_for_jobs(self.host().now())) {
+                (Some(pause), _) => Next::Pause(pause),
+                (None, Some(seconds)) => Next::AgainAfter(seconds),
+                (None, None) => Next::Batch(next_batch(&self.checkpoint)),
+            },
         };
         Ok(BatchResult::new(STATE_VERSION, self.checkpoint.write()?, next))
+    }
+}
+
+/// How much a reason says: an outage is known after several failures, a daily limit concerns all requests alike, and a refusal for
+/// now says less than one that stays.
+fn weight(halt: &Halt) -> u8 {
+    match halt {
+        Halt::Blocked(_) => 4,
+        Halt::Send(failure) => match **failure {
+            SendFailure::AllowanceSpent => 0,
+            SendFailure::Later => 1,
+            SendFailure::DailyLimit => 3,
+            _ => 2,
+        },
+        _ => 0,
     }
 }
 

@@ -8,7 +8,7 @@ use super::object::{Range, RangeState};
 use super::requests::object_filters;
 use super::rows::{Keep, Place, Rows};
 use super::trouble::as_error;
-use super::{Checkpoint, Cursor, Object, Phase, Way, packing, ways};
+use super::{Checkpoint, Cursor, Object, Strategy, packing, strategies};
 use crate::host::{ConnectorError, Host, Level, Pause, StorageError};
 use crate::org::{Refused, SendFailure, daily_standing};
 use crate::quota;
@@ -33,15 +33,13 @@ impl Checkpoint {
     pub fn saved_page(&self) -> Option<(usize, usize)> {
         self.jobs()
             .find(|(_, _, range)| matches!(range.state, RangeState::Saved { .. }))
-            .map(|(n, nth, _)| (n, nth))
+            .map(|(object_ix, range_ix, _)| (object_ix, range_ix))
     }
 
     fn jobs(&self) -> impl Iterator<Item = (usize, usize, &Range)> {
-        self.objects.iter().enumerate().flat_map(|(n, object)| {
-            let ranges = object.bulk.iter().flat_map(|bulk| bulk.ranges.iter().enumerate());
-            ranges
-                .filter(|_| object.phase == Phase::Bulk)
-                .map(move |(nth, range)| (n, nth, range))
+        self.objects.iter().enumerate().flat_map(|(object_ix, object)| {
+            let ranges = object.bulk().into_iter().flat_map(|bulk| bulk.ranges.iter().enumerate());
+            ranges.map(move |(range_ix, range)| (object_ix, range_ix, range))
         })
     }
 
@@ -50,7 +48,7 @@ impl Checkpoint {
         if self
             .objects
             .iter()
-            .any(|object| !object.has_ended() && object.phase != Phase::Bulk && !self.waits_for_principal(object))
+            .any(|object| !object.has_ended() && object.bulk().is_none() && !self.waits_for_principal(object))
         {
             return None;
         }
@@ -89,26 +87,26 @@ impl<H: Host> Batch<'_, '_, H> {
             .checkpoint
             .jobs()
             .filter(|(_, _, range)| range.state == RangeState::Planned)
-            .map(|(n, nth, _)| (n, nth))
+            .map(|(object_ix, range_ix, _)| (object_ix, range_ix))
             .collect();
-        for (n, nth) in planned {
+        for (object_ix, range_ix) in planned {
             if self.checkpoint.jobs_are_spent(self.host().now()) {
-                self.without_jobs(n)?;
+                self.without_jobs(object_ix)?;
                 continue;
             }
             if !self.may_send(0) {
                 return Ok(());
             }
-            if self.checkpoint.objects[n].phase == Phase::Bulk && self.describes_known(&[n])? {
-                self.begin_job(n, nth)?;
+            if self.checkpoint.objects[object_ix].bulk().is_some() && self.describes_known(&[object_ix])? {
+                self.begin_job(object_ix, range_ix)?;
             }
         }
         Ok(())
     }
 
-    fn begin_job(&mut self, n: usize, nth: usize) -> Result<(), ConnectorError> {
-        let object = &self.checkpoint.objects[n];
-        let (Some(describe), Some(range)) = (self.describes.get(&n), object.range(nth)) else {
+    fn begin_job(&mut self, object_ix: usize, range_ix: usize) -> Result<(), ConnectorError> {
+        let object = &self.checkpoint.objects[object_ix];
+        let (Some(describe), Some(range)) = (self.describes.get(&object_ix), object.range(range_ix)) else {
             return Ok(());
         };
         let query = job_query(object, describe, range);
@@ -120,63 +118,62 @@ impl<H: Host> Batch<'_, '_, H> {
         let now = self.host().now();
         match begun {
             Ok(job) => {
-                self.got_somewhere = true;
-                self.checkpoint.objects[n].job_begun(nth, job, now);
+                self.checkpoint.objects[object_ix].job_begun(range_ix, job, now);
                 self.stopped(None)
             }
             Err(stopped) if may_pass(&stopped) => {
                 // Queries may be answered where jobs aren't.
-                if self.alone_failed(n, stopped) {
-                    self.checkpoint.objects[n].tries = 0;
-                    self.checkpoint.objects[n].read_by_queries();
+                if self.alone_failed(object_ix, stopped) {
+                    self.checkpoint.objects[object_ix].tries = 0;
+                    self.checkpoint.objects[object_ix].read_by_queries();
                 }
                 Ok(())
             }
-            Err(SendFailure::Refused(refused)) if !refused.ends_session() => {
-                self.got_somewhere = true;
-                self.job_refused(n, &refused)
-            }
+            Err(SendFailure::Refused(refused)) if !refused.ends_session() => self.job_refused(object_ix, &refused),
             Err(stopped) => self.stopped(Some(stopped)),
         }
     }
 
-    fn job_refused(&mut self, n: usize, refused: &Refused) -> Result<(), ConnectorError> {
+    fn job_refused(&mut self, object_ix: usize, refused: &Refused) -> Result<(), ConnectorError> {
         self.host().log(
             Level::Info,
             "a bulk query job was refused",
-            &[("object", self.name(n).to_owned()), ("code", refused.code().to_owned())],
+            &[
+                ("object", self.name(object_ix).to_owned()),
+                ("code", refused.code().to_owned()),
+            ],
         );
-        let object = &mut self.checkpoint.objects[n];
+        let object = &mut self.checkpoint.objects[object_ix];
         match refused.class() {
             Class::BulkLimit => {
                 self.checkpoint.bulk.spent_at = Some(self.org.host().now());
-                return self.without_jobs(n);
+                return self.without_jobs(object_ix);
             }
             Class::UnknownField => {
                 let mut events = Vec::new();
                 object.field_refused(&refused.error(), &mut events);
-                return self.tell(n, events);
+                return self.tell(object_ix, events);
             }
-            Class::Later => self.busy = true,
+            Class::Later => self.end_busy(),
             _ => object.read_by_queries(),
         }
         Ok(())
     }
 
     /// The day's jobs are spent: queries, where the allowance has room for them; else the backup pauses for it.
-    fn without_jobs(&mut self, n: usize) -> Result<(), ConnectorError> {
-        let needed = ways::query_requests(&self.checkpoint.objects[n]);
+    fn without_jobs(&mut self, object_ix: usize) -> Result<(), ConnectorError> {
+        let needed = strategies::query_requests(&self.checkpoint.objects[object_ix]);
         let others = self
             .checkpoint
             .objects
             .iter()
             .enumerate()
-            .filter(|(other, _)| *other != n)
+            .filter(|(other, _)| *other != object_ix)
             .map(|(_, object)| packing::pages(object))
             .sum::<u64>()
             / limits::COMPOSITE_QUERIES as u64;
         if self.allowance()? > needed + others {
-            self.checkpoint.objects[n].read_by_queries();
+            self.checkpoint.objects[object_ix].read_by_queries();
         }
         Ok(())
     }
@@ -198,9 +195,9 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// Looks at jobs, and fetches a page of one that is ready. What queries still have to say comes first.
-    pub(super) fn advance_jobs(&mut self) -> Result<(), ConnectorError> {
+    pub(super) fn advance_jobs(&mut self) -> Result<Option<Pause>, ConnectorError> {
         if packing::next(&self.checkpoint, &std::collections::BTreeSet::new()).is_some() {
-            return Ok(());
+            return Ok(None);
         }
         self.look_at_jobs()?;
         while self.may_send(0) && self.checkpoint.saved_page().is_none() {
@@ -208,9 +205,9 @@ impl<H: Host> Batch<'_, '_, H> {
                 .checkpoint
                 .jobs()
                 .find(|(_, _, range)| matches!(range.state, RangeState::Ready { .. }))
-                .map(|(n, nth, _)| (n, nth));
-            let Some((n, nth)) = ready else { break };
-            self.fetch_page(n, nth)?;
+                .map(|(object_ix, range_ix, _)| (object_ix, range_ix));
+            let Some((object_ix, range_ix)) = ready else { break };
+            self.fetch_page(object_ix, range_ix)?;
         }
         self.pause_for_jobs()
     }
@@ -220,8 +217,8 @@ impl<H: Host> Batch<'_, '_, H> {
         let running: Vec<(usize, usize, String)> = self
             .checkpoint
             .jobs()
-            .filter_map(|(n, nth, range)| match &range.state {
-                RangeState::Running { job, .. } => Some((n, nth, job.clone())),
+            .filter_map(|(object_ix, range_ix, range)| match &range.state {
+                RangeState::Running { job, .. } => Some((object_ix, range_ix, job.clone())),
                 _ => None,
             })
             .collect();
@@ -233,25 +230,26 @@ impl<H: Host> Batch<'_, '_, H> {
             }
             self.look_at_all(&running)?;
         }
-        for (n, nth, job) in running {
-            let range = self.checkpoint.objects[n].range(nth);
+        for (object_ix, range_ix, job) in running {
+            let range = self.checkpoint.objects[object_ix].range(range_ix);
             if !self.may_send(0) || !range.is_some_and(|range| range.is_due(now)) {
                 continue;
             }
-            self.org.send_once(self.checkpoint.objects[n].failed_before);
+            self.org.send_once(self.checkpoint.objects[object_ix].failed_before);
             let answer = self.org.ask(&format!("jobs/query/{job}"));
             self.org.send_once(false);
             self.sent += 1;
             match answer.and_then(|mut body| read_job(&mut body).map_err(|why| body.parse_failed(&why))) {
                 Ok(job) => {
                     self.answer_came();
-                    self.looked(n, nth, job.state, job.error_message.as_deref());
+                    self.looked(object_ix, range_ix, job.state, job.error_message.as_deref());
                 }
-                Err(stopped) if may_pass(&stopped) => self.job_waits(n, stopped)?,
-                Err(SendFailure::Refused(refused)) if !refused.ends_session() => self.checkpoint.objects[n].job_lost(nth),
+                Err(stopped) if may_pass(&stopped) => self.job_waits(object_ix, stopped)?,
+                Err(SendFailure::Refused(refused)) if !refused.ends_session() => {
+                    self.checkpoint.objects[object_ix].job_lost(range_ix)
+                }
                 Err(stopped) => return self.stopped(Some(stopped)),
             }
-            self.got_somewhere = true;
         }
         Ok(())
     }
@@ -262,21 +260,19 @@ impl<H: Host> Batch<'_, '_, H> {
         self.sent += 1;
         match answer.and_then(|mut body| read_jobs(&mut body).map_err(|why| body.parse_failed(&why))) {
             Ok(jobs) => {
-                for (n, nth, id) in running {
+                for (object_ix, range_ix, id) in running {
                     // An id may come with or without its check characters.
-                    let of = |job: &&crate::salesforce::Job| job.id.get(..15) == id.get(..15) || job.id == *id;
-                    match jobs.iter().find(of) {
-                        Some(job) => self.looked(*n, *nth, job.state, job.error_message.as_deref()),
+                    let is_this = |job: &&crate::salesforce::Job| job.id.get(..15) == id.get(..15) || job.id == *id;
+                    match jobs.iter().find(is_this) {
+                        Some(job) => self.looked(*object_ix, *range_ix, job.state, job.error_message.as_deref()),
                         None => self.checkpoint.bulk.one_by_one = true,
                     }
                 }
-                self.got_somewhere = true;
                 Ok(())
             }
             Err(SendFailure::Refused(refused)) if refused.ends_session() => self.stopped(Some(SendFailure::Refused(refused))),
             Err(SendFailure::Refused(_) | SendFailure::NotSent(_) | SendFailure::Broken(_)) => {
                 self.checkpoint.bulk.one_by_one = true;
-                self.got_somewhere = true;
                 Ok(())
             }
             Err(stopped) => self.stopped(Some(stopped)),
@@ -284,34 +280,34 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// A job can't be looked at, or its results not be had, at the moment: it is kept, and asked again after a while.
-    fn job_waits(&mut self, n: usize, stopped: SendFailure) -> Result<(), ConnectorError> {
+    fn job_waits(&mut self, object_ix: usize, stopped: SendFailure) -> Result<(), ConnectorError> {
         let error = as_error(&stopped);
         let mut events = Vec::new();
-        if self.alone_failed(n, stopped) {
-            self.checkpoint.objects[n].fail("not-answered", &error, &mut events);
+        if self.alone_failed(object_ix, stopped) {
+            self.checkpoint.objects[object_ix].fail("not-answered", &error, &mut events);
         }
-        self.tell(n, events)
+        self.tell(object_ix, events)
     }
 
-    fn looked(&mut self, n: usize, nth: usize, state: JobState, why: Option<&str>) {
+    fn looked(&mut self, object_ix: usize, range_ix: usize, state: JobState, why: Option<&str>) {
         if matches!(state, JobState::Failed | JobState::Aborted) {
             if named_column(why.unwrap_or_default()).is_some() {
                 // The same query would fail again.
-                self.checkpoint.objects[n].read_by_queries();
+                self.checkpoint.objects[object_ix].read_by_queries();
             }
             let fields = [
-                ("object", self.name(n).to_owned()),
+                ("object", self.name(object_ix).to_owned()),
                 ("why", why.unwrap_or("not said").to_owned()),
             ];
             self.host().log(Level::Warn, "a bulk query job failed", &fields);
         }
         let now = self.host().now();
-        self.checkpoint.objects[n].job_looked(nth, state, now);
+        self.checkpoint.objects[object_ix].job_looked(range_ix, state, now);
     }
 
-    fn fetch_page(&mut self, n: usize, nth: usize) -> Result<(), ConnectorError> {
-        let object = &self.checkpoint.objects[n];
-        let Some(range) = object.range(nth) else {
+    fn fetch_page(&mut self, object_ix: usize, range_ix: usize) -> Result<(), ConnectorError> {
+        let object = &self.checkpoint.objects[object_ix];
+        let Some(range) = object.range(range_ix) else {
             return Ok(());
         };
         let RangeState::Ready { job, locator } = &range.state else {
@@ -335,19 +331,16 @@ impl<H: Host> Batch<'_, '_, H> {
         });
         match saved {
             Ok((next, rows)) => {
-                self.got_somewhere = true;
-                self.checkpoint.objects[n].page_saved(nth, next, rows);
+                self.checkpoint.objects[object_ix].page_saved(range_ix, next, rows);
                 self.stopped(None)
             }
-            Err(stopped) if may_pass(&stopped) => self.job_waits(n, stopped),
+            Err(stopped) if may_pass(&stopped) => self.job_waits(object_ix, stopped),
             Err(SendFailure::Refused(refused)) if !refused.ends_session() => {
-                self.got_somewhere = true;
-                self.checkpoint.objects[n].job_lost(nth);
+                self.checkpoint.objects[object_ix].job_lost(range_ix);
                 Ok(())
             }
             Err(SendFailure::TooLarge(_)) => {
-                self.got_somewhere = true;
-                self.checkpoint.objects[n].results_too_large();
+                self.checkpoint.objects[object_ix].results_too_large();
                 Ok(())
             }
             Err(stopped) => self.stopped(Some(stopped)),
@@ -355,42 +348,42 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// Where only jobs are left that today can't be begun, the backup pauses for them.
-    fn pause_for_jobs(&mut self) -> Result<(), ConnectorError> {
+    fn pause_for_jobs(&self) -> Result<Option<Pause>, ConnectorError> {
         let now = self.host().now();
         if !self.checkpoint.jobs_are_spent(now) {
-            return Ok(());
+            return Ok(None);
         }
         let waits_for_jobs = |object: &Object| {
             let blocked = |range: &Range| matches!(range.state, RangeState::Planned | RangeState::Done);
-            object.phase == Phase::Bulk && object.bulk.as_ref().is_some_and(|bulk| bulk.ranges.iter().all(blocked))
+            object.bulk().is_some_and(|bulk| bulk.ranges.iter().all(blocked))
         };
         let left = self.checkpoint.objects.iter().filter(|object| !object.has_ended());
         let waits = |object: &Object| waits_for_jobs(object) || self.checkpoint.waits_for_principal(object);
-        if left.clone().next().is_some() && left.clone().all(waits) {
-            let (used, max, ceiling) = self.usage()?;
-            let spent_at = self.checkpoint.bulk.spent_at.unwrap_or(now);
-            let seconds = (spent_at + SPENT_MS).saturating_sub(now).div_ceil(1_000).max(1);
-            self.paused = Some(Pause {
-                reason: "bulk-limit".to_owned(),
-                used,
-                max,
-                ceiling,
-                recheck_after: u32::try_from(seconds).unwrap_or(u32::MAX),
-            });
+        if left.clone().next().is_none() || !left.clone().all(waits) {
+            return Ok(None);
         }
-        Ok(())
+        let (used, max, ceiling) = self.usage()?;
+        let spent_at = self.checkpoint.bulk.spent_at.unwrap_or(now);
+        let seconds = (spent_at + SPENT_MS).saturating_sub(now).div_ceil(1_000).max(1);
+        Ok(Some(Pause {
+            reason: "bulk-limit".to_owned(),
+            used,
+            max,
+            ceiling,
+            recheck_after: u32::try_from(seconds).unwrap_or(u32::MAX),
+        }))
     }
 
     /// Reads on in the page that is in the store, where there is one. Sends nothing.
     pub(super) fn read_saved(&mut self) -> Result<bool, ConnectorError> {
-        let Some((n, nth)) = self.checkpoint.saved_page() else {
+        let Some((object_ix, range_ix)) = self.checkpoint.saved_page() else {
             return Ok(false);
         };
-        if !self.describes_known(&[n])? {
+        if !self.describes_known(&[object_ix])? {
             return Ok(false);
         }
-        let object = &self.checkpoint.objects[n];
-        let (Some(describe), Some(range)) = (self.describes.get(&n), object.range(nth)) else {
+        let object = &self.checkpoint.objects[object_ix];
+        let (Some(describe), Some(range)) = (self.describes.get(&object_ix), object.range(range_ix)) else {
             return Ok(false);
         };
         let RangeState::Saved { at, .. } = range.state else {
@@ -398,7 +391,7 @@ impl<H: Host> Batch<'_, '_, H> {
         };
         let blob = range.blob(&object.name);
         let place = Place {
-            object: n,
+            object: object_ix,
             name: object.name.clone(),
             revision: None,
             hashed: false,
@@ -413,57 +406,60 @@ impl<H: Host> Batch<'_, '_, H> {
                 let fields = [("object", object.name.clone()), ("why", why.0)];
                 self.host().log(Level::Warn, "a page of bulk results can't be read", &fields);
                 self.host().drop_blob(&blob)?;
-                self.checkpoint.objects[n].job_lost(nth);
+                self.checkpoint.objects[object_ix].job_lost(range_ix);
                 return Ok(true);
             }
         };
         rows.flush()?;
         let keys = rows.keys.into_values().flatten().collect();
-        for (n, key) in rows.too_large {
-            self.too_large(n, &key);
+        for (object_ix, key) in rows.too_large {
+            self.too_large(object_ix, &key);
         }
-        self.changes.appended(n, keys);
-        let object = &mut self.checkpoint.objects[n];
-        let first_rows = object.received == 0;
+        self.changes.appended(object_ix, keys);
+        let object = &mut self.checkpoint.objects[object_ix];
+        let first_rows = object.counts.received == 0;
         if first_rows && let Some(bytes) = (ended.to - at).checked_div(ended.rows) {
             object.row_bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
         }
-        object.page_read(nth, ended.rows, ended.to);
+        object.page_read(range_ix, ended.rows, ended.to);
         let mut events = Vec::new();
         if ended.done {
-            object.page_ended(nth, &mut events);
+            object.page_ended(range_ix, &mut events);
             self.org.host().drop_blob(&blob)?;
         }
-        let object = &self.checkpoint.objects[n];
+        let object = &self.checkpoint.objects[object_ix];
         if object.since.is_none() {
-            self.host()
-                .progress(&object.name, object.received, object.expected.or(object.counted));
+            self.host().progress(
+                &object.name,
+                object.counts.received,
+                object.counts.expected.or(object.counts.counted),
+            );
         }
-        self.tell(n, events)?;
+        self.tell(object_ix, events)?;
         self.count_changes()?;
         Ok(true)
     }
 
     /// An object of which the first page told how much it has goes on by a job, where that takes fewer requests.
-    pub(super) fn bulk_where_cheaper(&mut self, n: usize) {
+    pub(super) fn bulk_where_cheaper(&mut self, object_ix: usize) {
         let spent = self.checkpoint.jobs_are_spent(self.host().now());
-        let threshold = ways::bulk_from(self.org.configuration().bulk_rows);
-        let object = &mut self.checkpoint.objects[n];
+        let threshold = strategies::bulk_from(self.org.configuration().bulk_rows);
+        let object = &mut self.checkpoint.objects[object_ix];
         let more = object
             .remaining()
             .is_some_and(|remaining| remaining >= threshold && remaining > 0);
         if spent
             || !more
-            || object.narrowing.is_some()
+            || object.narrowing().is_some()
             || !object.bulk_able
-            || object.phase != Phase::Reading
-            || object.way != Way::Keyset
+            || !object.reads_rows()
+            || object.strategy != Strategy::Keyset
         {
             return;
         }
-        if let Cursor::After(after) = &object.cursor {
+        if let Cursor::After(after) = object.cursor() {
             let range = Range::after(after.clone());
-            object.read_by_bulk(vec![range]);
+            object.read_by_job(range);
         }
     }
 }
@@ -568,9 +564,9 @@ impl<H: Host> io::Read for BlobReader<'_, H> {
             self.at += self.piece.len() as u64;
             self.given = 0;
         }
-        let some = into.len().min(self.piece.len() - self.given);
-        into[..some].copy_from_slice(&self.piece[self.given..self.given + some]);
-        self.given += some;
-        Ok(some)
+        let length = into.len().min(self.piece.len() - self.given);
+        into[..length].copy_from_slice(&self.piece[self.given..self.given + length]);
+        self.given += length;
+        Ok(length)
     }
 }

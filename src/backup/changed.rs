@@ -32,24 +32,24 @@ pub(super) struct Changed {
 impl Changed {
     /// Rows of these keys were staged: whatever was said of their deletion is older.
     pub fn appended(&mut self, object: usize, keys: Vec<String>) {
-        let of = self.objects.entry(object).or_default();
+        let changes = self.objects.entry(object).or_default();
         for key in keys {
-            let change = of.records.entry(key).or_default();
+            let change = changes.records.entry(key).or_default();
             (change.gone_at, change.staged) = (None, true);
         }
     }
 
     /// These were deleted, after what was staged so far.
     pub fn deleted(&mut self, object: usize, records: Vec<(String, u64)>) {
-        let of = self.objects.entry(object).or_default();
-        for (key, at) in records {
-            of.records.entry(key).or_default().gone_at = Some(at);
+        let changes = self.objects.entry(object).or_default();
+        for (key, moment) in records {
+            changes.records.entry(key).or_default().gone_at = Some(moment);
         }
     }
 
     /// Whether the batch staged a row of this key.
     pub fn has_staged(&self, object: usize, key: &str) -> bool {
-        let change = self.objects.get(&object).and_then(|of| of.records.get(key));
+        let change = self.objects.get(&object).and_then(|changes| changes.records.get(key));
         change.is_some_and(|change| change.staged)
     }
 
@@ -67,10 +67,10 @@ impl Changed {
         at_once: u32,
         before: Option<&S>,
     ) -> Result<u64, StorageError> {
-        let Some(of) = self.objects.get_mut(&object) else {
+        let Some(changes) = self.objects.get_mut(&object) else {
             return Ok(base);
         };
-        let unknown: Vec<String> = of
+        let unknown: Vec<String> = changes
             .records
             .iter()
             .filter(|(_, change)| change.existed.is_none())
@@ -81,14 +81,14 @@ impl Changed {
                 Some(snapshot) => snapshot.find(name, keys)?,
                 None => Vec::new(),
             };
-            for (nth, key) in keys.iter().enumerate() {
-                if let Some(change) = of.records.get_mut(key) {
-                    change.existed = Some(found.get(nth).is_some_and(Option::is_some));
+            for (position, key) in keys.iter().enumerate() {
+                if let Some(change) = changes.records.get_mut(key) {
+                    change.existed = Some(found.get(position).is_some_and(Option::is_some));
                 }
             }
         }
-        let mut live = *of.base.get_or_insert(base);
-        for change in of.records.values() {
+        let mut live = *changes.base.get_or_insert(base);
+        for change in changes.records.values() {
             match (change.existed.unwrap_or(false), change.gone_at.is_none()) {
                 (true, false) => live = live.saturating_sub(1),
                 (false, true) => live += 1,
@@ -100,10 +100,10 @@ impl Changed {
 
     /// Deletions to be staged: of records that the snapshot had, or that the batch has staged.
     pub fn tombstones(&self, object: usize) -> Vec<Tombstone> {
-        let Some(of) = self.objects.get(&object) else {
+        let Some(changes) = self.objects.get(&object) else {
             return Vec::new();
         };
-        let buried = of.records.iter().filter_map(|(key, change)| {
+        let buried = changes.records.iter().filter_map(|(key, change)| {
             let at = change.gone_at.filter(|_| change.existed == Some(true) || change.staged)?;
             Some(Tombstone { key: key.clone(), at })
         });

@@ -1,8 +1,11 @@
-//! Where a backup stands. Compact JSON: 1,500 objects stay well under the contract's 1 MiB.
+//! Where a backup stands: JSON, deflated, so that 1,500 objects stay far below the contract's 1 MiB.
+
+mod packed;
+mod v1;
 
 use super::{Object, packing};
-use crate::STATE_VERSION;
 use crate::host::{ConnectorError, Failure};
+use crate::{READS_STATE_VERSIONS, STATE_VERSION};
 use serde::{Deserialize, Serialize};
 
 /// How this org lets a composite request go on from one page to the next within itself. Learnt by being refused.
@@ -20,50 +23,37 @@ pub enum Chain {
 
 /// Where a backup stands.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Checkpoint {
     /// The first batch was begun.
-    #[serde(default)]
     pub begun: bool,
     /// How pages are chained.
-    #[serde(default)]
     pub chain: Chain,
     /// An answer should not be larger, in bytes.
     pub answer_bytes: u64,
     /// Refusals for too much at once since the last answer; the wait grows with them.
-    #[serde(default)]
     pub refused_in_a_row: u8,
     /// Of these, refusals of whole requests.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub busy_in_a_row: u8,
     /// Objects of requests that failed as a whole since the last answer, each once.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub troubled: Vec<usize>,
     /// Files fail one after the other: this backup asks for no more of them.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub files_deferred: Option<String>,
     /// Files that failed since the last one that came: how many, and how.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub failing_files: Option<(u32, String)>,
     /// When planning began, in milliseconds since 1970.
-    #[serde(default)]
     pub began_at: u64,
     /// No change before this moment, in milliseconds since 1970, turns up after planning began.
-    #[serde(default)]
     pub covered: u64,
     /// How far the org's clock is ahead of the host's, in milliseconds.
-    #[serde(default)]
     pub ahead: i64,
     /// Passes over what was changed while the backup ran.
-    #[serde(default, skip_serializing_if = "is_zero")]
     pub catch_ups: u8,
     /// How long the pass before took, or the backup itself, in milliseconds.
-    #[serde(default)]
     pub last_took: u64,
     /// Requests for files so far.
-    #[serde(default)]
     pub file_requests: u64,
     /// What is known of bulk query jobs in this org.
-    #[serde(default)]
     pub bulk: BulkJobs,
     /// All objects of the plan that aren't skipped from the first.
     pub objects: Vec<Object>,
@@ -71,18 +61,12 @@ pub struct Checkpoint {
 
 /// What is known of bulk query jobs in this org.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct BulkJobs {
     /// The day's jobs, or results, were spent when it was last tried; milliseconds since 1970.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub spent_at: Option<u64>,
     /// All jobs can't be looked at by one request.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub one_by_one: bool,
-}
-
-#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
-fn is_zero(number: &u8) -> bool {
-    *number == 0
 }
 
 impl Checkpoint {
@@ -112,23 +96,27 @@ impl Checkpoint {
         }
     }
 
-    /// Reads one that was written by [`Self::write`].
+    /// Reads one that was written by [`Self::write`], or by a program of an older state version.
     pub fn read(state_version: u32, data: &[u8]) -> Result<Checkpoint, ConnectorError> {
-        let unreadable = |why: String| {
-            ConnectorError::State(
-                Failure::new("checkpoint", why).remedy("begin a new backup with --full; what is committed stays readable"),
-            )
+        let json = match state_version {
+            1 => v1::migrated(data).map_err(|error| unreadable(&error.to_string()))?,
+            STATE_VERSION => packed::unpack(data).map_err(|why| unreadable(&why))?,
+            other => {
+                return Err(unreadable(&format!(
+                    "it has state version {other}, this connector reads {READS_STATE_VERSIONS:?}"
+                )));
+            }
         };
-        if state_version != STATE_VERSION {
-            return Err(unreadable(format!(
-                "the checkpoint has state version {state_version}, this connector reads {STATE_VERSION}"
-            )));
-        }
-        serde_json::from_slice(data).map_err(|error| unreadable(format!("the checkpoint can't be read: {error}")))
+        serde_json::from_slice(&json).map_err(|error| unreadable(&error.to_string()))
     }
 
-    /// As bytes.
+    /// As bytes of the state version that this connector writes.
     pub fn write(&self) -> Result<Vec<u8>, ConnectorError> {
+        Ok(packed::pack(&self.json()?))
+    }
+
+    /// As JSON.
+    pub(super) fn json(&self) -> Result<Vec<u8>, ConnectorError> {
         serde_json::to_vec(self).map_err(|error| {
             ConnectorError::State(Failure::new(
                 "checkpoint",
@@ -148,53 +136,111 @@ impl Checkpoint {
     }
 }
 
+impl Default for Checkpoint {
+    fn default() -> Checkpoint {
+        Checkpoint::new(Vec::new())
+    }
+}
+
+fn unreadable(why: &str) -> ConnectorError {
+    ConnectorError::State(
+        Failure::new("checkpoint", format!("the checkpoint can't be read: {why}"))
+            .remedy("begin a new backup with --full; what is committed stays readable"),
+    )
+}
+
 #[cfg(test)]
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::backup::{Cursor, Phase, Range, Since, Way};
+    use crate::backup::{
+        Bulk, Cursor, FileWalk, ObjectFiles, PageStep, Phase, QueryPages, Range, RowCounts, Since, Strategy as ReadStrategy,
+    };
     use proptest::prelude::*;
 
-    fn any_object() -> impl Strategy<Value = Object> {
-        let way = prop_oneof![Just(Way::Keyset), Just(Way::Plain), (200u32..2_000).prop_map(Way::Limited)];
+    fn any_phase() -> impl Strategy<Value = Phase> {
         let cursor = prop_oneof![
             Just(Cursor::Start),
             any::<String>().prop_map(Cursor::After),
             any::<String>().prop_map(Cursor::Locator)
         ];
-        let phase = prop_oneof![
-            Just(Phase::Reading),
-            Just(Phase::Counting),
-            Just(Phase::Confirming),
-            Just(Phase::Describing),
+        let step = prop_oneof![
+            Just(PageStep::Rows),
+            Just(PageStep::Counting),
+            Just(PageStep::Confirming),
+            Just(PageStep::Scanning)
+        ];
+        let pages = (step, cursor, any::<bool>()).prop_map(|(step, cursor, confirmed)| {
+            Phase::Pages(QueryPages {
+                step,
+                cursor,
+                confirmed,
+                narrowing: None,
+            })
+        });
+        let ranges = (1usize..4).prop_map(|ranges| {
+            Phase::Bulk(Bulk {
+                ranges: vec![Range::after("a".into()); ranges],
+                most_records: None,
+            })
+        });
+        let flat = prop_oneof![
+            pages,
+            ranges,
+            (2usize..9).prop_map(Phase::Bounding),
+            prop::collection::vec(any::<String>(), 1..4).prop_map(Phase::Singles),
+            any::<(String, u64, bool)>().prop_map(|(after, rows, walked)| Phase::Files(FileWalk {
+                after,
+                rows,
+                walked,
+                ..FileWalk::default()
+            })),
             Just(Phase::Looking),
-            Just(Phase::Bulk),
-            Just(Phase::Files),
             Just(Phase::Done),
             Just(Phase::Skipped),
             Just(Phase::Failed)
         ];
+        (flat, any::<bool>()).prop_map(|(phase, describing)| match describing {
+            true => Phase::Describing(Box::new(phase)),
+            false => phase,
+        })
+    }
+
+    fn any_object() -> impl Strategy<Value = Object> {
+        let strategy = prop_oneof![
+            Just(ReadStrategy::Keyset),
+            Just(ReadStrategy::Plain),
+            (200u32..2_000).prop_map(ReadStrategy::Limited)
+        ];
         (
             "[A-Za-z_]{1,40}",
-            way,
-            cursor,
-            phase,
+            strategy,
+            any_phase(),
             any::<(u64, Option<u64>, Option<u64>, Option<u64>, bool, bool)>(),
             any::<(u32, u32, Option<u32>, u8, bool)>(),
         )
-            .prop_map(|(name, way, cursor, phase, numbers, more)| {
-                let mut object = Object::new(name, way, numbers.1, more.1);
-                (object.cursor, object.phase) = (cursor, phase);
-                (object.received, object.expected, object.verified) = (numbers.0, numbers.2, numbers.3);
-                (object.confirmed, object.hashed) = (numbers.4, numbers.5);
-                (object.promised, object.uncountable) = (numbers.2, numbers.5);
+            .prop_map(|(name, strategy, phase, numbers, more)| {
+                let mut object = Object::new(name, strategy, numbers.1, more.1);
+                if numbers.4 {
+                    object.read_since(Since::new(numbers.0, numbers.0, numbers.5), true);
+                }
+                object.phase = phase;
+                object.counts = RowCounts {
+                    received: numbers.0,
+                    counted: numbers.1,
+                    expected: numbers.2,
+                    promised: numbers.2,
+                    verified: numbers.3,
+                    uncountable: numbers.5,
+                };
+                object.hashed = numbers.5;
                 (object.page_rows, object.batch_size, object.tries, object.described_again) = (more.0, more.2, more.3, more.4);
-                if object.phase == Phase::Bulk {
-                    object.read_by_bulk(vec![Range::default(), Range::default()]);
-                }
-                if object.phase == Phase::Looking {
-                    object.read_since(Since::new(numbers.0, numbers.0, numbers.4), true);
-                }
+                object.files = numbers.4.then(|| {
+                    Box::new(ObjectFiles {
+                        left: numbers.0,
+                        ..ObjectFiles::default()
+                    })
+                });
                 object
             })
     }
@@ -223,12 +269,31 @@ mod tests {
 
     #[test]
     fn fifteen_hundred_objects_under_way_fit_the_contract() {
-        let objects = (0..1_500).map(|n| {
-            let mut object = Object::new(format!("{n:0>40}__c"), Way::Keyset, Some(u64::MAX), u32::MAX);
-            object.cursor = Cursor::Locator("/services/data/v62.0/query/0r8xx3d0KcJvR2NAAF-2000000000".into());
-            (object.received, object.expected, object.verified) = (u64::MAX, Some(u64::MAX), Some(u64::MAX));
+        let objects = (0..1_500).map(|number| {
+            let mut object = Object::new(format!("{number:0>40}__c"), ReadStrategy::Keyset, Some(u64::MAX), u32::MAX);
+            object.go_on_at(Cursor::Locator(
+                "/services/data/v62.0/query/0r8xx3d0KcJvR2NAAF-2000000000".into(),
+            ));
+            let counts = &mut object.counts;
+            (counts.received, counts.expected, counts.verified) = (u64::MAX, Some(u64::MAX), Some(u64::MAX));
             object
         });
         assert!(Checkpoint::new(objects.collect()).write().unwrap().len() < 1024 * 1024);
+    }
+
+    #[test]
+    fn what_can_not_be_read_says_why_and_what_to_do() {
+        for (state_version, data, why) in [
+            (3, &b"{}"[..], "it has state version 3, this connector reads [1, 2]"),
+            (2, b"{}", "its bytes are cut, or none of a checkpoint"),
+            (1, b"{", "EOF while parsing"),
+            (1, br#"{"objects":[{"n":"X","p":"dancing"}]}"#, "unknown variant `dancing`"),
+        ] {
+            let Err(ConnectorError::State(failure)) = Checkpoint::read(state_version, data) else {
+                panic!("{why}")
+            };
+            assert!(failure.message.contains(why), "{}", failure.message);
+            assert!(failure.remedy.is_some());
+        }
     }
 }

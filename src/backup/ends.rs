@@ -20,8 +20,8 @@ const TOMBSTONES_AT_ONCE: usize = 10_000;
 
 impl<H: Host> Batch<'_, '_, H> {
     /// The org's own describe of an object becomes part of the snapshot.
-    pub(super) fn annotate_describe(&self, n: usize) -> Result<(), ConnectorError> {
-        let name = self.name(n);
+    pub(super) fn annotate_describe(&self, object_ix: usize) -> Result<(), ConnectorError> {
+        let name = self.name(object_ix);
         if let Some(whole) = describes::whole(self.host(), name)? {
             self.host().annotate(vec![Note {
                 key: describe_key(name),
@@ -38,14 +38,14 @@ impl<H: Host> Batch<'_, '_, H> {
             return Ok(());
         }
         let before = self.host().open(Which::Current)?;
-        for n in objects {
-            let object = &mut self.checkpoint.objects[n];
+        for object_ix in objects {
+            let object = &mut self.checkpoint.objects[object_ix];
             // An object that is read in full counts what comes.
             if object.since.is_some() {
                 let base = object.records();
                 let live = self
                     .changes
-                    .count(n, base, &object.name, object.rows_at_once(), before.as_ref())?;
+                    .count(object_ix, base, &object.name, object.rows_at_once(), before.as_ref())?;
                 object.live = Some(live);
             }
         }
@@ -55,36 +55,36 @@ impl<H: Host> Batch<'_, '_, H> {
     /// Stages what the batch has found out, at its end.
     pub(super) fn settle(&mut self) -> Result<(), ConnectorError> {
         let host = self.host();
-        for n in self.changes.objects() {
-            let object = &self.checkpoint.objects[n];
-            for some in self.changes.tombstones(n).chunks(TOMBSTONES_AT_ONCE) {
-                host.bury(&object.name, some.to_vec())?;
+        for object_ix in self.changes.objects() {
+            let object = &self.checkpoint.objects[object_ix];
+            for tombstones in self.changes.tombstones(object_ix).chunks(TOMBSTONES_AT_ONCE) {
+                host.bury(&object.name, tombstones.to_vec())?;
             }
             if object.since.is_some() {
                 host.progress(&object.name, object.records(), None);
             }
         }
-        for (n, mut parts) in std::mem::take(&mut self.failed_parts) {
-            parts.keep(host, self.name(n))?;
+        for (object_ix, mut parts) in std::mem::take(&mut self.failed_parts) {
+            parts.keep(host, self.name(object_ix))?;
         }
         let finished: Vec<usize> = std::mem::take(&mut self.finished);
         self.load_describes(&finished)?;
-        let not_looked_through = finished.iter().filter_map(|n| {
-            let object = &self.checkpoint.objects[*n];
+        let not_looked_through = finished.iter().filter_map(|object_ix| {
+            let object = &self.checkpoint.objects[*object_ix];
             let files = object.files.as_ref().filter(|files| !files.walked)?;
             Some((object.name.as_str(), !files.off))
         });
         images::not_looked_through(host, &not_looked_through.collect::<Vec<_>>())?;
-        let names: Vec<&str> = finished.iter().map(|n| self.name(*n)).collect();
+        let names: Vec<&str> = finished.iter().map(|object_ix| self.name(*object_ix)).collect();
         super::again::forget(host, &names)?;
         let mut marks = Vec::new();
-        for n in finished {
-            let object = &self.checkpoint.objects[n];
+        for object_ix in finished {
+            let object = &self.checkpoint.objects[object_ix];
             self.org
                 .host()
                 .progress(&object.name, object.records(), Some(object.records()));
             self.org.host().finished(&object.name);
-            if let Some(describe) = self.describes.get(&n) {
+            if let Some(describe) = self.describes.get(&object_ix) {
                 let covered = object.covered.unwrap_or(self.checkpoint.covered);
                 let since = object.since.as_ref();
                 let mark = Mark {
@@ -124,14 +124,14 @@ impl<H: Host> Batch<'_, '_, H> {
             return Ok(());
         }
         let done: Vec<usize> = (0..checkpoint.objects.len())
-            .filter(|n| checkpoint.objects[*n].phase == Phase::Done)
+            .filter(|object_ix| checkpoint.objects[*object_ix].phase == Phase::Done)
             .collect();
         // What ends with this batch is marked by it.
         self.settle()?;
         self.load_describes(&done)?;
-        for n in done {
-            let object = &mut self.checkpoint.objects[n];
-            let Some(describe) = self.describes.get(&n).filter(|describe| describe.since) else {
+        for object_ix in done {
+            let object = &mut self.checkpoint.objects[object_ix];
+            let Some(describe) = self.describes.get(&object_ix).filter(|describe| describe.since) else {
                 continue;
             };
             let from = object.covered.unwrap_or(self.checkpoint.covered);

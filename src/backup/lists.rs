@@ -19,8 +19,8 @@ impl Checkpoint {
 
     /// The object waits for another one to be read.
     pub fn waits_for_principal(&self, object: &Object) -> bool {
-        let is_under_way = |principal: &Object| !matches!(principal.phase, Phase::Files | Phase::Done);
-        object.phase == Phase::Listing && self.principal(object).is_some_and(is_under_way)
+        let is_under_way = |principal: &Object| !matches!(principal.phase, Phase::Files(_) | Phase::Done);
+        matches!(object.phase, Phase::Lists(_)) && self.principal(object).is_some_and(is_under_way)
     }
 }
 
@@ -28,35 +28,35 @@ impl<H: Host> Batch<'_, '_, H> {
     /// Objects that can be read by lists: all Ids were committed before the batch began.
     pub(super) fn lists_ready(&mut self) -> Result<Vec<usize>, ConnectorError> {
         let mut ready = Vec::new();
-        for n in 0..self.checkpoint.objects.len() {
-            let object = &self.checkpoint.objects[n];
-            if object.phase != Phase::Listing || self.checkpoint.waits_for_principal(object) {
+        for object_ix in 0..self.checkpoint.objects.len() {
+            let object = &self.checkpoint.objects[object_ix];
+            if !matches!(object.phase, Phase::Lists(_)) || self.checkpoint.waits_for_principal(object) {
                 continue;
             }
             if self.checkpoint.principal(object).is_some() {
-                ready.push(n);
+                ready.push(object_ix);
                 continue;
             }
             let principal = listed_by(&object.name).map_or("another object", |(_, principal)| principal);
             let mut events = Vec::new();
-            self.checkpoint.objects[n].no_ids(principal, &mut events);
-            self.tell(n, events)?;
+            self.checkpoint.objects[object_ix].no_ids(principal, &mut events);
+            self.tell(object_ix, events)?;
         }
         Ok(ready)
     }
 
     /// Loads Ids for the next request of each of them that isn't `busy`.
     pub(super) fn load_ids(&mut self, busy: &BTreeSet<usize>) -> Result<(), ConnectorError> {
-        for n in self.lists_ready.clone() {
-            if busy.contains(&n) {
+        for object_ix in self.lists_ready.clone() {
+            if busy.contains(&object_ix) {
                 continue;
             }
-            while let Some(lists) = &self.checkpoint.objects[n].lists {
-                let (Some(after), Some((_, principal))) = (lists.wants_ids_after(), listed_by(self.name(n))) else {
+            while let Some(lists) = self.checkpoint.objects[object_ix].lists() {
+                let (Some(after), Some((_, principal))) = (lists.wants_ids_after(), listed_by(self.name(object_ix))) else {
                     break;
                 };
-                let of = self.checkpoint.principal(&self.checkpoint.objects[n]);
-                let at_once = of.map_or(1, Object::rows_at_once);
+                let committed = self.checkpoint.principal(&self.checkpoint.objects[object_ix]);
+                let at_once = committed.map_or(1, Object::rows_at_once);
                 let (rows, next) = match self.host().open(Which::Current)? {
                     Some(snapshot) => snapshot.read(principal, after, at_once)?,
                     None => (Vec::new(), String::new()),
@@ -64,16 +64,16 @@ impl<H: Host> Batch<'_, '_, H> {
                 let all = rows.is_empty() || next.is_empty();
                 let ids = rows.into_iter().map(|row| row.key).collect();
                 let mut events = Vec::new();
-                self.checkpoint.objects[n].ids_loaded(ids, all, &mut events);
-                self.tell(n, events)?;
+                self.checkpoint.objects[object_ix].ids_loaded(ids, all, &mut events);
+                self.tell(object_ix, events)?;
             }
         }
         Ok(())
     }
 
-    /// The nth query of an object's lists.
-    pub(super) fn list_url(&self, lists: &Lists, nth: usize, object: &Object, describe: &Describe) -> String {
-        let ids = match lists.query(nth) {
+    /// This query of an object's lists.
+    pub(super) fn list_url(&self, lists: &Lists, query_ix: usize, object: &Object, describe: &Describe) -> String {
+        let ids = match lists.query(query_ix) {
             Some(ListPlace::Page(url)) => return url.to_owned(),
             Some(ListPlace::Ids(ids)) => ids.to_vec(),
             None => Vec::new(),

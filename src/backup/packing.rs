@@ -4,7 +4,7 @@
 //! Pure. Objects are taken in an order that leaves nothing half-filled: those under way first, then the longest, so that the
 //! short ones fill what the long ones leave. A page is one of [`super::Object::rows_a_page`] rows.
 
-use super::{Chain, Checkpoint, Cursor, Object, Phase, Range, RangeState, Since, Way};
+use super::{Chain, Checkpoint, Cursor, Object, PageStep, Phase, Range, RangeState, Since, Strategy};
 use crate::salesforce::limits::{COMPOSITE_QUERIES, PAGE_ROWS, SUBREQUESTS};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
@@ -84,19 +84,19 @@ impl Load {
 
 /// The next composite request, of objects that aren't `busy`; `None` where there is none.
 pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
-    let free = |n: &usize| !busy.contains(n);
+    let free = |object_ix: &usize| !busy.contains(object_ix);
     let (mut alone, together): (Vec<usize>, Vec<usize>) = (0..checkpoint.objects.len())
         .filter(free)
-        .partition(|n| checkpoint.objects[*n].is_alone());
+        .partition(|object_ix| checkpoint.objects[*object_ix].is_alone());
     // Each in its turn, so that an outage isn't taken for the failure of the first of them.
-    alone.sort_by_key(|n| (checkpoint.objects[*n].failures, *n));
+    alone.sort_by_key(|object_ix| (checkpoint.objects[*object_ix].failures, *object_ix));
     // Others come first: they get on whatever becomes of these.
-    of(checkpoint, &together).or_else(|| {
-        alone.iter().find_map(|n| {
-            let mut load = of(checkpoint, &[*n])?;
+    load(checkpoint, &together).or_else(|| {
+        alone.iter().find_map(|object_ix| {
+            let mut load = load(checkpoint, &[*object_ix])?;
             if let Load::Reads(parts, _) = &mut load
-                && places_together(&checkpoint.objects[*n]).is_none()
-                && checkpoint.objects[*n].has_one_page()
+                && places_together(&checkpoint.objects[*object_ix]).is_none()
+                && checkpoint.objects[*object_ix].has_one_page()
             {
                 parts.iter_mut().for_each(|part| part.places = 1);
             }
@@ -106,54 +106,50 @@ pub fn next(checkpoint: &Checkpoint, busy: &BTreeSet<usize>) -> Option<Load> {
 }
 
 /// The next composite request of these objects.
-fn of(checkpoint: &Checkpoint, of: &[usize]) -> Option<Load> {
+fn load(checkpoint: &Checkpoint, object_ixs: &[usize]) -> Option<Load> {
     let objects = &checkpoint.objects;
-    let free =
-        |wanted: &dyn Fn(&Object) -> bool| -> Vec<usize> { of.iter().copied().filter(|n| wanted(&objects[*n])).collect() };
-    let mut undescribed = free(&|object| object.phase == Phase::Describing);
+    let free = |wanted: &dyn Fn(&Object) -> bool| -> Vec<usize> {
+        object_ixs
+            .iter()
+            .copied()
+            .filter(|object_ix| wanted(&objects[*object_ix]))
+            .collect()
+    };
+    let mut undescribed = free(&|object| matches!(object.phase, Phase::Describing(_)));
     if !undescribed.is_empty() {
         undescribed.truncate(SUBREQUESTS);
         return Some(Load::Describes(undescribed));
     }
-    let parts = queries(
-        checkpoint,
-        free(&|object| asks_queries(object.phase) && !object.waits_for_ids()),
-    );
+    let parts = queries(checkpoint, free(&|object| asks_queries(object) && !object.waits_for_ids()));
     let room = SUBREQUESTS - parts.iter().map(|part| part.places).sum::<usize>();
     let addresses = addresses(objects, free(&|object| !object.has_ended()), room);
     (!parts.is_empty() || !addresses.is_empty()).then_some(Load::Reads(parts, addresses))
 }
 
-fn asks_queries(phase: Phase) -> bool {
-    matches!(
-        phase,
-        Phase::Bounding
-            | Phase::Reading
-            | Phase::Listing
-            | Phase::Counting
-            | Phase::Confirming
-            | Phase::Comparing
-            | Phase::Scanning
-            | Phase::Asking
-    )
+fn asks_queries(object: &Object) -> bool {
+    match &object.phase {
+        Phase::Bounding(_) | Phase::Lists(_) => true,
+        Phase::Pages(pages) => pages.step != PageStep::Deletions,
+        _ => false,
+    }
 }
 
 /// Deletions first: they are known whatever else comes, and a record that was deleted and came back has to be read after.
-fn addresses(objects: &[Object], of: Vec<usize>, room: usize) -> Vec<Address> {
+fn addresses(objects: &[Object], object_ixs: Vec<usize>, room: usize) -> Vec<Address> {
     let mut addresses = Vec::new();
-    for n in &of {
-        let object = &objects[*n];
+    for object_ix in &object_ixs {
+        let object = &objects[*object_ix];
         if object.since.as_ref().is_some_and(Since::deletions_due) {
-            addresses.push(Address::Deleted(*n));
+            addresses.push(Address::Deleted(*object_ix));
         }
         if object.phase == Phase::Looking {
-            addresses.push(Address::Updated(*n));
+            addresses.push(Address::Updated(*object_ix));
         }
     }
-    for n in of {
-        let object = &objects[n];
-        if let (Phase::Singles, Some(since)) = (object.phase, &object.since) {
-            addresses.extend(since.singles.iter().map(|id| Address::Single(n, id.clone())));
+    for object_ix in object_ixs {
+        let object = &objects[object_ix];
+        if let Phase::Singles(ids) = &object.phase {
+            addresses.extend(ids.iter().map(|id| Address::Single(object_ix, id.clone())));
         }
     }
     addresses.truncate(room);
@@ -162,17 +158,20 @@ fn addresses(objects: &[Object], of: Vec<usize>, room: usize) -> Vec<Address> {
 
 fn queries(checkpoint: &Checkpoint, mut queue: Vec<usize>) -> Vec<Part> {
     let objects = &checkpoint.objects;
-    queue.sort_by_key(|n| {
-        let object = &objects[*n];
-        (object.cursor == Cursor::Start, Reverse(pages(object)), *n)
+    queue.sort_by_key(|object_ix| {
+        let object = &objects[*object_ix];
+        (*object.cursor() == Cursor::Start, Reverse(pages(object)), *object_ix)
     });
     let mut parts: Vec<Part> = Vec::new();
     let (mut room, mut bytes) = (COMPOSITE_QUERIES, checkpoint.answer_bytes);
-    for n in queue {
-        let object = &objects[n];
+    for object_ix in queue {
+        let object = &objects[object_ix];
         if let Some(places) = places_together(object) {
             if places <= room {
-                parts.push(Part { object: n, places });
+                parts.push(Part {
+                    object: object_ix,
+                    places,
+                });
                 room -= places;
             }
             continue;
@@ -185,7 +184,10 @@ fn queries(checkpoint: &Checkpoint, mut queue: Vec<usize>) -> Vec<Part> {
         let affordable = (bytes / page_bytes).max(u64::from(parts.is_empty()));
         let places = usize::try_from(wanted.min(affordable)).unwrap_or(COMPOSITE_QUERIES);
         if places > 0 {
-            parts.push(Part { object: n, places });
+            parts.push(Part {
+                object: object_ix,
+                places,
+            });
             room -= places;
             bytes = bytes.saturating_sub(page_bytes.saturating_mul(places as u64));
         }
@@ -200,8 +202,8 @@ fn queries(checkpoint: &Checkpoint, mut queue: Vec<usize>) -> Vec<Part> {
 /// Queries that one request must have, or none of them: all groups of a page's fields, the first Id and the last.
 fn places_together(object: &Object) -> Option<usize> {
     match object.phase {
-        Phase::Bounding => Some(2),
-        Phase::Reading if object.field_groups() > 1 => Some(object.field_groups()),
+        Phase::Bounding(_) => Some(2),
+        _ if object.reads_rows() && object.field_groups() > 1 => Some(object.field_groups()),
         _ => None,
     }
 }
@@ -211,7 +213,7 @@ fn fill_up(checkpoint: &Checkpoint, parts: &mut [Part], mut room: usize, mut byt
     for part in parts {
         let object = &checkpoint.objects[part.object];
         let page_bytes = page_bytes(object);
-        while object.phase == Phase::Reading
+        while object.reads_rows()
             && object.field_groups() == 1
             && object.since.is_none()
             && object.remaining().is_none()
@@ -233,22 +235,22 @@ pub fn requests(checkpoint: &Checkpoint) -> u32 {
     // Pages that a request has whole, or not at all: one of an object in a request, and those of two only where there is room.
     let (mut longest, mut apart) = (0, 0u64);
     for object in &checkpoint.objects {
-        match object.phase {
-            Phase::Describing => describes += 1,
+        match &object.phase {
+            Phase::Describing(_) => describes += 1,
             // A look costs an address, and what it may lead to is reckoned when it is known.
             Phase::Looking => addresses += 1,
-            Phase::Singles => addresses += object.since.as_ref().map_or(0, |since| since.singles.len() as u64),
-            Phase::Bulk | Phase::Bounding => {
+            Phase::Singles(ids) => addresses += ids.len() as u64,
+            Phase::Bulk(_) | Phase::Bounding(_) => {
                 others = others.saturating_add(job_requests(object));
                 running = true;
                 places += pages(object);
             }
             // How many are missing shows on walking the rows: until then, a batch's worth.
-            Phase::Files => {
-                let listed = object.files.as_ref().and_then(|files| files.list.as_ref());
-                others += listed.map_or(u64::from(crate::BATCH_REQUESTS), |list| list.left);
+            Phase::Files(walk) => {
+                let left = walk.list.as_ref().map(|list| list.left);
+                others += left.unwrap_or(u64::from(crate::BATCH_REQUESTS));
             }
-            phase if asks_queries(phase) => {
+            _ if asks_queries(object) => {
                 places = places.saturating_add(pages(object));
                 if let Some(together) = places_together(object) {
                     let whole = pages(object).div_ceil(together as u64);
@@ -276,45 +278,51 @@ pub fn requests(checkpoint: &Checkpoint) -> u32 {
 
 /// Requests that an object's bulk jobs still take, looks apart.
 fn job_requests(object: &Object) -> u64 {
-    let Some(bulk) = &object.bulk else { return 0 };
-    let ranges = bulk.ranges.len().max(1) as u64;
-    let pages = (object.remaining().unwrap_or(0) / ranges)
-        .div_ceil(object.page_records())
-        .max(1);
-    let of = |range: &Range| match &range.state {
+    let pages = |ranges: usize| {
+        let rows = object.remaining().unwrap_or(0) / ranges.max(1) as u64;
+        rows.div_ceil(object.page_records()).max(1)
+    };
+    let bulk = match &object.phase {
+        Phase::Bulk(bulk) => bulk,
+        Phase::Bounding(ranges) => return (1 + pages(*ranges)).saturating_mul(*ranges as u64),
+        _ => return 0,
+    };
+    let pages = pages(bulk.ranges.len());
+    let left = |range: &Range| match &range.state {
         RangeState::Planned => 1 + pages,
         RangeState::Running { .. } => pages,
         RangeState::Ready { .. } => 1,
         RangeState::Saved { next, .. } => u64::from(next.is_some()),
         RangeState::Done => 0,
     };
-    bulk.ranges.iter().map(of).sum()
+    bulk.ranges.iter().map(left).sum()
 }
 
 /// Places of queries that an object still takes, at least one where it takes any.
 pub fn pages(object: &Object) -> u64 {
-    match object.phase {
-        Phase::Reading => {
-            let pages = object
-                .remaining()
-                .unwrap_or(0)
-                .div_ceil(u64::from(object.rows_a_page()))
-                .max(1);
+    let pages = match &object.phase {
+        Phase::Pages(pages) => pages,
+        Phase::Bounding(_) => return 2,
+        Phase::Lists(lists) => return lists.queries().max(1) as u64,
+        _ => return 0,
+    };
+    match pages.step {
+        PageStep::Rows => {
+            let rows = object.remaining().unwrap_or(0);
+            let pages = rows.div_ceil(u64::from(object.rows_a_page())).max(1);
             pages.saturating_mul(object.field_groups() as u64)
         }
-        Phase::Counting | Phase::Confirming | Phase::Comparing => 1,
-        Phase::Asking => object.ask_again.len() as u64,
-        Phase::Bounding => 2,
-        Phase::Listing => object.lists.as_ref().map_or(1, |lists| lists.queries().max(1) as u64),
-        Phase::Scanning => object.records().div_ceil(u64::from(PAGE_ROWS)).max(1),
-        _ => 0,
+        PageStep::Counting | PageStep::Confirming | PageStep::Comparing => 1,
+        PageStep::Asking => object.ask_again.len() as u64,
+        PageStep::Scanning => object.records().div_ceil(u64::from(PAGE_ROWS)).max(1),
+        PageStep::Deletions => 0,
     }
 }
 
 fn page_bytes(object: &Object) -> u64 {
-    let rows = match object.phase {
-        Phase::Reading => object.remaining().unwrap_or(u64::MAX).min(u64::from(object.rows_a_page())),
-        _ => 0,
+    let rows = match object.reads_rows() {
+        true => object.remaining().unwrap_or(u64::MAX).min(u64::from(object.rows_a_page())),
+        false => 0,
     };
     rows.max(1).saturating_mul(u64::from(object.row_bytes)).max(1)
 }
@@ -331,12 +339,13 @@ pub fn weigh_page(object: &mut Object, bytes: u64) {
 
 /// Pages of an object that one request can have.
 fn longest_chain(object: &Object, chain: Chain) -> usize {
-    match (object.phase, object.way, chain) {
-        // Its queries don't hang on one another.
-        (Phase::Listing, ..) => COMPOSITE_QUERIES,
-        (Phase::Counting | Phase::Confirming | Phase::Comparing | Phase::Asking, ..)
+    use PageStep::{Asking, Comparing, Confirming, Counting};
+    match (object.step(), object.strategy, chain) {
+        // The queries of lists don't hang on one another.
+        (None, ..) if matches!(object.phase, Phase::Lists(_)) => COMPOSITE_QUERIES,
+        (Some(Counting | Confirming | Comparing | Asking), ..)
         | (_, _, Chain::None)
-        | (_, Way::Plain, Chain::LastRecord) => 1,
+        | (_, Strategy::Plain, Chain::LastRecord) => 1,
         _ => COMPOSITE_QUERIES,
     }
 }
@@ -345,13 +354,14 @@ fn longest_chain(object: &Object, chain: Chain) -> usize {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
+    use crate::backup::Strategy;
     use proptest::prelude::*;
 
     fn plan(counts: &[u64]) -> Checkpoint {
         let objects = counts
             .iter()
             .enumerate()
-            .map(|(n, count)| Object::new(format!("O{n}"), Way::Keyset, Some(*count), 100));
+            .map(|(object_ix, count)| Object::new(format!("O{object_ix}"), Strategy::Keyset, Some(*count), 100));
         Checkpoint::new(objects.collect())
     }
 
@@ -376,8 +386,8 @@ mod tests {
                     for part in parts {
                         let object = &mut checkpoint.objects[part.object];
                         let rows = (part.places as u64 * 2_000).min(object.remaining().unwrap());
-                        object.received += rows;
-                        object.cursor = Cursor::After("x".into());
+                        object.counts.received += rows;
+                        object.go_on_at(Cursor::After("x".into()));
                         read[part.object] += part.places as u64;
                         if object.remaining() == Some(0) {
                             object.phase = Phase::Done;
@@ -420,7 +430,7 @@ mod tests {
     #[test]
     fn objects_of_unknown_length_get_the_places_that_are_left() {
         let mut checkpoint = plan(&[0, 10]);
-        checkpoint.objects[0].counted = None;
+        checkpoint.objects[0].counts.counted = None;
         let Some(Load::Reads(parts, _)) = next(&checkpoint, &BTreeSet::new()) else {
             panic!("something is left")
         };

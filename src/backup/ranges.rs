@@ -36,7 +36,7 @@ pub fn bounds(first: &str, last: &str, parts: usize) -> Vec<String> {
     }
     let prefix = &first[..PREFIX_CHARS];
     let mut bounds: Vec<String> = (1..parts as u128)
-        .map(|nth| id(prefix, from + (to - from) / parts as u128 * nth))
+        .map(|part| id(prefix, from + (to - from) / parts as u128 * part))
         .collect();
     bounds.dedup();
     bounds

@@ -3,7 +3,7 @@
 use super::batch::Batch;
 use super::packing::{Address, Part};
 use super::rows::{Keep, Place, Rows};
-use super::{Chain, Cursor, Event, Object, Outcome, Phase, Way};
+use super::{Chain, Cursor, Event, Object, Outcome, PageStep, Phase, Strategy};
 use crate::host::{ConnectorError, Failure, Host, Level, Row};
 use crate::org::{Body, Refused, SendFailure, Subrequest};
 use crate::salesforce::{
@@ -78,21 +78,25 @@ impl<H: Host> Bodies for SlotBodies<'_, '_, H> {
 impl<'h, H: Host> Batch<'_, 'h, H> {
     /// Loads what is known of the describes of these objects.
     pub(super) fn load_describes(&mut self, objects: &[usize]) -> Result<(), ConnectorError> {
-        let missing: Vec<usize> = objects.iter().copied().filter(|n| !self.describes.contains_key(n)).collect();
-        let names: Vec<&str> = missing.iter().map(|n| self.name(*n)).collect();
+        let missing: Vec<usize> = objects
+            .iter()
+            .copied()
+            .filter(|object_ix| !self.describes.contains_key(object_ix))
+            .collect();
+        let names: Vec<&str> = missing.iter().map(|object_ix| self.name(*object_ix)).collect();
         let found = describes::load(self.host(), &names)?;
         let known = missing
             .into_iter()
             .zip(found)
-            .filter_map(|(n, describe)| Some((n, self.without_left_out(n, describe?))))
+            .filter_map(|(object_ix, describe)| Some((object_ix, self.without_left_out(object_ix, describe?))))
             .collect::<Vec<_>>();
         self.describes.extend(known);
         Ok(())
     }
 
     /// Fields that queries refuse are not asked for.
-    fn without_left_out(&self, n: usize, mut describe: Describe) -> Describe {
-        let is_left_out = |name: &String| self.checkpoint.objects[n].left_out.contains(name);
+    fn without_left_out(&self, object_ix: usize, mut describe: Describe) -> Describe {
+        let is_left_out = |name: &String| self.checkpoint.objects[object_ix].left_out.contains(name);
         describe.fields.retain(|field| !is_left_out(&field.name));
         describe.images.retain(|image| !is_left_out(image));
         describe
@@ -101,10 +105,10 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     /// Loads the describes of these objects. False where one is missing: then it is asked for, and the batch packs again.
     pub(super) fn describes_known(&mut self, objects: &[usize]) -> Result<bool, ConnectorError> {
         self.load_describes(objects)?;
-        let missing = objects.iter().filter(|n| !self.describes.contains_key(n));
+        let missing = objects.iter().filter(|object_ix| !self.describes.contains_key(object_ix));
         let mut all = true;
-        for n in missing {
-            self.checkpoint.objects[*n].phase = Phase::Describing;
+        for object_ix in missing {
+            self.checkpoint.objects[*object_ix].describe_first();
             all = false;
         }
         Ok(all)
@@ -118,11 +122,11 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             parts: parts.to_vec(),
         };
         let mut subrequests = Vec::new();
-        for (nth, address) in addresses.iter().enumerate() {
+        for (place_ix, address) in addresses.iter().enumerate() {
             let Some((url, expected)) = self.address(address) else {
                 continue;
             };
-            subrequests.push(Subrequest::get(self.org.path(&url), format!("a{nth}")));
+            subrequests.push(Subrequest::get(self.org.path(&url), format!("a{place_ix}")));
             asked.expected.push(expected);
         }
         for part in parts {
@@ -131,9 +135,9 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                 continue; // loaded by `describes_known`
             };
             let limit = self.limit(object, part);
-            for nth in 0..part.places {
-                let url = self.place_url(part, object, describe, nth, limit);
-                let subrequest = Subrequest::get(url, format!("o{}p{nth}", part.object));
+            for place_ix in 0..part.places {
+                let url = self.place_url(part, object, describe, place_ix, limit);
+                let subrequest = Subrequest::get(url, format!("o{}p{place_ix}", part.object));
                 subrequests.push(match object.batch_size {
                     Some(rows) => subrequest.batch_size(rows),
                     None => subrequest,
@@ -150,64 +154,68 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let since = object.since.as_ref()?;
         let now = self.org.now();
         Some(match address {
-            Address::Updated(n) => (moment_url(&object.name, "updated", since.from, now), Expected::Updated(*n)),
-            Address::Deleted(n) => (
-                moment_url(&object.name, "deleted", since.deletions_from, now),
-                Expected::Deleted(*n),
+            Address::Updated(object_ix) => (
+                moment_url(&object.name, "updated", since.from, now),
+                Expected::Updated(*object_ix),
             ),
-            Address::Single(n, id) => {
-                let fields = self.describes.get(n)?.names().join(",");
+            Address::Deleted(object_ix) => (
+                moment_url(&object.name, "deleted", since.deletions_from, now),
+                Expected::Deleted(*object_ix),
+            ),
+            Address::Single(object_ix, id) => {
+                let fields = self.describes.get(object_ix)?.names().join(",");
                 (
                     format!("sobjects/{}/{id}?fields={fields}", object.name),
-                    Expected::Single(*n, id.clone()),
+                    Expected::Single(*object_ix, id.clone()),
                 )
             }
         })
     }
 
     fn limit(&self, object: &Object, part: &Part) -> Option<u32> {
-        let by_record = part.places > 1 && self.checkpoint.chain == Chain::LastRecord && object.way == Way::Keyset;
-        match object.way {
-            Way::Limited(rows) => Some(rows),
-            Way::Keyset if object.narrowing.is_some() => object.narrowed_rows(),
-            Way::Keyset if by_record || object.field_groups() > 1 => Some(object.rows_a_page()),
-            Way::Keyset | Way::Plain => None,
+        let by_record = part.places > 1 && self.checkpoint.chain == Chain::LastRecord && object.strategy == Strategy::Keyset;
+        match object.strategy {
+            Strategy::Limited(rows) => Some(rows),
+            Strategy::Keyset if object.narrowing().is_some() => object.narrowed_rows(),
+            Strategy::Keyset if by_record || object.field_groups() > 1 => Some(object.rows_a_page()),
+            Strategy::Keyset | Strategy::Plain => None,
         }
-        .filter(|_| !matches!(object.phase, Phase::Scanning | Phase::Listing | Phase::Asking))
+        .filter(|_| !matches!(object.phase, Phase::Lists(_)))
+        .filter(|_| !matches!(object.step(), Some(PageStep::Scanning | PageStep::Asking)))
     }
 
-    fn place_url(&self, part: &Part, object: &Object, describe: &Describe, nth: usize, limit: Option<u32>) -> String {
+    fn place_url(&self, part: &Part, object: &Object, describe: &Describe, place_ix: usize, limit: Option<u32>) -> String {
         let groups = object.field_groups();
-        if groups > 1 && object.phase == Phase::Reading {
-            let fields = groups::fields(describe, nth, groups);
+        if groups > 1 && object.reads_rows() {
+            let fields = groups::fields(describe, place_ix, groups);
             return self.first_page_url(object, describe, fields, limit);
         }
-        if object.phase == Phase::Bounding {
+        if let Phase::Bounding(_) = object.phase {
             let query = Query {
                 select: vec!["Id"],
                 from: &object.name,
                 filters: object_filters(object, describe),
-                order_by: Some(if nth == 0 { "Id" } else { "Id DESC" }),
+                order_by: Some(if place_ix == 0 { "Id" } else { "Id DESC" }),
                 limit: Some(1),
             };
             return self.query_path(describe, &query);
         }
-        if let (Phase::Asking, Some(id)) = (object.phase, object.asked_again()) {
+        if let (true, Some(id)) = (object.asks_again(), object.asked_again()) {
             return self.record_url(id, object, describe);
         }
-        if let (Phase::Listing, Some(lists)) = (object.phase, &object.lists) {
-            return self.list_url(lists, nth, object, describe);
+        if let Some(lists) = object.lists() {
+            return self.list_url(lists, place_ix, object, describe);
         }
-        if nth == 0 {
-            let fields = match object.phase {
-                Phase::Counting | Phase::Comparing => vec!["COUNT()"],
-                Phase::Scanning => vec!["Id"],
-                Phase::Reading if object.asks_id() => vec!["Id"],
+        if place_ix == 0 {
+            let fields = match object.step() {
+                Some(PageStep::Counting | PageStep::Comparing) => vec!["COUNT()"],
+                Some(PageStep::Scanning) => vec!["Id"],
+                Some(PageStep::Rows) if object.asks_id() => vec!["Id"],
                 _ => describe.names(),
             };
             return self.first_page_url(object, describe, fields, limit);
         }
-        let previous = format!("o{}p{}", part.object, nth - 1);
+        let previous = format!("o{}p{}", part.object, place_ix - 1);
         match limit {
             None => format!("@{{{previous}.nextRecordsUrl}}"),
             Some(limit) => {
@@ -219,9 +227,9 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     }
 
     fn first_page_url(&self, object: &Object, describe: &Describe, fields: Vec<&str>, limit: Option<u32>) -> String {
-        let after = match &object.cursor {
+        let after = match object.cursor() {
             Cursor::Locator(url) => return url.clone(),
-            _ if matches!(object.phase, Phase::Counting | Phase::Comparing) => None,
+            _ if counts(object) => None,
             Cursor::After(key) => Some(Bound::Text(key.clone())),
             Cursor::Start => None,
         };
@@ -237,7 +245,6 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         limit: Option<u32>,
     ) -> String {
         let key = object.key_field(describe);
-        let counts = matches!(object.phase, Phase::Counting | Phase::Comparing);
         let mut filters = object_filters(object, describe);
         filters.extend(after.map(|bound| Filter {
             field: key,
@@ -248,7 +255,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             select,
             from: &object.name,
             filters,
-            order_by: (!counts && object.way != Way::Plain).then_some(key),
+            order_by: (!counts(object) && object.strategy != Strategy::Plain).then_some(key),
             limit,
         };
         self.query_path(describe, &query)
@@ -276,14 +283,13 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let came_short = subs.len() < asked.expected.len();
         let mut came: Vec<Option<Sub<SubAnswer>>> = subs.into_iter().map(Some).collect();
         came.resize_with(asked.expected.len(), || None);
-        let of = |position: usize| asked.addressed(position).or_else(|| asked.object_of(position));
-        let objects: BTreeSet<usize> = (0..came.len()).filter_map(of).collect();
+        let object_at = |position: usize| asked.addressed(position).or_else(|| asked.object_of(position));
+        let objects: BTreeSet<usize> = (0..came.len()).filter_map(object_at).collect();
         if let Some(refused) = session_refused(&came).filter(|_| objects.len() > 1) {
             return Ok((Some(SendFailure::Refused(refused)), BTreeSet::new()));
         }
         let missed = (0..came.len()).filter(|position| came[*position].is_none());
-        let missed = missed.filter_map(of).collect();
-        self.got_somewhere |= came.iter().any(Option::is_some);
+        let missed = missed.filter_map(object_at).collect();
         self.refused_for_today(&came, body.request_number())?;
         let mut position = 0;
         while let Some(Expected::Updated(_) | Expected::Deleted(_) | Expected::Single(..)) = asked.expected.get(position) {
@@ -303,12 +309,12 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let too_large = std::mem::take(&mut rows.too_large);
         drop(rows);
         for (position, keys) in keys {
-            if let Some(object) = asked.addressed(position).or_else(|| asked.object_of(position)) {
+            if let Some(object) = object_at(position) {
                 self.changes.appended(object, keys);
             }
         }
-        for (n, key) in too_large {
-            self.too_large(n, &key);
+        for (object_ix, key) in too_large {
+            self.too_large(object_ix, &key);
         }
         let stopped = match read {
             Ok(()) if too_many => Some(body.parse_failed(&Broken("it has more sub-answers than were asked for".to_owned()))),
@@ -322,12 +328,12 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     /// A refusal of the daily limit within the answer ends the batch, whatever its header says.
     fn refused_for_today(&mut self, came: &[Option<Sub<SubAnswer>>], request: u64) -> Result<(), ConnectorError> {
         let limit = |sub: &Sub<SubAnswer>| matches!(&sub.body, SubBody::Refused(errors) if classify(sub.status, errors) == Class::DailyLimit);
-        if !came.iter().flatten().any(limit) || self.ends == Some(SendFailure::DailyLimit) {
+        if !came.iter().flatten().any(limit) || self.halt == Some(SendFailure::DailyLimit.into()) {
             return Ok(());
         }
         match self.org.refused_by_daily_limit(None, Some(request)) {
             Ok(()) => {
-                self.ends = Some(SendFailure::DailyLimit);
+                self.end(SendFailure::DailyLimit.into());
                 Ok(())
             }
             Err(stopped) => Err(stopped.into_error()),
@@ -335,13 +341,13 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     }
 
     fn places(&self, asked: &SubRequests) -> Vec<Place> {
-        let place = |object: usize, keep: Keep| {
-            let of = &self.checkpoint.objects[object];
+        let place = |object_ix: usize, keep: Keep| {
+            let object = &self.checkpoint.objects[object_ix];
             Place {
-                object,
-                name: of.name.clone(),
-                revision: self.describes.get(&object).and_then(|describe| describe.revision.clone()),
-                hashed: of.hashed,
+                object: object_ix,
+                name: object.name.clone(),
+                revision: self.describes.get(&object_ix).and_then(|describe| describe.revision.clone()),
+                hashed: object.hashed,
                 keep,
             }
         };
@@ -350,15 +356,16 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                 (Expected::Single(object, _), _) => place(*object, Keep::RowsAndKeys),
                 (Expected::Updated(object) | Expected::Deleted(object), _) => place(*object, Keep::Keys),
                 (Expected::Page, object) => {
-                    let object = object.unwrap_or_default();
-                    let of = &self.checkpoint.objects[object];
-                    let keep = match of.phase {
-                        Phase::Scanning | Phase::Bounding => Keep::Keys,
-                        Phase::Reading if of.asks_id() => Keep::Keys,
-                        Phase::Reading if of.field_groups() > 1 => Keep::Parts,
-                        _ => Keep::stored(of.since.is_some()),
+                    let object_ix = object.unwrap_or_default();
+                    let object = &self.checkpoint.objects[object_ix];
+                    let keep = match object.step() {
+                        Some(PageStep::Scanning) => Keep::Keys,
+                        Some(PageStep::Rows) if object.asks_id() => Keep::Keys,
+                        Some(PageStep::Rows) if object.field_groups() > 1 => Keep::Parts,
+                        None if matches!(object.phase, Phase::Bounding(_)) => Keep::Keys,
+                        _ => Keep::stored(object.since.is_some()),
                     };
-                    place(object, keep)
+                    place(object_ix, keep)
                 }
             })
             .collect()
@@ -366,24 +373,24 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
 
     fn address_came(&mut self, expected: &Expected, sub: Option<Sub<SubAnswer>>) -> Result<(), ConnectorError> {
         let Some(sub) = sub else { return Ok(()) };
-        let (Expected::Updated(n) | Expected::Deleted(n) | Expected::Single(n, _)) = expected else {
+        let (Expected::Updated(object_ix) | Expected::Deleted(object_ix) | Expected::Single(object_ix, _)) = expected else {
             return Ok(());
         };
         let mut events = Vec::new();
-        let object = &mut self.checkpoint.objects[*n];
+        let object = &mut self.checkpoint.objects[*object_ix];
         let status = sub.status;
         match (expected, sub.body) {
             (Expected::Updated(_), SubBody::Read(SubAnswer::Updated(updated))) if status < 300 => {
                 let chars = |describe: &Describe| describe.fields.iter().map(|field| field.name.len() + 1).sum::<usize>();
                 let short = self
                     .describes
-                    .get(n)
+                    .get(object_ix)
                     .is_some_and(|describe| chars(describe) <= MAX_FIELDS_CHARS);
                 object.updated_came(updated, short && object.field_groups() == 1, &mut events);
             }
             (Expected::Deleted(_), SubBody::Read(SubAnswer::Deleted(deleted))) if status < 300 => {
                 let gone = object.deleted_came(deleted, &mut events);
-                self.changes.deleted(*n, gone);
+                self.changes.deleted(*object_ix, gone);
             }
             (Expected::Single(_, id), SubBody::Read(_)) if status < 300 => object.single_came(id, &mut events),
             (Expected::Single(_, id), SubBody::Refused(errors)) => match refusal(status, errors) {
@@ -407,7 +414,7 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
             }
             (_, _) => object.single_refused(Class::Unclear("refused"), &ApiError::of_status(status), &mut events),
         }
-        self.tell(*n, events)
+        self.tell(*object_ix, events)
     }
 
     fn part_came(
@@ -418,46 +425,50 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         mut outcomes: Vec<Outcome>,
         rows: &mut Rows<'h, H>,
     ) -> Result<(), ConnectorError> {
-        let n = part.object;
+        let object_ix = part.object;
         let before = self.checkpoint.chain;
-        let phase = self.checkpoint.objects[n].phase;
-        if phase == Phase::Scanning {
+        let object = &self.checkpoint.objects[object_ix];
+        let (step, reads_rows) = (object.step(), object.reads_rows());
+        if step == Some(PageStep::Scanning) {
             let ids: Vec<Vec<String>> = (0..part.places)
-                .map(|nth| rows.keys.remove(&(position + nth)).unwrap_or_default())
+                .map(|place_ix| rows.keys.remove(&(position + place_ix)).unwrap_or_default())
                 .collect();
-            self.scanned(n, &outcomes, ids)?;
-            if self.checkpoint.objects[n].phase != Phase::Scanning {
+            self.scanned(object_ix, &outcomes, ids)?;
+            if self.checkpoint.objects[object_ix].step() != step {
                 return Ok(());
             }
         }
-        if phase == Phase::Listing {
+        if let Phase::Lists(_) = self.checkpoint.objects[object_ix].phase {
             let mut events = Vec::new();
-            self.checkpoint.objects[n].lists_came(outcomes, &mut events);
-            return self.tell(n, events);
+            self.checkpoint.objects[object_ix].lists_came(outcomes, &mut events);
+            return self.tell(object_ix, events);
         }
-        if phase == Phase::Asking {
-            return self.asked_came(n, outcomes);
+        if step == Some(PageStep::Asking) {
+            return self.asked_came(object_ix, outcomes);
         }
-        if phase == Phase::Reading && self.checkpoint.objects[n].asks_id() {
+        if reads_rows && self.checkpoint.objects[object_ix].asks_id() {
             let ids = rows.keys.remove(&position).unwrap_or_default();
-            return self.id_came(n, ids, outcomes);
+            return self.id_came(object_ix, ids, outcomes);
         }
-        if phase == Phase::Bounding {
-            let id =
-                |nth: usize, rows: &mut Rows<'h, H>| rows.keys.remove(&(position + nth)).and_then(|ids| ids.into_iter().next());
+        if let Phase::Bounding(_) = self.checkpoint.objects[object_ix].phase {
+            let id = |place_ix: usize, rows: &mut Rows<'h, H>| {
+                rows.keys
+                    .remove(&(position + place_ix))
+                    .and_then(|ids| ids.into_iter().next())
+            };
             let ids = (id(0, rows), id(1, rows));
             if outcomes.contains(&Outcome::Missing) {
                 return Ok(());
             }
             let bounds = ids.0.as_deref().zip(ids.1.as_deref());
-            self.checkpoint.objects[n].bounds_came(bounds);
+            self.checkpoint.objects[object_ix].bounds_came(bounds);
             return Ok(());
         }
-        if self.checkpoint.objects[n].field_groups() > 1 && phase == Phase::Reading {
-            outcomes = vec![self.joined(n, position, outcomes, rows)?];
+        if self.checkpoint.objects[object_ix].field_groups() > 1 && reads_rows {
+            outcomes = vec![self.joined(object_ix, position, outcomes, rows)?];
         }
-        let tells_size = self.checkpoint.objects[n].cursor == Cursor::Start && phase == Phase::Reading;
-        let events = self.checkpoint.objects[n].apply(outcomes, limit, &mut self.checkpoint.chain);
+        let tells_size = *self.checkpoint.objects[object_ix].cursor() == Cursor::Start && reads_rows;
+        let events = self.checkpoint.objects[object_ix].apply(outcomes, limit, &mut self.checkpoint.chain);
         if self.checkpoint.chain != before {
             let chain = format!("{:?}", self.checkpoint.chain);
             self.host().log(
@@ -466,14 +477,17 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                 &[("now", chain)],
             );
         }
-        self.tell(n, events)?;
+        self.tell(object_ix, events)?;
         if tells_size {
-            self.bulk_where_cheaper(n);
+            self.bulk_where_cheaper(object_ix);
         }
-        let object = &self.checkpoint.objects[n];
+        let object = &self.checkpoint.objects[object_ix];
         if object.since.is_none() && !object.has_ended() {
-            self.host()
-                .progress(&object.name, object.received, object.expected.or(object.counted));
+            self.host().progress(
+                &object.name,
+                object.counts.received,
+                object.counts.expected.or(object.counts.counted),
+            );
         }
         Ok(())
     }
@@ -481,17 +495,17 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
     /// Parts of wide records become whole ones. A refusal of one part is one of the page.
     fn joined(
         &mut self,
-        n: usize,
+        object_ix: usize,
         position: usize,
         outcomes: Vec<Outcome>,
         rows: &mut Rows<'h, H>,
     ) -> Result<Outcome, ConnectorError> {
         let mut parts: Vec<(Page, Vec<Row>)> = Vec::new();
-        for (nth, outcome) in outcomes.into_iter().enumerate() {
+        for (place_ix, outcome) in outcomes.into_iter().enumerate() {
             match outcome {
                 Outcome::Page(mut page) => {
-                    let came = rows.parts.remove(&(position + nth)).unwrap_or_default();
-                    if rows.cut.remove(&(position + nth)) {
+                    let came = rows.parts.remove(&(position + place_ix)).unwrap_or_default();
+                    if rows.cut.remove(&(position + place_ix)) {
                         page.done = false;
                         page.last_id = came.last().map(|row| row.key.clone());
                     }
@@ -500,8 +514,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                 other => return Ok(other),
             }
         }
-        let object = &self.checkpoint.objects[n];
-        let Some(describe) = self.describes.get(&n) else {
+        let object = &self.checkpoint.objects[object_ix];
+        let Some(describe) = self.describes.get(&object_ix) else {
             return Ok(Outcome::Missing);
         };
         let groups::Joined { rows: whole, page } = groups::join(parts, describe, object.tries);
@@ -522,8 +536,8 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
         let mut subs = Vec::new();
         let read = self.org.read_composite(&mut body, &mut DescribeBodies, &mut subs);
         let missed = objects.iter().skip(subs.len()).copied().collect();
-        for (n, sub) in objects.iter().zip(subs) {
-            let object = &mut self.checkpoint.objects[*n];
+        for (object_ix, sub) in objects.iter().zip(subs) {
+            let object = &mut self.checkpoint.objects[*object_ix];
             let mut events = Vec::new();
             match describes::outcome(sub) {
                 describes::Answered::Described(described) => {
@@ -540,25 +554,24 @@ impl<'h, H: Host> Batch<'_, 'h, H> {
                             events.push(Event::Remark(remark));
                         }
                     }
-                    self.describes.remove(n);
-                    self.annotate_describe(*n)?;
+                    self.describes.remove(object_ix);
+                    self.annotate_describe(*object_ix)?;
                 }
-                describes::Answered::Unchanged => object.phase = Phase::Reading,
+                describes::Answered::Unchanged => object.describe_unchanged(),
                 describes::Answered::Refused(error) if is_natural(&error) => object.skip("not-visible", &error, &mut events),
                 describes::Answered::Refused(error) => object.refused_unclearly("refused", &error, &mut events),
                 describes::Answered::Later(error) => {
-                    self.busy = true;
                     object.try_again("not-answered", &error, &mut events);
+                    events.push(Event::Busy);
                 }
             }
-            self.got_somewhere = true;
-            self.tell(*n, events)?;
+            self.tell(*object_ix, events)?;
         }
         Ok((read.err(), missed))
     }
 
-    pub(super) fn too_large(&self, n: usize, key: &str) {
-        let name = self.name(n);
+    pub(super) fn too_large(&self, object_ix: usize, key: &str) {
+        let name = self.name(object_ix);
         let remark = Failure::new(
             "record-too-large",
             format!("{name} {key} has more than 7 MiB and is not stored"),
@@ -595,20 +608,20 @@ impl SubRequests {
     fn addressed(&self, position: usize) -> Option<usize> {
         match self.expected.get(position)? {
             Expected::Page => None,
-            Expected::Updated(n) | Expected::Deleted(n) | Expected::Single(n, _) => Some(*n),
+            Expected::Updated(object_ix) | Expected::Deleted(object_ix) | Expected::Single(object_ix, _) => Some(*object_ix),
         }
     }
 
     /// The object whose query stands in this part.
     fn object_of(&self, position: usize) -> Option<usize> {
-        let mut at = self
+        let mut first = self
             .expected
             .iter()
             .take_while(|expected| **expected != Expected::Page)
             .count();
         self.parts.iter().find_map(|part| {
-            let mine = (at..at + part.places).contains(&position);
-            at += part.places;
+            let mine = (first..first + part.places).contains(&position);
+            first += part.places;
             mine.then_some(part.object)
         })
     }
@@ -620,8 +633,8 @@ pub(super) fn object_filters<'a>(object: &Object, describe: &'a Describe) -> Vec
     if describe.archived {
         filters.push(Filter::not_deleted());
     }
-    let whole = matches!(object.phase, Phase::Comparing | Phase::Scanning);
-    if !object.unreadable.is_empty() && !whole && object.way == Way::Keyset {
+    let whole = matches!(object.step(), Some(PageStep::Comparing | PageStep::Scanning));
+    if !object.unreadable.is_empty() && !whole && object.strategy == Strategy::Keyset {
         filters.push(Filter {
             field: "Id",
             operator: Operator::NotIn,
@@ -636,6 +649,11 @@ pub(super) fn object_filters<'a>(object: &Object, describe: &'a Describe) -> Vec
         });
     }
     filters
+}
+
+/// Its next query asks for a number.
+fn counts(object: &Object) -> bool {
+    matches!(object.step(), Some(PageStep::Counting | PageStep::Comparing))
 }
 
 fn outcome(sub: Sub<SubAnswer>) -> Outcome {

@@ -9,8 +9,13 @@ use crate::host::{ConnectorError, Host, Snapshot, Which};
 
 impl<H: Host> Batch<'_, '_, H> {
     /// Compares the pages of Ids that came of an object, before its cursor moves over them.
-    pub(super) fn scanned(&mut self, n: usize, outcomes: &[Outcome], ids: Vec<Vec<String>>) -> Result<(), ConnectorError> {
-        let mut after = match &self.checkpoint.objects[n].cursor {
+    pub(super) fn scanned(
+        &mut self,
+        object_ix: usize,
+        outcomes: &[Outcome],
+        ids: Vec<Vec<String>>,
+    ) -> Result<(), ConnectorError> {
+        let mut after = match self.checkpoint.objects[object_ix].cursor() {
             Cursor::After(key) => key.clone(),
             Cursor::Start | Cursor::Locator(_) => String::new(),
         };
@@ -19,11 +24,11 @@ impl<H: Host> Batch<'_, '_, H> {
             let in_order = ids.windows(2).all(|pair| pair[0] < pair[1]) && ids.first().is_none_or(|first| *first > after);
             if !in_order {
                 let mut events = Vec::new();
-                self.checkpoint.objects[n].scan_out_of_order(&mut events);
-                return self.tell(n, events);
+                self.checkpoint.objects[object_ix].scan_out_of_order(&mut events);
+                return self.tell(object_ix, events);
             }
             let until = if page.done { None } else { ids.last().cloned() };
-            self.bury_missing(n, &after, until.as_deref(), &ids)?;
+            self.bury_missing(object_ix, &after, until.as_deref(), &ids)?;
             match until {
                 Some(last) => after = last,
                 None => return Ok(()),
@@ -33,8 +38,14 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// Records with keys after one, and up to another, that are not among these Ids.
-    fn bury_missing(&mut self, n: usize, after: &str, until: Option<&str>, ids: &[String]) -> Result<(), ConnectorError> {
-        let object = &self.checkpoint.objects[n];
+    fn bury_missing(
+        &mut self,
+        object_ix: usize,
+        after: &str,
+        until: Option<&str>,
+        ids: &[String],
+    ) -> Result<(), ConnectorError> {
+        let object = &self.checkpoint.objects[object_ix];
         let Some(snapshot) = self.host().open(Which::Current)? else {
             return Ok(());
         };
@@ -59,9 +70,9 @@ impl<H: Host> Batch<'_, '_, H> {
         // What this batch has staged was alive a moment ago.
         let missing = missing
             .into_iter()
-            .filter(|(key, _)| !self.changes.has_staged(n, key))
+            .filter(|(key, _)| !self.changes.has_staged(object_ix, key))
             .collect();
-        self.changes.deleted(n, missing);
+        self.changes.deleted(object_ix, missing);
         Ok(())
     }
 }

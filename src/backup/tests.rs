@@ -7,6 +7,7 @@ mod identity;
 mod images;
 mod records;
 mod refusals;
+mod stored;
 mod trouble;
 
 use super::*;
@@ -34,6 +35,8 @@ struct Job {
     committed: BTreeMap<String, Vec<Row>>,
     waits: Vec<u32>,
     checkpoint: Option<Vec<u8>>,
+    /// Of the checkpoint.
+    state_version: u32,
 }
 
 impl Job {
@@ -57,6 +60,7 @@ impl Job {
             committed: BTreeMap::new(),
             waits: Vec::new(),
             checkpoint: None,
+            state_version: STATE_VERSION,
         }
     }
 
@@ -84,12 +88,12 @@ impl Job {
 
     fn batch(&mut self) -> Result<Next, ConnectorError> {
         let at = self.checkpoint.clone().unwrap();
-        match run_batch(&self.host, STATE_VERSION, &at) {
+        match run_batch(&self.host, self.state_version, &at) {
             Ok(BatchResult { at, next }) => {
                 for (object, rows) in self.host.commit() {
                     self.committed.entry(object).or_default().extend(rows);
                 }
-                self.checkpoint = Some(at.data);
+                (self.checkpoint, self.state_version) = (Some(at.data), STATE_VERSION);
                 Ok(next)
             }
             Err(error) => {
@@ -121,10 +125,8 @@ impl Job {
             }
             next = self.batch()?;
         }
-        panic!(
-            "the backup doesn't end: {}",
-            String::from_utf8_lossy(self.checkpoint.as_deref().unwrap())
-        );
+        let at = Checkpoint::read(self.state_version, self.checkpoint.as_deref().unwrap());
+        panic!("the backup doesn't end: {at:?}");
     }
 
     fn wait(&mut self, seconds: u32) {

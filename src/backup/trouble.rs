@@ -5,6 +5,7 @@
 
 use super::batch::Batch;
 use super::object::Phase;
+use crate::halt::Halt;
 use crate::host::{ConnectorError, Failure, Host};
 use crate::org::SendFailure;
 use crate::salesforce::{ApiError, Class};
@@ -51,18 +52,19 @@ impl<H: Host> Batch<'_, '_, H> {
     /// A request for these objects failed as a whole, or broke off before it told of them. `whole`: the host had no answer.
     pub(super) fn narrow(&mut self, objects: &[usize], whole: bool, stopped: SendFailure) -> Result<(), ConnectorError> {
         let error = as_error(&stopped);
-        let alone = matches!(objects, [one] if self.checkpoint.objects[*one].is_alone());
+        let alone = matches!(objects, [object_ix] if self.checkpoint.objects[*object_ix].is_alone());
         self.log("a request gave no answer that could be read", &stopped);
-        self.got_somewhere = true; // what failed is counted
-        for n in objects {
+        for object_ix in objects {
             let mut events = Vec::new();
-            let object = &mut self.checkpoint.objects[*n];
+            let object = &mut self.checkpoint.objects[*object_ix];
             if !object.has_ended() {
                 object.request_failed(alone, whole, &error, &mut events);
             }
-            self.tell(*n, events)?;
+            self.tell(*object_ix, events)?;
         }
-        self.busy |= alone;
+        if alone {
+            self.end_busy();
+        }
         if let Some(first) = objects.first() {
             self.troubled(*first, stopped);
         }
@@ -70,18 +72,17 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// A request of one object's own failed as a whole; true where that was once too often.
-    pub(super) fn alone_failed(&mut self, n: usize, stopped: SendFailure) -> bool {
+    pub(super) fn alone_failed(&mut self, object_ix: usize, stopped: SendFailure) -> bool {
         self.log("a request gave no answer that could be read", &stopped);
-        self.got_somewhere = true;
-        self.busy = true;
-        self.troubled(n, stopped);
-        self.checkpoint.objects[n].failed_alone()
+        self.end_busy();
+        self.troubled(object_ix, stopped);
+        self.checkpoint.objects[object_ix].failed_alone()
     }
 
     /// Takes note of what failed, and ends the run where it looks like an outage.
-    pub(super) fn troubled(&mut self, n: usize, stopped: SendFailure) {
-        if !self.checkpoint.troubled.contains(&n) {
-            self.checkpoint.troubled.push(n);
+    pub(super) fn troubled(&mut self, object_ix: usize, stopped: SendFailure) {
+        if !self.checkpoint.troubled.contains(&object_ix) {
+            self.checkpoint.troubled.push(object_ix);
         }
         if self.checkpoint.troubled.len() >= OUTAGE {
             let failure = match stopped.into_error() {
@@ -90,36 +91,31 @@ impl<H: Host> Batch<'_, '_, H> {
                 | ConnectorError::Configuration(failure) => failure,
                 other => Failure::new("org-unavailable", other.to_string()),
             };
-            self.outage.get_or_insert(failure);
+            self.end(Halt::Blocked(Box::new(failure)));
         }
     }
 
     /// The org takes no more at this moment, whatever is asked for: that passes, or the run ends, and the next one goes on.
     pub(super) fn org_is_busy(&mut self) {
-        self.busy = true;
+        self.end_busy();
         self.checkpoint.busy_in_a_row = self.checkpoint.busy_in_a_row.saturating_add(1);
         if self.checkpoint.busy_in_a_row > MAX_BUSY {
             self.checkpoint.busy_in_a_row = 0;
-            self.outage.get_or_insert_with(|| {
-                Failure::new("org-busy", "the org takes no more requests at once, again and again")
-                    .remedy("find out what keeps it busy (its long-running requests); the same backup goes on later")
-            });
+            let failure = Failure::new("org-busy", "the org takes no more requests at once, again and again")
+                .remedy("find out what keeps it busy (its long-running requests); the same backup goes on later");
+            self.end(Halt::Blocked(Box::new(failure)));
         }
     }
 
-    /// Seconds until the next request, where the org is to be left alone for a while: what it asks for, or longer from one time to the
+    /// Seconds until the next request, since the org is to be left alone for a while: what it asks for, or longer from one time to the
     /// next.
-    pub(super) fn seconds_to_wait(&mut self) -> Option<u32> {
-        let asked = self.org.asks_to_wait();
-        if asked.is_none() && !self.busy {
-            return None;
-        }
+    pub(super) fn seconds_to_wait(&mut self) -> u32 {
         let own = match self.checkpoint.busy_in_a_row {
             0 => WAITS.get(usize::from(self.checkpoint.refused_in_a_row)).or(WAITS.last()),
             times => BUSY_WAITS.get(usize::from(times - 1)).or(BUSY_WAITS.last()),
         };
         self.checkpoint.refused_in_a_row = self.checkpoint.refused_in_a_row.saturating_add(1);
-        asked.max(own.copied())
+        self.org.asks_to_wait().max(own.copied()).unwrap_or_default()
     }
 
     /// An answer came.
@@ -129,12 +125,12 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// What failed is named, tried again by later backups, and read in full by them.
-    pub(super) fn object_failed(&self, n: usize, why: Failure) -> Result<(), ConnectorError> {
-        let name = self.name(n);
+    pub(super) fn object_failed(&self, object_ix: usize, why: Failure) -> Result<(), ConnectorError> {
+        let name = self.name(object_ix);
         super::again::failed(self.host(), name, &why)?;
         self.host().annotate(vec![crate::schema::no_mark(name)])?;
         self.host().failed(name, why);
-        debug_assert_eq!(self.checkpoint.objects[n].phase, Phase::Failed);
+        debug_assert_eq!(self.checkpoint.objects[object_ix].phase, Phase::Failed);
         Ok(())
     }
 }

@@ -27,32 +27,34 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// The record came that was asked for alone, or it didn't.
-    pub(super) fn asked_came(&mut self, n: usize, outcomes: Vec<Outcome>) -> Result<(), ConnectorError> {
+    pub(super) fn asked_came(&mut self, object_ix: usize, outcomes: Vec<Outcome>) -> Result<(), ConnectorError> {
         let mut events = Vec::new();
         match outcomes.into_iter().next() {
-            Some(Outcome::Page(page)) => self.checkpoint.objects[n].asked_record_came(page.rows, &mut events),
+            Some(Outcome::Page(page)) => self.checkpoint.objects[object_ix].asked_record_came(page.rows, &mut events),
             Some(Outcome::Refused(Class::DailyLimit, _) | Outcome::Missing) | None => {}
-            Some(Outcome::Refused(_, error)) => self.checkpoint.objects[n].asked_in_vain(&error, &mut events),
+            Some(Outcome::Refused(_, error)) => self.checkpoint.objects[object_ix].asked_in_vain(&error, &mut events),
         }
-        self.tell(n, events)
+        self.tell(object_ix, events)
     }
 
     /// The Id came of a record that can't be read, or it didn't.
-    pub(super) fn id_came(&mut self, n: usize, ids: Vec<String>, outcomes: Vec<Outcome>) -> Result<(), ConnectorError> {
+    pub(super) fn id_came(&mut self, object_ix: usize, ids: Vec<String>, outcomes: Vec<Outcome>) -> Result<(), ConnectorError> {
         let mut events = Vec::new();
         match outcomes.into_iter().next() {
-            Some(Outcome::Page(_)) => self.checkpoint.objects[n].record_found(ids.into_iter().next(), &mut events),
+            Some(Outcome::Page(_)) => self.checkpoint.objects[object_ix].record_found(ids.into_iter().next(), &mut events),
             Some(Outcome::Refused(Class::DailyLimit, _) | Outcome::Missing) | None => {}
-            Some(Outcome::Refused(_, error)) => self.checkpoint.objects[n].request_failed(true, true, &error, &mut events),
+            Some(Outcome::Refused(_, error)) => {
+                self.checkpoint.objects[object_ix].request_failed(true, true, &error, &mut events)
+            }
         }
-        self.tell(n, events)
+        self.tell(object_ix, events)
     }
 
     /// One record failed: it is named, and later backups ask for it alone.
-    pub(super) fn record_failed(&mut self, n: usize, id: &str, why: Failure) -> Result<(), ConnectorError> {
+    pub(super) fn record_failed(&mut self, object_ix: usize, id: &str, why: Failure) -> Result<(), ConnectorError> {
         let now = self.host().now();
-        self.failed_parts(n)?.failed(id, now, &why);
-        self.host().part_failed(self.name(n), id, why);
+        self.failed_parts(object_ix)?.failed(id, now, &why);
+        self.host().part_failed(self.name(object_ix), id, why);
         Ok(())
     }
 }

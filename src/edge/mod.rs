@@ -8,9 +8,11 @@ mod bindings;
 mod convert;
 mod imports;
 
-use crate::{NAME, STATE_VERSION, check, decide, org, plan, quota, read_quota, restore, run_batch};
+use crate::{
+    NAME, READS_STATE_VERSIONS, STATE_VERSION, check, decide, migrate_state, org, plan, quota, read_quota, restore, run_batch,
+};
 use backup_contract::{
-    BackupOptions, BatchResult, Checked, Checkpoint, ConnectorError, Description, Failure, Planned, RestoreSelection, Verdict,
+    BackupOptions, BatchResult, Checked, Checkpoint, ConnectorError, Description, Planned, RestoreSelection, Verdict,
 };
 use bindings::exports::backup::connector::connector::Guest;
 use imports::Imports;
@@ -24,7 +26,7 @@ impl Guest for Connector {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             quota: quota::DAILY_API_REQUESTS.to_owned(),
             state_version: STATE_VERSION,
-            reads_state_versions: vec![STATE_VERSION],
+            reads_state_versions: READS_STATE_VERSIONS.to_vec(),
             configuration_schema: org::SCHEMA.to_owned(),
             facts: Vec::new(),
         }
@@ -62,13 +64,9 @@ impl Guest for Connector {
     }
 
     fn migrate_state(at: Checkpoint, to: u32) -> Result<Checkpoint, ConnectorError> {
-        if at.state_version == STATE_VERSION && to == STATE_VERSION {
-            return Ok(at);
-        }
-        let message = format!(
-            "state version {} can't be made {to}: this connector knows only {STATE_VERSION}",
-            at.state_version
-        );
-        Err(ConnectorError::Unsupported(Failure::new("unsupported", message)))
+        Ok(Checkpoint {
+            data: migrate_state(at.state_version, at.data, to)?,
+            state_version: to,
+        })
     }
 }

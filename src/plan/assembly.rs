@@ -4,7 +4,7 @@ use super::estimate;
 use super::predecessor::{Reads, reads};
 use super::state::{Candidate, State};
 use crate::STATE_VERSION;
-use crate::backup::{Checkpoint, Files, Object, Range, Since, Way, again, by_bulk, next_batch, ranges, skipped};
+use crate::backup::{Checkpoint, Object, ObjectFiles, Since, Strategy, again, by_bulk, next_batch, ranges, skipped};
 use crate::host::{BatchResult, ConnectorError, Failure, Host, Next, Note, Planned, Snapshot};
 use crate::org::Org;
 use crate::salesforce::limits::{MIN_PAGE_ROWS, PAGE_ROWS};
@@ -71,7 +71,7 @@ pub(super) fn assemble<H: Host>(
         for (name, mark) in names
             .iter()
             .zip(&mut marks)
-            .filter(|(name, _)| damaged.iter().any(|one| one == *name))
+            .filter(|(name, _)| damaged.iter().any(|object| object == *name))
         {
             *mark = None;
             host.warning(damaged_base(name));
@@ -127,10 +127,10 @@ pub(super) fn assemble<H: Host>(
         plans.push((candidate, describe, mark));
         objects.push(object);
     }
-    for n in by_bulk(&objects, org.configuration().bulk_rows) {
-        let rows = objects[n].remaining().unwrap_or(0);
-        let many = ranges::how_many(rows, objects[n].row_bytes);
-        objects[n].read_by_bulk(vec![Range::default(); many]);
+    for object_ix in by_bulk(&objects, org.configuration().bulk_rows) {
+        let rows = objects[object_ix].remaining().unwrap_or(0);
+        let jobs = ranges::how_many(rows, objects[object_ix].row_bytes);
+        objects[object_ix].read_by_jobs(jobs);
     }
     if writes {
         keep_describes(host, state, known, &plans)?;
@@ -151,7 +151,7 @@ pub(super) fn assemble<H: Host>(
 
 /// Records that an earlier backup could not read are left out of queries, and each is asked for alone once that is due.
 fn leave_out<H: Host>(host: &H, object: &mut Object, unreadable: Vec<(String, again::Again)>, full: bool) {
-    for (id, again) in unreadable.into_iter().filter(|_| object.way == Way::Keyset) {
+    for (id, again) in unreadable.into_iter().filter(|_| object.strategy == Strategy::Keyset) {
         if full || again.is_due(host.now()) {
             object.ask_again.push(id.clone());
         } else {
@@ -163,8 +163,8 @@ fn leave_out<H: Host>(host: &H, object: &mut Object, unreadable: Vec<(String, ag
 
 /// An object before its first request.
 fn first(candidate: &Candidate, describe: &Describe, groups: u8, mark: Option<&Mark>) -> Object {
-    let way = Object::first_way(describe);
-    let mut object = Object::new(candidate.name.clone(), way, candidate.counted, row_bytes(describe));
+    let strategy = Object::first_strategy(describe);
+    let mut object = Object::new(candidate.name.clone(), strategy, candidate.counted, row_bytes(describe));
     object.groups = if groups > 1 { groups } else { 0 };
     object.bulk_able = groups == 1
         && describe.keyset
@@ -174,16 +174,16 @@ fn first(candidate: &Candidate, describe: &Describe, groups: u8, mark: Option<&M
         && !object.name.ends_with("Status")
         && !object.name.ends_with("__mdt");
     if !describe.bodies.is_empty() || !describe.images.is_empty() {
-        object.files = Some(Box::new(Files {
+        object.files = Some(Box::new(ObjectFiles {
             left: mark.map_or(0, |mark| mark.files_left),
-            ..Files::default()
+            ..ObjectFiles::default()
         }));
     }
     if groups == 1 && describe.long_texts() > 1 {
         shorten_pages(&mut object, describe);
     }
     if let Some(mark) = mark {
-        object.counted = object.counted.or(Some(mark.records));
+        object.counts.counted = object.counts.counted.or(Some(mark.records));
         if let Reads::Changes { looks } = reads(mark, describe) {
             object.live = Some(mark.records);
             if groups == 1 {

@@ -5,6 +5,7 @@ use super::state::{Candidate, State, clamped};
 use super::tally;
 use crate::backup::again;
 use crate::backup::files::held;
+use crate::halt::{Halt, Step};
 use crate::host::{ConnectorError, Failure, Host, Level, Planned};
 use crate::org::{Body, Org, SendFailure, Subrequest};
 use crate::salesforce::limits::COMPOSITE_QUERIES;
@@ -40,51 +41,48 @@ pub(super) enum Found {
 /// Asks until all is known, or nothing more may be sent.
 pub(super) fn discover<H: Host>(org: &Org<'_, H>, state: &mut State) -> Result<Found, ConnectorError> {
     let mut known = BTreeMap::new();
-    let stopped = match ask(org, state, &mut known)? {
-        Asked::All => return Ok(Found::All(known)),
-        Asked::Unknown(names) => return Ok(Found::NotYet(Planned::Blocked(unknown_objects(&names)))),
-        Asked::SendFailure(stopped) => stopped,
+    let halt = match ask(org, state, &mut known) {
+        Ok(()) => return Ok(Found::All(known)),
+        Err(halt) => halt,
     };
+    let failure = match halt {
+        Halt::Failed(error) => return Err(*error),
+        Halt::Blocked(failure) => return Ok(Found::NotYet(Planned::Blocked(*failure))),
+        Halt::Send(failure) => *failure,
+        Halt::Call | Halt::Wait(_) => SendFailure::AllowanceSpent,
+    };
+    let is_busy = failure == SendFailure::Later || org.asks_to_wait().is_some();
+    if is_busy && !matches!(failure, SendFailure::Host(_)) {
+        state.refused_in_a_row = state.refused_in_a_row.saturating_add(1);
+        org.host().put(state.entries(org.host())?)?;
+    }
     let more = Planned::More(u32::try_from(still_needed(state, &known).clamp(1, MAX_MORE)).unwrap_or(1));
-    match stopped {
-        SendFailure::AllowanceSpent | SendFailure::DailyLimit => Ok(Found::NotYet(more)),
-        stopped
-            if state.refused_in_a_row <= MAX_REFUSALS && (stopped == SendFailure::Later || org.asks_to_wait().is_some()) =>
-        {
+    Ok(Found::NotYet(match failure {
+        SendFailure::AllowanceSpent | SendFailure::DailyLimit => more,
+        SendFailure::Host(error) => return Err(*error),
+        _ if is_busy && state.refused_in_a_row <= MAX_REFUSALS => {
             let seconds = (u32::from(state.refused_in_a_row) * 5).clamp(5, 30);
-            let seconds = org.asks_to_wait().map_or(seconds, |asked| asked.max(seconds));
-            Ok(Found::NotYet(Planned::AgainAfter(seconds)))
+            Planned::AgainAfter(org.asks_to_wait().unwrap_or_default().max(seconds))
         }
         SendFailure::NotSent(_) | SendFailure::Broken(_) | SendFailure::TooLarge(_)
             if state.learnt && state.failing < OUTAGE =>
         {
-            Ok(Found::NotYet(more))
+            more
         }
-        stopped => Err(stopped.into_error()),
-    }
+        failure => return Err(failure.into_error()),
+    }))
 }
 
-enum Asked {
-    All,
-    Unknown(Vec<String>),
-    SendFailure(SendFailure),
-}
-
-fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String, Known>) -> Result<Asked, ConnectorError> {
+fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String, Known>) -> Step {
     let host = org.host();
     if state.candidates.is_none() {
         org.set_ahead(state.ahead);
-        let first = match first(org) {
-            Ok(first) => first,
-            Err(stopped) => return stop(org, state, stopped),
-        };
+        let first = first(org)?;
         state.ahead = org.ahead();
         state.covered = first.covered;
         state.missing = first.missing;
-        match candidates(&first.global, &state.wanted, &first.definitions) {
-            Ok(candidates) => state.candidates = Some(candidates),
-            Err(names) => return Ok(Asked::Unknown(names)),
-        }
+        let candidates = candidates(&first.global, &state.wanted, &first.definitions);
+        state.candidates = Some(candidates.map_err(|names| Halt::Blocked(Box::new(unknown_objects(&names))))?);
         keep(host, state, Vec::new())?;
     }
     // What was read before is counted by its marks.
@@ -106,19 +104,20 @@ fn ask<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String
             Err(SendFailure::Broken(failure)) => {
                 host.log(Level::Info, "record counts can't be read", &[("why", failure.message)]);
             }
-            Err(stopped) => return stop(org, state, stopped),
+            Err(failure) => return Err(failure.into()),
         }
         state.counted = true;
         keep(host, state, Vec::new())?;
     }
-    match ask_describes(org, state, known)? {
-        Asked::All if state.full && !state.tallied => ask_tally(org, state, known),
-        asked => Ok(asked),
+    ask_describes(org, state, known)?;
+    if state.full && !state.tallied {
+        ask_tally(org, state, known)?;
     }
+    Ok(())
 }
 
 /// Asks for what record counts leave out, where estimates depend on it. Without answers they are rough, and that is all.
-fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<String, Known>) -> Result<Asked, ConnectorError> {
+fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<String, Known>) -> Step {
     let host = org.host();
     let files = org.configuration().file_requests != Some(0);
     let candidates = state.candidates.get_or_insert_default();
@@ -127,10 +126,10 @@ fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<Stri
     for (candidate, held) in candidates.iter_mut().zip(held) {
         candidate.files = held.map(|held| candidate.counted.unwrap_or(0).saturating_sub(held));
     }
-    for some in tally::questions(candidates, known, files).chunks(COMPOSITE_QUERIES) {
-        let parts = some.iter().enumerate().filter_map(|(n, question)| {
+    for questions in tally::questions(candidates, known, files).chunks(COMPOSITE_QUERIES) {
+        let parts = questions.iter().enumerate().filter_map(|(place_ix, question)| {
             let path = org.path(&question.path(candidates, known)?);
-            Some(Subrequest::get(path, format!("t{n}")))
+            Some(Subrequest::get(path, format!("t{place_ix}")))
         });
         let mut subs = Vec::new();
         let answered = org
@@ -142,8 +141,8 @@ fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<Stri
         });
         match read {
             Ok(request) if subs.iter().any(is_daily_limit) => {
-                let stopped = org.refused_by_daily_limit(None, Some(request)).err();
-                return stop(org, state, stopped.unwrap_or(SendFailure::DailyLimit));
+                org.refused_by_daily_limit(None, Some(request))?;
+                return Err(SendFailure::DailyLimit.into());
             }
             Ok(_) => {}
             Err(SendFailure::Refused(refused)) if !refused.ends_session() => {
@@ -157,17 +156,16 @@ fn ask_tally<H: Host>(org: &Org<'_, H>, state: &mut State, known: &BTreeMap<Stri
                 let why = [("why", failure.message)];
                 host.log(Level::Info, "what record counts leave out can't be counted", &why);
             }
-            Err(stopped) => return stop(org, state, stopped),
+            Err(failure) => return Err(failure.into()),
         }
-        for (question, sub) in some.iter().zip(subs) {
+        for (question, sub) in questions.iter().zip(subs) {
             if let (200, SubBody::Read(answer)) = (sub.status, sub.body) {
                 question.answered(candidates, &answer);
             }
         }
     }
     state.tallied = true;
-    keep(host, state, Vec::new())?;
-    Ok(Asked::All)
+    Ok(keep(host, state, Vec::new())?)
 }
 
 fn is_daily_limit<B>(sub: &Sub<B>) -> bool {
@@ -242,7 +240,7 @@ fn first<H: Host>(org: &Org<'_, H>) -> Result<First, SendFailure> {
         Subrequest::get(org.path(&updated), "covered".to_owned()),
     ];
     let permissions = permission_queries().into_iter().enumerate();
-    parts.extend(permissions.map(|(n, soql)| query(&soql, format!("permissions{n}"))));
+    parts.extend(permissions.map(|(place_ix, soql)| query(&soql, format!("permissions{place_ix}"))));
     let mut body = match org.composite(&parts).and_then(|pending| org.finish(pending)) {
         Err(SendFailure::Refused(refused)) if refused.status != 401 && org.asks_to_wait().is_none() => return alone(org),
         body => body?,
@@ -326,11 +324,7 @@ fn ask_one<H: Host, T>(
     parse(&mut body).map_err(|why| body.parse_failed(&why))
 }
 
-fn ask_describes<H: Host>(
-    org: &Org<'_, H>,
-    state: &mut State,
-    known: &mut BTreeMap<String, Known>,
-) -> Result<Asked, ConnectorError> {
+fn ask_describes<H: Host>(org: &Org<'_, H>, state: &mut State, known: &mut BTreeMap<String, Known>) -> Step {
     let host = org.host();
     let names: Vec<String> = state
         .candidates
@@ -359,11 +353,12 @@ fn ask_describes<H: Host>(
     // Those that are asked for alone come last.
     waiting.sort_by_key(|name| !state.alone.contains_key(name));
     let mut under_way: Vec<(H::Pending, Vec<String>)> = Vec::new();
-    let mut stopped = None;
+    // What is under way is answered all the same, and the first reason stands.
+    let mut halt = None;
     loop {
-        while stopped.is_none() && !waiting.is_empty() && under_way.len() < at_once(host, state) {
+        while halt.is_none() && !waiting.is_empty() && under_way.len() < at_once(host, state) {
             if host.should_stop() || host.now() >= host.ends_at() {
-                stopped = Some(SendFailure::AllowanceSpent);
+                halt = Some(Halt::Call);
                 break;
             }
             let together = waiting
@@ -372,15 +367,15 @@ fn ask_describes<H: Host>(
                 .take_while(|name| !state.alone.contains_key(*name))
                 .count();
             let many = together.min(state.describes_at_once).max(1);
-            let some = waiting.split_off(waiting.len().saturating_sub(many));
-            let some: Vec<String> = some.into_iter().rev().collect();
-            let parts = describes::subrequests(org, some.iter().map(|name| asked_since(&older, name)));
-            org.send_once(matches!(&some[..], [one] if state.alone.get(one) == Some(&(ALONE_TRIES - 1))));
+            let names = waiting.split_off(waiting.len().saturating_sub(many));
+            let names: Vec<String> = names.into_iter().rev().collect();
+            let parts = describes::subrequests(org, names.iter().map(|name| asked_since(&older, name)));
+            org.send_once(matches!(&names[..], [alone] if state.alone.get(alone) == Some(&(ALONE_TRIES - 1))));
             let sent = org.composite(&parts);
             org.send_once(false);
             match sent {
-                Ok(pending) => under_way.push((pending, some)),
-                Err(why) => stopped = Some(why),
+                Ok(pending) => under_way.push((pending, names)),
+                Err(failure) => halt = Some(failure.into()),
             }
         }
         if under_way.is_empty() {
@@ -389,17 +384,16 @@ fn ask_describes<H: Host>(
         let pending: Vec<&H::Pending> = under_way.iter().map(|(pending, _)| pending).collect();
         let answered = host.wait_any(&pending).min(under_way.len() - 1);
         let (pending, asked) = under_way.remove(answered);
-        if let Err(why) = take_describes(org, state, known, &older, pending, &asked)? {
-            stopped.get_or_insert(why);
+        match take_describes(org, state, known, &older, pending, &asked) {
+            Ok(()) => {}
+            Err(Halt::Failed(error)) => return Err(Halt::Failed(error)),
+            Err(why) => _ = halt.get_or_insert(why),
         }
     }
-    match stopped {
-        Some(stopped) => stop(org, state, stopped),
-        None if all_known(state, known) => Ok(Asked::All),
-        None => Ok(Asked::SendFailure(SendFailure::Broken(Failure::new(
-            "unexpected-answer",
-            "an answer has fewer describes than were asked for",
-        )))),
+    match halt {
+        Some(halt) => Err(halt),
+        None if all_known(state, known) => Ok(()),
+        None => Err(too_few_describes().into()),
     }
 }
 
@@ -463,17 +457,17 @@ fn narrow<H: Host>(
     missing: &[String],
     stopped: SendFailure,
 ) -> Result<SendFailure, ConnectorError> {
-    let failed_alone = |one: &String| state.alone.get(one).is_some_and(|tries| *tries > 0);
-    if !matches!(missing, [one] if failed_alone(one)) {
+    let failed_alone = |name: &String| state.alone.get(name).is_some_and(|tries| *tries > 0);
+    if !matches!(missing, [name] if failed_alone(name)) {
         state.failing = state.failing.saturating_add(1);
     }
     let mut entries = Vec::new();
-    if let [one] = missing
-        && let Some(tries) = state.alone.get_mut(one)
+    if let [name] = missing
+        && let Some(tries) = state.alone.get_mut(name)
     {
         *tries += 1;
         if *tries >= ALONE_TRIES {
-            state.alone.remove(one);
+            state.alone.remove(name);
             let error = match &stopped {
                 SendFailure::Refused(refused) => refused.error(),
                 other => ApiError {
@@ -490,7 +484,7 @@ fn narrow<H: Host>(
                 definition: None,
                 answer: Err(Skip::Refused(error)),
             };
-            entries.push(describes::entry(one, &found)?);
+            entries.push(describes::entry(name, &found)?);
         }
     } else {
         state.alone.extend(missing.iter().map(|name| (name.clone(), 0)));
@@ -536,7 +530,7 @@ fn take_describes<H: Host>(
     older: &BTreeMap<String, Known>,
     pending: H::Pending,
     asked: &[String],
-) -> Result<Result<(), SendFailure>, ConnectorError> {
+) -> Step {
     let mut subs: Vec<Sub<crate::salesforce::Described>> = Vec::new();
     let mut stopped = match org.finish(pending) {
         Ok(mut body) => org.read_composite(&mut body, &mut DescribeBodies, &mut subs).err(),
@@ -544,10 +538,7 @@ fn take_describes<H: Host>(
     };
     let came = subs.len();
     if stopped.is_none() && came < asked.len() {
-        stopped = Some(SendFailure::Broken(Failure::new(
-            "unexpected-answer",
-            "an answer has fewer describes than were asked for",
-        )));
+        stopped = Some(too_few_describes());
     }
     let mut entries = Vec::new();
     let now = org.host().now();
@@ -612,11 +603,20 @@ fn take_describes<H: Host>(
         Some(SendFailure::Refused(refused)) => refused.may_pass(),
         _ => false,
     };
-    Ok(match stopped {
-        Some(why) if can_be_narrowed && came < asked.len() => Err(narrow(org.host(), state, &asked[came..], why)?),
-        Some(why) => Err(why),
+    match stopped {
+        Some(failure) if can_be_narrowed && came < asked.len() => {
+            Err(narrow(org.host(), state, &asked[came..], failure)?.into())
+        }
+        Some(failure) => Err(failure.into()),
         None => Ok(()),
-    })
+    }
+}
+
+fn too_few_describes() -> SendFailure {
+    SendFailure::Broken(Failure::new(
+        "unexpected-answer",
+        "an answer has fewer describes than were asked for",
+    ))
 }
 
 fn unasked() -> ApiError {
@@ -630,19 +630,6 @@ fn keep<H: Host>(host: &H, state: &mut State, mut entries: Vec<Entry>) -> Result
     state.learnt = true;
     entries.extend(state.entries(host)?);
     Ok(host.put(entries)?)
-}
-
-fn stop<H: Host>(org: &Org<'_, H>, state: &mut State, stopped: SendFailure) -> Result<Asked, ConnectorError> {
-    let host = org.host();
-    match stopped {
-        SendFailure::Host(error) => return Err(*error),
-        _ if stopped == SendFailure::Later || org.asks_to_wait().is_some() => {
-            state.refused_in_a_row = state.refused_in_a_row.saturating_add(1);
-            host.put(state.entries(host)?)?;
-        }
-        _ => {}
-    }
-    Ok(Asked::SendFailure(stopped))
 }
 
 fn still_needed(state: &State, known: &BTreeMap<String, Known>) -> usize {
@@ -714,7 +701,7 @@ fn unknown_objects(names: &[String]) -> Failure {
     )
     .remedy("write the API name, e.g. Account or Invoice__c, and give the connection's user access to the object");
     match names {
-        [one] => failure.about(one),
+        [name] => failure.about(name),
         _ => failure,
     }
 }

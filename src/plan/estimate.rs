@@ -6,7 +6,7 @@
 use super::state::Candidate;
 use crate::backup::files::held;
 use crate::backup::files::images::{self, Images};
-use crate::backup::{Checkpoint, Object, Phase, Planned, Way};
+use crate::backup::{Checkpoint, Object, ObjectEstimate, Phase, Strategy};
 use crate::host::{ConnectorError, Host};
 use crate::org::{Configuration, Org};
 use crate::salesforce::Describe;
@@ -38,7 +38,7 @@ pub(super) fn tell<H: Host>(
         } else {
             (None, None)
         };
-        let way = way(&object, candidate, describe, configuration);
+        let method = method(&object, candidate, describe, configuration);
         let records = object.live.or(candidate.counted).unwrap_or(0);
         let bytes = if object.since.is_some() {
             0
@@ -58,11 +58,11 @@ pub(super) fn tell<H: Host>(
         let sum = u64::from(checkpoint.requests());
         let rows = sum.saturating_sub(before);
         before = sum;
-        host.estimate(&name, &way, rows.saturating_add(files), records, bytes);
-        let of = checkpoint.objects.last_mut().and_then(|object| object.files.as_mut());
-        if let Some(of) = of.filter(|of| !of.off) {
-            of.plan = Some(Planned {
-                way,
+        host.estimate(&name, &method, rows.saturating_add(files), records, bytes);
+        let object_files = checkpoint.objects.last_mut().and_then(|object| object.files.as_mut());
+        if let Some(object_files) = object_files.filter(|files| !files.off) {
+            object_files.plan = Some(ObjectEstimate {
+                method,
                 rows,
                 files,
                 records,
@@ -97,40 +97,40 @@ fn known_files(object: &Object, candidate: &Candidate, describe: &Describe, reco
     }
 }
 
-/// The way an object is read, for people.
-fn way(object: &Object, candidate: &Candidate, describe: &Describe, configuration: &Configuration) -> String {
-    let rows = match (object.phase, object.way) {
+/// How an object is read, for people.
+fn method(object: &Object, candidate: &Candidate, describe: &Describe, configuration: &Configuration) -> String {
+    let rows = match (&object.phase, object.strategy) {
         (Phase::Looking, _) => "changes, where getUpdated tells of any",
-        (Phase::Bulk, _) => "bulk query job",
-        (Phase::Bounding, _) => "bulk query jobs over ranges of Ids",
-        (_, Way::Keyset) if object.since.is_some() => "changes by REST queries",
-        (_, Way::Plain | Way::Limited(_)) if object.since.is_some() => "changes by REST queries, by locator",
-        (_, Way::Keyset) => "REST queries by Id, five pages a request",
-        (_, Way::Plain) => "REST queries by locator, five pages a request",
-        (_, Way::Limited(_)) => "REST queries by limited pages",
+        (Phase::Bulk(_), _) => "bulk query job",
+        (Phase::Bounding(_), _) => "bulk query jobs over ranges of Ids",
+        (_, Strategy::Keyset) if object.since.is_some() => "changes by REST queries",
+        (_, Strategy::Plain | Strategy::Limited(_)) if object.since.is_some() => "changes by REST queries, by locator",
+        (_, Strategy::Keyset) => "REST queries by Id, five pages a request",
+        (_, Strategy::Plain) => "REST queries by locator, five pages a request",
+        (_, Strategy::Limited(_)) => "REST queries by limited pages",
     };
-    let mut way = rows.to_owned();
+    let mut method = rows.to_owned();
     if object.groups > 1 {
-        way += &format!("; fields in {} groups", object.groups);
+        method += &format!("; fields in {} groups", object.groups);
     }
-    if object.since.is_none() && candidate.counted.is_none() && object.counted.is_none() {
-        way += "; count unknown";
+    if object.since.is_none() && candidate.counted.is_none() && object.counts.counted.is_none() {
+        method += "; count unknown";
     }
     match &object.files {
-        None => return way,
-        Some(_) if configuration.file_requests == Some(0) => way += "; without files, by the connection's file_requests",
+        None => return method,
+        Some(_) if configuration.file_requests == Some(0) => method += "; without files, by the connection's file_requests",
         Some(files) if files.off => {}
-        Some(_) => way += "; each new file a request",
+        Some(_) => method += "; each new file a request",
     }
     if !describe.images.is_empty() && configuration.file_requests != Some(0) {
-        way += if configuration.rich_text_images {
+        method += if configuration.rich_text_images {
             ", each new image in its rich text too"
         } else {
             "; without images in rich text, by the connection's rich_text_images"
         };
     }
     if let (true, Some(most)) = (fetches(object), configuration.file_requests) {
-        way += &format!("; at most {most} files of all objects, by the connection's file_requests");
+        method += &format!("; at most {most} files of all objects, by the connection's file_requests");
     }
-    way
+    method
 }

@@ -17,23 +17,23 @@ pub fn clamped(number: u64) -> u64 {
     number.min(MOST_RECORDS)
 }
 
-/// An object that may be read.
+/// An object that may be read. Programs of state version 1 named its fields by one letter.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Candidate {
     /// API name.
-    #[serde(rename = "n")]
+    #[serde(alias = "n")]
     pub name: String,
     /// Records by the record count resource.
-    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "k", default, skip_serializing_if = "Option::is_none")]
     pub counted: Option<u64>,
     /// Files that it has, as far as the org counts them: those within rich text aren't.
-    #[serde(rename = "f", default, skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "f", default, skip_serializing_if = "Option::is_none")]
     pub files: Option<u64>,
     /// When its definition was last changed, in the org's own words.
-    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "m", default, skip_serializing_if = "Option::is_none")]
     pub definition: Option<String>,
     /// Isn't read, for the reason with this code.
-    #[serde(rename = "s", default, skip_serializing_if = "Option::is_none")]
+    #[serde(alias = "s", default, skip_serializing_if = "Option::is_none")]
     pub skipped: Option<String>,
 }
 

@@ -57,13 +57,13 @@ pub(super) fn questions(candidates: &[Candidate], known: &BTreeMap<String, Known
         .collect();
     let described = |candidate: &Candidate| known.get(&candidate.name)?.answer.as_ref().ok();
     let (mut of_files, mut of_records) = (Vec::new(), Vec::new());
-    for (n, candidate) in candidates.iter().enumerate() {
+    for (candidate_ix, candidate) in candidates.iter().enumerate() {
         let Some(describe) = described(candidate) else { continue };
         let counted = candidate.counted.unwrap_or(0);
         let known = candidate.files.is_some();
         if files && !known && !describe.bodies.is_empty() && counted > FEW_FILES && describe.length_field().is_some() {
             of_files.push(Question {
-                candidate: n,
+                candidate: candidate_ix,
                 asks: if describe.has_checksum() {
                     Asks::Contents
                 } else {
@@ -82,7 +82,7 @@ pub(super) fn questions(candidates: &[Candidate], known: &BTreeMap<String, Known
         };
         if weight > FEW_RECORDS {
             of_records.push(Question {
-                candidate: n,
+                candidate: candidate_ix,
                 asks: Asks::Records,
                 weight,
             });

@@ -77,7 +77,7 @@ impl<'h, H: Host> Writer<'h, H> {
 /// The piece of a list that is taken from now; `None` where it is not there, or not as it was.
 pub(super) fn piece<H: Host>(host: &H, object: &str, listed: &Listed) -> Result<Option<Vec<File>>, ConnectorError> {
     let files: Option<Vec<File>> = values::cached(host, &key(object, listed.round, listed.piece))?;
-    Ok(files.filter(|files| files.len() > listed.at as usize))
+    Ok(files.filter(|files| files.len() > listed.taken as usize))
 }
 
 /// The object's lists are done with. One that is left by a backup that never came so far is overwritten by the next.

@@ -27,7 +27,7 @@ impl<H: Host> Batch<'_, '_, H> {
     /// A file didn't come; true where the next one is to be asked for.
     pub(super) fn file_failed(
         &mut self,
-        n: usize,
+        object_ix: usize,
         file: &File,
         tries: u8,
         stopped: SendFailure,
@@ -39,8 +39,9 @@ impl<H: Host> Batch<'_, '_, H> {
             SendFailure::Broken(_) | SendFailure::Differs(_) | SendFailure::Later => true,
             _ => return self.stopped(Some(stopped)).map(|()| false),
         };
-        self.got_somewhere = true;
-        self.busy |= stopped == SendFailure::Later;
+        if stopped == SendFailure::Later {
+            self.end_busy();
+        }
         let error = as_error(&stopped);
         let alike = self.checkpoint.failing_files.take().filter(|(_, code)| *code == error.code);
         let many = alike.map_or(0, |(many, _)| many) + 1;
@@ -48,8 +49,8 @@ impl<H: Host> Batch<'_, '_, H> {
             self.checkpoint.files_deferred.get_or_insert(error.text());
         }
         self.checkpoint.failing_files = Some((many, error.code.clone()));
-        let failed_before = self.failed_parts(n)?.get(&file.part()).is_some();
-        let files = self.files(n);
+        let failed_before = self.failed_parts(object_ix)?.get(&file.part()).is_some();
+        let files = self.files(object_ix);
         if may_pass && !failed_before && tries + 1 < MAX_TRIES && files.late.len() < MAX_LATE {
             files.late.push(Late {
                 file: file.clone(),
@@ -58,7 +59,7 @@ impl<H: Host> Batch<'_, '_, H> {
             return Ok(true);
         }
         files.failed += 1;
-        let name = self.name(n).to_owned();
+        let name = self.name(object_ix).to_owned();
         let code = match &stopped {
             SendFailure::Differs(_) => "content-differs",
             SendFailure::TooLarge(_) => "file-too-large",
@@ -77,37 +78,39 @@ impl<H: Host> Batch<'_, '_, H> {
             _ => failure.remedy("the next backup tries again"),
         };
         let now = self.host().now();
-        self.failed_parts(n)?.failed(&file.part(), now, &failure);
+        self.failed_parts(object_ix)?.failed(&file.part(), now, &failure);
         self.host().part_failed(&name, &file.part(), failure);
         Ok(true)
     }
 
     /// Tries again what failed, once each; true where nothing of it is left to be tried.
-    pub(super) fn fetch_late(&mut self, n: usize) -> Result<bool, ConnectorError> {
-        let name = self.name(n).to_owned();
-        let mut waiting = std::mem::take(&mut self.files(n).late).into_iter();
+    pub(super) fn fetch_late(&mut self, object_ix: usize) -> Result<bool, ConnectorError> {
+        let name = self.name(object_ix).to_owned();
+        let mut waiting = std::mem::take(&mut self.files(object_ix).late).into_iter();
         while let Some(late) = waiting.next() {
             if self.no_more_files() {
-                self.files(n).left += 1;
+                self.files(object_ix).left += 1;
                 continue;
             }
             let pending = match self.may_send(0) {
-                true => self.start_file(n, &name, &late.file)?,
+                true => self.start_file(object_ix, &name, &late.file)?,
                 false => None,
             };
             let is_dealt_with = match pending {
-                Some(pending) => self.finish_file(n, &name, &late.file, pending, late.tries)?,
+                Some(pending) => self.finish_file(object_ix, &name, &late.file, pending, late.tries)?,
                 None => false,
             };
             if !is_dealt_with {
                 // Those that were not tried come first the next time.
-                let tried = std::mem::take(&mut self.files(n).late);
-                self.files(n).late = std::iter::once(late).chain(waiting).chain(tried).collect();
+                let tried = std::mem::take(&mut self.files(object_ix).late);
+                self.files(object_ix).late = std::iter::once(late).chain(waiting).chain(tried).collect();
                 return Ok(false);
             }
         }
-        let is_done = self.files(n).late.is_empty();
-        self.busy |= !is_done;
+        let is_done = self.files(object_ix).late.is_empty();
+        if !is_done {
+            self.end_busy();
+        }
         Ok(is_done)
     }
 }

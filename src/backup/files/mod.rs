@@ -16,7 +16,7 @@ pub use found::File;
 use super::Event;
 use super::again::Parts;
 use super::batch::Batch;
-use super::object::{Files, Phase};
+use super::object::{FileWalk, Phase};
 use crate::host::{ConnectorError, Failure, Host, Snapshot, Which};
 use crate::org::SendFailure;
 use std::collections::BTreeSet;
@@ -34,51 +34,56 @@ impl<H: Host> Batch<'_, '_, H> {
     /// Fetches files of objects whose rows are committed.
     pub(super) fn fetch_files(&mut self) -> Result<(), ConnectorError> {
         let ready = std::mem::take(&mut self.files_ready);
-        for n in ready.iter().copied() {
+        for object_ix in ready.iter().copied() {
             if !self.may_send(0) && !self.no_more_files() {
                 return Ok(());
             }
             // All are looked through before anything is fetched: then it is known how much there is to do.
-            self.load_describes(&[n])?;
-            if self.files(n).list.is_none() && !self.files(n).walked {
-                self.walk(n)?;
+            self.load_describes(&[object_ix])?;
+            if self.files(object_ix).list.is_none() && !self.files(object_ix).walked {
+                self.walk(object_ix)?;
             }
         }
-        for n in ready {
+        for object_ix in ready {
             if !self.may_send(0) && !self.no_more_files() {
                 return Ok(());
             }
-            self.fetch_listed(n)?;
-            let files = self.files(n);
-            if files.list.is_some() || !files.walked || !self.fetch_late(n)? {
+            self.fetch_listed(object_ix)?;
+            let files = self.files(object_ix);
+            if files.list.is_some() || !files.walked || !self.fetch_late(object_ix)? {
                 return Ok(());
             }
-            self.files_end(n)?;
+            self.files_end(object_ix)?;
         }
         Ok(())
     }
 
     /// How far the files of an object are.
-    pub(super) fn files(&mut self, n: usize) -> &mut Files {
-        self.checkpoint.objects[n].files.get_or_insert_default()
+    pub(super) fn files(&mut self, object_ix: usize) -> &mut FileWalk {
+        self.checkpoint.objects[object_ix].files_mut()
     }
 
     /// Tells the object's part of the plan anew, where more files were found than it has.
-    fn estimate_files(&mut self, n: usize) {
+    fn estimate_files(&mut self, object_ix: usize) {
         let budget = self.org.configuration().file_requests.unwrap_or(u64::MAX);
-        let others = self.checkpoint.objects.iter().enumerate().filter(|(other, _)| *other != n);
+        let others = self
+            .checkpoint
+            .objects
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != object_ix);
         let planned = others.filter_map(|(_, object)| Some(object.files.as_ref()?.plan.as_ref()?.files));
         let room = budget.saturating_sub(planned.fold(0, u64::saturating_add));
-        let name = self.name(n).to_owned();
-        let files = self.files(n);
-        let known = files.due.min(room);
-        let Some(plan) = files.plan.as_mut().filter(|plan| plan.files < known) else {
+        let name = self.name(object_ix).to_owned();
+        let known = self.files(object_ix).due.min(room);
+        let files = self.checkpoint.objects[object_ix].files.as_mut();
+        let Some(plan) = files.and_then(|files| files.plan.as_mut()).filter(|plan| plan.files < known) else {
             return;
         };
         plan.files = known;
         let plan = plan.clone();
         let requests = plan.rows.saturating_add(plan.files);
-        self.host().estimate(&name, &plan.way, requests, plan.records, plan.bytes);
+        self.host().estimate(&name, &plan.method, requests, plan.records, plan.bytes);
     }
 
     /// This backup asks for no more files: its budget is spent, or all of them fail.
@@ -88,51 +93,55 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// Files and records of the object that failed in earlier backups.
-    pub(in crate::backup) fn failed_parts(&mut self, n: usize) -> Result<&mut Parts, ConnectorError> {
-        if !self.failed_parts.contains_key(&n) {
-            let parts = Parts::load(self.host(), self.name(n))?;
-            self.failed_parts.insert(n, parts);
+    pub(in crate::backup) fn failed_parts(&mut self, object_ix: usize) -> Result<&mut Parts, ConnectorError> {
+        if !self.failed_parts.contains_key(&object_ix) {
+            let parts = Parts::load(self.host(), self.name(object_ix))?;
+            self.failed_parts.insert(object_ix, parts);
         }
-        Ok(self.failed_parts.entry(n).or_default())
+        Ok(self.failed_parts.entry(object_ix).or_default())
     }
 
     /// Looks through the object's rows, from where the last walk ended until a list is full, and lists the files that are due.
-    fn walk(&mut self, n: usize) -> Result<(), ConnectorError> {
+    fn walk(&mut self, object_ix: usize) -> Result<(), ConnectorError> {
         let host = self.host();
-        let (Some(mut describe), Some(snapshot)) = (self.describes.get(&n).cloned(), host.open(Which::Current)?) else {
-            self.files(n).walked = true;
+        let (Some(mut describe), Some(snapshot)) = (self.describes.get(&object_ix).cloned(), host.open(Which::Current)?) else {
+            self.files(object_ix).walked = true;
             return Ok(());
         };
         if !self.org.configuration().rich_text_images {
             describe.images.clear();
         }
-        let name = self.name(n).to_owned();
-        let at_once = self.checkpoint.objects[n].rows_at_once().min(MAX_ROWS);
+        let name = self.name(object_ix).to_owned();
+        let at_once = self.checkpoint.objects[object_ix].rows_at_once().min(MAX_ROWS);
         let counts_only = self.no_more_files();
         let now = host.now();
-        self.files(n).rounds += 1;
-        let mut list = due::Writer::new(host, &name, self.files(n).rounds);
+        self.files(object_ix).rounds += 1;
+        let mut list = due::Writer::new(host, &name, self.files(object_ix).rounds);
         let (mut in_store, mut contents) = (0, BTreeSet::new());
         while !list.is_full() && in_store < MAX_FOUND && host.now() < host.ends_at() && !host.should_stop() {
-            let (rows, next) = snapshot.read(&name, &self.files(n).after, at_once)?;
+            let (rows, next) = snapshot.read(&name, &self.files(object_ix).after, at_once)?;
             for row in &rows {
                 for file in found::files_of(&describe, row) {
                     let is_there = host.reuse_blob(&file.blob(&name))?.is_some();
                     let is_known = file.checksum().is_some_and(|content| !contents.insert(content.to_owned()));
-                    self.files(n).count(&file, is_there, is_known);
+                    self.files(object_ix).count(&file, is_there, is_known);
                     if is_there {
                         in_store += 1;
                     } else if counts_only {
-                        self.files(n).left += 1;
-                    } else if let Some(again) = self.failed_parts(n)?.get(&file.part()).filter(|again| !again.is_due(now)) {
+                        self.files(object_ix).left += 1;
+                    } else if let Some(again) = self
+                        .failed_parts(object_ix)?
+                        .get(&file.part())
+                        .filter(|again| !again.is_due(now))
+                    {
                         host.part_failed(&name, &file.part(), again.failure(&name));
-                        self.files(n).failed += 1;
+                        self.files(object_ix).failed += 1;
                     } else {
                         list.add(file)?;
                     }
                 }
             }
-            let files = self.files(n);
+            let files = self.files(object_ix);
             files.rows += rows.len() as u64;
             if let Some(last) = rows.last() {
                 files.after.clone_from(&last.key);
@@ -142,36 +151,34 @@ impl<H: Host> Batch<'_, '_, H> {
                 break;
             }
         }
-        let files = self.files(n);
+        let files = self.files(object_ix);
         files.list = list.finish()?;
         files.listed |= files.list.is_some();
-        self.got_somewhere = true;
-        self.estimate_files(n);
+        self.estimate_files(object_ix);
         Ok(())
     }
 
     /// Takes files from the list, as long as requests may be sent.
-    fn fetch_listed(&mut self, n: usize) -> Result<(), ConnectorError> {
-        let name = self.name(n).to_owned();
-        while let Some(listed) = self.files(n).list.clone() {
+    fn fetch_listed(&mut self, object_ix: usize) -> Result<(), ConnectorError> {
+        let name = self.name(object_ix).to_owned();
+        while let Some(listed) = self.files(object_ix).list.clone() {
             let Some(piece) = due::piece(self.host(), &name, &listed)? else {
-                let files = self.files(n);
-                *files = Files {
+                let files = self.files(object_ix);
+                *files = FileWalk {
                     rounds: files.rounds,
                     listed: true,
                     fetched: files.fetched,
                     due: files.fetched,
-                    plan: files.plan.take(),
                     late: std::mem::take(&mut files.late),
-                    ..Files::default()
+                    ..FileWalk::default()
                 };
                 return Ok(());
             };
-            let mut at = listed.at as usize;
-            while at < piece.len() && !self.no_more_files() {
-                let fetched = self.fetch(n, &name, &piece[at..])?;
-                at += fetched;
-                if let Some(list) = &mut self.files(n).list {
+            let mut taken = listed.taken as usize;
+            while taken < piece.len() && !self.no_more_files() {
+                let fetched = self.fetch(object_ix, &name, &piece[taken..])?;
+                taken += fetched;
+                if let Some(list) = &mut self.files(object_ix).list {
                     list.take(fetched);
                 }
                 if fetched == 0 {
@@ -179,7 +186,7 @@ impl<H: Host> Batch<'_, '_, H> {
                 }
             }
             let spent = self.no_more_files();
-            let files = self.files(n);
+            let files = self.files(object_ix);
             if spent {
                 files.left += files.list.take().map_or(0, |list| list.left);
             } else {
@@ -190,7 +197,7 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// Fetches the first of these files, several at once; how many are dealt with.
-    fn fetch(&mut self, n: usize, name: &str, files: &[File]) -> Result<usize, ConnectorError> {
+    fn fetch(&mut self, object_ix: usize, name: &str, files: &[File]) -> Result<usize, ConnectorError> {
         let mut under_way: Vec<(&File, H::Pending)> = Vec::new();
         let mut reused = 0;
         // After one that failed they go one by one, so that an outage takes few requests.
@@ -205,14 +212,14 @@ impl<H: Host> Batch<'_, '_, H> {
             if same || !self.may_send(under_way.len()) || self.no_more_files() {
                 break;
             }
-            match self.start_file(n, name, file)? {
+            match self.start_file(object_ix, name, file)? {
                 Some(pending) => under_way.push((file, pending)),
                 None => break,
             }
         }
         let (mut dealt_with, mut broken) = (reused, false);
         for (file, pending) in under_way {
-            let is_dealt_with = self.finish_file(n, name, file, pending, 0)?;
+            let is_dealt_with = self.finish_file(object_ix, name, file, pending, 0)?;
             broken |= !is_dealt_with;
             // Files after one that is missing are in the store, and found there.
             dealt_with += usize::from(!broken);
@@ -221,8 +228,8 @@ impl<H: Host> Batch<'_, '_, H> {
     }
 
     /// Asks for a file; `None` where nothing more may be sent.
-    fn start_file(&mut self, n: usize, name: &str, file: &File) -> Result<Option<H::Pending>, ConnectorError> {
-        let failed_before = self.failed_parts(n)?.get(&file.part()).is_some();
+    fn start_file(&mut self, object_ix: usize, name: &str, file: &File) -> Result<Option<H::Pending>, ConnectorError> {
+        let failed_before = self.failed_parts(object_ix)?.get(&file.part()).is_some();
         self.org.send_once(failed_before);
         let started = self.org.start_file(&file.resource(name));
         self.org.send_once(false);
@@ -242,7 +249,7 @@ impl<H: Host> Batch<'_, '_, H> {
     /// Stores a file; true where nothing more is to be done for it now. `tries`: how often it failed before.
     fn finish_file(
         &mut self,
-        n: usize,
+        object_ix: usize,
         name: &str,
         file: &File,
         pending: H::Pending,
@@ -250,7 +257,10 @@ impl<H: Host> Batch<'_, '_, H> {
     ) -> Result<bool, ConnectorError> {
         let blob = file.blob(name);
         let saved = self.org.finish(pending).and_then(|body| body.save(&blob));
-        let one_body = self.describes.get(&n).is_some_and(|describe| describe.bodies.len() == 1);
+        let one_body = self
+            .describes
+            .get(&object_ix)
+            .is_some_and(|describe| describe.bodies.len() == 1);
         let promised = file.length().filter(|_| one_body);
         let stopped = match (saved, promised) {
             (Ok(length), Some(promised)) if length != promised => {
@@ -261,22 +271,21 @@ impl<H: Host> Batch<'_, '_, H> {
                 ))
             }
             (Ok(_), _) => {
-                self.got_somewhere = true;
-                self.files(n).fetched += 1;
+                self.files(object_ix).fetched += 1;
                 self.checkpoint.failing_files = None;
-                self.failed_parts(n)?.came(&file.part());
+                self.failed_parts(object_ix)?.came(&file.part());
                 self.answer_came();
                 return Ok(true);
             }
             (Err(stopped), _) => stopped,
         };
-        self.file_failed(n, file, tries, stopped)
+        self.file_failed(object_ix, file, tries, stopped)
     }
 
     /// All files of the object are there, or left.
-    fn files_end(&mut self, n: usize) -> Result<(), ConnectorError> {
-        let files = self.files(n).clone();
-        let object = &mut self.checkpoint.objects[n];
+    fn files_end(&mut self, object_ix: usize) -> Result<(), ConnectorError> {
+        let files = self.files(object_ix).clone();
+        let object = &mut self.checkpoint.objects[object_ix];
         let deferred = self.checkpoint.files_deferred.as_deref();
         let mut events: Vec<Event> = files_remark(&object.name, files.left, files.failed, deferred)
             .map(Event::Remark)
@@ -299,17 +308,19 @@ impl<H: Host> Batch<'_, '_, H> {
             // A batch that is lost after this walks again, which costs no request.
             due::forget(self.host(), &name)?;
         }
-        self.tell(n, events)
+        self.tell(object_ix, events)
     }
 
     /// Objects whose rows are committed, so that their files can be walked.
     pub(super) fn files_ready(&self) -> Vec<usize> {
         let objects = &self.checkpoint.objects;
-        (0..objects.len()).filter(|n| objects[*n].phase == Phase::Files).collect()
+        (0..objects.len())
+            .filter(|object_ix| matches!(objects[*object_ix].phase, Phase::Files(_)))
+            .collect()
     }
 }
 
-impl Files {
+impl FileWalk {
     /// Counts a file of a row.
     fn count(&mut self, file: &File, is_there: bool, is_known: bool) {
         self.images += u64::from(file.is_image());

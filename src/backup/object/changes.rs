@@ -4,7 +4,7 @@
 //! tells them; where it doesn't, `COUNT()` tells whether there are any, and only then a scan of all Ids tells which. The rule it
 //! keeps: a mark moves only to a moment of which Salesforce said that nothing older will turn up.
 
-use super::{Cursor, Event, Object, Phase, Way};
+use super::{Cursor, Event, Object, PageStep, Phase, QueryPages, RowCounts, Strategy};
 use crate::host::Failure;
 use crate::salesforce::{ApiError, Class, Deleted, Page, Updated};
 use serde::{Deserialize, Serialize};
@@ -17,25 +17,16 @@ const MAX_SINGLES: usize = 4;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Since {
     /// Changes from this moment on, in milliseconds since 1970.
-    #[serde(rename = "m")]
     pub from: u64,
     /// Deletions from this moment on.
-    #[serde(rename = "d")]
     pub deletions_from: u64,
     /// Which were deleted is still to be asked.
-    #[serde(rename = "l", default)]
     asks_deletions: bool,
     /// Deletions before this moment are known.
-    #[serde(rename = "k", default, skip_serializing_if = "Option::is_none")]
     pub deletions_covered: Option<u64>,
     /// Whether there are deletions is still to be told by `COUNT()`.
-    #[serde(rename = "c", default)]
     compares: bool,
-    /// Ids of changed records that are read each by itself.
-    #[serde(rename = "s", default, skip_serializing_if = "Vec::is_empty")]
-    pub singles: Vec<String>,
     /// Records were changed or deleted.
-    #[serde(rename = "x", default)]
     pub changed: bool,
 }
 
@@ -61,13 +52,15 @@ impl Object {
     /// Reads only what was changed. `looks`: ask first whether anything was.
     pub fn read_since(&mut self, since: Since, looks: bool) {
         self.since = Some(since);
-        self.phase = if looks { Phase::Looking } else { Phase::Reading };
-        (self.cursor, self.received, self.expected, self.promised) = (Cursor::Start, 0, None, None);
-        (self.verified, self.confirmed, self.bulk, self.narrowing) = (None, false, None, None);
+        self.phase = if looks { Phase::Looking } else { Phase::default() };
+        self.counts = RowCounts {
+            verified: None,
+            ..self.counts.of_other_rows()
+        };
     }
 
     pub(super) fn compares(&self) -> bool {
-        self.since.as_ref().is_some_and(|since| since.compares) && !self.uncountable
+        self.since.as_ref().is_some_and(|since| since.compares) && !self.counts.uncountable
     }
 
     /// getUpdated answered. `by_address`: records can be read by their address.
@@ -80,18 +73,15 @@ impl Object {
         since.changed |= !updated.ids.is_empty();
         match updated.ids.len() {
             0 => self.rows_read(events),
-            1..=MAX_SINGLES if by_address => {
-                since.singles = updated.ids;
-                self.phase = Phase::Singles;
-            }
-            _ => self.phase = Phase::Reading,
+            1..=MAX_SINGLES if by_address => self.phase = Phase::Singles(updated.ids),
+            _ => self.phase = Phase::default(),
         }
     }
 
     /// getUpdated was refused: then the changed records themselves are asked for.
     pub fn updated_refused(&mut self, class: Class, error: &ApiError, events: &mut Vec<Event>) {
         if !self.refused_in_general(class, error, events) {
-            self.phase = Phase::Reading;
+            self.go_to(PageStep::Rows);
         }
     }
 
@@ -121,7 +111,7 @@ impl Object {
     }
 
     fn deletions_known(&mut self, events: &mut Vec<Event>) {
-        if self.phase == Phase::Deleting {
+        if self.step() == Some(PageStep::Deletions) {
             self.rows_read(events);
         }
     }
@@ -130,20 +120,17 @@ impl Object {
     pub fn single_came(&mut self, id: &str, events: &mut Vec<Event>) {
         self.tries = 0;
         self.got_on();
-        let Some(since) = &mut self.since else { return };
-        since.singles.retain(|single| single != id);
-        if since.singles.is_empty() && self.phase == Phase::Singles {
+        let Phase::Singles(ids) = &mut self.phase else { return };
+        ids.retain(|single| single != id);
+        if ids.is_empty() {
             self.rows_read(events);
         }
     }
 
     /// A changed record can't be read by its address, or isn't found by it: a query reads all that were changed.
     pub fn single_refused(&mut self, class: Class, error: &ApiError, events: &mut Vec<Event>) {
-        if !self.refused_in_general(class, error, events)
-            && let Some(since) = &mut self.since
-        {
-            since.singles.clear();
-            self.phase = Phase::Reading;
+        if !self.refused_in_general(class, error, events) {
+            self.go_to(PageStep::Rows);
         }
     }
 
@@ -156,15 +143,18 @@ impl Object {
         since.compares = false;
         match total {
             // Where nothing can be told by Ids, all of it is read anew.
-            Some(total) if total < live && self.way == Way::Plain => self.read_anew(),
+            Some(total) if total < live && self.strategy == Strategy::Plain => self.read_anew(),
             Some(total) if total < live => {
                 since.changed = true;
-                self.phase = Phase::Scanning;
-                self.cursor = Cursor::Start;
+                self.phase = Phase::Pages(QueryPages {
+                    step: PageStep::Scanning,
+                    cursor: Cursor::Start,
+                    ..self.take_pages()
+                });
             }
             Some(_) => self.rows_read(events),
             None => {
-                self.uncountable = true;
+                self.counts.uncountable = true;
                 events.push(Event::Remark(self.deletions_unknown("its records can't be counted")));
                 self.rows_read(events);
             }
@@ -176,8 +166,8 @@ impl Object {
         self.since = None;
         self.live = None;
         self.replaces = true;
-        self.phase = Phase::Reading;
-        (self.cursor, self.received, self.expected, self.promised) = (Cursor::Start, 0, None, None);
+        self.phase = Phase::default();
+        self.counts = self.counts.of_other_rows();
     }
 
     /// A page of Ids came; the batch has compared it. True where the next place of the request goes on from it.
@@ -186,9 +176,9 @@ impl Object {
         self.got_on();
         let more = !page.done && page.last_id.is_some();
         match &page.last_id {
-            Some(last) if more => self.cursor = Cursor::After(last.clone()),
+            Some(last) if more => self.go_on_at(Cursor::After(last.clone())),
             _ => {
-                self.cursor = Cursor::Start;
+                self.go_on_at(Cursor::Start);
                 self.rows_read(events);
             }
         }

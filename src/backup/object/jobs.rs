@@ -3,7 +3,7 @@
 //! A job's results have no order, so what can go on is the page (by its locator, for seven days) and what begins again is the
 //! range. The rule it keeps: a page that was fetched is in the store before it is read, so reading it again costs no request.
 
-use super::{Cursor, Event, Object, Phase};
+use super::{Event, Object, Phase};
 use crate::backup::ranges;
 use crate::salesforce::{Job, JobState};
 use serde::{Deserialize, Serialize};
@@ -28,10 +28,8 @@ const MAX_PAGE_RECORDS: u64 = 5_000_000;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Bulk {
     /// Ranges of its Ids, in order; together they are all.
-    #[serde(rename = "r")]
     pub ranges: Vec<Range>,
     /// Records a page, where a page was larger than the host takes.
-    #[serde(rename = "m", default, skip_serializing_if = "Option::is_none")]
     pub most_records: Option<u64>,
 }
 
@@ -39,19 +37,14 @@ pub struct Bulk {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Range {
     /// Exclusive.
-    #[serde(rename = "a", default, skip_serializing_if = "Option::is_none")]
     pub after: Option<String>,
     /// Inclusive.
-    #[serde(rename = "u", default, skip_serializing_if = "Option::is_none")]
     pub until: Option<String>,
     /// Where it stands.
-    #[serde(rename = "s")]
     pub state: RangeState,
     /// Its job failed or was lost so many times.
-    #[serde(rename = "l", default)]
     lost: u8,
     /// Rows of it that were read.
-    #[serde(rename = "n", default)]
     rows: u64,
 }
 
@@ -120,22 +113,32 @@ impl Range {
 }
 
 impl Object {
-    /// Reads it by one job for each of these ranges. Of several it is asked first where they begin and end.
-    pub fn read_by_bulk(&mut self, ranges: Vec<Range>) {
-        self.phase = if ranges.len() > 1 { Phase::Bounding } else { Phase::Bulk };
-        self.bulk = Some(Box::new(Bulk {
-            ranges,
-            most_records: None,
-        }));
+    /// Reads it by so many jobs. Of several it is asked first between which Ids its records are.
+    pub fn read_by_jobs(&mut self, jobs: usize) {
+        if jobs > 1 {
+            self.groups = 0;
+            self.phase = Phase::Bounding(jobs);
+        } else {
+            self.read_by_job(Range::default());
+        }
+    }
+
+    /// Reads this range of it by one job.
+    pub fn read_by_job(&mut self, range: Range) {
         self.groups = 0;
-        self.cursor = Cursor::Start;
-        self.narrowing = None;
+        self.phase = Phase::Bulk(Bulk {
+            ranges: vec![range],
+            most_records: None,
+        });
     }
 
     /// Its first and its last Id came, or nothing that tells them: then one job reads all.
     pub fn bounds_came(&mut self, ids: Option<(&str, &str)>) {
         self.tries = 0;
-        let parts = self.bulk.as_ref().map_or(1, |bulk| bulk.ranges.len());
+        let parts = match self.phase {
+            Phase::Bounding(parts) => parts,
+            _ => 1,
+        };
         let bounds = ids.map_or_else(Vec::new, |(first, last)| ranges::bounds(first, last, parts));
         let after = [None].into_iter().chain(bounds.iter().cloned().map(Some));
         let until = bounds.iter().cloned().map(Some).chain([None]);
@@ -144,34 +147,49 @@ impl Object {
             until,
             ..Range::default()
         });
-        if let Some(bulk) = &mut self.bulk {
-            bulk.ranges = ranges.collect();
+        self.phase = Phase::Bulk(Bulk {
+            ranges: ranges.collect(),
+            most_records: None,
+        });
+    }
+
+    /// Its bulk query jobs, where it is read by any.
+    pub fn bulk(&self) -> Option<&Bulk> {
+        match &self.phase {
+            Phase::Bulk(bulk) => Some(bulk),
+            _ => None,
         }
-        self.phase = Phase::Bulk;
+    }
+
+    fn bulk_mut(&mut self) -> Option<&mut Bulk> {
+        match &mut self.phase {
+            Phase::Bulk(bulk) => Some(bulk),
+            _ => None,
+        }
     }
 
     /// Records that a page of results is asked to have.
     pub fn page_records(&self) -> u64 {
         let fitting = (PAGE_BYTES / u64::from(self.row_bytes.max(1))).clamp(1_000, MAX_PAGE_RECORDS);
-        self.bulk.as_ref().and_then(|bulk| bulk.most_records).unwrap_or(fitting)
+        self.bulk().and_then(|bulk| bulk.most_records).unwrap_or(fitting)
     }
 
     /// One of the ranges.
-    pub fn range(&self, nth: usize) -> Option<&Range> {
-        self.bulk.as_ref()?.ranges.get(nth)
+    pub fn range(&self, range_ix: usize) -> Option<&Range> {
+        self.bulk()?.ranges.get(range_ix)
     }
 
-    fn range_mut(&mut self, nth: usize) -> Option<&mut Range> {
-        self.bulk.as_mut()?.ranges.get_mut(nth)
+    fn range_mut(&mut self, range_ix: usize) -> Option<&mut Range> {
+        self.bulk_mut()?.ranges.get_mut(range_ix)
     }
 
     /// Its job was begun.
-    pub fn job_begun(&mut self, nth: usize, job: Job, now: u64) {
+    pub fn job_begun(&mut self, range_ix: usize, job: Job, now: u64) {
         self.tries = 0;
-        let ranges = self.bulk.as_ref().map_or(1, |bulk| bulk.ranges.len().max(1)) as u64;
+        let ranges = self.bulk().map_or(1, |bulk| bulk.ranges.len().max(1)) as u64;
         let rows = self.remaining().unwrap_or(0) / ranges;
         let wait = FIRST_LOOK_MS + rows.saturating_mul(1_000) / ROWS_A_SECOND;
-        if let Some(range) = self.range_mut(nth) {
+        if let Some(range) = self.range_mut(range_ix) {
             range.state = RangeState::Running {
                 job: job.id,
                 look_at: now + wait.min(MAX_LOOK_MS),
@@ -181,9 +199,9 @@ impl Object {
     }
 
     /// It was looked how its job stands.
-    pub fn job_looked(&mut self, nth: usize, state: JobState, now: u64) {
+    pub fn job_looked(&mut self, range_ix: usize, state: JobState, now: u64) {
         self.tries = 0;
-        let Some(range) = self.range_mut(nth) else { return };
+        let Some(range) = self.range_mut(range_ix) else { return };
         let RangeState::Running { job, wait, .. } = &range.state else {
             return;
         };
@@ -197,14 +215,14 @@ impl Object {
                     wait,
                 }
             }
-            JobState::Failed | JobState::Aborted => self.job_lost(nth),
+            JobState::Failed | JobState::Aborted => self.job_lost(range_ix),
         }
     }
 
     /// A page of its results is in the store: `next`, the locator of the one after it; `rows`, how many it has.
-    pub fn page_saved(&mut self, nth: usize, next: Option<String>, rows: Option<u64>) {
+    pub fn page_saved(&mut self, range_ix: usize, next: Option<String>, rows: Option<u64>) {
         self.tries = 0;
-        let Some(range) = self.range_mut(nth) else { return };
+        let Some(range) = self.range_mut(range_ix) else { return };
         if let RangeState::Ready { job, locator } = &range.state {
             range.state = RangeState::Saved {
                 job: job.clone(),
@@ -217,11 +235,11 @@ impl Object {
     }
 
     /// Rows of the saved page were handed to the host: how many, and how many bytes of the page are read by now.
-    pub fn page_read(&mut self, nth: usize, rows: u64, read_to: u64) {
-        self.received += rows;
+    pub fn page_read(&mut self, range_ix: usize, rows: u64, read_to: u64) {
+        self.counts.received += rows;
         self.came |= rows > 0;
         self.got_on();
-        let Some(range) = self.range_mut(nth) else { return };
+        let Some(range) = self.range_mut(range_ix) else { return };
         range.rows += rows;
         if let RangeState::Saved { at, rows: left, .. } = &mut range.state {
             *at = read_to;
@@ -230,13 +248,13 @@ impl Object {
     }
 
     /// The saved page has no more rows. Where Salesforce told of more, the range begins again.
-    pub fn page_ended(&mut self, nth: usize, events: &mut Vec<Event>) {
-        let Some(range) = self.range_mut(nth) else { return };
+    pub fn page_ended(&mut self, range_ix: usize, events: &mut Vec<Event>) {
+        let Some(range) = self.range_mut(range_ix) else { return };
         let RangeState::Saved { job, next, rows, .. } = &range.state else {
             return;
         };
         if rows.is_some_and(|left| left > 0) {
-            return self.job_lost(nth);
+            return self.job_lost(range_ix);
         }
         range.state = match next {
             Some(locator) => RangeState::Ready {
@@ -246,19 +264,18 @@ impl Object {
             None => RangeState::Done,
         };
         let all_done = |bulk: &Bulk| bulk.ranges.iter().all(|range| range.state == RangeState::Done);
-        if self.bulk.as_deref().is_some_and(all_done) {
-            self.bulk = None;
+        if self.bulk().is_some_and(all_done) {
             self.ended(events);
         }
     }
 
     /// Its job failed, or is not there any more: the range begins again. Its rows have the keys that they had.
-    pub fn job_lost(&mut self, nth: usize) {
-        let Some(range) = self.range_mut(nth) else { return };
+    pub fn job_lost(&mut self, range_ix: usize) {
+        let Some(range) = self.range_mut(range_ix) else { return };
         range.lost += 1;
         range.state = RangeState::Planned;
         let (rows, lost) = (std::mem::take(&mut range.rows), range.lost);
-        self.received = self.received.saturating_sub(rows);
+        self.counts.received = self.counts.received.saturating_sub(rows);
         if lost >= MAX_LOST {
             self.read_by_queries();
         }
@@ -267,16 +284,15 @@ impl Object {
     /// A page is larger than the host takes: fewer records the next time.
     pub fn results_too_large(&mut self) {
         let records = self.page_records();
-        if let Some(bulk) = &mut self.bulk {
+        if let Some(bulk) = self.bulk_mut() {
             bulk.most_records = Some((records / 2).max(1));
         }
     }
 
     /// Bulk isn't for this object, or not now: it is read from its beginning by queries.
     pub fn read_by_queries(&mut self) {
-        self.bulk = None;
         self.bulk_able = false;
-        self.phase = Phase::Reading;
-        (self.cursor, self.received, self.expected) = (Cursor::Start, 0, None);
+        self.phase = Phase::default();
+        self.counts = self.counts.restarted();
     }
 }

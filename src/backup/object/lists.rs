@@ -17,12 +17,11 @@ const LIST_IDS: usize = 500;
 
 /// How far reading by lists is.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
 pub struct Lists {
     /// The last Id that was asked for.
-    #[serde(rename = "a", default)]
     after: String,
     /// Where pages of lists go on.
-    #[serde(rename = "o", default, skip_serializing_if = "Vec::is_empty")]
     open: Vec<String>,
     /// Ids after the last one, as far as they are loaded.
     #[serde(skip)]
@@ -47,11 +46,11 @@ impl Lists {
         self.open.len() + self.ids.len().div_ceil(LIST_IDS)
     }
 
-    /// What the nth of them asks for.
-    pub fn query(&self, nth: usize) -> Option<ListPlace<'_>> {
-        match self.open.get(nth) {
+    /// What this one of them asks for.
+    pub fn query(&self, query_ix: usize) -> Option<ListPlace<'_>> {
+        match self.open.get(query_ix) {
             Some(page) => Some(ListPlace::Page(page)),
-            None => self.ids.chunks(LIST_IDS).nth(nth - self.open.len()).map(ListPlace::Ids),
+            None => self.ids.chunks(LIST_IDS).nth(query_ix - self.open.len()).map(ListPlace::Ids),
         }
     }
 
@@ -81,19 +80,26 @@ impl Object {
         let replaces = self.replaces || self.since.is_some();
         self.read_anew();
         self.replaces = replaces;
-        self.lists = Some(Box::default());
-        self.phase = Phase::Listing;
+        self.phase = Phase::Lists(Lists::default());
         true
     }
 
     /// Waits until Ids for its lists are there.
     pub fn waits_for_ids(&self) -> bool {
-        self.phase == Phase::Listing && self.lists.as_ref().is_none_or(|lists| lists.queries() == 0)
+        self.lists().is_some_and(|lists| lists.queries() == 0)
+    }
+
+    /// How far reading by lists is, where it is read by them.
+    pub fn lists(&self) -> Option<&Lists> {
+        match &self.phase {
+            Phase::Lists(lists) => Some(lists),
+            _ => None,
+        }
     }
 
     /// More Ids are loaded; `all`: no others follow.
     pub fn ids_loaded(&mut self, ids: Vec<String>, all: bool, events: &mut Vec<Event>) {
-        if let Some(lists) = &mut self.lists {
+        if let Phase::Lists(lists) = &mut self.phase {
             lists.ids.extend(ids);
             lists.all = all;
         }
@@ -111,7 +117,7 @@ impl Object {
 
     /// Moves it on by what came for its first queries.
     pub fn lists_came(&mut self, outcomes: Vec<Outcome>, events: &mut Vec<Event>) {
-        let Some(mut lists) = self.lists.take() else { return };
+        let Phase::Lists(lists) = &mut self.phase else { return };
         let (mut came, mut go_on, mut refused) = (0, Vec::new(), None);
         for outcome in outcomes {
             match outcome {
@@ -124,7 +130,7 @@ impl Object {
                     break;
                 }
                 Outcome::Page(page) => {
-                    self.received += page.rows;
+                    self.counts.received += page.rows;
                     self.came |= page.rows > 0;
                     go_on.extend(page.next.filter(|_| !page.done));
                     came += 1;
@@ -143,7 +149,6 @@ impl Object {
         if let Some(last) = lists.ids.drain(..ids).next_back() {
             lists.after = last;
         }
-        self.lists = Some(lists);
         if came > 0 {
             self.tries = 0;
             self.got_on();
@@ -161,8 +166,8 @@ impl Object {
         match class {
             // Rows have the keys that they had, so nothing doubles.
             Class::LocatorExpired => {
-                self.lists = Some(Box::default());
-                self.received = 0;
+                self.phase = Phase::Lists(Lists::default());
+                self.counts = self.counts.restarted();
                 self.try_again("cursor-lost", error, events);
             }
             Class::UnknownField => self.field_refused(error, events),
@@ -173,8 +178,7 @@ impl Object {
     }
 
     fn lists_end(&mut self, events: &mut Vec<Event>) {
-        if self.lists.as_ref().is_some_and(|lists| lists.is_done()) {
-            self.lists = None;
+        if self.lists().is_some_and(Lists::is_done) {
             self.rows_read(events);
         }
     }
@@ -184,7 +188,7 @@ impl Object {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::backup::Way;
+    use crate::backup::Strategy;
     use crate::salesforce::Page;
 
     fn ids(numbers: std::ops::Range<usize>) -> Vec<String> {
@@ -192,7 +196,7 @@ mod tests {
     }
 
     fn refused() -> Object {
-        let mut object = Object::new("ContentDocumentLink".to_owned(), Way::Keyset, None, 100);
+        let mut object = Object::new("ContentDocumentLink".to_owned(), Strategy::Keyset, None, 100);
         assert!(object.read_by_lists() && object.waits_for_ids());
         object
     }
@@ -207,9 +211,9 @@ mod tests {
     }
 
     fn asked(object: &Object) -> Vec<Option<usize>> {
-        let lists = object.lists.as_ref().unwrap();
+        let lists = object.lists().unwrap();
         (0..lists.queries())
-            .map(|nth| match lists.query(nth).unwrap() {
+            .map(|query_ix| match lists.query(query_ix).unwrap() {
                 ListPlace::Page(_) => None,
                 ListPlace::Ids(ids) => Some(ids.len()),
             })
@@ -225,7 +229,7 @@ mod tests {
         object.lists_came(vec![page(2_000, Some("next")), page(900, None)], &mut events);
         assert_eq!(asked(&object), [None, Some(100)]);
         object.lists_came(vec![page(7, None), page(30, None)], &mut events);
-        assert_eq!((object.phase, object.received), (Phase::Done, 2_937));
+        assert_eq!((&object.phase, object.counts.received), (&Phase::Done, 2_937));
         assert_eq!(events, [Event::Read, Event::Finished]);
     }
 
@@ -236,9 +240,9 @@ mod tests {
         object.ids_loaded(ids(0..1_000), true, &mut events);
         object.lists_came(vec![page(10, None), Outcome::Missing], &mut events);
         assert_eq!(asked(&object), [Some(500)]);
-        let lists: Lists = serde_json::from_value(serde_json::to_value(&object.lists).unwrap()).unwrap();
+        let lists: Lists = serde_json::from_value(serde_json::to_value(object.lists().unwrap()).unwrap()).unwrap();
         assert_eq!(lists.wants_ids_after(), Some(ids(499..500)[0].as_str()));
-        assert_eq!(object.phase, Phase::Listing);
+        assert!(matches!(object.phase, Phase::Lists(_)));
     }
 
     #[test]
@@ -252,8 +256,8 @@ mod tests {
             message: String::new(),
         };
         object.lists_came(vec![Outcome::Refused(Class::LocatorExpired, error)], &mut events);
-        assert_eq!(object.lists.as_ref().unwrap().wants_ids_after(), Some(""));
-        assert!(object.waits_for_ids() && object.received == 0);
+        assert_eq!(object.lists().unwrap().wants_ids_after(), Some(""));
+        assert!(object.waits_for_ids() && object.counts.received == 0);
     }
 
     #[test]
@@ -262,6 +266,6 @@ mod tests {
         let mut events = Vec::new();
         object.ids_loaded(Vec::new(), true, &mut events);
         assert_eq!(object.phase, Phase::Done);
-        assert!(!Object::new("Vote".to_owned(), Way::Keyset, None, 100).read_by_lists());
+        assert!(!Object::new("Vote".to_owned(), Strategy::Keyset, None, 100).read_by_lists());
     }
 }

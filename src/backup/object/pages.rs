@@ -1,7 +1,7 @@
 //! Pages of queries: how they move an object on, and each rule for one that doesn't behave: pages cut short, ids that identify
 //! nothing, objects that take no cursor or give no second page, counts that disagree, refusals.
 
-use super::{Cursor, Event, MAX_RESTARTS, Object, Phase, Way};
+use super::{Cursor, Event, MAX_RESTARTS, Object, PageStep, Phase, QueryPages, Strategy};
 use crate::backup::Chain;
 use crate::host::Failure;
 use crate::salesforce::limits::{MIN_PAGE_ROWS, PAGE_ROWS};
@@ -41,23 +41,24 @@ impl Object {
     /// Moves it on by what came back for it in one composite request. `limit`: the `LIMIT` of these pages.
     pub fn apply(&mut self, outcomes: Vec<Outcome>, limit: Option<u32>, chain: &mut Chain) -> Vec<Event> {
         let mut events = Vec::new();
-        let base = self.received;
-        for (nth, outcome) in outcomes.into_iter().enumerate() {
+        let base = self.counts.received;
+        for (place_ix, outcome) in outcomes.into_iter().enumerate() {
+            let step = self.step();
             let go_on = match outcome {
                 Outcome::Missing => false,
-                Outcome::Page(page) if self.phase == Phase::Counting => {
+                Outcome::Page(page) if step == Some(PageStep::Counting) => {
                     self.count_came(page.total, &mut events);
                     false
                 }
-                Outcome::Page(page) if self.phase == Phase::Comparing => {
+                Outcome::Page(page) if step == Some(PageStep::Comparing) => {
                     self.comparison_came(page.total, &mut events);
                     false
                 }
-                Outcome::Page(page) if self.phase == Phase::Scanning => self.scan_came(&page, &mut events),
-                Outcome::Page(page) => self.page_came(page, nth == 0, base, limit, &mut events),
+                Outcome::Page(page) if step == Some(PageStep::Scanning) => self.scan_came(&page, &mut events),
+                Outcome::Page(page) => self.page_came(page, place_ix == 0, base, limit, &mut events),
                 Outcome::Refused(class, error) => {
                     let place = Place {
-                        chained: nth > 0,
+                        chained: place_ix > 0,
                         by_record: limit.is_some(),
                     };
                     self.refused(class, &error, place, chain, &mut events);
@@ -73,7 +74,7 @@ impl Object {
 
     /// True where the next place of the same request goes on from this page.
     fn page_came(&mut self, page: Page, first: bool, base: u64, limit: Option<u32>, events: &mut Vec<Event>) -> bool {
-        let by_locator = self.way == Way::Plain || (self.way == Way::Keyset && page.ids != Ids::Own);
+        let by_locator = self.strategy == Strategy::Plain || (self.strategy == Strategy::Keyset && page.ids != Ids::Own);
         if !page.done && page.next.is_none() && (by_locator || page.rows == 0) {
             let error = ApiError {
                 code: "PAGE_WITHOUT_NEXT".into(),
@@ -91,18 +92,22 @@ impl Object {
         self.tries = 0;
         self.got_on();
         self.rows_passed(page.rows);
-        let looked_for_more = first && page.rows == 0 && matches!(self.cursor, Cursor::After(_));
-        self.confirmed = looked_for_more || (self.confirmed && page.rows == 0);
-        if self.way == Way::Keyset && page.ids != Ids::Own {
+        let looked_for_more = first && page.rows == 0 && matches!(self.cursor(), Cursor::After(_));
+        let pages = self.take_pages();
+        self.phase = Phase::Pages(QueryPages {
+            step: PageStep::Rows,
+            confirmed: looked_for_more || (pages.confirmed && page.rows == 0),
+            ..pages
+        });
+        if self.strategy == Strategy::Keyset && page.ids != Ids::Own {
             // There's no going on after an Id that other rows have too.
-            self.way = Way::Plain;
+            self.strategy = Strategy::Plain;
             self.hashed |= page.ids == Ids::Repeated;
         }
-        self.phase = Phase::Reading;
-        match self.way {
-            Way::Plain => match page.next.filter(|_| !page.done) {
+        match self.strategy {
+            Strategy::Plain => match page.next.filter(|_| !page.done) {
                 Some(next) => {
-                    self.cursor = Cursor::Locator(next);
+                    self.go_on_at(Cursor::Locator(next));
                     true
                 }
                 None => {
@@ -110,8 +115,8 @@ impl Object {
                     false
                 }
             },
-            Way::Keyset => self.keyed_page_came(&page, page.last_id.clone(), base, limit, events),
-            Way::Limited(_) => {
+            Strategy::Keyset => self.keyed_page_came(&page, page.last_id.clone(), base, limit, events),
+            Strategy::Limited(_) => {
                 let last = page.last_durable_id.clone().or_else(|| page.last_id.clone());
                 self.keyed_page_came(&page, last, base, limit, events)
             }
@@ -129,9 +134,9 @@ impl Object {
             return false;
         }
         if let Some(next) = next {
-            self.cursor = Cursor::Locator(next);
+            self.go_on_at(Cursor::Locator(next));
         }
-        self.way == Way::Plain
+        self.strategy == Strategy::Plain
     }
 
     fn keyed_page_came(
@@ -144,7 +149,7 @@ impl Object {
     ) -> bool {
         if let Some(last) = last {
             let after = Cursor::After(last);
-            if after == self.cursor {
+            if after == *self.cursor() {
                 // The org doesn't heed the cursor: by its own it goes on.
                 let error = ApiError {
                     code: "CURSOR_IGNORED".into(),
@@ -153,7 +158,7 @@ impl Object {
                 self.read_plainly(&error, events);
                 return false;
             }
-            self.cursor = after;
+            self.go_on_at(after);
         } else if page.rows > 0 {
             self.ended(events);
             return false;
@@ -162,7 +167,7 @@ impl Object {
             _ if !page.done => return true,
             Some(limit) => page.rows >= u64::from(limit),
             // `done` too early: what follows the last row can still be there. Only rows that came make it worth a look.
-            None => self.expected.is_some_and(|expected| self.received < expected) && self.received > base,
+            None => self.counts.expected.is_some_and(|expected| self.counts.received < expected) && self.counts.received > base,
         };
         if !more {
             self.ended(events);
@@ -171,7 +176,7 @@ impl Object {
     }
 
     fn learn(&mut self, page: &Page, first: bool, base: u64, limit: Option<u32>) {
-        self.received += page.rows;
+        self.counts.received += page.rows;
         self.came |= page.rows > 0;
         if let Some(bytes) = page.bytes.checked_div(page.rows) {
             self.row_bytes = u32::try_from(bytes).unwrap_or(u32::MAX).max(1);
@@ -180,35 +185,43 @@ impl Object {
             self.page_rows = u32::try_from(page.rows).unwrap_or(PAGE_ROWS).min(PAGE_ROWS);
         }
         // A locator's pages have the total of the whole query, limited ones only their own.
-        let tells_what_is_left = first && limit.is_none() && !matches!(self.cursor, Cursor::Locator(_));
+        let tells_what_is_left = first && limit.is_none() && !matches!(self.cursor(), Cursor::Locator(_));
         if let Some(total) = page.total.filter(|_| tells_what_is_left) {
             // A promise once made is not forgotten where a later page knows of less.
-            self.promised = self.promised.max(self.expected);
-            self.expected = Some(base.saturating_add(total));
+            self.counts.promised = self.counts.promised.max(self.counts.expected);
+            self.counts.expected = Some(base.saturating_add(total));
         }
     }
 
     /// Salesforce says that nothing follows.
     pub(super) fn ended(&mut self, events: &mut Vec<Event>) {
-        let counted = self.counted.filter(|_| self.since.is_none());
-        let promised = counted.max(self.expected).max(self.promised);
-        let short = promised.is_some_and(|promised| self.received < promised);
+        let counted = self.counts.counted.filter(|_| self.since.is_none());
+        let promised = counted.max(self.counts.expected).max(self.counts.promised);
+        let short = promised.is_some_and(|promised| self.counts.received < promised);
         // Some objects end silently (OauthToken at 2,500), and their totalSize agrees: where no count is known, ask. An object
         // that is read from its changes on was read whole before.
-        let doubtful = self.since.is_none() && counted.is_none() && self.received > u64::from(PAGE_ROWS);
-        if (short || doubtful) && self.verified.is_none() && !self.uncountable {
-            self.phase = Phase::Counting;
+        let doubtful = self.since.is_none() && counted.is_none() && self.counts.received > u64::from(PAGE_ROWS);
+        if (short || doubtful) && self.counts.verified.is_none() && !self.counts.uncountable {
+            self.go_to(PageStep::Counting);
             return;
         }
-        if let Some(total) = self.verified.or(promised).filter(|total| *total > self.received) {
+        if let Some(total) = self
+            .counts
+            .verified
+            .or(promised)
+            .filter(|total| *total > self.counts.received)
+        {
             // Some objects end silently, and queries get further than a job; a few may have come while it ran.
-            let by_job = self.way == Way::Keyset && self.cursor == Cursor::Start && self.bulk_able && self.received > 0;
-            if by_job && self.verified.is_some() && (total - self.received).saturating_mul(MANY_MISSING) > total {
+            let by_job = self.strategy == Strategy::Keyset
+                && *self.cursor() == Cursor::Start
+                && self.bulk_able
+                && self.counts.received > 0;
+            if by_job && self.counts.verified.is_some() && (total - self.counts.received).saturating_mul(MANY_MISSING) > total {
                 self.read_by_queries();
                 return;
             }
-            if self.way != Way::Plain && !self.confirmed && matches!(self.cursor, Cursor::After(_)) {
-                self.phase = Phase::Confirming;
+            if self.strategy != Strategy::Plain && !self.is_confirmed() && matches!(self.cursor(), Cursor::After(_)) {
+                self.go_to(PageStep::Confirming);
                 return;
             }
             self.disagrees = true;
@@ -217,11 +230,15 @@ impl Object {
         self.rows_read(events);
     }
 
+    fn is_confirmed(&self) -> bool {
+        matches!(&self.phase, Phase::Pages(pages) if pages.confirmed)
+    }
+
     fn count_came(&mut self, total: Option<u64>, events: &mut Vec<Event>) {
         self.tries = 0;
         self.got_on();
-        self.verified = total;
-        self.uncountable = total.is_none();
+        self.counts.verified = total;
+        self.counts.uncountable = total.is_none();
         self.ended(events);
     }
 
@@ -230,7 +247,7 @@ impl Object {
             "count-disagrees",
             format!(
                 "{} has {total} records by Salesforce's count, {} could be read",
-                self.name, self.received
+                self.name, self.counts.received
             ),
         )
         .remedy(
@@ -238,17 +255,18 @@ impl Object {
         )
         .about(&self.name)
         .detail("counted", total)
-        .detail("read", self.received)
+        .detail("read", self.counts.received)
     }
 
     fn refused(&mut self, class: Class, error: &ApiError, place: Place, chain: &mut Chain, events: &mut Vec<Event>) {
         if self.refused_in_general(class, error, events) {
             return;
         }
+        let step = self.step();
         match class {
-            _ if self.phase == Phase::Comparing => self.comparison_came(None, events),
-            _ if self.phase == Phase::Scanning && !place.chained => self.scan_refused(error, events),
-            Class::TimedOut if self.phase == Phase::Counting => self.count_came(None, events),
+            _ if step == Some(PageStep::Comparing) => self.comparison_came(None, events),
+            _ if step == Some(PageStep::Scanning) && !place.chained => self.scan_refused(error, events),
+            Class::TimedOut if step == Some(PageStep::Counting) => self.count_came(None, events),
             Class::TimedOut => self.timed_out(error, events),
             Class::NoMorePages => self.limit_pages(error, events),
             // A limited page that was shorter than foreseen has no record to refer to: reading goes on after its last one.
@@ -259,7 +277,7 @@ impl Object {
                     Chain::NextRecordsUrl | Chain::LastRecord | Chain::None => Chain::None,
                 };
             }
-            _ if self.phase == Phase::Counting => self.count_came(None, events),
+            _ if step == Some(PageStep::Counting) => self.count_came(None, events),
             Class::LocatorExpired if self.restarts >= MAX_EXPIRED => self.fail("cursor-lost", error, events),
             Class::LocatorExpired => self.restart(error, events),
             Class::UnknownField => self.field_refused(error, events),
@@ -267,11 +285,11 @@ impl Object {
             Class::Never("needs-filter") | Class::Unclear("needs-filter") if self.read_by_lists() => {}
             Class::Unclear("refused") if self.has_one_attempt() => self.refused_unclearly("refused", error, events),
             // The first page came, so it's the cursor that isn't taken.
-            Class::Never(_) | Class::Unclear(_) if self.way == Way::Keyset && self.cursor != Cursor::Start => {
+            Class::Never(_) | Class::Unclear(_) if self.strategy == Strategy::Keyset && *self.cursor() != Cursor::Start => {
                 self.read_plainly(error, events);
             }
             Class::Never(code) => self.skip(code, error, events),
-            Class::Unclear(_) | Class::Halted if self.way == Way::Keyset => self.read_plainly(error, events),
+            Class::Unclear(_) | Class::Halted if self.strategy == Strategy::Keyset => self.read_plainly(error, events),
             Class::Unclear(_) if error.code == "INVALID_FIELD" && !self.described_again => self.describe_again(),
             Class::Unclear(code) => self.refused_unclearly(code, error, events),
             Class::Halted | Class::DailyLimit | Class::Later | Class::Session | Class::BulkLimit => {
@@ -288,11 +306,8 @@ impl Object {
             self.fail("cursor-lost", error, events);
             return;
         }
-        self.cursor = Cursor::Start;
-        self.received = 0;
-        self.expected = None;
-        self.narrowing = None;
-        self.phase = Phase::Reading;
+        self.phase = Phase::default();
+        self.counts = self.counts.restarted();
     }
 
     /// Its field list is too much for one query: more queries with fewer fields each.
@@ -303,24 +318,24 @@ impl Object {
             3 | 4 => MAX_GROUPS,
             _ => return self.fail("field-list-too-long", error, events),
         };
-        if self.way != Way::Keyset {
+        if self.strategy != Strategy::Keyset {
             return self.fail("field-list-too-long", error, events);
         }
         self.groups = groups;
     }
 
     fn read_plainly(&mut self, error: &ApiError, events: &mut Vec<Event>) {
-        self.way = Way::Plain;
+        self.strategy = Strategy::Plain;
         self.restart(error, events);
     }
 
     fn limit_pages(&mut self, error: &ApiError, events: &mut Vec<Event>) {
-        let rows = match self.way {
-            Way::Limited(rows) if rows <= MIN_PAGE_ROWS => return self.skip("no-second-page", error, events),
-            Way::Limited(rows) => (rows / 2).max(MIN_PAGE_ROWS),
-            Way::Keyset | Way::Plain => PAGE_ROWS,
+        let rows = match self.strategy {
+            Strategy::Limited(rows) if rows <= MIN_PAGE_ROWS => return self.skip("no-second-page", error, events),
+            Strategy::Limited(rows) => (rows / 2).max(MIN_PAGE_ROWS),
+            Strategy::Keyset | Strategy::Plain => PAGE_ROWS,
         };
-        self.way = Way::Limited(rows);
+        self.strategy = Strategy::Limited(rows);
         self.restart(error, events);
     }
 

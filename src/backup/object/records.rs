@@ -7,7 +7,7 @@
 //!
 //! Later backups leave the record out of their queries and ask for it alone, once, when all else is read.
 
-use super::{Event, Object, Phase, Way, skipped};
+use super::{Cursor, Event, Object, PageStep, Phase, QueryPages, Strategy, skipped};
 use crate::host::Failure;
 use crate::salesforce::ApiError;
 use crate::salesforce::limits::{COMPOSITE_QUERIES, PAGE_ROWS};
@@ -23,35 +23,31 @@ const MAX_RECORDS: u8 = 5;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Narrowing {
     /// It is among so many rows, those that come next.
-    #[serde(rename = "a")]
     among: u32,
     /// One row is left, and failed alone so often.
-    #[serde(rename = "t", default)]
     tries: u8,
     /// The Id of that row is asked for, and nothing else of it.
-    #[serde(rename = "i", default)]
     asks_id: bool,
     /// How it failed.
-    #[serde(rename = "w", default)]
     why: ApiError,
 }
 
 impl Object {
     /// Its pages can be cut to any number of rows, in the order of Ids.
     pub(super) fn can_be_narrowed(&self) -> bool {
-        let by_rows = self.way == Way::Keyset && self.field_groups() == 1;
-        by_rows && matches!(self.phase, Phase::Reading | Phase::Singles)
+        let by_rows = self.strategy == Strategy::Keyset && self.field_groups() == 1;
+        by_rows && (self.reads_rows() || matches!(self.phase, Phase::Singles(_)))
     }
 
     /// Rows of the next page, while the search goes on.
     pub fn narrowed_rows(&self) -> Option<u32> {
-        let narrowing = self.narrowing.as_ref()?;
+        let narrowing = self.narrowing()?;
         Some(narrowing.among.div_ceil(2).clamp(1, self.rows_a_page()))
     }
 
     /// Nothing but an Id is asked for.
     pub fn asks_id(&self) -> bool {
-        self.narrowing.as_ref().is_some_and(|narrowing| narrowing.asks_id)
+        self.narrowing().is_some_and(|narrowing| narrowing.asks_id)
     }
 
     /// What was asked for failed, and nothing else was: less of it is asked for.
@@ -59,7 +55,7 @@ impl Object {
         let Some(rows) = self.narrowed_rows() else {
             return self.begin_narrowing(error);
         };
-        let Some(narrowing) = &mut self.narrowing else { return };
+        let Some(narrowing) = self.narrowing_mut() else { return };
         if narrowing.asks_id {
             return self.fail("not-answered", error, events);
         }
@@ -73,39 +69,55 @@ impl Object {
 
     fn begin_narrowing(&mut self, error: &ApiError) {
         let request = self.rows_a_page().saturating_mul(COMPOSITE_QUERIES as u32);
-        let among = match (&mut self.since, self.phase) {
-            (Some(since), Phase::Singles) => {
-                // A query finds them too.
-                let singles = std::mem::take(&mut since.singles);
-                u32::try_from(singles.len()).unwrap_or(PAGE_ROWS)
-            }
+        let among = match &self.phase {
+            // A query finds them too.
+            Phase::Singles(ids) => u32::try_from(ids.len()).unwrap_or(PAGE_ROWS),
             _ => self
                 .remaining()
                 .map_or(request, |left| request.min(u32::try_from(left).unwrap_or(request))),
         };
-        self.phase = Phase::Reading;
-        self.narrowing = Some(Box::new(Narrowing {
+        let narrowing = Narrowing {
             among: among.max(1),
             why: error.clone(),
             ..Narrowing::default()
-        }));
+        };
+        self.phase = Phase::Pages(QueryPages {
+            step: PageStep::Rows,
+            narrowing: Some(Box::new(narrowing)),
+            ..self.take_pages()
+        });
+    }
+
+    fn narrowing_mut(&mut self) -> Option<&mut Narrowing> {
+        match &mut self.phase {
+            Phase::Pages(pages) => pages.narrowing.as_deref_mut(),
+            _ => None,
+        }
+    }
+
+    /// What made its requests fail is found, or has passed.
+    fn take_narrowing(&mut self) -> Option<Box<Narrowing>> {
+        match &mut self.phase {
+            Phase::Pages(pages) => pages.narrowing.take(),
+            _ => None,
+        }
     }
 
     /// So many rows came: what is looked for is among those behind them.
     pub(super) fn rows_passed(&mut self, rows: u64) {
-        if let Some(narrowing) = &mut self.narrowing {
+        if let Some(narrowing) = self.narrowing_mut() {
             narrowing.among = narrowing.among.saturating_sub(u32::try_from(rows).unwrap_or(u32::MAX));
             narrowing.tries = 0;
             if narrowing.among == 0 {
                 // It was something that passed.
-                self.narrowing = None;
+                self.take_narrowing();
             }
         }
     }
 
     /// The Id of the record that was looked for came; `None`: there is none any more.
     pub fn record_found(&mut self, id: Option<String>, events: &mut Vec<Event>) {
-        let Some(narrowing) = self.narrowing.take() else { return };
+        let Some(narrowing) = self.take_narrowing() else { return };
         self.got_on();
         self.tries = 0;
         let Some(id) = id else { return };
@@ -114,7 +126,7 @@ impl Object {
             return self.fail("not-answered", &narrowing.why, events);
         }
         events.push(Event::RecordFailed(id.clone(), self.unreadable_record(&id, &narrowing.why)));
-        self.cursor = super::Cursor::After(id.clone());
+        self.go_on_at(Cursor::After(id.clone()));
         self.unreadable.push(id);
     }
 
@@ -138,7 +150,7 @@ impl Object {
     /// It came, or isn't there any more.
     pub fn asked_record_came(&mut self, rows: u64, events: &mut Vec<Event>) {
         let Some(id) = self.take_asked() else { return };
-        self.received += rows;
+        self.counts.received += rows;
         self.unreadable.retain(|unreadable| *unreadable != id);
         events.push(Event::RecordCame(id));
         self.asks_on(events);

@@ -6,7 +6,7 @@
 //! sent alone three times at most; then the object has failed, by name, and the others go on. An object that failed in an earlier
 //! backup gets one attempt.
 
-use super::{Event, MAX_TRIES, Object, Phase, Way, skipped};
+use super::{Event, MAX_TRIES, Object, PageStep, Phase, Range, Strategy, skipped};
 use crate::host::Failure;
 use crate::salesforce::limits::MIN_PAGE_ROWS;
 use crate::salesforce::{ApiError, Class, named_column};
@@ -46,7 +46,12 @@ pub fn by_nature(code: &str) -> bool {
 impl Object {
     /// It is asked for in a request of its own.
     pub fn is_alone(&self) -> bool {
-        self.failures >= ALONE || self.has_one_attempt() || self.narrowing.is_some() || self.phase == Phase::Asking
+        self.failures >= ALONE || self.has_one_attempt() || self.narrowing().is_some() || self.asks_again()
+    }
+
+    /// Its next query asks for a record that an earlier backup could not read.
+    pub fn asks_again(&self) -> bool {
+        self.step() == Some(PageStep::Asking)
     }
 
     /// It failed in an earlier backup: what fails now isn't sent again.
@@ -56,18 +61,18 @@ impl Object {
 
     /// The host makes one attempt of a request for it alone: what it would try again goes into the search.
     pub fn is_sent_once(&self) -> bool {
-        self.has_one_attempt() || self.phase == Phase::Asking || (self.is_alone() && self.can_be_narrowed())
+        self.has_one_attempt() || self.asks_again() || (self.is_alone() && self.can_be_narrowed())
     }
 
     /// A request for it alone has one page.
     pub fn has_one_page(&self) -> bool {
-        self.narrowing.is_some() || (!self.can_be_narrowed() && !self.has_one_attempt())
+        self.narrowing().is_some() || (!self.can_be_narrowed() && !self.has_one_attempt())
     }
 
     /// A request failed as a whole that was for this object too. `alone`: for nothing else. `whole`: the host tried it as often as
     /// it does; what broke off within its body it had only once.
     pub fn request_failed(&mut self, alone: bool, whole: bool, error: &ApiError, events: &mut Vec<Event>) {
-        if self.phase == Phase::Asking {
+        if self.asks_again() {
             return self.asked_in_vain(error, events);
         }
         if alone && self.can_be_narrowed() && !self.has_one_attempt() {
@@ -80,14 +85,14 @@ impl Object {
         };
         if self.failures >= FAILED || (alone && self.has_one_attempt()) {
             self.fail("not-answered", error, events);
-        } else if alone && self.phase != Phase::Describing {
+        } else if alone && !matches!(self.phase, Phase::Describing(_)) {
             self.batch_size = Some(MIN_PAGE_ROWS.min(self.rows_a_page()));
         }
     }
 
     /// A page of it was refused so often, each time for a reason that may pass, that one record may be the cause.
     fn is_worth_narrowing(&self) -> bool {
-        let often = self.narrowing.is_some() || self.tries >= NARROWED_FROM;
+        let often = self.narrowing().is_some() || self.tries >= NARROWED_FROM;
         often && self.can_be_narrowed() && !self.has_one_attempt()
     }
 
@@ -120,10 +125,10 @@ impl Object {
         if self.tries < TIMED_OUT_TRIES && !self.has_one_attempt() {
             return;
         }
-        if self.bulk_able && self.way == Way::Keyset && self.phase == Phase::Reading && !self.failed_before {
+        if self.bulk_able && self.strategy == Strategy::Keyset && self.reads_rows() && !self.failed_before {
             self.tries = 0;
-            self.read_by_bulk(vec![super::Range::default()]);
-            self.received = 0;
+            self.read_by_job(Range::default());
+            self.counts.received = 0;
             return;
         }
         self.fail("query-timeout", error, events);
@@ -174,15 +179,13 @@ impl Object {
             return self.fail(code, error, events);
         }
         self.phase = Phase::Skipped;
-        self.bulk = None;
-        events.push(Event::Skipped(skipped(&self.name, code, error, self.received)));
+        events.push(Event::Skipped(skipped(&self.name, code, error, self.counts.received)));
     }
 
     /// It could not be read.
     pub fn fail(&mut self, code: &str, error: &ApiError, events: &mut Vec<Event>) {
         self.phase = Phase::Failed;
-        self.bulk = None;
-        events.push(Event::Failed(skipped(&self.name, code, error, self.received)));
+        events.push(Event::Failed(skipped(&self.name, code, error, self.counts.received)));
     }
 
     /// A request for it was refused for a reason that has nothing to do with the kind of request; true where that was it.

@@ -31,7 +31,7 @@ pub(super) fn assert_equals_org(job: &Job, context: &str) {
     }
 }
 
-fn changing_org() -> TinyOrg {
+pub(super) fn changing_org() -> TinyOrg {
     TinyOrg::new(&[
         ("Account", 123, Oddity::None),
         ("Contact", 47, Oddity::None),
@@ -41,7 +41,7 @@ fn changing_org() -> TinyOrg {
     ])
 }
 
-fn change(org: &mut TinyOrg) {
+pub(super) fn change(org: &mut TinyOrg) {
     let account = org.objects.get_mut("Account").unwrap();
     account.changed.extend((0..60).map(|nth| (nth, LATER)));
     account.deleted.extend([(3, LATER), (122, LATER)]);
@@ -55,7 +55,7 @@ fn change(org: &mut TinyOrg) {
 }
 
 /// A complete backup, then changes, then one that goes on from it.
-fn incremental(org: TinyOrg, change: impl FnOnce(&mut TinyOrg)) -> Job {
+pub(super) fn incremental(org: TinyOrg, change: impl FnOnce(&mut TinyOrg)) -> Job {
     let mut job = Job::of(org);
     job.run();
     next_backup(&job, change);

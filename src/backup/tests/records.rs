@@ -8,7 +8,7 @@ const BAD: &str = "Case";
 
 /// How what has an unreadable record in it fails.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Fails {
+pub(super) enum Fails {
     /// The request.
     Request,
     /// The part of it.
@@ -18,8 +18,8 @@ enum Fails {
 }
 
 /// A backup of an org of which some records can't be read; and how many attempts failed.
-struct Broken {
-    job: Job,
+pub(super) struct Broken {
+    pub(super) job: Job,
     records: Rc<RefCell<BTreeSet<usize>>>,
     failed: Rc<Cell<usize>>,
 }
@@ -35,7 +35,7 @@ fn has_values(part: &serde_json::Value, records: &BTreeSet<usize>) -> bool {
 }
 
 impl Broken {
-    fn new(rows: usize, records: &[usize], fails: Fails) -> Broken {
+    pub(super) fn new(rows: usize, records: &[usize], fails: Fails) -> Broken {
         let records = Rc::new(RefCell::new(records.iter().copied().collect::<BTreeSet<usize>>()));
         let failed = Rc::new(Cell::new(0));
         let (broken, counted) = (Rc::clone(&records), Rc::clone(&failed));
@@ -91,7 +91,7 @@ impl Broken {
         Broken { job, records, failed }
     }
 
-    fn run(&mut self) -> usize {
+    pub(super) fn run(&mut self) -> usize {
         self.failed.set(0);
         self.job.host.failed_parts.borrow_mut().clear();
         self.job.run();

@@ -343,3 +343,19 @@ fn an_org_that_stays_busy_ends_the_run_and_nothing_has_failed_by_name() {
     assert!(job.host.failures.borrow().is_empty());
     assert_equals_org(&job, "no longer busy");
 }
+
+#[test]
+fn a_failure_ends_a_batch_as_an_error_only_where_nothing_was_learnt() {
+    for position in [1, 2] {
+        let fault = at_query(position, |_| Reply::error(SendError::NotSent("no route to the org".into())));
+        let mut job = Job::with_faults(plain_org(), fault);
+        job.plan();
+        job.host.allow(7);
+        assert_eq!(job.batch().is_err(), position == 1, "query {position}");
+        assert_eq!(job.committed.is_empty(), position == 1, "query {position}");
+        job.host.allow(1_000);
+        while job.batch().unwrap() != Next::Done {}
+        job.assert_whole("Account", 123);
+        job.assert_nothing_twice();
+    }
+}

@@ -3,7 +3,7 @@
 //! Version 2; [`super::v1`] reads the one before. It is a value and not the checkpoint: values are durable before a request is sent, so that a crash in the middle of a batch
 //! loses nothing of what was written. The checkpoint only names it.
 
-use crate::STATE_VERSION;
+use crate::READS_STATE_VERSIONS;
 use crate::host::{ConnectorError, Failure, Host};
 use crate::restore::request::{Form, Placed};
 use crate::restore::rules;
@@ -358,10 +358,10 @@ pub fn is_restore(at: &[u8]) -> bool {
 
 /// The restore that a checkpoint names.
 pub fn at_checkpoint<H: Host>(host: &H, state_version: u32, at: &[u8]) -> Result<Job, ConnectorError> {
-    if state_version != STATE_VERSION {
+    if !READS_STATE_VERSIONS.contains(&state_version) {
         return Err(ConnectorError::State(Failure::new(
             "checkpoint",
-            format!("the checkpoint has state version {state_version}, this connector reads {STATE_VERSION}"),
+            format!("the checkpoint has state version {state_version}, this connector reads {READS_STATE_VERSIONS:?}"),
         )));
     }
     let checkpoint: Checkpoint = serde_json::from_slice(at).map_err(|error| unreadable(&error))?;

@@ -38,12 +38,12 @@ pub fn by_bulk(objects: &[Object], configured: Option<u64>) -> Vec<usize> {
     let able = |object: &Object| object.bulk_able && object.since.is_none() && object.remaining().is_some();
     if let Some(from) = configured {
         let large = |object: &Object| able(object) && object.remaining().is_some_and(|rows| rows >= from);
-        return (0..objects.len()).filter(|n| large(&objects[*n])).collect();
+        return (0..objects.len()).filter(|object_ix| large(&objects[*object_ix])).collect();
     }
     let cheaper: Vec<usize> = (0..objects.len())
-        .filter(|n| able(&objects[*n]) && saving(&objects[*n]) > 0)
+        .filter(|object_ix| able(&objects[*object_ix]) && saving(&objects[*object_ix]) > 0)
         .collect();
-    let saved: u64 = cheaper.iter().map(|n| saving(&objects[*n])).sum();
+    let saved: u64 = cheaper.iter().map(|object_ix| saving(&objects[*object_ix])).sum();
     if saved > LOOKS * limits::COMPOSITE_QUERIES as u64 {
         cheaper
     } else {
@@ -54,13 +54,13 @@ pub fn by_bulk(objects: &[Object], configured: Option<u64>) -> Vec<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::backup::Way;
+    use crate::backup::Strategy;
 
     fn objects(counts: &[u64]) -> Vec<Object> {
         counts
             .iter()
             .map(|count| {
-                let mut object = Object::new("X".into(), Way::Keyset, Some(*count), 500);
+                let mut object = Object::new("X".into(), Strategy::Keyset, Some(*count), 500);
                 object.bulk_able = true;
                 object
             })
