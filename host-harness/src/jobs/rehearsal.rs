@@ -1,7 +1,7 @@
 //! Planning that only people look at: of a backup, and of a restore. Nothing of it is kept but what the connector keeps by itself.
 
 use super::error::JobError;
-use super::imports::Outcome;
+use super::imports::CallOutcome;
 use super::pace::{Failures, PLAN_REQUESTS};
 use super::progress::{Progress, ProgressEvent};
 use super::session::Session;
