@@ -517,7 +517,7 @@ async fn oracle_of_body(
         return (StatusCode::NOT_FOUND, format!("{object} {id} has no body {field}\n")).into_response();
     };
     let length = blob.length();
-    let stream = BodyStream::new(Arc::clone(&shared.service.org), rest::answer::Body::Blob(blob));
+    let stream = BodyStream::new(Arc::clone(&shared.service.org), rest::answer::AnswerBody::Blob(blob));
     let headers = [("content-type", FILE_TYPE.to_owned()), ("content-length", length.to_string())];
     (headers, Body::from_stream(stream)).into_response()
 }

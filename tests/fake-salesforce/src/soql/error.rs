@@ -107,7 +107,7 @@ mod tests {
         let error = SoqlError::no_such_object("select count() from XYZZY", 20, "XYZZY");
         assert_eq!(
             error.message,
-            "\nselect count() from XYZZY\n                    ^\nERROR at OrgRow:1:Column:21\nsObject type 'XYZZY' is not supported. If \
+            "\nselect count() from XYZZY\n                    ^\nERROR at Row:1:Column:21\nsObject type 'XYZZY' is not supported. If \
              you are attempting to use a custom object, be sure to append the '__c' after the entity name. Please reference your WSDL \
              or the describe call for the appropriate names."
         );
