@@ -4,7 +4,6 @@
 
 use crate::component;
 use crate::process;
-use crate::toolchain::WasmToolchain;
 use crate::workspace::{COMPONENTS, Workspace};
 use anyhow::Result;
 use std::path::PathBuf;
@@ -24,19 +23,13 @@ pub fn everything(workspace: &Workspace) -> Result<()> {
 
 /// Builds what the demo runs: the connector's component, the host and the fake Salesforce.
 pub fn shipped(workspace: &Workspace) -> Result<()> {
-    component::build(workspace, &toolchain(workspace)?, &[component::SHIPPED])?;
+    component::build(workspace, &[component::SHIPPED])?;
     programs(workspace)
 }
 
 /// Builds the components only.
 pub fn components(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    component::build(workspace, &toolchain(workspace)?, &COMPONENTS)
-}
-
-fn toolchain(workspace: &Workspace) -> Result<WasmToolchain> {
-    let toolchain = WasmToolchain::find(workspace)?;
-    println!("wasm32 toolchain: {toolchain}");
-    Ok(toolchain)
+    component::build(workspace, &COMPONENTS)
 }
 
 /// Builds the host and the fake Salesforce.
