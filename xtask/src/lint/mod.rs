@@ -1,9 +1,10 @@
 //! `cargo xtask lint`: what a reviewer should not have to look for.
 //!
-//! Formatting, clippy without a warning (the components' code for wasm32 too), the contract's compatibility with what was
-//! released, and files that tell about the machine they were made on. All of them are run; the first failure doesn't hide the
+//! Formatting, clippy without a warning (the components' code for wasm32 too), dependencies that nothing uses, the contract's
+//! compatibility with what was released, and files that tell about the machine they were made on. All of them are run; the first failure doesn't hide the
 //! next.
 
+mod dependencies;
 mod traces;
 
 use crate::contract;
@@ -15,10 +16,11 @@ use anyhow::{Result, bail};
 /// One check: what it is called, and what it does.
 type Check = (&'static str, fn(&Workspace) -> Result<()>);
 
-const CHECKS: [Check; 5] = [
+const CHECKS: [Check; 6] = [
     ("formatting", formatting),
     ("clippy", clippy),
     ("clippy for wasm32", clippy_for_wasm),
+    ("dependencies", dependencies::check),
     ("contract", contract_keeps_its_promise),
     ("traces of this machine", traces::check),
 ];
