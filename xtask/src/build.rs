@@ -5,8 +5,8 @@
 use crate::component;
 use crate::process;
 use crate::workspace::{COMPONENTS, Workspace};
-use anyhow::Result;
-use std::path::PathBuf;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
 
 /// Builds all that a user or a test runs.
 pub fn everything(workspace: &Workspace) -> Result<()> {
@@ -21,10 +21,16 @@ pub fn everything(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Builds what the demo runs: the connector's component, the host and the fake Salesforce.
-pub fn shipped(workspace: &Workspace) -> Result<()> {
+/// The folder with the connector's component, the host and the fake Salesforce: one that has them already, or where they are built.
+pub fn shipped(workspace: &Workspace, built: Option<&Path>) -> Result<PathBuf> {
+    if let Some(folder) = built {
+        return folder
+            .canonicalize()
+            .with_context(|| format!("no folder {}", folder.display()));
+    }
     component::build(workspace, &[component::SHIPPED])?;
-    programs(workspace)
+    programs(workspace)?;
+    Ok(workspace.release())
 }
 
 /// Builds the components only.
