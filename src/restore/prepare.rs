@@ -102,6 +102,7 @@ impl<'a> Preparation<'a> {
 
 impl Preparation<'_> {
     /// Makes what is sent to write a record. `target`: its Id there, for one that is there.
+    #[expect(clippy::too_many_lines, reason = "the rules of a field, in the order in which they hold")]
     pub fn prepare(&self, row: &Row, target: Option<&str>, resolve: &mut Resolve<'_>) -> Result<Outcome, ConnectorError> {
         let verb = if target.is_some() { Verb::Update } else { Verb::Create };
         let values = rules::values(self.object, row)?;

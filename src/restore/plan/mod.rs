@@ -305,6 +305,10 @@ impl<H: Host> Run<'_, '_, H> {
         Ok(false)
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "one record from row to request, as a restore would write it"
+    )]
     fn rehearse_some(
         &mut self,
         object: &str,
