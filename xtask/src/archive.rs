@@ -39,13 +39,9 @@ pub struct ArchiveArguments {
 
 /// Writes the archive, and what its writer reads in it.
 pub fn run(workspace: &Workspace, arguments: &ArchiveArguments) -> Result<()> {
-    let release = workspace.release();
-    let programs = arguments.programs.as_deref().unwrap_or(&release);
-    if arguments.programs.is_none() {
-        build::shipped(workspace)?;
-    }
+    let programs = build::shipped(workspace, arguments.programs.as_deref())?;
     let org = FakeProcess::start(
-        &release,
+        &workspace.release(),
         &FakeOptions {
             size: "restore",
             seed: 3,
@@ -55,7 +51,7 @@ pub fn run(workspace: &Workspace, arguments: &ArchiveArguments) -> Result<()> {
             minutes_behind: 3 * 24 * 60,
         },
     )?;
-    let host = HostProgram::new(programs, workspace.target().join("archive"), org.client_secret())?;
+    let host = HostProgram::new(&programs, workspace.target().join("archive"), org.client_secret())?;
     back_up_and_restore(&host, &org)?;
     pause(&host, &org)?;
     tear(&host, &org)?;

@@ -4,10 +4,9 @@
 
 use crate::component;
 use crate::process;
-use crate::toolchain::WasmToolchain;
 use crate::workspace::{COMPONENTS, Workspace};
-use anyhow::Result;
-use std::path::PathBuf;
+use anyhow::{Context, Result};
+use std::path::{Path, PathBuf};
 
 /// Builds all that a user or a test runs.
 pub fn everything(workspace: &Workspace) -> Result<()> {
@@ -22,21 +21,21 @@ pub fn everything(workspace: &Workspace) -> Result<()> {
     Ok(())
 }
 
-/// Builds what the demo runs: the connector's component, the host and the fake Salesforce.
-pub fn shipped(workspace: &Workspace) -> Result<()> {
-    component::build(workspace, &toolchain(workspace)?, &[component::SHIPPED])?;
-    programs(workspace)
+/// The folder with the connector's component, the host and the fake Salesforce: one that has them already, or where they are built.
+pub fn shipped(workspace: &Workspace, built: Option<&Path>) -> Result<PathBuf> {
+    if let Some(folder) = built {
+        return folder
+            .canonicalize()
+            .with_context(|| format!("no folder {}", folder.display()));
+    }
+    component::build(workspace, &[component::SHIPPED])?;
+    programs(workspace)?;
+    Ok(workspace.release())
 }
 
 /// Builds the components only.
 pub fn components(workspace: &Workspace) -> Result<Vec<PathBuf>> {
-    component::build(workspace, &toolchain(workspace)?, &COMPONENTS)
-}
-
-fn toolchain(workspace: &Workspace) -> Result<WasmToolchain> {
-    let toolchain = WasmToolchain::find(workspace)?;
-    println!("wasm32 toolchain: {toolchain}");
-    Ok(toolchain)
+    component::build(workspace, &COMPONENTS)
 }
 
 /// Builds the host and the fake Salesforce.

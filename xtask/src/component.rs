@@ -4,7 +4,7 @@
 //! byte for byte what is shipped. The rule kept here: a component imports nothing but the contract's own interfaces.
 
 use crate::process;
-use crate::toolchain::{TARGET, WasmToolchain};
+use crate::toolchain::{self, TARGET};
 use crate::workspace::Workspace;
 use anyhow::{Context, Result, bail};
 use cargo_metadata::Package;
@@ -22,10 +22,11 @@ const CONTRACT: &str = "backup:connector/";
 pub const SHIPPED: &str = "salesforce";
 
 /// Builds components into `target/components`, and the one that is shipped beside the host too.
-pub fn build(workspace: &Workspace, toolchain: &WasmToolchain, names: &[&str]) -> Result<Vec<PathBuf>> {
+pub fn build(workspace: &Workspace, names: &[&str]) -> Result<Vec<PathBuf>> {
+    toolchain::ensure_target()?;
     let mut made = Vec::new();
     for name in names {
-        let module = compile(workspace, toolchain, name)?;
+        let module = compile(workspace, name)?;
         let component = encode(&module, workspace.package(name)?).with_context(|| format!("no component of `{name}`"))?;
         let path = workspace.components().join(format!("{name}.wasm"));
         write_if_changed(&path, &component)?;
@@ -75,8 +76,8 @@ impl Interfaces {
     }
 }
 
-/// A core module, in a target folder of its own: two toolchains never share one with the host's build.
-fn compile(workspace: &Workspace, toolchain: &WasmToolchain, name: &str) -> Result<PathBuf> {
+/// A core module, in a target folder of its own: its flags never make the host be built again.
+fn compile(workspace: &Workspace, name: &str) -> Result<PathBuf> {
     let folder = workspace.target().join("wasm");
     let mut cargo = workspace.cargo("rustc");
     cargo
@@ -84,7 +85,7 @@ fn compile(workspace: &Workspace, toolchain: &WasmToolchain, name: &str) -> Resu
         .arg(&folder);
     // The manifest names an rlib too, for native tests; beside one, the compiler can't optimise across crates.
     cargo.args(["--crate-type", "cdylib"]);
-    toolchain.apply(&mut cargo, same_everywhere(workspace));
+    toolchain::target(&mut cargo, &same_everywhere(workspace));
     process::run(&mut cargo)?;
     Ok(folder.join(TARGET).join(PROFILE).join(format!("{name}.wasm")))
 }

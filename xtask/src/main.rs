@@ -40,7 +40,7 @@ enum Task {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         runner: Vec<OsString>,
     },
-    /// Formatting, clippy, compatibility of the contract, traces of this machine.
+    /// Formatting, clippy, dead dependencies, compatibility of the contract, traces of this machine.
     Lint,
     /// Backs up a fake org within its usage limit, pauses, resumes, restores, and checks all of it.
     Demo(demo::DemoArguments),

@@ -3,9 +3,7 @@
 //! Output of `run` goes straight to the terminal; `output` keeps it. Neither goes through a shell.
 
 use anyhow::{Context, Result, bail};
-use std::process::{Child, Command, ExitStatus, Stdio};
-use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::process::{Command, Stdio};
 
 /// Runs to the end; anything but success is an error.
 pub fn run(command: &mut Command) -> Result<()> {
@@ -34,26 +32,6 @@ pub fn output(command: &mut Command) -> Result<String> {
         bail!("{} failed ({}): {last}", shown(command), output.status);
     }
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
-}
-
-/// Runs for at most `limit`; `None` where it was ended for taking longer. `each_tick` is called ten times a second.
-pub fn run_bounded(command: &mut Command, limit: Duration, mut each_tick: impl FnMut()) -> Result<Option<ExitStatus>> {
-    let mut child: Child = command
-        .spawn()
-        .with_context(|| format!("{} could not be started", shown(command)))?;
-    let started = Instant::now();
-    loop {
-        if let Some(status) = child.try_wait()? {
-            return Ok(Some(status));
-        }
-        if started.elapsed() > limit {
-            child.kill()?;
-            child.wait()?;
-            return Ok(None);
-        }
-        each_tick();
-        sleep(Duration::from_millis(100));
-    }
 }
 
 /// Program and arguments as one would type them.

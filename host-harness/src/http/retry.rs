@@ -2,9 +2,8 @@
 
 use super::origin::Origin;
 use backup_seams::{Randomness, Timestamp};
-use chrono::DateTime;
 use http::{HeaderMap, StatusCode, header};
-use std::time::Duration;
+use std::time::{Duration, UNIX_EPOCH};
 
 /// Attempts in all that one request, or one token request, is worth.
 pub(crate) const ATTEMPTS: u32 = 5;
@@ -54,8 +53,8 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
     if let Ok(seconds) = text.parse() {
         return Some(Duration::from_secs(seconds));
     }
-    let at = DateTime::parse_from_rfc2822(text).ok()?.timestamp_millis();
-    Some(Timestamp(u64::try_from(at).ok()?).since(now))
+    let since_1970 = httpdate::parse_http_date(text).ok()?.duration_since(UNIX_EPOCH).ok()?;
+    Some(Timestamp(u64::try_from(since_1970.as_millis()).ok()?).since(now))
 }
 
 #[cfg(test)]

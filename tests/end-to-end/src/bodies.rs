@@ -51,7 +51,7 @@ impl Rig {
             let of_field = format!("{object}/{id}/{field}/");
             let keys: Vec<&String> = held
                 .iter()
-                .map(|(key, _)| key)
+                .map(|blob| &blob.key)
                 .filter(|key| key.starts_with(&of_field))
                 .collect();
             let [key] = keys.as_slice() else {

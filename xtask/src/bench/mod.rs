@@ -116,18 +116,9 @@ impl Bench<'_> {
 
 /// Builds, measures, tells.
 pub fn run(workspace: &Workspace, arguments: &BenchArguments) -> Result<()> {
-    let programs = match &arguments.programs {
-        Some(folder) => folder
-            .canonicalize()
-            .with_context(|| format!("no folder {}", folder.display()))?,
-        None => {
-            build::everything(workspace)?;
-            workspace.release()
-        }
-    };
     let bench = Bench {
         workspace,
-        programs,
+        programs: build::shipped(workspace, arguments.programs.as_deref())?,
         folder: workspace.target().join("bench"),
         keep: arguments.keep,
     };

@@ -20,6 +20,7 @@ use serde_json::{Value, json};
 use stage::{DemoShow, Exit, Stage};
 use std::collections::BTreeSet;
 use std::fs;
+use std::path::PathBuf;
 
 /// Requests that the org may have in 24 hours.
 const MAX: u64 = 1_000;
@@ -53,13 +54,16 @@ pub struct DemoArguments {
     /// Fails where docs/DEMO.md is not what the story is now.
     #[arg(long, conflicts_with_all = ["long", "write"])]
     check: bool,
+    /// Folder with backup-host, salesforce.wasm and fake-salesforce, instead of building them.
+    #[arg(long, value_name = "DIR")]
+    programs: Option<PathBuf>,
 }
 
 /// Builds, and tells the story.
 pub fn run(workspace: &Workspace, arguments: &DemoArguments) -> Result<()> {
-    build::shipped(workspace)?;
+    let programs = build::shipped(workspace, arguments.programs.as_deref())?;
     let org = FakeProcess::start(
-        &workspace.release(),
+        &programs,
         &FakeOptions {
             size: "real",
             seed: 1,
@@ -69,7 +73,7 @@ pub fn run(workspace: &Workspace, arguments: &DemoArguments) -> Result<()> {
             minutes_behind: 0,
         },
     )?;
-    let host = HostProgram::new(&workspace.release(), workspace.target().join("demo"), org.client_secret())?;
+    let host = HostProgram::new(&programs, workspace.target().join("demo"), org.client_secret())?;
     let mut configuration = org.configuration(LIMIT);
     configuration["file_requests"] = FILES.into();
     // Without that, a backup that leaves files for the next one ends with exit code 4.

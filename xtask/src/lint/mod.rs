@@ -1,24 +1,26 @@
 //! `cargo xtask lint`: what a reviewer should not have to look for.
 //!
-//! Formatting, clippy without a warning (the components' code for wasm32 too), the contract's compatibility with what was
-//! released, and files that tell about the machine they were made on. All of them are run; the first failure doesn't hide the
+//! Formatting, clippy without a warning (the components' code for wasm32 too), dependencies that nothing uses, the contract's
+//! compatibility with what was released, and files that tell about the machine they were made on. All of them are run; the first failure doesn't hide the
 //! next.
 
+mod dependencies;
 mod traces;
 
 use crate::contract;
 use crate::process;
-use crate::toolchain::WasmToolchain;
+use crate::toolchain;
 use crate::workspace::{COMPONENTS, Workspace};
 use anyhow::{Result, bail};
 
 /// One check: what it is called, and what it does.
 type Check = (&'static str, fn(&Workspace) -> Result<()>);
 
-const CHECKS: [Check; 5] = [
+const CHECKS: [Check; 6] = [
     ("formatting", formatting),
     ("clippy", clippy),
     ("clippy for wasm32", clippy_for_wasm),
+    ("dependencies", dependencies::check),
     ("contract", contract_keeps_its_promise),
     ("traces of this machine", traces::check),
 ];
@@ -60,17 +62,13 @@ fn clippy(workspace: &Workspace) -> Result<()> {
 }
 
 fn clippy_for_wasm(workspace: &Workspace) -> Result<()> {
-    let toolchain = WasmToolchain::find(workspace)?;
-    if !toolchain.has_clippy() {
-        println!("lint: left out: clippy can't read the standard library that Debian's compiler builds");
-        return Ok(());
-    }
+    toolchain::ensure_target()?;
     let mut clippy = workspace.cargo("clippy");
     clippy.args(COMPONENTS.map(|name| format!("--package={name}")));
     clippy
         .args(["--lib", "--profile", "component", "--target-dir"])
         .arg(workspace.target().join("wasm"));
-    toolchain.apply(&mut clippy, Vec::new());
+    toolchain::target(&mut clippy, &[]);
     process::run(clippy.args(["--", "--deny", "warnings"]))
 }
 

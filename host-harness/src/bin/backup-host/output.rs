@@ -1,6 +1,8 @@
 //! Text for people and JSON for programs.
 
 use crate::failure::CommandError;
+use comfy_table::{CellAlignment, presets};
+use indicatif::{HumanBytes, HumanCount};
 use serde::Serialize;
 use std::io::Write;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -44,45 +46,29 @@ pub fn line(text: &str) -> Result<(), CommandError> {
 
 /// Columns, as wide as their widest cell. Numbers stand to the right.
 pub fn table(head: &[&str], rows: &[Vec<String>]) -> Result<(), CommandError> {
-    let width = |column: usize| {
-        let cells = rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count());
-        cells.chain(head.get(column).map(|name| name.len())).max().unwrap_or(0)
-    };
-    let widths: Vec<usize> = (0..head.len()).map(width).collect();
-    let numeric = |column: usize| {
+    line(&columns(head, rows))
+}
+
+fn columns(head: &[&str], rows: &[Vec<String>]) -> String {
+    let mut table = comfy_table::Table::new();
+    table.load_style(presets::NOTHING).set_header(head.to_vec()).add_rows(rows);
+    for (place, column) in table.column_iter_mut().enumerate() {
+        column.set_padding((0, 2));
         let mut cells = rows
             .iter()
-            .filter_map(|row| row.get(column))
+            .filter_map(|row| row.get(place))
             .filter(|cell| !cell.is_empty())
             .peekable();
-        cells.peek().is_some() && cells.all(|cell| cell.bytes().all(|b| b.is_ascii_digit() || b == b','))
-    };
-    let right: Vec<bool> = (0..head.len()).map(numeric).collect();
-    let render = |cells: &[String]| {
-        let cells = cells.iter().zip(&widths).zip(&right).map(|((cell, &width), &right)| {
-            if right {
-                format!("{cell:>width$}")
-            } else {
-                format!("{cell:<width$}")
-            }
-        });
-        cells.collect::<Vec<_>>().join("  ").trim_end().to_owned()
-    };
-    line(&render(&head.iter().map(ToString::to_string).collect::<Vec<_>>()))?;
-    rows.iter().try_for_each(|row| line(&render(row)))
+        if cells.peek().is_some() && cells.all(|cell| cell.bytes().all(|b| b.is_ascii_digit() || b == b',')) {
+            column.set_cell_alignment(CellAlignment::Right);
+        }
+    }
+    table.trim_fmt()
 }
 
 /// 1234567 as 1,234,567.
 pub fn number(number: u64) -> String {
-    let digits = number.to_string();
-    let mut grouped = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            grouped.push(',');
-        }
-        grouped.push(digit);
-    }
-    grouped
+    HumanCount(number).to_string()
 }
 
 /// `1 request`, `1,200 requests`.
@@ -93,7 +79,7 @@ pub fn counted(count: u64, noun: &str) -> String {
 
 /// Bytes as people read them.
 pub fn bytes(bytes: u64) -> String {
-    indicatif::HumanBytes(bytes).to_string()
+    HumanBytes(bytes).to_string()
 }
 
 #[cfg(test)]
@@ -106,6 +92,17 @@ mod tests {
             [0, 1, 2_000].map(|count| counted(count, "request")),
             ["0 requests", "1 request", "2,000 requests"].map(String::from)
         );
+    }
+
+    #[test]
+    fn numbers_stand_to_the_right_and_nothing_behind_the_last_cell() {
+        let row = |cells: [&str; 3]| cells.map(String::from).to_vec();
+        let rows = [row(["Account", "1,200", ""]), row(["é", "", "late: 3"])];
+        assert_eq!(
+            columns(&["OBJECT", "READ", "NOTE"], &rows),
+            "OBJECT    READ  NOTE\nAccount  1,200\né               late: 3"
+        );
+        assert_eq!(columns(&["OBJECT", "READ"], &[]), "OBJECT  READ");
     }
 
     #[test]

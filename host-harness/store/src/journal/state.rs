@@ -269,6 +269,7 @@ impl JournalState {
     }
 
     /// Takes in the next entry.
+    #[expect(clippy::too_many_lines, reason = "a dispatch: one arm an event")]
     pub(crate) fn fold(&mut self, entry: &Entry<Record>) {
         let at = entry.at;
         match &entry.body.event {

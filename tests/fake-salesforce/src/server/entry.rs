@@ -159,22 +159,7 @@ async fn serve(State(shared): State<ServerState>, request: Request) -> Response 
         Ok(incoming) => incoming,
         Err(answer) => return respond(&shared, answer, None),
     };
-    let body = (incoming.method != "GET" && incoming.body.len() <= LOGGED_BODY_BYTES)
-        .then(|| String::from_utf8_lossy(&incoming.body).into_owned());
-    let number = shared
-        .log
-        .begin(shared.service.clock.now_ms(), &incoming.method, &incoming.uri, body);
-    let faults = shared.faults.pick(Seen {
-        number,
-        method: &incoming.method,
-        path: &incoming.uri,
-        body: &incoming.body,
-    });
-    if !faults.is_empty() {
-        shared
-            .log
-            .amend(number, |e| e.faults = faults.iter().map(|f| format!("{f:?}")).collect());
-    }
+    let (number, faults) = begin(&shared, &incoming);
     let mut after = None;
     for fault in faults {
         match fault {
@@ -245,6 +230,27 @@ async fn serve(State(shared): State<ServerState>, request: Request) -> Response 
         }
         _ => respond(&shared, served.answer, usage),
     }
+}
+
+/// Logs a request, and gives its number with the faults that are due for it.
+fn begin(shared: &ServerState, incoming: &Incoming) -> (u64, Vec<Fault>) {
+    let body = (incoming.method != "GET" && incoming.body.len() <= LOGGED_BODY_BYTES)
+        .then(|| String::from_utf8_lossy(&incoming.body).into_owned());
+    let number = shared
+        .log
+        .begin(shared.service.clock.now_ms(), &incoming.method, &incoming.uri, body);
+    let faults = shared.faults.pick(Seen {
+        number,
+        method: &incoming.method,
+        path: &incoming.uri,
+        body: &incoming.body,
+    });
+    if !faults.is_empty() {
+        shared
+            .log
+            .amend(number, |e| e.faults = faults.iter().map(|f| format!("{f:?}")).collect());
+    }
+    (number, faults)
 }
 
 /// What a fault puts in the place of serving: nothing (`None`), a cut connection, or an answer.

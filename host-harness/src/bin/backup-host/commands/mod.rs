@@ -23,6 +23,7 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicU8, Ordering};
 use tokio::signal::unix::{Signal, SignalKind};
 
+#[expect(clippy::too_many_lines, reason = "a dispatch: one arm a command")]
 pub async fn run(command: Command, open: &Opened) -> Result<ExitCode, CommandError> {
     match command {
         Command::Connection(command) => connection::run(command, open).await,

@@ -315,52 +315,79 @@ const WITH_SATELLITES: &[&str] = &[
     "ContentDocument",
 ];
 
+/// Objects of the large org that have so many rows.
+const ROWS: &[(&str, u64)] = &[
+    ("Account", 6_000),
+    ("Contact", 11_000),
+    ("Task", 9_000),
+    ("Opportunity", 4_000),
+    ("OpportunityLineItem", 5_000),
+    ("AccountHistory", 4_000),
+    ("OauthToken", 3_100),
+    ("LoginHistory", 2_500),
+    ("LoginEvent", 40),
+    ("TabDefinition", 90),
+    ("RecentlyViewed", 60),
+    ("ObjectPermissions", 700),
+    ("PermissionSetAssignment", 130),
+    ("GroupMember", 40),
+    ("Folder", 12),
+    ("Document", 9),
+    ("EmailMessage", 450),
+    ("EmailTemplate", 30),
+    ("ApexClass", 140),
+    ("ApexTrigger", 15),
+    ("UserLicense", 6),
+    ("Click__b", 400),
+    ("Erp_Order__x", 150),
+    ("Erp_Customer__x", 30),
+];
+
+/// Objects that name the values of a status.
+const STATUSES: &[&str] = &[
+    "CaseStatus",
+    "ContractStatus",
+    "OrderStatus",
+    "SolutionStatus",
+    "TaskStatus",
+    "TaskPriority",
+    "WorkOrderStatus",
+];
+
+/// Objects that the org's own people and its packages have defined.
+const CUSTOMS: &[&str] = &[
+    "Invoice__History",
+    "Invoice__Share",
+    "Invoice__Feed",
+    "Invoice_Line__c",
+    "acme__Parcel__c",
+    "acme__Parcel__History",
+    "acme__Route__mdt",
+    "acme__Main_Setting__c",
+    "zeta__Visit__c",
+    "zeta__Visit__Share",
+    "zeta__Survey__c",
+    "zeta__Answer__c",
+    "Country__mdt",
+    "Feature__mdt",
+    "Project__c",
+    "Milestone__c",
+    "Timesheet__c",
+];
+
 /// 406 objects, of which 61 refuse.
 pub(crate) fn real(seed: u64) -> OrgSpec {
     const OBJECTS: usize = 406;
     const REFUSE: usize = 61;
     let mut spec = small(seed);
-    for (name, rows) in [
-        ("Account", 6_000),
-        ("Contact", 11_000),
-        ("Task", 9_000),
-        ("Opportunity", 4_000),
-        ("OpportunityLineItem", 5_000),
-        ("AccountHistory", 4_000),
-        ("OauthToken", 3_100),
-        ("LoginHistory", 2_500),
-        ("LoginEvent", 40),
-        ("TabDefinition", 90),
-        ("RecentlyViewed", 60),
-        ("ObjectPermissions", 700),
-        ("PermissionSetAssignment", 130),
-        ("GroupMember", 40),
-        ("Folder", 12),
-        ("Document", 9),
-        ("EmailMessage", 450),
-        ("EmailTemplate", 30),
-        ("ApexClass", 140),
-        ("ApexTrigger", 15),
-        ("UserLicense", 6),
-        ("Click__b", 400),
-        ("Erp_Order__x", 150),
-        ("Erp_Customer__x", 30),
-    ] {
-        spec = spec.with_rows(name, rows);
+    for (name, rows) in ROWS {
+        spec = spec.with_rows(name, *rows);
     }
     spec = spec.with_rows_per_stamp("Contact", 4_000);
     for (name, _) in REFUSING {
         spec = spec.with_rows(name, 0);
     }
-    for status in [
-        "CaseStatus",
-        "ContractStatus",
-        "OrderStatus",
-        "SolutionStatus",
-        "TaskStatus",
-        "TaskPriority",
-        "WorkOrderStatus",
-    ] {
+    for status in STATUSES {
         spec = spec.with_rows(status, 4);
     }
     let mut refusing = REFUSING.len() + 2; // AccountChangeEvent and ContentDocumentLink are there already
@@ -373,26 +400,7 @@ pub(crate) fn real(seed: u64) -> OrgSpec {
             refusing += 1;
         }
     }
-    let customs = [
-        "Invoice__History",
-        "Invoice__Share",
-        "Invoice__Feed",
-        "Invoice_Line__c",
-        "acme__Parcel__c",
-        "acme__Parcel__History",
-        "acme__Route__mdt",
-        "acme__Main_Setting__c",
-        "zeta__Visit__c",
-        "zeta__Visit__Share",
-        "zeta__Survey__c",
-        "zeta__Answer__c",
-        "Country__mdt",
-        "Feature__mdt",
-        "Project__c",
-        "Milestone__c",
-        "Timesheet__c",
-    ];
-    for name in ORDINARY.iter().chain(&customs) {
+    for name in ORDINARY.iter().chain(CUSTOMS) {
         let rows = spec
             .objects
             .iter()

@@ -46,6 +46,7 @@ pub(crate) enum Oddity {
 
 impl Oddity {
     /// Sets the behaviour of the object of this name.
+    #[expect(clippy::too_many_lines, reason = "a dispatch: one arm an oddity")]
     pub fn apply(self, behaviour: &mut Behaviour, object: &str, language: Language) {
         let bad = |code: &str, message: String| Refusal {
             status: 400,
