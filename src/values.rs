@@ -13,7 +13,7 @@ pub type Entry = (String, Option<Vec<u8>>);
 /// A value has at most 1 MiB.
 pub const MAX_BYTES: usize = 1024 * 1024;
 
-/// Values are asked for so many at once: each is a few kilobytes, and a call has a limit.
+/// Keys of one `get`: a value has a few kilobytes, and one call gives so much only.
 const AT_ONCE: usize = 100;
 
 /// Keys.
@@ -26,9 +26,9 @@ pub mod key {
     pub const INTENT: &str = "v1/intent";
     /// What a search for records of a write request without an answer has found.
     pub const SEARCH: &str = "v1/search";
-    /// What a restore keeps begins with this.
+    /// Keys of a restore begin with this.
     pub const RESTORE: &str = "v1/restore/";
-    /// What a rehearsal of one keeps begins with this.
+    /// Keys of a dry run (`--dry-run`) begin with this.
     pub const DRY_RUN: &str = "v1/dry-run/";
 
     /// An object's describe, condensed.
@@ -66,7 +66,7 @@ pub mod key {
         format!("v1/failed-parts/{object}")
     }
 
-    /// The Id map: which records of this org those of another, of an object, have become.
+    /// The Id map of an object: Ids of the org `source` → Ids of this org.
     pub fn ids(source: &str, object: &str) -> String {
         format!("v1/ids/{source}/{object}")
     }
@@ -81,7 +81,7 @@ pub mod key {
         format!("{RESTORE}ingest")
     }
 
-    /// A part of its rows.
+    /// One piece of that job's rows.
     pub fn ingest_piece(number: u32) -> String {
         format!("{RESTORE}ingest/{number}")
     }

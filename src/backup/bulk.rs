@@ -398,7 +398,7 @@ impl<H: Host> Batch<'_, '_, H> {
             keep: Keep::stored(object.since.is_some()),
         };
         let mut rows = Rows::new(self.host(), vec![place]);
-        let read = read_page(self.host(), &blob, at, describe, &mut rows);
+        let read = read_saved_page(self.host(), &blob, at, describe, &mut rows);
         let ended = match read {
             Ok(ended) => ended,
             Err(Unread::Store(error)) => return Err(error.into()),
@@ -507,7 +507,13 @@ enum Unread {
     Page(Broken),
 }
 
-fn read_page<H: Host>(host: &H, blob: &str, at: u64, describe: &Describe, rows: &mut Rows<'_, H>) -> Result<ReadTo, Unread> {
+fn read_saved_page<H: Host>(
+    host: &H,
+    blob: &str,
+    at: u64,
+    describe: &Describe,
+    rows: &mut Rows<'_, H>,
+) -> Result<ReadTo, Unread> {
     let mut header = BlobReader::new(host, blob, 0);
     let columns = read_csv_header(&mut header, describe);
     let columns = columns.map_err(|why| header.failed.take().map_or(Unread::Page(why), Unread::Store))?;

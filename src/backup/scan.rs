@@ -37,7 +37,7 @@ impl<H: Host> Batch<'_, '_, H> {
         Ok(())
     }
 
-    /// Records with keys after one, and up to another, that are not among these Ids.
+    /// Marks as deleted the snapshot's records with `after < key <= until` that are not among `ids`; `until` is `None`: to the end.
     fn bury_missing(
         &mut self,
         object_ix: usize,

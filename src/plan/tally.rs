@@ -12,13 +12,13 @@ use crate::soql::{Bound, Filter, Operator, Query};
 use serde::{Deserialize, Deserializer};
 use std::collections::BTreeMap;
 
-/// So many files may be missed by an estimate: asking takes a request too.
+/// Below so many files an estimate may be wrong: asking takes a request too.
 const FEW_FILES: u64 = 20;
 
-/// So many records may be missed: the pages of a composite request.
+/// Below so many records an estimate may be wrong: they fit into one composite request.
 const FEW_RECORDS: u64 = PAGE_ROWS as u64 * COMPOSITE_QUERIES as u64;
 
-/// Endings of objects that hang on another and are left out of record counts, and what the other's name ends with in their place.
+/// Endings of dependent objects (History, Share, Feed), which record counts leave out, and the ending of the object they belong to.
 const DEPENDENTS: [(&str, &str); 7] = [
     ("__History", "__c"),
     ("__Share", "__c"),
@@ -96,7 +96,7 @@ pub(super) fn questions(candidates: &[Candidate], known: &BTreeMap<String, Known
     of_files
 }
 
-/// Names of the objects that one by this name may hang on.
+/// Possible names of the object that this History, Share or Feed object belongs to.
 fn principals(name: &str) -> impl Iterator<Item = String> {
     DEPENDENTS
         .iter()

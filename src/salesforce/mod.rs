@@ -32,7 +32,7 @@ pub use describe::{Describe, DescribeBodies, Described, Field, Skip, unpack};
 pub use global::{GlobalObject, read_global};
 pub use ingest::{Fingerprint, IngestResult, NewIngest, Table, read_ingest_results};
 pub use job::{Job, JobState, NewJob, read_job, read_jobs};
-pub use page::{Ids, Page, PageBodies, RecordSink, read_page, read_record};
+pub use page::{Ids, Page, PageBodies, RecordSink, read_record};
 pub use permissions::{PERMISSIONS, Permission, PermissionRows, is_granted, permission_queries};
 pub use record::{Extracted, NO_ID, Shape, row};
 pub use refusal::{ApiError, Class, classify, named_column, read_errors, refusal};

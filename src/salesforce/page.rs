@@ -3,11 +3,11 @@
 //! Each record is made a row and handed on before the next is read. What is learnt of the page as a whole (how many rows, is
 //! there more, can its ids be trusted) is the [`Page`].
 
-use super::{Bodies, Broken, Shape, buffered, record};
+use super::{Bodies, Broken, Shape, record};
 use crate::host::Row;
-use serde::de::{self, DeserializeSeed, Deserializer as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde::de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
-use std::{collections::BTreeSet, fmt, io};
+use std::{collections::BTreeSet, fmt};
 
 /// Takes rows as they are read.
 pub trait RecordSink {
@@ -89,24 +89,6 @@ impl<S: RecordSink> Bodies for PageBodies<'_, S> {
     }
 }
 
-/// Reads a page that is an answer by itself.
-pub fn read_page<R: io::Read, S: RecordSink>(body: R, sink: &mut S) -> Result<Page, Broken> {
-    struct Alone<'a, S>(PageBodies<'a, S>);
-    impl<'de, S: RecordSink> Visitor<'de> for Alone<'_, S> {
-        type Value = Page;
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("a query answer")
-        }
-        fn visit_map<M: MapAccess<'de>>(mut self, map: M) -> Result<Page, M::Error> {
-            self.0.read(0, map)
-        }
-    }
-    let mut json = serde_json::Deserializer::from_reader(buffered(body));
-    let page = json.deserialize_map(Alone(PageBodies { sink }))?;
-    json.end()?;
-    Ok(page)
-}
-
 /// Reads a record that is an answer by itself into a sink.
 pub fn read_record<S: RecordSink>(record: &str, slot: usize, sink: &mut S) -> Result<(), Broken> {
     let made = record::row(record, sink.shape(slot))?;
@@ -164,7 +146,27 @@ impl<'de, S: RecordSink> Visitor<'de> for Records<'_, S> {
 mod tests {
     #![allow(clippy::unwrap_used)]
     use super::*;
-    use crate::salesforce::{SubBody, read_composite};
+    use crate::salesforce::{SubBody, buffered, read_composite};
+    use serde::Deserializer as _;
+    use std::io;
+
+    /// Reads a page that is an answer by itself, not a part of a composite one.
+    fn read_page<R: io::Read, S: RecordSink>(body: R, sink: &mut S) -> Result<Page, Broken> {
+        struct Alone<'a, S>(PageBodies<'a, S>);
+        impl<'de, S: RecordSink> Visitor<'de> for Alone<'_, S> {
+            type Value = Page;
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a query answer")
+            }
+            fn visit_map<M: MapAccess<'de>>(mut self, map: M) -> Result<Page, M::Error> {
+                self.0.read(0, map)
+            }
+        }
+        let mut json = serde_json::Deserializer::from_reader(buffered(body));
+        let page = json.deserialize_map(Alone(PageBodies { sink }))?;
+        json.end()?;
+        Ok(page)
+    }
 
     #[derive(Default)]
     struct Kept {

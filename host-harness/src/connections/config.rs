@@ -1,7 +1,7 @@
-//! The configuration of a connection, parsed: `{"instance_url", "api_version", "usage_limit", "full_every", "accept_warnings", "auth"}`.
+//! The configuration of a connection, parsed.
 //!
-//! `instance_url`, `usage_limit`, `full_every`, `accept_warnings` and `auth` are the host's. The rest is the connector's and checked
-//! against the schema that it describes.
+//! `instance_url`, `usage_limit`, `full_every`, `accept_warnings` and `auth` are the host's. All other members (`api_version` is one)
+//! are the connector's and checked against the schema that it describes.
 
 use super::error::ConfigError;
 use super::members::members;
@@ -100,7 +100,7 @@ impl ConnectionConfig {
 }
 
 impl ChangedConfig {
-    /// Changes what the journal keeps of a connection, whose lasting usage limit is this.
+    /// Applies a change to the stored configuration `kept`; `limit`: the connection's lasting usage limit.
     pub fn of(kept: &Value, limit: Percent, change: &ConfigChange, schema: &str) -> Result<ChangedConfig, ConfigError> {
         let mut before = kept.as_object().cloned().unwrap_or_default();
         let description = before.remove(AUTH).unwrap_or_default();

@@ -64,7 +64,7 @@ impl ScopeGate {
         self.ended.notify_waiters();
     }
 
-    /// Whether the connection was found to be another one than when the gate was opened: removed, and perhaps added anew.
+    /// Whether the connection was removed, and perhaps added again, since the gate was opened.
     pub fn is_removed(&self) -> bool {
         self.removed.load(Ordering::Relaxed)
     }
@@ -74,12 +74,12 @@ impl ScopeGate {
         self.ledger().note_probe(self.clock.now());
     }
 
-    /// It provably wasn't sent.
+    /// Undoes [`Self::note_probe`]: the probe did not leave this host.
     pub fn take_back_probe(&self) {
         self.ledger().take_back_probe();
     }
 
-    /// When the source may be asked next what is left; `at_once` whether or not it's worth it.
+    /// When the next probe may be sent; `at_once`: a person asks for it, only the least distance counts.
     pub fn next_probe(&self, at_once: bool) -> Timestamp {
         self.ledger().next_probe(at_once, self.clock.now())
     }

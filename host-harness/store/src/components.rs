@@ -1,4 +1,4 @@
-//! Connector components, by their digest: `.connectors/<sha256>.wasm` in the root. No tenant's name begins with a dot.
+//! Connector components, stored by their SHA-256 as `.connectors/<sha256>.wasm`. No tenant's name begins with a dot, so none collides.
 //!
 //! A connection is pinned to a digest by its journal; what a digest names never changes.
 

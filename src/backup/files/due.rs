@@ -12,7 +12,7 @@ use crate::values::{self, key};
 /// Files of a piece: a value of about a hundred kilobytes.
 const PIECE_FILES: usize = 1_000;
 
-/// Pieces of a list: what is due beyond is walked for when it is fetched.
+/// The most pieces of one list: the walk finds later what is due beyond.
 const PIECES: u32 = 20;
 
 fn key(object: &str, round: u32, piece: u32) -> String {
@@ -29,7 +29,7 @@ pub(super) struct Writer<'h, H> {
 }
 
 impl<'h, H: Host> Writer<'h, H> {
-    /// The list after so many others of the object.
+    /// An empty list; `round`: how many the object had before.
     pub(super) fn new(host: &'h H, object: &str, round: u32) -> Writer<'h, H> {
         Writer {
             host,
@@ -42,7 +42,7 @@ impl<'h, H: Host> Writer<'h, H> {
         }
     }
 
-    /// It takes no more.
+    /// Whether it has [`PIECES`] pieces, and takes no more.
     pub(super) fn is_full(&self) -> bool {
         self.listed.pieces >= PIECES
     }
@@ -74,7 +74,7 @@ impl<'h, H: Host> Writer<'h, H> {
     }
 }
 
-/// The piece of a list that is taken from now; `None` where it is not there, or not as it was.
+/// The piece that is read next; `None` where it is missing, or shorter than what was taken of it: the walk writes the list anew.
 pub(super) fn piece<H: Host>(host: &H, object: &str, listed: &Listed) -> Result<Option<Vec<File>>, ConnectorError> {
     let files: Option<Vec<File>> = values::cached(host, &key(object, listed.round, listed.piece))?;
     Ok(files.filter(|files| files.len() > listed.taken as usize))

@@ -203,7 +203,7 @@ with 80, the last 20 % are never touched. For the first backup 90-100 is advised
         /// Check every entry's hash and the chain.
         #[arg(long)]
         verify: bool,
-        /// Also that this head, kept elsewhere, is one of its entries: finds a tail that was cut off.
+        /// Also check that this hash, kept elsewhere, is one of its entries: finds entries that were cut off the end.
         #[arg(long, requires = "verify", value_name = "HEAD")]
         expect: Option<Sha256>,
         #[arg(long)]
@@ -227,7 +227,7 @@ with 80, the last 20 % are never touched. For the first backup 90-100 is advised
 }
 
 impl Command {
-    /// Whether it may be the first one of a data folder. All others only find what is there.
+    /// Whether it may create the data folder; only `connection add` may.
     pub fn may_make_a_store(&self) -> bool {
         matches!(self, Command::Connection(ConnectionCommand::Add { .. }))
     }
@@ -305,7 +305,7 @@ pub enum ExportFormat {
     Csv,
 }
 
-/// `--until` before the time is known.
+/// `--until` as typed: a duration is not a moment yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum UntilArgument {
     FirstBackupComplete,

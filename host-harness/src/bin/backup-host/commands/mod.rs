@@ -1,4 +1,4 @@
-//! One module for each group of commands.
+//! One module for each command or group of commands. To add one: a variant of `args::Command`, a line in [`run`], a module here.
 
 mod backup;
 mod connection;
