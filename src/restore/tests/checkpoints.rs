@@ -136,6 +136,12 @@ fn told_once(mut job: Value) -> Value {
     for member in ["open", "updates", "relinks", "bytes", "to_own", "alone", "stamps"] {
         job[member].as_object_mut().unwrap().retain(|_, count| *count != 0);
     }
+    for tally in job["tallies"].as_object_mut().unwrap().values_mut() {
+        tally
+            .as_object_mut()
+            .unwrap()
+            .retain(|member, count| member != "relinked" || *count != 0);
+    }
     let adopted = job["adopted"].as_array().unwrap().clone();
     job["looked_for"]
         .as_array_mut()
