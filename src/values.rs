@@ -10,9 +10,6 @@ use serde::de::DeserializeOwned;
 /// A key and its new value; `None` deletes it.
 pub type Entry = (String, Option<Vec<u8>>);
 
-/// A value has at most 1 MiB.
-pub const MAX_BYTES: usize = 1024 * 1024;
-
 /// Keys of one `get`: a value has a few kilobytes, and one call gives so much only.
 const AT_ONCE: usize = 100;
 

@@ -7,6 +7,7 @@ use crate::salesforce::limits::PAGE_ROWS;
 use crate::salesforce::{ApiError, Class, Describe, Described, Skip, Sub, SubBody, classify, http_date, refusal, unpack};
 use crate::soql::{Bound, Filter, MAX_QUERY_CHARS, Operator, Query};
 use crate::values::{self, Entry, key};
+use backup_contract::rules::MAX_VALUE_BYTES;
 use serde::{Deserialize, Serialize};
 
 /// What is known of an object.
@@ -47,7 +48,7 @@ pub fn entry(object: &str, known: &Known) -> Result<Entry, ConnectorError> {
 
 /// All of a describe as an entry to be put; none where a value can't be so long.
 pub fn whole_entry(object: &str, packed: Vec<u8>) -> Option<Entry> {
-    (packed.len() < values::MAX_BYTES).then(|| (key::whole_describe(object), Some(packed)))
+    (packed.len() < MAX_VALUE_BYTES).then(|| (key::whole_describe(object), Some(packed)))
 }
 
 /// Keeps a describe that a batch asked for.

@@ -6,10 +6,8 @@ use crate::backend::{Created, Store};
 use crate::error::{Damage, StoreError};
 use crate::names::{ConnectionName, Sha256};
 use backup_contract::Checkpoint;
+use backup_contract::rules::MAX_CHECKPOINT_BYTES;
 use object_store::path::Path;
-
-/// Longest checkpoint, in bytes.
-const MAX_CHECKPOINT: usize = 1 << 20;
 
 /// Stores a checkpoint under its hash.
 pub(super) async fn write_checkpoint(
@@ -17,10 +15,10 @@ pub(super) async fn write_checkpoint(
     connection_dir: &Path,
     checkpoint: Checkpoint,
 ) -> Result<CheckpointRef, StoreError> {
-    if checkpoint.data.len() > MAX_CHECKPOINT {
+    if checkpoint.data.len() > MAX_CHECKPOINT_BYTES {
         return Err(StoreError::TooLarge {
             what: "the checkpoint".to_owned(),
-            limit: MAX_CHECKPOINT as u64,
+            limit: MAX_CHECKPOINT_BYTES as u64,
         });
     }
     let reference = CheckpointRef {
